@@ -1,0 +1,2 @@
+//! The command metaxy: preview, check and query a DuckLake described by metaxy.toml.
+fn main() {}

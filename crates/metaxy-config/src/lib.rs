@@ -1,0 +1,1 @@
+//! Reads metaxy.toml into a checked configuration, with diagnostics that never show a secret.

@@ -1,0 +1,1 @@
+//! Features, their graph and their versions, as Python Metaxy computes them.

@@ -1,0 +1,1 @@
+//! Servers, temporary lakes and leak checks for this workspace's tests.
