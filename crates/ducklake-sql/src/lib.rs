@@ -1,1 +1,61 @@
-//! A DuckLake lake, and the exact SQL that attaches it: pure, without DuckDB.
+//! A [DuckLake](https://ducklake.select) lake, and the exact SQL that attaches it in DuckDB.
+//!
+//! Describe a catalog and a storage, get a [`Lake`]; a lake that exists can be planned, and its [`Plan`] is an ordered
+//! list of typed statements. This crate does no I/O, reads no files and knows no DuckDB library: it can be used alone,
+//! to show a plan, to hand statements to any DuckDB client, or to test what would be run.
+//!
+//! ```
+//! use ducklake_sql::{Lake, Mode, PostgresSpec, Reveal, S3Spec, Secret, Session};
+//!
+//! let mut catalog = PostgresSpec::new("pg");
+//! catalog.host = Some("db.example".into());
+//! catalog.database = Some("lake".into());
+//! catalog.user = Some("metaxy".into());
+//! catalog.password = Some(Secret::from("hunter2"));
+//!
+//! let mut storage = S3Spec::new("s3");
+//! storage.bucket = Some("bucket".into());
+//! storage.key_id = Some(Secret::from("id"));
+//! storage.secret = Some(Secret::from("hunter2"));
+//!
+//! let lake = Lake::on(catalog.check()?, storage.check()?).owner("prod").build()?;
+//! let plan = lake.plan(&Session::default(), Mode::Write);
+//!
+//! let shown = plan.display(Reveal::Masked).to_string();
+//! assert!(shown.contains("PASSWORD '***'") && !shown.contains("hunter2"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it holds
+//!
+//! - No secret is ever part of a SQL text that is run: values are bound, see [`Sql`]. Only an explicit
+//!   [`Reveal::Secrets`] writes one, for a person who pipes the plan into a shell.
+//! - No text gets into SQL unquoted, and no character is ever dropped to make it fit.
+//! - What DuckLake would take for something else, with data lost or landed elsewhere, cannot be described: a relative
+//!   data path, an unscoped secret, a secret's name that reads as a file, an option that does not exist.
+
+mod attach;
+mod catalog;
+mod lake;
+mod path;
+mod plan;
+mod problem;
+mod secret;
+mod session;
+mod sql;
+mod statement;
+mod storage;
+mod value;
+
+pub use attach::{ATTACH_OPTIONS, AttachOptions, Snapshot};
+pub use catalog::{Catalog, CatalogKind, PostgresCatalog, PostgresSpec};
+pub use lake::{Lake, LakeBuilder, Mode, MotherDuckSpec, generated_name};
+pub use path::{CatalogFile, LocalFolder, ObjectKind, ObjectPath};
+pub use plan::{Check, PLAN_VERSION, Plan, PlanView, StatementView};
+pub use problem::{Code, Problem, Problems};
+pub use secret::{CreateSecret, SecretType};
+pub use session::{Extension, Moment, Session, Setting};
+pub use sql::{Parameter, Reveal, Sql};
+pub use statement::{Attach, CreateDatabase, Statement};
+pub use storage::{GcsSpec, ObjectStorage, R2Spec, S3Spec, Storage};
+pub use value::{Alias, Ident, Parameters, Secret, Text, Value, Word, is_harmless};

@@ -1,0 +1,200 @@
+//! The catalog of a lake: the database that holds its tables' metadata.
+
+use crate::path::CatalogFile;
+use crate::problem::{Collector, Problem, Problems};
+use crate::secret::{CreateSecret, SecretType, add_parameters, secret_name};
+use crate::value::{Ident, Parameters, Secret, Value};
+
+/// Which database holds the metadata, and how to reach it.
+///
+/// A MotherDuck catalog is not among them: it brings its own rules and is a lake of its own kind, see
+/// [`Lake::mother_duck`](crate::Lake::mother_duck).
+///
+/// ```
+/// use ducklake_sql::{Catalog, CatalogFile, CatalogKind};
+///
+/// let catalog = Catalog::Sqlite(CatalogFile::new("/srv/lake/meta.sqlite")?);
+/// assert_eq!(catalog.kind(), CatalogKind::Sqlite);
+/// # Ok::<(), ducklake_sql::Problem>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Catalog {
+    /// A DuckDB file; one process at a time.
+    DuckDb(CatalogFile),
+    /// A SQLite file; several processes on one machine.
+    Sqlite(CatalogFile),
+    /// A PostgreSQL database; many machines.
+    Postgres(PostgresCatalog),
+}
+
+impl Catalog {
+    /// The kind of database.
+    pub fn kind(&self) -> CatalogKind {
+        match self {
+            Self::DuckDb(_) => CatalogKind::DuckDb,
+            Self::Sqlite(_) => CatalogKind::Sqlite,
+            Self::Postgres(_) => CatalogKind::Postgres,
+        }
+    }
+
+    /// The file that holds the metadata, where it is one.
+    pub fn file(&self) -> Option<&CatalogFile> {
+        match self {
+            Self::DuckDb(file) | Self::Sqlite(file) => Some(file),
+            Self::Postgres(_) => None,
+        }
+    }
+
+    /// The `METADATA_PATH` of the lake's secret. The prefix matters: without it a new SQLite catalog becomes a DuckDB
+    /// file, and a bare word is taken for the name of a secret.
+    pub(crate) fn metadata_path(&self) -> String {
+        match self {
+            Self::DuckDb(file) => ["duckdb:", file.as_str()].concat(),
+            Self::Sqlite(file) => ["sqlite:", file.as_str()].concat(),
+            Self::Postgres(_) => String::new(),
+        }
+    }
+}
+
+/// The kind of database that holds a lake's metadata, as DuckLake itself names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum CatalogKind {
+    /// A DuckDB file.
+    DuckDb,
+    /// A SQLite file.
+    Sqlite,
+    /// A PostgreSQL database.
+    Postgres,
+    /// MotherDuck's service.
+    MotherDuck,
+}
+
+impl CatalogKind {
+    /// The name in `ducklake_settings()` and in configuration files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DuckDb => "duckdb",
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::MotherDuck => "motherduck",
+        }
+    }
+}
+
+/// A PostgreSQL catalog as a person describes it; [`check`](Self::check) makes it one that can be used.
+///
+/// With host, database, user and password the project makes a secret of that name. With only `parameters` (`service`,
+/// `passfile`, `uri`, …) it makes one of just those. With neither, the secret of that name is used as it is.
+///
+/// ```
+/// use ducklake_sql::{PostgresSpec, Secret};
+///
+/// let mut spec = PostgresSpec::new("pg");
+/// spec.host = Some("db.example".into());
+/// spec.database = Some("lake".into());
+/// spec.user = Some("metaxy".into());
+/// spec.password = Some(Secret::from("hunter2"));
+/// assert!(spec.check().is_ok());
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct PostgresSpec {
+    /// The name of the secret, to make or to use.
+    pub secret_name: String,
+    /// The server's host name or address.
+    pub host: Option<String>,
+    /// The database on that server.
+    pub database: Option<String>,
+    /// The role to log in as.
+    pub user: Option<String>,
+    /// The role's password.
+    pub password: Option<Secret>,
+    /// The server's port; 5432 unless given.
+    pub port: Option<u16>,
+    /// Further libpq keywords.
+    pub parameters: Parameters,
+}
+
+impl PostgresSpec {
+    /// A catalog that uses the existing secret of this name.
+    pub fn new(secret_name: impl Into<String>) -> Self {
+        Self { secret_name: secret_name.into(), ..Self::default() }
+    }
+
+    /// Checks the description.
+    ///
+    /// # Errors
+    ///
+    /// All problems at once: a credential half given, an empty value, a parameter that repeats a field.
+    pub fn check(self) -> Result<Catalog, Problems> {
+        const PORT: i64 = 5432;
+        /// Ways to log in without a password in the configuration.
+        const PASSWORDLESS: &[&str] = &["passfile", "service", "sslcert", "uri"];
+
+        let mut problems = Collector::default();
+        let name = secret_name(&self.secret_name, &mut problems);
+        let fields: [(&'static str, Option<Value>); 4] = [
+            ("host", self.host.map(Value::Text)),
+            ("database", self.database.map(Value::Text)),
+            ("user", self.user.map(Value::Text)),
+            ("password", self.password.map(Value::Secret)),
+        ];
+        let present = fields.iter().find(|(_, value)| value.is_some()).map(|(field, _)| *field);
+        let passwordless = PASSWORDLESS.iter().any(|name| self.parameters.get(name).is_some());
+
+        let mut options = Vec::new();
+        for (field, value) in fields {
+            match (value, present) {
+                (Some(value), _) => {
+                    problems.take(field, value.validate());
+                    options.push((field, value));
+                }
+                (None, Some(present)) if !(field == "password" && passwordless) => {
+                    problems.push(Problem::half_given(field, present));
+                }
+                (None, _) => {}
+            }
+        }
+        match self.port {
+            Some(port) if present.is_none() && self.parameters.is_empty() => {
+                problems.push(Problem::half_given("host", "port"));
+                options.push(("port", Value::Integer(port.into())));
+            }
+            Some(port) => options.push(("port", Value::Integer(port.into()))),
+            None if present.is_some() => options.push(("port", Value::Integer(PORT))),
+            None => {}
+        }
+
+        let mut secret = CreateSecret::new(name.clone(), SecretType::Postgres);
+        for (field, value) in options {
+            secret.set(field, value);
+        }
+        add_parameters(&mut secret, &self.parameters, &mut problems);
+        if self.parameters.get("dbname").is_some() && present.is_some() {
+            problems.push(Problem::conflict(
+                "secret_parameters.dbname",
+                "`dbname` and `database` name the same thing",
+                "leave `dbname` out",
+            ));
+        }
+        let create = (!secret.is_empty()).then_some(secret);
+        problems.finish(Some(Catalog::Postgres(PostgresCatalog { name, create })))
+    }
+}
+
+/// A PostgreSQL catalog that can be planned: a secret of a name, and how to make it where it is ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresCatalog {
+    pub(crate) name: Ident,
+    pub(crate) create: Option<CreateSecret>,
+}
+
+impl PostgresCatalog {
+    /// The name of the secret that DuckLake logs in with.
+    pub fn secret_name(&self) -> &Ident {
+        &self.name
+    }
+}

@@ -1,0 +1,471 @@
+//! A lake: a catalog, a storage and how to attach them; whatever exists as a [`Lake`] can be planned.
+
+use std::collections::BTreeMap;
+
+use crate::attach::{AttachOptions, Snapshot};
+use crate::catalog::{Catalog, CatalogKind};
+use crate::plan::{Check, Plan};
+use crate::problem::{Collector, Problem, Problems};
+use crate::secret::{CreateSecret, SecretType};
+use crate::session::{Extension, Moment, Session, Setting};
+use crate::statement::{Attach, CreateDatabase, Statement};
+use crate::storage::{ObjectStorage, Storage};
+use crate::value::{Alias, Ident, Text, Value, Word};
+
+/// Whether a lake is opened to read or to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Nothing is written, and nothing is created.
+    Read,
+    /// Tables are written; a lake that is not there is created, unless its options say otherwise.
+    Write,
+}
+
+/// A lake that can be planned: [`plan`](Self::plan) cannot fail.
+///
+/// ```
+/// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Reveal, Session};
+///
+/// let catalog = Catalog::Sqlite(CatalogFile::new("/srv/lake/meta.sqlite")?);
+/// let lake = Lake::on(catalog, LocalFolder::new("/srv/lake/data")?).owner("dev").build()?;
+/// let plan = lake.plan(&Session::default(), Mode::Write);
+/// let attach = plan.statements().iter().find(|statement| statement.name() == "attach").unwrap();
+/// assert_eq!(attach.to_text(Reveal::Masked), r#"ATTACH 'ducklake:metaxy_dev__ducklake' AS "ducklake""#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lake(Kind);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    Attached(Box<Attached>),
+    MotherDuck(MotherDuck),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Attached {
+    catalog: Catalog,
+    storage: Storage,
+    alias: Alias,
+    owner: String,
+    options: AttachOptions,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct MotherDuck {
+    database: Ident,
+    region: Option<Setting>,
+    storage: Option<ObjectStorage>,
+}
+
+impl Lake {
+    /// Begins a lake with a catalog of one's own.
+    pub fn on(catalog: Catalog, storage: impl Into<Storage>) -> LakeBuilder {
+        LakeBuilder(Attached {
+            catalog,
+            storage: storage.into(),
+            alias: Alias::default(),
+            owner: String::new(),
+            options: AttachOptions::default(),
+        })
+    }
+
+    /// Begins a lake whose catalog is MotherDuck's.
+    pub fn mother_duck(database: impl Into<String>) -> MotherDuckSpec {
+        MotherDuckSpec { database: database.into(), ..MotherDuckSpec::default() }
+    }
+
+    /// The name under which its tables are found: the alias, or the database in MotherDuck.
+    pub fn alias(&self) -> &Ident {
+        match &self.0 {
+            Kind::Attached(lake) => lake.alias.ident(),
+            Kind::MotherDuck(lake) => &lake.database,
+        }
+    }
+
+    /// The kind of its catalog.
+    pub fn catalog_kind(&self) -> CatalogKind {
+        match &self.0 {
+            Kind::Attached(lake) => lake.catalog.kind(),
+            Kind::MotherDuck(_) => CatalogKind::MotherDuck,
+        }
+    }
+
+    /// Its catalog, unless that is MotherDuck's.
+    pub fn catalog(&self) -> Option<&Catalog> {
+        match &self.0 {
+            Kind::Attached(lake) => Some(&lake.catalog),
+            Kind::MotherDuck(_) => None,
+        }
+    }
+
+    /// Its storage, unless that is MotherDuck's.
+    pub fn storage(&self) -> Option<Storage> {
+        match &self.0 {
+            Kind::Attached(lake) => Some(lake.storage.clone()),
+            Kind::MotherDuck(lake) => lake.storage.clone().map(Storage::Object),
+        }
+    }
+
+    /// Where its data files are, with the last slash; `None` where MotherDuck keeps them.
+    pub fn data_path(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Attached(lake) => Some(lake.storage.data_path()),
+            Kind::MotherDuck(lake) => lake.storage.as_ref().map(|storage| storage.path.as_str()),
+        }
+    }
+
+    /// The schema of the catalog database that holds the metadata, where it is not the default one.
+    pub fn metadata_schema(&self) -> Option<&Ident> {
+        match &self.0 {
+            Kind::Attached(lake) => lake.options.metadata_schema.as_ref(),
+            Kind::MotherDuck(_) => None,
+        }
+    }
+
+    /// Whether another data path than the stored one may be used, see [`AttachOptions::override_data_path`].
+    pub fn overrides_data_path(&self) -> bool {
+        matches!(&self.0, Kind::Attached(lake) if lake.options.override_data_path)
+    }
+
+    /// Whether it can only be read: it is pinned to a snapshot, or its options say so.
+    pub fn is_read_only(&self) -> bool {
+        matches!(&self.0, Kind::Attached(lake) if lake.options.read_only || lake.options.snapshot.is_some())
+    }
+
+    /// The statements that attach the lake, in order, and the checks to make after them.
+    ///
+    /// The order: settings that decide how extensions are found, extensions, the other settings, the catalog's secret,
+    /// the storage's secret, the lake's secret, `ATTACH`, `USE`. MotherDuck has its own. A lake that
+    /// [can only be read](Self::is_read_only) gives a plan for reading in either mode.
+    pub fn plan(&self, session: &Session, mode: Mode) -> Plan {
+        let mode = if self.is_read_only() { Mode::Read } else { mode };
+        let (extensions, own_setting) = match &self.0 {
+            Kind::Attached(lake) => (lake.extensions(), None),
+            Kind::MotherDuck(lake) => (lake.extensions(), lake.region.as_ref()),
+        };
+        let set = |moment| {
+            let wanted = session.settings.iter().filter(move |setting| setting.moment() == moment);
+            wanted.cloned().map(Statement::Set)
+        };
+        let mut statements: Vec<_> = set(Moment::BeforeExtensions).collect();
+        for extension in merge(extensions, &session.extensions) {
+            let init: Vec<_> = extension.init().iter().cloned().map(Statement::Init).collect();
+            statements.push(Statement::Load(extension));
+            statements.extend(init);
+        }
+        statements.extend(set(Moment::AfterExtensions));
+        statements.extend(own_setting.cloned().map(Statement::Set));
+        let checks = match &self.0 {
+            Kind::Attached(lake) => lake.attach(mode, &mut statements),
+            Kind::MotherDuck(lake) => lake.attach(mode, &mut statements),
+        };
+        Plan {
+            mode,
+            alias: self.alias().clone(),
+            catalog: self.catalog_kind(),
+            at_open: session.settings.iter().filter(|setting| setting.moment() == Moment::Open).cloned().collect(),
+            statements,
+            checks,
+        }
+    }
+}
+
+/// The lake's own extensions and then the further ones; of an extension named twice, the configured one is kept, in the
+/// first one's place.
+fn merge(own: Vec<&'static str>, further: &[Extension]) -> Vec<Extension> {
+    let mut all: Vec<Extension> = own.into_iter().map(Extension::known).collect();
+    for extension in further {
+        match all.iter_mut().find(|known| known.name() == extension.name()) {
+            Some(known) => *known = extension.clone(),
+            None => all.push(extension.clone()),
+        }
+    }
+    all
+}
+
+impl Attached {
+    fn extensions(&self) -> Vec<&'static str> {
+        let mut names = vec!["ducklake"];
+        match self.catalog {
+            Catalog::DuckDb(_) => {}
+            Catalog::Sqlite(_) => names.push("sqlite_scanner"),
+            Catalog::Postgres(_) => names.push("postgres_scanner"),
+        }
+        if let Storage::Object(storage) = &self.storage {
+            names.extend(storage.extensions());
+        }
+        names
+    }
+
+    fn attach(&self, mode: Mode, statements: &mut Vec<Statement>) -> Vec<Check> {
+        if let Catalog::Postgres(postgres) = &self.catalog {
+            statements.extend(postgres.create.clone().map(Statement::CreateSecret));
+        }
+        if let Storage::Object(storage) = &self.storage {
+            statements.extend(storage.create.clone().map(Statement::CreateSecret));
+        }
+        let name = generated_name(&self.owner, &self.alias);
+        let alias = self.alias.ident().clone();
+        statements.push(Statement::CreateSecret(self.lake_secret(name.clone())));
+        statements.push(Statement::Attach(Attach {
+            secret: name,
+            alias: alias.clone(),
+            read_only: mode == Mode::Read,
+            options: self.attach_options(mode),
+        }));
+        statements.push(Statement::Use(alias.clone()));
+        let mut checks = vec![Check::IsDuckLake { alias: alias.clone(), catalog: self.catalog.kind() }];
+        if !self.options.override_data_path {
+            checks.push(Check::DataPath { alias, expected: self.storage.data_path().to_owned() });
+        }
+        checks
+    }
+
+    /// The secret through which the lake is attached. It holds no credential: DuckDB shows a `METADATA_PATH` in clear.
+    fn lake_secret(&self, name: Ident) -> CreateSecret {
+        let mut secret = CreateSecret::new(name, SecretType::DuckLake);
+        secret.set("metadata_path", Value::Text(self.catalog.metadata_path()));
+        secret.set("data_path", Value::from(self.storage.data_path()));
+        let mut parameters: BTreeMap<String, Value> = self.options.metadata_parameters.clone();
+        if let Catalog::Postgres(postgres) = &self.catalog {
+            parameters.insert("TYPE".to_owned(), Value::from("postgres"));
+            parameters.insert("SECRET".to_owned(), Value::from(postgres.name.as_str()));
+            if let Some(schema) = &self.options.metadata_schema {
+                // Keeps DuckDB from reflecting every schema of the database.
+                parameters.entry("SCHEMA".to_owned()).or_insert_with(|| Value::from(schema.as_str()));
+            }
+        }
+        if !parameters.is_empty() {
+            secret.set("metadata_parameters", Value::Map(parameters));
+        }
+        secret
+    }
+
+    fn attach_options(&self, mode: Mode) -> Vec<(Word, Value)> {
+        let options = &self.options;
+        let mut all: Vec<(Word, Value)> = Vec::new();
+        let mut add = |name: &'static str, value: Option<Value>| {
+            all.extend(value.map(|value| (Word::trusted(name), value)));
+        };
+        let text = |ident: &Option<Ident>| ident.as_ref().map(|ident| Value::from(ident.as_str()));
+        let creates = if mode == Mode::Read { Some(false) } else { options.create_if_not_exists };
+        // A connection that only reads creates the lake all the same unless this is said.
+        add("CREATE_IF_NOT_EXISTS", creates.map(Value::Boolean));
+        add("AUTOMATIC_MIGRATION", options.automatic_migration.map(Value::Boolean));
+        add("BUSY_TIMEOUT", options.busy_timeout.map(Value::Integer));
+        add("DATA_INLINING_ROW_LIMIT", options.data_inlining_row_limit.map(Value::Integer));
+        add("ENCRYPTED", options.encrypted.map(Value::Boolean));
+        add("METADATA_CATALOG", text(&options.metadata_catalog));
+        add("METADATA_SCHEMA", text(&options.metadata_schema));
+        add("OVERRIDE_DATA_PATH", options.override_data_path.then_some(Value::Boolean(true)));
+        match &options.snapshot {
+            Some(Snapshot::Version(version)) => add("SNAPSHOT_VERSION", Some(Value::Integer(*version))),
+            Some(Snapshot::Time(time)) => add("SNAPSHOT_TIME", Some(Value::from(time.as_str()))),
+            None => {}
+        }
+        add("WRITE_DELETION_VECTORS", options.write_deletion_vectors.map(Value::Boolean));
+        all.extend(options.meta.iter().map(|(name, value)| (name.prefixed("META_"), value.clone())));
+        all
+    }
+}
+
+impl MotherDuck {
+    fn extensions(&self) -> Vec<&'static str> {
+        let mut names = vec!["motherduck"];
+        if let Some(storage) = &self.storage {
+            names.extend(storage.extensions());
+        } else if self.region.is_some() {
+            names.push("httpfs");
+        }
+        names
+    }
+
+    fn attach(&self, mode: Mode, statements: &mut Vec<Statement>) -> Vec<Check> {
+        statements.push(Statement::AttachMotherDuck);
+        if let (Mode::Write, Some(storage)) = (mode, &self.storage) {
+            statements.push(Statement::CreateDatabase(CreateDatabase {
+                name: self.database.clone(),
+                data_path: Text::trusted(storage.path.as_str()),
+            }));
+            let secret = storage.create.clone().map(CreateSecret::into_motherduck);
+            statements.extend(secret.map(Statement::CreateSecret));
+        }
+        statements.push(Statement::Use(self.database.clone()));
+        Vec::new()
+    }
+}
+
+impl ObjectStorage {
+    fn extensions(&self) -> Vec<&'static str> {
+        let mut names = vec!["httpfs"];
+        if self.create.as_ref().is_some_and(CreateSecret::uses_credential_chain) {
+            names.push("aws");
+        }
+        names
+    }
+}
+
+/// A lake being described; [`build`](Self::build) checks the parts against each other.
+#[derive(Debug, Clone)]
+pub struct LakeBuilder(Attached);
+
+impl LakeBuilder {
+    /// The name to attach it under; `ducklake` unless given.
+    pub fn alias(mut self, alias: Alias) -> Self {
+        self.0.alias = alias;
+        self
+    }
+
+    /// Whose lake it is, such as the name of a store; with the alias it makes the name of the lake's secret.
+    pub fn owner(mut self, owner: impl Into<String>) -> Self {
+        self.0.owner = owner.into();
+        self
+    }
+
+    /// How to attach it.
+    pub fn options(mut self, options: AttachOptions) -> Self {
+        self.0.options = options;
+        self
+    }
+
+    /// The lake.
+    ///
+    /// # Errors
+    ///
+    /// When two of its secrets have the same name, read without regard to case.
+    pub fn build(self) -> Result<Lake, Problems> {
+        let lake = self.0;
+        let catalog = match &lake.catalog {
+            Catalog::Postgres(postgres) => Some((postgres.name.as_str(), postgres.create.is_some())),
+            Catalog::DuckDb(_) | Catalog::Sqlite(_) => None,
+        };
+        let storage = match &lake.storage {
+            Storage::Object(storage) => Some((storage.name.as_str(), storage.create.is_some())),
+            Storage::Local(_) => None,
+        };
+        let generated = generated_name(&lake.owner, &lake.alias);
+        let used = [catalog, storage, Some((generated.as_str(), true))];
+        for (index, one) in used.iter().enumerate() {
+            for other in &used[index + 1..] {
+                if let (Some((one, creates)), Some((other, creates_other))) = (one, other)
+                    && (*creates || *creates_other)
+                    && one.to_lowercase() == other.to_lowercase()
+                {
+                    return Err(Problem::secret_name_clash(one).into());
+                }
+            }
+        }
+        Ok(Lake(Kind::Attached(Box::new(lake))))
+    }
+}
+
+/// A MotherDuck lake as a person describes it; [`check`](Self::check) makes it one that can be planned.
+///
+/// Without a storage MotherDuck keeps the data; with one it is a bucket of one's own.
+///
+/// ```
+/// use ducklake_sql::Lake;
+///
+/// let lake = Lake::mother_duck("analytics").check()?;
+/// assert_eq!(lake.alias().as_str(), "analytics");
+/// # Ok::<(), ducklake_sql::Problems>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct MotherDuckSpec {
+    /// The database in MotherDuck.
+    pub database: String,
+    /// The region of MotherDuck's own storage.
+    pub region: Option<String>,
+    /// A bucket of one's own.
+    pub storage: Option<Storage>,
+    /// An alias, which cannot apply: refused, so that it does not mislead.
+    pub alias: Option<String>,
+    /// Whether attach options were given, which cannot apply either.
+    pub has_attach_options: bool,
+    /// Whether an inlining limit was given, which cannot apply either.
+    pub has_inlining_limit: bool,
+}
+
+impl MotherDuckSpec {
+    /// Checks the description.
+    ///
+    /// # Errors
+    ///
+    /// All problems at once: no database, a local storage, options that cannot apply.
+    pub fn check(self) -> Result<Lake, Problems> {
+        let mut problems = Collector::default();
+        let database = problems.take("database", Ident::new(self.database));
+        let region = self.region.and_then(|region| {
+            let value = Value::Text(region);
+            problems.take("region", value.validate())?;
+            problems.take("region", Setting::new("s3_region", value))
+        });
+        if self.alias.is_some() {
+            problems.push(Problem::not_applicable(
+                "alias",
+                "a MotherDuck lake is used under the name of its database",
+                "leave `alias` out",
+            ));
+        }
+        for (given, field) in
+            [(self.has_attach_options, "attach_options"), (self.has_inlining_limit, "data_inlining_row_limit")]
+        {
+            if given {
+                problems.push(Problem::not_applicable(
+                    field,
+                    "MotherDuck attaches its lakes itself, so the option has no effect",
+                    "leave it out",
+                ));
+            }
+        }
+        let storage = match self.storage {
+            None => None,
+            Some(Storage::Object(storage)) => Some(storage),
+            Some(Storage::Local(_)) => {
+                problems.push(Problem::not_applicable(
+                    "storage",
+                    "MotherDuck cannot reach files of this machine",
+                    "use a bucket (s3, r2 or gcs), or leave `storage` out and MotherDuck keeps the data",
+                ));
+                None
+            }
+        };
+        let lake = database.map(|database| Lake(Kind::MotherDuck(MotherDuck { database, region, storage })));
+        problems.finish(lake)
+    }
+}
+
+/// The name of the lake's secret: an injective encoding of owner and alias into `[a-z0-9_]`.
+///
+/// DuckLake takes any other name for the path of a file, and names are looked up without regard to case. A lower-case
+/// letter or a digit stands for itself, every other byte is `_` and two hexadecimal digits; so `__` occurs in neither
+/// part and separates them.
+///
+/// ```
+/// use ducklake_sql::{Alias, generated_name};
+///
+/// assert_eq!(generated_name("prod-eu", &Alias::default()).as_str(), "metaxy_prod_2deu__ducklake");
+/// ```
+pub fn generated_name(owner: &str, alias: &Alias) -> Ident {
+    let mut name = String::from("metaxy_");
+    encode(owner, &mut name);
+    name.push_str("__");
+    encode(alias.as_str(), &mut name);
+    Ident::trusted(name)
+}
+
+fn encode(part: &str, name: &mut String) {
+    for byte in part.bytes() {
+        if byte.is_ascii_lowercase() || byte.is_ascii_digit() {
+            name.push(char::from(byte));
+        } else {
+            name.push('_');
+            for digit in [byte >> 4, byte & 0xf] {
+                name.extend(char::from_digit(digit.into(), 16));
+            }
+        }
+    }
+}

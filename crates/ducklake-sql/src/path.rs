@@ -1,0 +1,217 @@
+//! Where things are: a catalog's file, a local folder of data files, a prefix in a bucket.
+//!
+//! A path that exists as one of these types is canonical. A local data path with `//` in it, or written as `file://…`,
+//! would make DuckLake count every live file as an orphan, and its clean-up functions would delete live data.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::problem::Problem;
+
+/// An absolute local path without `.`, `..`, `//` or a scheme; collapses what can be collapsed without looking at disk.
+fn canonical(path: &str) -> Result<String, Problem> {
+    let refuse = |why| Err(Problem::invalid_path(path, why));
+    if path.is_empty() {
+        return Err(Problem::empty("the path"));
+    }
+    if path.contains('\0') {
+        return Err(Problem::nul_byte("the path"));
+    }
+    if path.contains("://") {
+        return refuse("is a URL, not a path of this machine");
+    }
+    if !Path::new(path).is_absolute() {
+        return refuse("is not absolute");
+    }
+    let mut parts = path.split('/').filter(|part| !part.is_empty() && *part != ".").peekable();
+    let mut canonical = String::with_capacity(path.len() + 1);
+    if path.starts_with('/') {
+        canonical.push('/');
+    }
+    while let Some(part) = parts.next() {
+        if part == ".." {
+            return refuse("contains `..`");
+        }
+        canonical.push_str(part);
+        if parts.peek().is_some() {
+            canonical.push('/');
+        }
+    }
+    Ok(canonical)
+}
+
+/// The file of a DuckDB or SQLite catalog: an absolute, canonical path.
+///
+/// ```
+/// use ducklake_sql::CatalogFile;
+///
+/// assert_eq!(CatalogFile::new("/srv//lake/./meta.sqlite")?.as_str(), "/srv/lake/meta.sqlite");
+/// assert!(CatalogFile::new("meta.sqlite").is_err());
+/// # Ok::<(), ducklake_sql::Problem>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CatalogFile(String);
+
+impl CatalogFile {
+    /// Checks a path, dropping repeated slashes and `.`.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty, relative, a folder, a URL, or holds `..` or a NUL byte.
+    pub fn new(path: impl AsRef<str>) -> Result<Self, Problem> {
+        let path = path.as_ref();
+        if path.ends_with('/') {
+            return Err(Problem::invalid_path(path, "is a folder, not a file"));
+        }
+        canonical(path).map(Self)
+    }
+
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A folder of data files on this machine: an absolute, canonical path that ends with `/`.
+///
+/// ```
+/// use ducklake_sql::LocalFolder;
+///
+/// assert_eq!(LocalFolder::new("/srv//lake/data")?.as_str(), "/srv/lake/data/");
+/// assert!(LocalFolder::new("file:///srv/lake").is_err());
+/// # Ok::<(), ducklake_sql::Problem>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LocalFolder(String);
+
+impl LocalFolder {
+    /// Checks a path, dropping repeated slashes and `.` and ending it with `/`.
+    ///
+    /// # Errors
+    ///
+    /// When it is empty, relative, a URL, or holds `..` or a NUL byte.
+    pub fn new(path: impl AsRef<str>) -> Result<Self, Problem> {
+        let mut folder = canonical(path.as_ref())?;
+        if !folder.ends_with('/') {
+            folder.push('/');
+        }
+        Ok(Self(folder))
+    }
+
+    /// The path, with its last slash.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which object storage, with its scheme and its type of secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ObjectKind {
+    /// Amazon S3 and whatever speaks its protocol.
+    S3,
+    /// Cloudflare R2.
+    R2,
+    /// Google Cloud Storage.
+    Gcs,
+}
+
+impl ObjectKind {
+    /// The scheme that DuckLake writes, without `://`.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::R2 => "r2",
+            Self::Gcs => "gs",
+        }
+    }
+
+    /// Every scheme that a secret of this type covers in DuckDB.
+    fn schemes(self) -> &'static [&'static str] {
+        match self {
+            Self::S3 => &["s3", "s3a", "s3n"],
+            Self::R2 => &["r2"],
+            Self::Gcs => &["gs", "gcs"],
+        }
+    }
+}
+
+/// A prefix in a bucket, as `scheme://bucket/prefix/`, always with the last slash.
+///
+/// The slash matters: the scope `s3://b/x` would cover `s3://b/xyz` too.
+///
+/// ```
+/// use ducklake_sql::{ObjectKind, ObjectPath};
+///
+/// let path = ObjectPath::new(ObjectKind::S3, "s3://bucket/lake")?;
+/// assert_eq!(path.as_str(), "s3://bucket/lake/");
+/// assert!(ObjectPath::new(ObjectKind::R2, "s3://bucket/lake").is_err());
+/// # Ok::<(), ducklake_sql::Problem>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectPath(String);
+
+impl ObjectPath {
+    /// Checks a location of a kind of storage.
+    ///
+    /// # Errors
+    ///
+    /// When the scheme is another storage's, the bucket is missing or malformed, or the prefix holds an empty part,
+    /// a `.` or `..` part, or a character that DuckDB would read as a pattern or a query (`*`, `?`, `[`).
+    pub fn new(kind: ObjectKind, path: impl AsRef<str>) -> Result<Self, Problem> {
+        let path = path.as_ref();
+        let refuse = |why| Err(Problem::invalid_object_path(path, why, kind.scheme()));
+        if path.is_empty() {
+            return Err(Problem::empty("the location").at("data_path"));
+        }
+        if path.contains('\0') {
+            return Err(Problem::nul_byte("the location").at("data_path"));
+        }
+        let Some((scheme, rest)) = path.split_once("://") else {
+            return refuse("has no scheme");
+        };
+        if !kind.schemes().contains(&scheme) {
+            return refuse("has a scheme of another storage");
+        }
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return refuse("names no bucket");
+        }
+        if !bucket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+            return refuse("has a bucket with other characters than letters, digits, `.`, `_` and `-`");
+        }
+        if prefix.contains(['*', '?', '[']) || prefix.chars().any(char::is_control) {
+            return refuse(
+                "has a prefix with a control character, or with `*`, `?` or `[`, which DuckDB reads as a pattern",
+            );
+        }
+        let prefix = prefix.trim_end_matches('/');
+        if !prefix.is_empty() && prefix.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return refuse("has an empty, `.` or `..` part in its prefix");
+        }
+        let end = if prefix.is_empty() { "" } else { "/" };
+        Ok(Self([scheme, "://", bucket, "/", prefix, end].concat()))
+    }
+
+    /// The location, with its last slash.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a secret with this scope is used for `inner`.
+    pub(crate) fn covers(&self, inner: &Self) -> bool {
+        inner.0.starts_with(&self.0)
+    }
+}
+
+macro_rules! display_as_str {
+    ($($type:ty),*) => {$(
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    )*};
+}
+
+display_as_str!(CatalogFile, LocalFolder, ObjectPath);

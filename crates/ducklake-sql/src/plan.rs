@@ -1,0 +1,236 @@
+//! A plan: the statements that attach a lake, in order, and the checks to make after them.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::catalog::CatalogKind;
+use crate::lake::Mode;
+use crate::session::{Extension, Setting};
+use crate::sql::{Reveal, Sql};
+use crate::statement::Statement;
+use crate::value::{Ident, MASK};
+
+/// The version of the JSON shape of [`PlanView`].
+pub const PLAN_VERSION: u32 = 1;
+
+/// The statements that attach a lake, in order, with how to undo them and what to check after them.
+///
+/// ```
+/// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Reveal, Session};
+///
+/// let catalog = Catalog::DuckDb(CatalogFile::new("/srv/lake/meta.ducklake")?);
+/// let lake = Lake::on(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
+/// let plan = lake.plan(&Session::default(), Mode::Read);
+/// assert!(plan.display(Reveal::Masked).to_string().contains("READ_ONLY"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    pub(crate) mode: Mode,
+    pub(crate) alias: Ident,
+    pub(crate) catalog: CatalogKind,
+    pub(crate) at_open: Vec<Setting>,
+    pub(crate) statements: Vec<Statement>,
+    pub(crate) checks: Vec<Check>,
+}
+
+impl Plan {
+    /// Whether it opens the lake to read or to write.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The database that is current after it.
+    pub fn alias(&self) -> &Ident {
+        &self.alias
+    }
+
+    /// The kind of the lake's catalog.
+    pub fn catalog(&self) -> CatalogKind {
+        self.catalog
+    }
+
+    /// Settings to make while the instance is opened, since DuckDB refuses them later.
+    pub fn settings_at_open(&self) -> &[Setting] {
+        &self.at_open
+    }
+
+    /// The statements, in order.
+    pub fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+
+    /// The checks to make after the last statement; until they hold, nothing may be written.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// The extensions it loads, in order.
+    pub fn extensions(&self) -> impl Iterator<Item = &Extension> {
+        self.statements.iter().filter_map(|statement| match statement {
+            Statement::Load(extension) => Some(extension),
+            _ => None,
+        })
+    }
+
+    /// What takes back its first `done` statements, in order, with `home` as the database that was current before.
+    pub fn undo(&self, done: usize, home: &Ident) -> Vec<Statement> {
+        self.statements.iter().take(done).rev().filter_map(|statement| statement.undo(home)).collect()
+    }
+
+    /// The same plan for a lake that exists, without saying where its data is: the check of the data path then decides.
+    ///
+    /// DuckLake compares the configured and the stored data path as texts. Where it refuses to attach, this tells two
+    /// spellings of one place from two places.
+    pub fn with_stored_data_path(&self) -> Self {
+        let mut plan = self.clone();
+        for statement in &mut plan.statements {
+            match statement {
+                Statement::CreateSecret(secret) => secret.forget_data_path(),
+                Statement::Attach(attach) => attach.never_create(),
+                _ => {}
+            }
+        }
+        plan
+    }
+
+    /// The plan as text: every statement with a comment that says why it is there.
+    ///
+    /// With [`Reveal::Secrets`] the text runs unchanged in the `duckdb` shell.
+    pub fn display(&self, reveal: Reveal) -> impl fmt::Display {
+        DisplayPlan { plan: self, reveal }
+    }
+
+    /// The plan for machine-readable output.
+    pub fn view(&self, reveal: Reveal) -> PlanView {
+        PlanView {
+            version: PLAN_VERSION,
+            mode: self.mode,
+            alias: self.alias.clone(),
+            catalog: self.catalog,
+            extensions: self.extensions().cloned().collect(),
+            settings_at_open: self.at_open.iter().map(|setting| setting.name().to_string()).collect(),
+            statements: self.statements.iter().map(|statement| StatementView::new(statement, reveal)).collect(),
+            checks: self.checks.iter().map(|check| check.purpose().to_owned()).collect(),
+        }
+    }
+}
+
+struct DisplayPlan<'a> {
+    plan: &'a Plan,
+    reveal: Reveal,
+}
+
+impl fmt::Display for DisplayPlan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for setting in &self.plan.at_open {
+            writeln!(f, "-- opened with the setting {}, which cannot be made later", setting.name())?;
+        }
+        for statement in &self.plan.statements {
+            writeln!(f, "-- {}\n{};", statement.purpose(), statement.to_text(self.reveal))?;
+        }
+        for check in &self.plan.checks {
+            writeln!(f, "-- then checked: {}", check.purpose())?;
+        }
+        Ok(())
+    }
+}
+
+/// A fact about the attached lake that has to hold before anything is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Check {
+    /// The alias is a lake, and its metadata is in a database of this kind.
+    IsDuckLake {
+        /// The name the lake is attached under.
+        alias: Ident,
+        /// The kind its catalog has to be of.
+        catalog: CatalogKind,
+    },
+    /// The lake's data path is this place, however it is spelt.
+    DataPath {
+        /// The name the lake is attached under.
+        alias: Ident,
+        /// The configured data path.
+        expected: String,
+    },
+}
+
+impl Check {
+    /// What is checked, as one line.
+    pub fn purpose(&self) -> &'static str {
+        match self {
+            Self::IsDuckLake { .. } => "the alias is a lake, with a catalog of the configured kind",
+            Self::DataPath { .. } => "the lake's stored data path is the configured one",
+        }
+    }
+
+    /// The query for it: one row with one text, or none.
+    pub fn to_sql(&self) -> Sql {
+        match self {
+            // Only a lake has settings, so this fails for a database of any other type.
+            Self::IsDuckLake { alias, .. } => {
+                Sql::fixed("SELECT catalog_type FROM ducklake_settings(?)").with_text("alias", alias.as_str())
+            }
+            Self::DataPath { alias, .. } => {
+                Sql::fixed("SELECT data_path FROM ducklake_settings(?)").with_text("alias", alias.as_str())
+            }
+        }
+    }
+}
+
+/// A plan for machine-readable output; `version` is that of the shape.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct PlanView {
+    /// The version of this shape: [`PLAN_VERSION`].
+    pub version: u32,
+    /// Whether it opens the lake to read or to write.
+    pub mode: Mode,
+    /// The database that is current after it.
+    pub alias: Ident,
+    /// The kind of the lake's catalog.
+    pub catalog: CatalogKind,
+    /// The extensions it loads.
+    pub extensions: Vec<Extension>,
+    /// The names of settings made while the instance is opened.
+    pub settings_at_open: Vec<String>,
+    /// The statements, in order.
+    pub statements: Vec<StatementView>,
+    /// What is checked after them.
+    pub checks: Vec<String>,
+}
+
+/// A statement for machine-readable output.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct StatementView {
+    /// The stable name.
+    pub name: &'static str,
+    /// Why it is there.
+    pub purpose: &'static str,
+    /// Whether it holds a secret.
+    pub sensitive: bool,
+    /// The text with its values inline.
+    pub sql: String,
+    /// The text that is run, with `?` for each bound value.
+    pub execute: String,
+    /// The names of the bound values, in order.
+    pub bound: Vec<String>,
+}
+
+impl StatementView {
+    fn new(statement: &Statement, reveal: Reveal) -> Self {
+        let sql = statement.to_sql();
+        let hidden = matches!(statement, Statement::Init(_)) && reveal == Reveal::Masked;
+        Self {
+            name: statement.name(),
+            purpose: statement.purpose(),
+            sensitive: statement.is_sensitive(),
+            sql: statement.to_text(reveal),
+            execute: if hidden { MASK.to_owned() } else { sql.text().to_owned() },
+            bound: sql.names().map(str::to_owned).collect(),
+        }
+    }
+}

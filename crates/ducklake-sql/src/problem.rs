@@ -1,0 +1,392 @@
+//! Every problem this crate can find in the description of a lake, one constructor each.
+//!
+//! A problem names the field it is about, so that whoever read that field (from a file, from a variable) can say where.
+//! No problem ever contains the value of a secret.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// What kind of problem a [`Problem`] is; its text form is stable and may be matched on.
+///
+/// ```
+/// use ducklake_sql::{Alias, Code};
+///
+/// let problem = Alias::new("main").unwrap_err();
+/// assert_eq!(problem.code(), Code::ReservedAlias);
+/// assert_eq!(problem.code().as_str(), "reserved-alias");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Code {
+    /// A value that must not be empty is.
+    EmptyValue,
+    /// A NUL byte, which would end a SQL statement early.
+    NulByte,
+    /// `main`, `temp` or `system` as the alias of a lake.
+    ReservedAlias,
+    /// A word that cannot be the name of an option, a setting or an extension.
+    InvalidName,
+    /// A path that is not absolute and canonical.
+    InvalidPath,
+    /// An object storage location that is not `scheme://bucket/prefix/`.
+    InvalidObjectPath,
+    /// Neither `data_path`, nor `bucket`, nor a usable `scope`.
+    MissingDataPath,
+    /// Only some of the fields that make up a credential.
+    HalfGivenCredentials,
+    /// One thing said twice, differently.
+    Conflict,
+    /// A scope that does not cover the data path.
+    ScopeMismatch,
+    /// A value outside its set of choices.
+    InvalidChoice,
+    /// An account id that is not Cloudflare's.
+    InvalidAccountId,
+    /// An attach option that DuckLake does not have.
+    UnknownAttachOption,
+    /// A value of the wrong type.
+    WrongType,
+    /// An option that the project sets itself, or that is set elsewhere.
+    ReservedOption,
+    /// An option that cannot apply to this kind of lake.
+    NotApplicable,
+    /// Two secrets of one lake that share a name.
+    SecretNameClash,
+}
+
+impl Code {
+    /// Every code, in the order of the reference page.
+    pub const ALL: &[Self] = &[
+        Self::EmptyValue,
+        Self::NulByte,
+        Self::ReservedAlias,
+        Self::InvalidName,
+        Self::InvalidPath,
+        Self::InvalidObjectPath,
+        Self::MissingDataPath,
+        Self::HalfGivenCredentials,
+        Self::Conflict,
+        Self::ScopeMismatch,
+        Self::InvalidChoice,
+        Self::InvalidAccountId,
+        Self::UnknownAttachOption,
+        Self::WrongType,
+        Self::ReservedOption,
+        Self::NotApplicable,
+        Self::SecretNameClash,
+    ];
+
+    /// The stable name, in kebab case.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EmptyValue => "empty-value",
+            Self::NulByte => "nul-byte",
+            Self::ReservedAlias => "reserved-alias",
+            Self::InvalidName => "invalid-name",
+            Self::InvalidPath => "invalid-path",
+            Self::InvalidObjectPath => "invalid-object-path",
+            Self::MissingDataPath => "missing-data-path",
+            Self::HalfGivenCredentials => "half-given-credentials",
+            Self::Conflict => "conflict",
+            Self::ScopeMismatch => "scope-mismatch",
+            Self::InvalidChoice => "invalid-choice",
+            Self::InvalidAccountId => "invalid-account-id",
+            Self::UnknownAttachOption => "unknown-attach-option",
+            Self::WrongType => "wrong-type",
+            Self::ReservedOption => "reserved-option",
+            Self::NotApplicable => "not-applicable",
+            Self::SecretNameClash => "secret-name-clash",
+        }
+    }
+
+    /// One sentence for a reference page: what it means and why it is refused.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::EmptyValue => "A value that must not be empty is; often a variable that is unset or set to nothing.",
+            Self::NulByte => "A value holds a NUL byte, which would end a SQL statement early.",
+            Self::ReservedAlias => {
+                "DuckDB keeps `main`, `temp` and `system` for itself: a lake cannot be attached under them."
+            }
+            Self::InvalidName => "Options, settings and extensions are named by letters, digits and underscores.",
+            Self::InvalidPath => {
+                "A local path must be absolute and canonical, or DuckLake takes live files for orphans."
+            }
+            Self::InvalidObjectPath => "An object storage location is `scheme://bucket/prefix/`.",
+            Self::MissingDataPath => {
+                "Nothing says where the data files go: `data_path`, `bucket` or a `scope` is needed."
+            }
+            Self::HalfGivenCredentials => "Some fields of a credential are given and others are not.",
+            Self::Conflict => "One thing is said in two places, differently.",
+            Self::ScopeMismatch => "The scope of a secret does not cover the data path, so DuckDB would not use it.",
+            Self::InvalidChoice => "A value is none of those that exist.",
+            Self::InvalidAccountId => {
+                "A Cloudflare account id is 32 hexadecimal digits; it becomes part of a host name."
+            }
+            Self::UnknownAttachOption => "DuckLake has no attach option of this name.",
+            Self::WrongType => "A value has another type than its option.",
+            Self::ReservedOption => {
+                "The option is set from elsewhere in the configuration, or would carry a secret into SQL text."
+            }
+            Self::NotApplicable => "The option has no effect on this kind of lake, so leaving it in would mislead.",
+            Self::SecretNameClash => "Two secrets of one lake have the same name, read without regard to case.",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One thing that is wrong with the description of a lake: what, in which field, and what to write instead.
+///
+/// ```
+/// use ducklake_sql::R2Spec;
+///
+/// let mut spec = R2Spec::new("r2", "r2://bucket/lake");
+/// spec.key_id = Some("key".into());
+/// let problems = spec.check().unwrap_err();
+/// let fields: Vec<_> = problems.iter().map(|problem| problem.field()).collect();
+/// assert_eq!(fields, ["secret", "account_id"]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}", prefix(field))]
+pub struct Problem {
+    code: Code,
+    field: Cow<'static, str>,
+    message: String,
+    help: Option<String>,
+}
+
+fn prefix(field: &str) -> String {
+    if field.is_empty() { String::new() } else { [field, ": "].concat() }
+}
+
+impl Problem {
+    fn new(code: Code, field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code, field: field.into(), message: message.into(), help: None }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// What kind of problem it is.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The field it is about, relative to what was checked: `endpoint`, or `secret_parameters.refresh`.
+    /// Empty when it is about the whole.
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// What is wrong, as a fragment without full stop.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to write instead, where that is known.
+    pub fn hint(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The same problem, about another field: for a value that was checked before its place was known.
+    pub fn at(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+        self.field = field.into();
+        self
+    }
+
+    pub(crate) fn empty(what: &str) -> Self {
+        Self::new(Code::EmptyValue, "", [what, " is empty"].concat())
+            .help("give a value, or leave the field out; if it comes from a variable, that variable is unset or empty")
+    }
+
+    pub(crate) fn nul_byte(what: &str) -> Self {
+        Self::new(Code::NulByte, "", [what, " contains a NUL byte"].concat())
+            .help("a NUL byte would end the SQL statement early; remove it")
+    }
+
+    pub(crate) fn reserved_alias(alias: &str) -> Self {
+        Self::new(Code::ReservedAlias, "alias", ["`", alias, "` is a name that DuckDB keeps for itself"].concat())
+            .help("choose another alias, for example `ducklake`")
+    }
+
+    pub(crate) fn invalid_name(what: &str, name: &str) -> Self {
+        Self::new(Code::InvalidName, "", ["`", &excerpt(name), "` is no name of ", what].concat())
+            .help("use letters, digits and underscores, and begin with a letter or an underscore")
+    }
+
+    pub(crate) fn invalid_path(path: &str, why: &str) -> Self {
+        Self::new(Code::InvalidPath, "", ["the path `", &excerpt(path), "` ", why].concat())
+            .help("write an absolute path without `..`, such as `/srv/lake/data/`")
+    }
+
+    pub(crate) fn invalid_object_path(path: &str, why: &str, scheme: &str) -> Self {
+        Self::new(Code::InvalidObjectPath, "data_path", ["the location `", &excerpt(path), "` ", why].concat())
+            .help(["write `", scheme, "://bucket/prefix/`"].concat())
+    }
+
+    pub(crate) fn missing_data_path() -> Self {
+        Self::new(Code::MissingDataPath, "", "nothing says where the data files go")
+            .help("give `data_path`, or `bucket` with an optional `prefix`, or a `scope` that starts with `s3://`")
+    }
+
+    pub(crate) fn half_given(field: &'static str, present: &str) -> Self {
+        Self::new(
+            Code::HalfGivenCredentials,
+            field,
+            ["`", field, "` is missing, although `", present, "` is given"].concat(),
+        )
+        .help("give all of them; or none, and the secret that `secret_name` names is used as it is")
+    }
+
+    pub(crate) fn conflict(field: impl Into<Cow<'static, str>>, message: impl Into<String>, help: &str) -> Self {
+        Self::new(Code::Conflict, field, message).help(help)
+    }
+
+    pub(crate) fn scope_mismatch(scope: &str, data_path: &str) -> Self {
+        Self::new(
+            Code::ScopeMismatch,
+            "scope",
+            ["the scope `", &excerpt(scope), "` does not cover the data path `", &excerpt(data_path), "`"].concat(),
+        )
+        .help("leave `scope` out: the secret is then scoped to the data path")
+    }
+
+    pub(crate) fn invalid_choice(field: impl Into<Cow<'static, str>>, value: &str, choices: &[&str]) -> Self {
+        Self::new(Code::InvalidChoice, field, ["`", &excerpt(value), "` is not one of the choices"].concat())
+            .help(["write one of: `", &choices.join("`, `"), "`"].concat())
+    }
+
+    pub(crate) fn invalid_account_id() -> Self {
+        Self::new(Code::InvalidAccountId, "account_id", "the account id is not 32 hexadecimal digits")
+            .help("copy it from the overview of R2 in Cloudflare's dashboard, without the host name around it")
+    }
+
+    pub(crate) fn unknown_attach_option(name: &str, near: Option<&str>) -> Self {
+        let problem = Self::new(
+            Code::UnknownAttachOption,
+            name.to_owned(),
+            ["DuckLake has no attach option `", &excerpt(name), "`"].concat(),
+        );
+        match near {
+            Some(near) => problem.help(["did you mean `", near, "`?"].concat()),
+            None => problem.help("see the list of attach options in the reference"),
+        }
+    }
+
+    pub(crate) fn wrong_type(field: impl Into<Cow<'static, str>>, expected: &str, found: &str) -> Self {
+        Self::new(Code::WrongType, field, ["expected ", expected, ", found ", found].concat())
+    }
+
+    pub(crate) fn reserved_option(field: impl Into<Cow<'static, str>>, option: &str, help: &str) -> Self {
+        Self::new(Code::ReservedOption, field, ["`", &excerpt(option), "` cannot be set here"].concat()).help(help)
+    }
+
+    pub(crate) fn not_applicable(field: impl Into<Cow<'static, str>>, message: impl Into<String>, help: &str) -> Self {
+        Self::new(Code::NotApplicable, field, message).help(help)
+    }
+
+    pub(crate) fn secret_name_clash(name: &str) -> Self {
+        Self::new(
+            Code::SecretNameClash,
+            "secret_name",
+            ["two secrets of this lake are called `", &excerpt(name), "`"].concat(),
+        )
+        .help(
+            "secret names are read without regard to case; give the catalog's and the storage's secret different names",
+        )
+    }
+}
+
+/// The start of a text that may be very long, on one line.
+fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let mut out: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// Everything that is wrong with one description, all of it at once; never empty.
+///
+/// ```
+/// use ducklake_sql::PostgresSpec;
+///
+/// let mut spec = PostgresSpec::new("pg");
+/// spec.host = Some("db.example".into());
+/// let problems = spec.check().unwrap_err();
+/// assert_eq!(problems.iter().count(), 3);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// The problems, in the order of the fields.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+}
+
+impl IntoIterator for Problems {
+    type Item = Problem;
+    type IntoIter = std::vec::IntoIter<Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Collects problems while a description is checked, so that all of them are reported in one run.
+#[derive(Debug, Default)]
+pub(crate) struct Collector(Vec<Problem>);
+
+impl Collector {
+    /// Notes a problem.
+    pub(crate) fn push(&mut self, problem: Problem) {
+        self.0.push(problem);
+    }
+
+    /// The value, or a note of its problem about `field`.
+    pub(crate) fn take<T>(&mut self, field: &'static str, value: Result<T, Problem>) -> Option<T> {
+        value.map_err(|problem| self.push(problem.at(field))).ok()
+    }
+
+    /// The value, or a note of its problem.
+    pub(crate) fn keep<T>(&mut self, value: Result<T, Problem>) -> Option<T> {
+        value.map_err(|problem| self.push(problem)).ok()
+    }
+
+    /// `value` if nothing was noted and it is there.
+    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Problems> {
+        match value {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(Problems(self.0)),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Secrets of DuckDB that a plan creates: a name, a type and options.
+
+use serde::Serialize;
+
+use crate::problem::{Collector, Problem};
+use crate::sql::Writer;
+use crate::value::{Ident, Parameters, Value, Word};
+
+/// The type of a secret, as DuckDB names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum SecretType {
+    /// A login to PostgreSQL.
+    Postgres,
+    /// Amazon S3 and what speaks its protocol.
+    S3,
+    /// Cloudflare R2.
+    R2,
+    /// Google Cloud Storage.
+    Gcs,
+    /// A lake: where its metadata and its data are.
+    DuckLake,
+}
+
+impl SecretType {
+    pub(crate) fn keyword(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::S3 => "s3",
+            Self::R2 => "r2",
+            Self::Gcs => "gcs",
+            Self::DuckLake => "ducklake",
+        }
+    }
+}
+
+/// A secret to create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateSecret {
+    name: Ident,
+    kind: SecretType,
+    options: Vec<(Word, Value)>,
+    in_motherduck: bool,
+}
+
+impl CreateSecret {
+    pub(crate) fn new(name: Ident, kind: SecretType) -> Self {
+        Self { name, kind, options: Vec::new(), in_motherduck: false }
+    }
+
+    /// The secret's name.
+    pub fn name(&self) -> &Ident {
+        &self.name
+    }
+
+    /// The secret's type.
+    pub fn kind(&self) -> SecretType {
+        self.kind
+    }
+
+    /// Whether it is kept by MotherDuck, for its own compute, instead of in this process.
+    pub fn in_motherduck(&self) -> bool {
+        self.in_motherduck
+    }
+
+    pub(crate) fn into_motherduck(mut self) -> Self {
+        self.in_motherduck = true;
+        self
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.options.is_empty()
+    }
+
+    pub(crate) fn is_sensitive(&self) -> bool {
+        self.options.iter().any(|(_, value)| value.is_sensitive())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.options.iter().find(|(option, _)| option.as_str().eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Adds an option known when the program is compiled.
+    pub(crate) fn set(&mut self, option: &'static str, value: Value) {
+        self.options.push((Word::trusted(option).upper(), value));
+    }
+
+    /// Leaves it to the lake where its data is.
+    pub(crate) fn forget_data_path(&mut self) {
+        if self.kind == SecretType::DuckLake {
+            self.options.retain(|(option, _)| option.as_str() != "DATA_PATH");
+        }
+    }
+
+    pub(crate) fn uses_credential_chain(&self) -> bool {
+        matches!(self.get("provider"), Some(Value::Text(provider)) if provider.eq_ignore_ascii_case("credential_chain"))
+    }
+
+    pub(crate) fn write(&self, sql: &mut Writer) {
+        if self.in_motherduck {
+            // MotherDuck keeps the secret in the account, so opening a second time has to replace it.
+            sql.keyword("CREATE OR REPLACE SECRET ").ident(&self.name).keyword(" IN MOTHERDUCK");
+        } else {
+            sql.keyword("CREATE TEMPORARY SECRET ").ident(&self.name);
+        }
+        sql.keyword(" (TYPE ").keyword(self.kind.keyword());
+        for (option, value) in &self.options {
+            sql.keyword(", ").word(option).keyword(" ").bind(option.as_str(), value);
+        }
+        sql.keyword(")");
+    }
+}
+
+/// Checks the name of a secret; a placeholder stands in for a bad one, whose problem is noted.
+pub(crate) fn secret_name(name: &str, problems: &mut Collector) -> Ident {
+    problems.take("secret_name", Ident::new(name)).unwrap_or_else(|| Ident::trusted("invalid"))
+}
+
+/// Adds the `secret_parameters` of a configuration to a secret, refusing what a field says already.
+pub(crate) fn add_parameters(secret: &mut CreateSecret, parameters: &Parameters, problems: &mut Collector) {
+    let mut sorted: Vec<_> = parameters.iter().map(|(name, value)| (name.to_ascii_uppercase(), name, value)).collect();
+    sorted.sort_by(|left, right| left.0.cmp(&right.0));
+    for (_, name, value) in sorted {
+        let field = ["secret_parameters.", name].concat();
+        let Some(word) = problems.keep(Word::new(name).map_err(|problem| problem.at(field.clone()))) else {
+            continue;
+        };
+        if name.eq_ignore_ascii_case("type") {
+            problems.push(Problem::reserved_option(field, name, "the type of the secret follows from `type`"));
+            continue;
+        }
+        if secret.get(name).is_some() {
+            problems.push(Problem::conflict(
+                field,
+                ["`", name, "` is given twice"].concat(),
+                "write it once, as a field or as a secret parameter",
+            ));
+            continue;
+        }
+        if let Err(problem) = value.validate() {
+            problems.push(problem.at(field));
+            continue;
+        }
+        if let (true, Value::Text(refresh)) = (name.eq_ignore_ascii_case("refresh"), value)
+            && refresh != "auto"
+        {
+            // DuckDB ignores any other value without a word.
+            problems.push(Problem::invalid_choice(field, refresh, &["auto"]));
+            continue;
+        }
+        secret.options.push((word.upper(), value.clone()));
+    }
+}
