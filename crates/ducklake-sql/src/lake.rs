@@ -134,6 +134,14 @@ impl Lake {
         matches!(&self.0, Kind::Attached(lake) if lake.options.read_only || lake.options.snapshot.is_some())
     }
 
+    /// Whether it is created when it is opened for writing and is not there.
+    pub fn creates_if_missing(&self) -> bool {
+        match &self.0 {
+            Kind::Attached(lake) => !self.is_read_only() && lake.options.create_if_not_exists != Some(false),
+            Kind::MotherDuck(lake) => lake.storage.is_some(),
+        }
+    }
+
     /// The statements that attach the lake, in order, and the checks to make after them.
     ///
     /// The order: settings that decide how extensions are found, extensions, the other settings, the catalog's secret,
@@ -217,8 +225,9 @@ impl Attached {
         }));
         statements.push(Statement::Use(alias.clone()));
         let mut checks = vec![Check::IsDuckLake { alias: alias.clone(), catalog: self.catalog.kind() }];
-        if !self.options.override_data_path {
-            checks.push(Check::DataPath { alias, expected: self.storage.data_path().to_owned() });
+        checks.push(Check::DataPath { alias, expected: self.storage.data_path().to_owned() });
+        if let (Mode::Write, Storage::Object(storage)) = (mode, &self.storage) {
+            checks.push(Check::Storage { data_path: storage.path.to_string() });
         }
         checks
     }

@@ -1,6 +1,7 @@
 //! A plan: the statements that attach a lake, in order, and the checks to make after them.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::Serialize;
 
@@ -74,9 +75,14 @@ impl Plan {
         })
     }
 
-    /// What takes back its first `done` statements, in order, with `home` as the database that was current before.
-    pub fn undo(&self, done: usize, home: &Ident) -> Vec<Statement> {
-        self.statements.iter().take(done).rev().filter_map(|statement| statement.undo(home)).collect()
+    /// What takes back the statements of a range of positions, the last one first, with `home` as the database that was
+    /// current before.
+    ///
+    /// `undo(0..plan.statements().len(), home)` takes back all of them: that is how a lake is let go.
+    pub fn undo(&self, done: Range<usize>, home: &Ident) -> Vec<Statement> {
+        let done = self.statements.iter().skip(done.start).take(done.len());
+        let undo: Vec<_> = done.filter_map(|statement| statement.undo(home)).collect();
+        undo.into_iter().rev().collect()
     }
 
     /// The same plan for a lake that exists, without saying where its data is: the check of the data path then decides.
@@ -93,6 +99,12 @@ impl Plan {
             }
         }
         plan
+    }
+
+    /// Replaces every secret of the plan where it occurs in `text`, see [`Sql::scrub`].
+    pub fn scrub(&self, text: &str) -> String {
+        let sensitive = self.statements.iter().filter(|statement| statement.is_sensitive());
+        sensitive.fold(text.to_owned(), |text, statement| statement.to_sql().scrub(&text))
     }
 
     /// The plan as text: every statement with a comment that says why it is there.
@@ -148,6 +160,11 @@ pub enum Check {
         /// The kind its catalog has to be of.
         catalog: CatalogKind,
     },
+    /// The storage answers: with inlining, everything up to the first larger insert succeeds on one that does not.
+    Storage {
+        /// The configured data path.
+        data_path: String,
+    },
     /// The lake's data path is this place, however it is spelt.
     DataPath {
         /// The name the lake is attached under.
@@ -162,6 +179,7 @@ impl Check {
     pub fn purpose(&self) -> &'static str {
         match self {
             Self::IsDuckLake { .. } => "the alias is a lake, with a catalog of the configured kind",
+            Self::Storage { .. } => "the bucket can be reached with the credentials",
             Self::DataPath { .. } => "the lake's stored data path is the configured one",
         }
     }
@@ -173,8 +191,13 @@ impl Check {
             Self::IsDuckLake { alias, .. } => {
                 Sql::fixed("SELECT catalog_type FROM ducklake_settings(?)").with_text("alias", alias.as_str())
             }
+            // Lists one name that no file has: the cheapest question that a bucket answers.
+            Self::Storage { data_path } => Sql::fixed("SELECT count(*)::VARCHAR FROM glob(?)")
+                .with_text("data_path", [data_path, "metaxy-probe-*"].concat()),
             Self::DataPath { alias, .. } => {
-                Sql::fixed("SELECT data_path FROM ducklake_settings(?)").with_text("alias", alias.as_str())
+                // The catalog's own word: the settings would repeat a path that was given over it.
+                Sql::fixed("SELECT value FROM ducklake_options(?) WHERE option_name = 'data_path'")
+                    .with_text("alias", alias.as_str())
             }
         }
     }

@@ -132,6 +132,12 @@ impl Sql {
     }
 }
 
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Self::fixed(text)
+    }
+}
+
 /// Writes one statement, for one of the two sinks.
 #[derive(Debug)]
 pub(crate) struct Writer {

@@ -13,6 +13,8 @@ use crate::value::{Ident, Secret, Text, Value, Word};
 pub enum Statement {
     /// Makes a setting.
     Set(Setting),
+    /// Installs an extension; never part of a plan, but what to do when loading it fails.
+    Install(Extension),
     /// Loads an extension.
     Load(Extension),
     /// Runs a statement that the configuration asks for after an extension is loaded.
@@ -38,6 +40,7 @@ impl Statement {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Set(_) => "set",
+            Self::Install(_) => "install-extension",
             Self::Load(_) => "load-extension",
             Self::Init(_) => "init-extension",
             Self::CreateSecret(_) => "create-secret",
@@ -56,6 +59,7 @@ impl Statement {
         match self {
             Self::Set(setting) if setting.is_local() => "a setting of this connection",
             Self::Set(_) => "a setting, for DuckLake's internal connections too",
+            Self::Install(_) => "downloads an extension that is not there",
             Self::Load(extension) => match extension.name().as_str() {
                 "ducklake" => "the lake format",
                 "sqlite_scanner" => "reads and writes the SQLite catalog",
@@ -124,6 +128,18 @@ impl Statement {
                 sql.keyword(if setting.is_local() { "SET " } else { "SET GLOBAL " });
                 sql.word(setting.name()).keyword(" = ").bind(setting.name().as_str(), setting.value());
             }
+            Self::Install(extension) => {
+                sql.keyword("INSTALL ").word(extension.name());
+                match extension.repository().map(Source::of) {
+                    None => {}
+                    Some(Source::Named(repository)) => {
+                        sql.keyword(" FROM ").word(&repository);
+                    }
+                    Some(Source::Place(place)) => {
+                        sql.keyword(" FROM ").literal(&place);
+                    }
+                }
+            }
             Self::Load(extension) => {
                 sql.keyword("LOAD ").word(extension.name());
             }
@@ -148,6 +164,21 @@ impl Statement {
             Self::DropSecret(secret) => {
                 sql.keyword("DROP TEMPORARY SECRET ").ident(secret);
             }
+        }
+    }
+}
+
+/// Where an extension comes from: a repository that DuckDB knows by name, or a URL or folder.
+enum Source {
+    Named(Word),
+    Place(Text),
+}
+
+impl Source {
+    fn of(repository: &str) -> Self {
+        match Word::new(repository) {
+            Ok(name) => Self::Named(name),
+            Err(_) => Self::Place(Text::trusted(repository)),
         }
     }
 }

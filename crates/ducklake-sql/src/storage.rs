@@ -185,8 +185,11 @@ impl R2Spec {
                 secret.set("account_id", Value::Text(id));
             }
             Some(_) => problems.push(Problem::invalid_account_id()),
-            None if has_key && self.parameters.get("endpoint").is_none() => {
-                problems.push(Problem::half_given("account_id", "key_id"));
+            // Without it DuckDB makes the secret all the same, and then has no server to ask.
+            None if self.parameters.get("endpoint").is_some() => {}
+            None if has_key => problems.push(Problem::half_given("account_id", "key_id")),
+            None if !self.parameters.is_empty() => {
+                problems.push(Problem::half_given("account_id", "secret_parameters"));
             }
             None => {}
         }
