@@ -1,2 +1,149 @@
-//! Maintainers' tasks.
-fn main() {}
+//! `cargo xtask`: the maintainers' tasks. One file per task; `cargo xtask help` lists them.
+
+mod bench;
+mod ci;
+mod demo;
+mod error;
+mod pins;
+mod repo;
+mod setup;
+mod shell;
+mod sums;
+mod test;
+mod tidy;
+
+use std::env;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::error::{Error, Result};
+use crate::repo::Repo;
+use crate::shell::say;
+
+const HELP: &str = "\
+Usage: cargo xtask TASK
+
+  setup [--no-postgres] [--extensions DIR]
+                      bring DuckDB, its extensions and PostgreSQL into .deps, checked
+  demo                run the DuckLake example, after setup
+  test                run all tests, after setup
+  tidy                check the rules that compiler and clippy do not
+  bench [ARGS…]       run the benchmarks; ARGS go to Criterion
+  ci                  fmt, tidy, setup, clippy, test, doc
+  help                this";
+
+/// What was asked for.
+#[derive(Debug)]
+enum Task {
+    Setup(setup::Options),
+    Demo,
+    Test,
+    Tidy,
+    Bench(Vec<OsString>),
+    Ci,
+    Help,
+}
+
+/// Done: 0; the task failed: 1; asked for something that is not there: 2.
+fn main() -> ExitCode {
+    let task = match parse(env::args_os().skip(1)) {
+        Ok(task) => task,
+        Err(error) => {
+            say(error.report());
+            return ExitCode::from(2);
+        }
+    };
+    match perform(task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(error.report());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> Result<()> {
+    let repo = Repo::find()?;
+    match task {
+        Task::Setup(options) => setup::run(&repo, &options),
+        Task::Demo => demo::demo(&repo),
+        Task::Test => test::test(&repo),
+        Task::Tidy => tidy::tidy(&repo),
+        Task::Bench(args) => bench::bench(&repo, &args),
+        Task::Ci => ci::ci(&repo),
+        Task::Help => {
+            say(HELP);
+            Ok(())
+        }
+    }
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
+    let mut args = args.into_iter();
+    let name = args.next().unwrap_or_else(|| "help".into());
+    let task = match name.to_str() {
+        Some("setup") => Task::Setup(parse_setup(&mut args)?),
+        Some("demo") => Task::Demo,
+        Some("test") => Task::Test,
+        Some("tidy") => Task::Tidy,
+        Some("bench") => Task::Bench(args.by_ref().collect()),
+        Some("ci") => Task::Ci,
+        Some("help" | "--help" | "-h") => Task::Help,
+        _ => return Err(unknown(&name)),
+    };
+    match args.next() {
+        Some(arg) => Err(unknown(&arg)),
+        None => Ok(task),
+    }
+}
+
+fn parse_setup(args: &mut impl Iterator<Item = OsString>) -> Result<setup::Options> {
+    let mut options = setup::Options::default();
+    while let Some(arg) = args.next() {
+        match arg.to_str() {
+            Some("--no-postgres") => options.no_postgres = true,
+            Some("--extensions") => {
+                let folder = args.next().ok_or_else(|| usage("`--extensions` needs a folder"))?;
+                options.extensions = Some(folder.into());
+            }
+            _ => return Err(unknown(&arg)),
+        }
+    }
+    Ok(options)
+}
+
+fn unknown(arg: &OsString) -> Error {
+    usage(format!("unknown argument `{}`", arg.display()))
+}
+
+fn usage(message: impl Into<String>) -> Error {
+    Error::new(message).with_help(format!("\n{HELP}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> String {
+        match parse(line.split_whitespace().map(OsString::from)) {
+            Ok(task) => format!("{task:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn arguments_become_tasks() {
+        assert_eq!(parsed(""), "Help");
+        assert_eq!(parsed("ci"), "Ci");
+        assert_eq!(parsed("bench sql"), r#"Bench(["sql"])"#);
+        let setup = r#"Setup(Options { no_postgres: true, extensions: Some("x") })"#;
+        assert_eq!(parsed("setup --extensions x --no-postgres"), setup);
+    }
+
+    #[test]
+    fn what_is_not_there_is_refused() {
+        assert_eq!(parsed("tidyy"), "unknown argument `tidyy`");
+        assert_eq!(parsed("tidy up"), "unknown argument `up`");
+        assert_eq!(parsed("setup --extensions"), "`--extensions` needs a folder");
+    }
+}

@@ -1,0 +1,70 @@
+//! `ci`: every gate, in the order in which a mistake is cheapest to find, with the time each took.
+
+use std::time::{Duration, Instant};
+
+use crate::error::Result;
+use crate::repo::Repo;
+use crate::setup;
+use crate::shell::{run, say};
+use crate::test::test;
+use crate::tidy::tidy;
+
+/// A gate: its name, and what runs it.
+type Step = (&'static str, fn(&Repo) -> Result<()>);
+
+const STEPS: [Step; 6] = [
+    ("fmt", |repo| run(&mut repo.cargo(["fmt", "--all", "--check"]))),
+    ("tidy", tidy),
+    ("setup", |repo| setup::run(repo, &setup::Options::default())),
+    ("clippy", |repo| {
+        run(&mut repo.cargo(["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
+    }),
+    ("test", test),
+    ("doc", |repo| {
+        let mut doc = repo.cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
+        run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
+    }),
+];
+
+/// Passes every gate; the first that does not pass ends it.
+///
+/// # Errors
+///
+/// That of the gate that did not pass.
+pub(crate) fn ci(repo: &Repo) -> Result<()> {
+    let mut times = Vec::new();
+    let mut result = Ok(());
+    for (name, step) in STEPS {
+        say(format_args!("\n== ci: {name}"));
+        let started = Instant::now();
+        result = step(repo);
+        times.push((name, started.elapsed()));
+        if result.is_err() {
+            break;
+        }
+    }
+    say(summary(&times, result.is_ok()));
+    result
+}
+
+/// The table of times at the end.
+fn summary(times: &[(&str, Duration)], passed: bool) -> String {
+    let rows = times.iter().map(|(name, time)| format!("  {name:<16}{:>8.1} s\n", time.as_secs_f32()));
+    let total: Duration = times.iter().map(|(_, time)| *time).sum();
+    let last = times.last().map_or("", |(name, _)| name);
+    let outcome = if passed { "passed".to_owned() } else { format!("failed at {last}") };
+    format!("\n== ci: {outcome}\n{}  {:<16}{:>8.1} s", rows.collect::<String>(), "total", total.as_secs_f32())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_names_the_gate_that_failed() {
+        let times = [("fmt", Duration::from_millis(900)), ("clippy", Duration::from_secs(61))];
+        let expected = "\n== ci: failed at clippy\n  fmt                  0.9 s\n  clippy              61.0 s\n  \
+                        total               61.9 s";
+        assert_eq!(summary(&times, false), expected);
+    }
+}

@@ -1,0 +1,71 @@
+//! Talking to the person at the terminal, and running other programs.
+
+use std::fmt::Display;
+use std::io::{ErrorKind, Write as _, stderr};
+use std::process::{Command, Output, Stdio};
+
+use crate::error::{Error, Result};
+
+/// Says one line on standard error. A terminal that is gone is no reason to stop working.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
+/// Runs a program that talks to the person itself.
+///
+/// # Errors
+///
+/// When the program is missing or fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().map_err(|error| cannot_start(command, error))?;
+    if status.success() { Ok(()) } else { Err(Error::new(format!("`{}` failed: {status}", shown(command)))) }
+}
+
+/// Runs a program in silence and returns what it wrote to standard output.
+///
+/// # Errors
+///
+/// When the program is missing or fails; what it wrote to standard error is then part of the message.
+pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>> {
+    let Output { status, stdout, stderr } =
+        command.stdin(Stdio::null()).output().map_err(|error| cannot_start(command, error))?;
+    if status.success() {
+        return Ok(stdout);
+    }
+    let said = String::from_utf8_lossy(&stderr);
+    Err(Error::new(format!("`{}` failed: {status}\n{}", shown(command), said.trim_end())))
+}
+
+/// The error for a program that cannot be started.
+fn cannot_start(command: &Command, error: std::io::Error) -> Error {
+    let program = command.get_program().to_string_lossy();
+    if error.kind() == ErrorKind::NotFound {
+        Error::new(format!("the program `{program}` is not installed"))
+    } else {
+        Error::new(format!("cannot start `{program}`")).caused_by(error)
+    }
+}
+
+/// The command as one would type it, for messages only.
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let error = run(&mut Command::new("no-such-program-anywhere")).expect_err("it is not there");
+        assert_eq!(error.to_string(), "the program `no-such-program-anywhere` is not installed");
+    }
+
+    #[test]
+    fn a_failure_shows_what_the_program_said() {
+        let mut command = Command::new("sh");
+        let error = output(command.args(["-c", "echo oops >&2; exit 3"])).expect_err("it fails");
+        assert!(error.to_string().ends_with("failed: exit status: 3\noops"), "{error}");
+    }
+}
