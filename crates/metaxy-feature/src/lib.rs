@@ -1,1 +1,57 @@
-//! Features, their graph and their versions, as Python Metaxy computes them.
+//! Features, their graph and their versions, as Python Metaxy 0.1.11 computes them: pure, without I/O.
+//!
+//! A [`FeatureSpec`] says what a feature is; it is built in Rust, read from the JSON of a lake's system table or
+//! from a TOML file. With its project and schema it is a [`FeatureDefinition`]; definitions that depend on each
+//! other form a [`FeatureGraph`]. The graph gives the [`versions`](FeatureGraph::versions) that decide which rows
+//! are current, and the [`plan`](FeatureGraph::plan) by which the provenance of rows is computed.
+//!
+//! What is read becomes a type that cannot be invalid, with an [`Error`] that lists all independent problems; what a
+//! graph is asked then cannot fail.
+//!
+//! ```
+//! use metaxy_feature::{
+//!     Columns, FeatureDefinition, FeatureDep, FeatureGraph, FeatureSpec, FieldSpec, ProjectName, Truncation,
+//! };
+//!
+//! let raw = FeatureSpec::builder("video/raw".parse()?, Columns::from_names(["video_id"])?)
+//!     .field(FieldSpec::new("audio".parse()?))
+//!     .field(FieldSpec::new("frames".parse()?))
+//!     .build()?;
+//! let crop = FeatureSpec::builder("video/crop".parse()?, Columns::from_names(["video_id"])?)
+//!     .dep(FeatureDep::new("video/raw".parse()?))
+//!     .field(FieldSpec { code_version: "2".to_owned(), ..FieldSpec::new("audio".parse()?) })
+//!     .field(FieldSpec::new("embedding".parse()?))
+//!     .build()?;
+//!
+//! let project: ProjectName = "demo".parse()?;
+//! let graph = FeatureGraph::new([raw, crop].map(|spec| FeatureDefinition::new(spec, project.clone())))?;
+//! let versions = graph.versions(Truncation::default());
+//! let crop = versions.get(&"video/crop".parse()?).map(|versions| versions.feature.as_str());
+//! assert_eq!(crop, Some("987564b2"));
+//! # Ok::<(), metaxy_feature::Error>(())
+//! ```
+
+mod column;
+mod decode;
+mod definition;
+mod error;
+mod feature_file;
+mod graph;
+mod json;
+mod key;
+mod plan;
+mod spec;
+mod version;
+
+pub use column::{Column, Columns, SYSTEM_COLUMNS};
+pub use definition::{FeatureDefinition, ProjectName};
+pub use error::{Error, Position, Problem, ProblemKind, Result};
+pub use graph::{FeatureGraph, FeatureVersions, GraphVersions};
+pub use json::{Json, JsonObject, Number};
+pub use key::{FeatureKey, FieldKey};
+pub use plan::{DepPlan, FeaturePlan, FieldPlan, ParentPlan};
+pub use spec::{
+    FeatureDep, FeatureSpec, FeatureSpecBuilder, FieldDep, FieldDeps, FieldSpec, FieldsMapping, INITIAL_CODE_VERSION,
+    Lineage,
+};
+pub use version::{Truncation, Version};
