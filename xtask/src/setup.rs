@@ -27,7 +27,7 @@ to do without:
                     DuckDB from source with `--features bundled` (some 20 minutes)
   its extensions    `cargo xtask setup --extensions DIR` takes the pinned ones from a folder; a folder named by
                     METAXY_EXTENSION_DIRECTORY is used as it is; with the internet, DuckDB can install them itself
-  PostgreSQL        `cargo xtask setup --no-postgres`: only tests use it";
+  PostgreSQL        only tests use it: `cargo xtask setup --no-postgres`, or METAXY_POSTGRES_BIN for programs of yours";
 
 /// What to bring, and from where.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ pub(crate) struct Options {
 ///
 /// # Errors
 ///
-/// When the platform is not pinned, `npm` or `python3` is missing, or a sum is wrong; the error says how to do without.
+/// When the platform is not pinned, a program it needs is missing, or a sum is wrong; the error says how to do without.
 pub(crate) fn run(repo: &Repo, options: &Options) -> Result<()> {
     let started = Instant::now();
     let brought = bring_all(repo, options).map_err(|error| error.or_help(WITHOUT))?;
@@ -65,7 +65,7 @@ fn bring_all(repo: &Repo, options: &Options) -> Result<usize> {
     if !is_chosen("METAXY_EXTENSION_DIRECTORY", &setup.deps.join("extensions")) {
         brought += setup.extensions(options.extensions.as_deref())?;
     }
-    if !options.no_postgres {
+    if !options.no_postgres && !is_chosen("METAXY_POSTGRES_BIN", &setup.deps.join("postgres/bin")) {
         brought += setup.postgres()?;
     }
     setup.end()?;

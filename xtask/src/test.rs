@@ -23,17 +23,14 @@ const REFERENCES: &str = "target/insta-references.txt";
 pub(crate) fn test(repo: &Repo) -> Result<()> {
     setup::run(repo, &setup::Options::default())?;
     let references = repo.path(REFERENCES);
-    if references.exists() {
-        fs::remove_file(&references).context(|| format!("cannot remove `{REFERENCES}`"))?;
-    }
+    // Insta appends to the file, and does not make its folder.
+    fs::create_dir_all(repo.path("target"))
+        .and_then(|()| fs::write(&references, ""))
+        .context(|| format!("cannot write `{REFERENCES}`"))?;
     let mut tests = repo.cargo(["test", "--workspace"]);
     run(tests.env("INSTA_UPDATE", "no").env("INSTA_SNAPSHOT_REFERENCES_FILE", &references))?;
 
-    let used = if references.exists() {
-        fs::read_to_string(&references).context(|| format!("cannot read `{REFERENCES}`"))?
-    } else {
-        String::new()
-    };
+    let used = fs::read_to_string(&references).context(|| format!("cannot read `{REFERENCES}`"))?;
     let snapshots: Vec<_> = repo.files()?.into_iter().filter(|path| is_snapshot(path)).collect();
     let unused = unreferenced(&snapshots, &used);
     if unused.is_empty() {
