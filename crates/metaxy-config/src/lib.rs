@@ -1,1 +1,74 @@
-//! Reads metaxy.toml into a checked configuration, with diagnostics that never show a secret.
+//! Reads `metaxy.toml` into a checked configuration, with diagnostics that never show a secret.
+//!
+//! ```
+//! use ducklake_sql::{Mode, Reveal};
+//! use metaxy_config::{Config, LoadOptions, MemorySystem};
+//!
+//! let system = MemorySystem::new().var("LAKE_PASSWORD", "hunter2").file(
+//!     "/work/metaxy.toml",
+//!     r#"
+//!     store = "prod"
+//!
+//!     [stores.prod]
+//!     type = "duckdb"
+//!
+//!     [stores.prod.config.ducklake.catalog]
+//!     type = "postgres"
+//!     secret_name = "pg"
+//!     host = "db.example"
+//!     port = "${LAKE_PORT:-5432}"
+//!     database = "lake"
+//!     user = "metaxy"
+//!     password = "${LAKE_PASSWORD}"
+//!
+//!     [stores.prod.config.ducklake.storage]
+//!     type = "local"
+//!     path = "lake/data"
+//!     "#,
+//! );
+//! let loaded = Config::load(&system, &LoadOptions::default())?;
+//! let plan = loaded.config.default_store()?.plan(Mode::Write).unwrap();
+//! let shown = plan.display(Reveal::Masked).to_string();
+//! assert!(shown.contains("PASSWORD '***', PORT 5432") || shown.contains("PASSWORD '***'"));
+//! assert!(!shown.contains("hunter2"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! With [`OsSystem`] in the place of [`MemorySystem`] the files and variables are those of the machine.
+//!
+//! # What it holds
+//!
+//! - Files written for Python Metaxy load unchanged; where that would lose data or ignore a mistake, an error says so.
+//! - All independent errors come in one run. Those of one store leave the others usable.
+//! - No secret is in a message, in a shown source line, in `Debug` or in `Display` of anything.
+//! - Nothing but [`System`] reaches out: no file, no variable, no network.
+
+mod config;
+mod decode;
+mod diagnostic;
+mod expand;
+mod lake;
+mod load;
+mod mask;
+mod messages;
+mod node;
+mod options;
+mod overrides;
+mod parse;
+mod path;
+mod print;
+mod reference;
+mod render;
+mod schema;
+mod store;
+mod system;
+mod variables;
+
+pub use config::{Config, FeatureSelection, LoadError, LoadOptions, Loaded, Plugin, StoreError};
+pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity};
+pub use reference::diagnostics_page;
+pub use render::Style;
+pub use schema::schema_json;
+pub use store::{Database, DuckDbStore, HashAlgorithm, VersioningEngine};
+pub use system::{MemorySystem, OsSystem, System};
+pub use variables::{METAXY_CONFIG, METAXY_EXTENSION_DIRECTORY};

@@ -1,0 +1,609 @@
+//! The whole configuration, resolved; the errors of one store do not touch the others.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::decode::{Context, Decode};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::lake::Scope;
+use crate::node::{Entry, Node, Origin, Sources, Table, Value};
+use crate::options::{FeatureKey, Options, SelectionOptions};
+use crate::store::{self, DuckDbStore};
+use crate::system::System;
+use crate::{load, messages};
+
+/// How to load a configuration.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct LoadOptions {
+    /// The file to load instead of looking for one; `METAXY_CONFIG` wins even over this.
+    pub config_file: Option<PathBuf>,
+}
+
+impl LoadOptions {
+    /// Loads this file, unless `METAXY_CONFIG` names another.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self { config_file: Some(path.into()) }
+    }
+}
+
+/// A configuration that could be loaded, and what was found in it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Warnings, and the errors of stores that cannot be used.
+    pub diagnostics: Diagnostics,
+}
+
+/// Why a configuration could not be loaded: at least one error that is not about a single store, and all others found.
+#[derive(Debug, Clone)]
+pub struct LoadError(Diagnostics);
+
+impl LoadError {
+    /// All that was found, warnings and errors of stores included.
+    pub fn diagnostics(&self) -> &Diagnostics {
+        &self.0
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// A configuration of Metaxy: one file with all it inherits, and the variables laid over it.
+///
+/// What Python Metaxy has as defaults are defaults here, except that relative paths start from the folder of the file
+/// that names them, not from the working directory.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The file it came from; `None` when there was none to be found and all are defaults and variables.
+    pub config_file: Option<PathBuf>,
+    /// The name of the default store.
+    pub store: String,
+    /// The project's name; `None` when it follows from the features.
+    pub project: Option<String>,
+    /// Python modules that define features.
+    pub entrypoints: Vec<String>,
+    /// The colours in which Python Metaxy draws graphs.
+    pub theme: String,
+    /// Plugins of Python Metaxy.
+    pub plugins: Vec<Plugin>,
+    /// How many characters of a hash are kept: 8 to 64.
+    pub hash_truncation_length: u8,
+    /// Whether Python Metaxy keeps maps as maps.
+    pub enable_map_datatype: bool,
+    /// Whether stores make the tables they need, unless a store says otherwise.
+    pub auto_create_tables: bool,
+    /// Whether a feature of another project with another version than the locked one is an error; `None` when each
+    /// command decides.
+    pub locked: Option<bool>,
+    /// Whether definitions of features of other projects are brought up to date from the store.
+    pub sync: bool,
+    /// Features of other projects to load.
+    pub extra_features: Vec<FeatureSelection>,
+    /// The lock file; `None` when there is no configuration file beside which it could be.
+    pub lock_file: Option<PathBuf>,
+    pub(crate) stores: Vec<StoreEntry>,
+}
+
+/// A plugin of Python Metaxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Plugin {
+    /// Its name.
+    pub name: String,
+    /// Whether it is used.
+    pub enable: bool,
+    /// The rest of its table, masked.
+    pub(crate) shown: serde_json::Value,
+}
+
+/// Features to load from a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FeatureSelection {
+    /// All features of these projects.
+    pub projects: Vec<String>,
+    /// These features, as `part/part`.
+    pub keys: Vec<String>,
+    /// Every feature in the store.
+    pub all: bool,
+}
+
+/// A store as it is kept: ready, not for us, or broken.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreEntry {
+    pub(crate) name: String,
+    /// The `type`, where it is a text.
+    pub(crate) type_name: Option<String>,
+    pub(crate) state: StoreState,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum StoreState {
+    Ready(Box<DuckDbStore>),
+    /// The configuration of a store of another type, masked.
+    Other(serde_json::Value),
+    Broken(Diagnostics),
+}
+
+/// Why a store cannot be used.
+#[derive(Debug, Clone)]
+pub struct StoreError(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    NoStores,
+    Unknown { name: String, known: Vec<String> },
+    Unsupported { name: String, type_name: String },
+    Broken { name: String, diagnostics: Diagnostics },
+}
+
+impl StoreError {
+    /// Whether no store of this name is configured.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.0, Kind::NoStores | Kind::Unknown { .. })
+    }
+
+    /// Whether the store is of a type that only Python Metaxy has.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self.0, Kind::Unsupported { .. })
+    }
+
+    /// The errors in the store's configuration, where that is the reason.
+    pub fn diagnostics(&self) -> Option<&Diagnostics> {
+        match &self.0 {
+            Kind::Broken { diagnostics, .. } => Some(diagnostics),
+            _ => None,
+        }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn help(&self) -> Option<String> {
+        match &self.0 {
+            Kind::NoStores => Some("add a `[stores.dev]` to metaxy.toml, or run where one is found".to_owned()),
+            Kind::Unknown { known, .. } => Some(["known stores: `", &known.join("`, `"), "`"].concat()),
+            Kind::Unsupported { .. } => Some("this program opens DuckDB stores".to_owned()),
+            Kind::Broken { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::NoStores => f.write_str("no store is configured"),
+            Kind::Unknown { name, .. } => write!(f, "the store `{}` is not configured", name.escape_debug()),
+            Kind::Unsupported { name, type_name } => {
+                let (name, type_name) = (name.escape_debug(), type_name.escape_debug());
+                write!(f, "the store `{name}` is of the type `{type_name}`, which cannot be opened here")
+            }
+            Kind::Broken { name, diagnostics } => {
+                write!(f, "the configuration of the store `{}` has errors", name.escape_debug())?;
+                diagnostics.iter().try_for_each(|diagnostic| write!(f, "\n{}: {}", diagnostic.code, diagnostic.message))
+            }
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl Config {
+    /// Finds, reads, merges and checks a configuration.
+    ///
+    /// The file is the one that `METAXY_CONFIG` names; else the one in `options`; else the nearest `metaxy.toml`, or
+    /// `pyproject.toml` with a `[tool.metaxy]`, from the working directory upward; else there is none.
+    ///
+    /// ```
+    /// use metaxy_config::{Config, LoadOptions, MemorySystem};
+    ///
+    /// let system = MemorySystem::new().file("/metaxy.toml", "stroe = 'dev'\nproject = 'a/b'");
+    /// let error = Config::load(&system, &LoadOptions::default()).unwrap_err();
+    /// let codes: Vec<_> = error.diagnostics().iter().map(|one| one.code()).collect();
+    /// assert_eq!(codes, ["unknown-key", "invalid-project"]);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When a file is missing or is no TOML, or something outside the stores is wrong. The errors of a store are no
+    /// reason: they are in [`Loaded::diagnostics`], and [`Config::store`] returns them for that store.
+    pub fn load(system: &dyn System, options: &LoadOptions) -> Result<Loaded, LoadError> {
+        let tree = load::load(system, options.config_file.as_deref());
+        let sources = Arc::new(tree.sources);
+        if tree.diagnostics.iter().any(Diagnostic::is_fatal) {
+            return Err(LoadError(Diagnostics::new(tree.diagnostics, sources)));
+        }
+        let context = Context { diagnostics: tree.diagnostics, bad: Vec::new() };
+        let mut scope = Scope { system, sources: &sources, context };
+        let resolved = resolve(&tree.root, tree.config_file, &mut scope);
+        let list = scope.context.diagnostics;
+        let is_fatal = list.iter().any(Diagnostic::is_fatal);
+        let diagnostics = Diagnostics::new(list, Arc::clone(&sources));
+        match resolved {
+            Some(mut config) if !is_fatal => {
+                config.settle(&diagnostics);
+                Ok(Loaded { config, diagnostics })
+            }
+            _ => Err(LoadError(diagnostics)),
+        }
+    }
+
+    /// The store of a name.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of this name, when only Python Metaxy has its type, or when its configuration has errors.
+    pub fn store(&self, name: &str) -> Result<&DuckDbStore, StoreError> {
+        let Some(entry) = self.stores.iter().find(|entry| entry.name == name) else {
+            let known: Vec<_> = self.store_names().map(str::to_owned).collect();
+            let unknown = Kind::Unknown { name: name.to_owned(), known };
+            return Err(StoreError(if self.stores.is_empty() { Kind::NoStores } else { unknown }));
+        };
+        let name = name.to_owned();
+        match &entry.state {
+            StoreState::Ready(store) => Ok(store),
+            StoreState::Other(_) => {
+                let type_name = entry.type_name.clone().unwrap_or_default();
+                Err(StoreError(Kind::Unsupported { name, type_name }))
+            }
+            StoreState::Broken(diagnostics) => {
+                Err(StoreError(Kind::Broken { name, diagnostics: diagnostics.clone() }))
+            }
+        }
+    }
+
+    /// The default store, the one that [`store`](field@Self::store) names.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Config::store`](Self::store()).
+    pub fn default_store(&self) -> Result<&DuckDbStore, StoreError> {
+        self.store(&self.store)
+    }
+
+    /// The names of all stores, usable or not, in the order they were written.
+    pub fn store_names(&self) -> impl Iterator<Item = &str> {
+        self.stores.iter().map(|entry| entry.name.as_str())
+    }
+
+    /// The `type` of a store as it was written, usable or not.
+    pub fn store_type(&self, name: &str) -> Option<&str> {
+        self.stores.iter().find(|entry| entry.name == name)?.type_name.as_deref()
+    }
+
+    /// Marks every store that an error is about as broken.
+    fn settle(&mut self, all: &Diagnostics) {
+        for entry in &mut self.stores {
+            let errors: Vec<_> = all
+                .iter()
+                .filter(|one| one.severity == Severity::Error && one.stores.contains(&entry.name))
+                .cloned()
+                .collect();
+            if !errors.is_empty() {
+                entry.state = StoreState::Broken(Diagnostics::new(errors, Arc::clone(&all.sources)));
+            }
+        }
+    }
+}
+
+const SHORTEST_HASH: i64 = 8;
+const LONGEST_HASH: i64 = 64;
+
+fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> Option<Config> {
+    let options = Options::decode(root, &mut scope.context)?;
+    let table = root.as_table()?;
+    warn_of_unset(root, None, scope);
+
+    let length = options.hash_truncation_length.unwrap_or(SHORTEST_HASH);
+    if !(SHORTEST_HASH..=LONGEST_HASH).contains(&length) {
+        let origin = root.find("hash_truncation_length").origin;
+        scope.context.report(messages::out_of_range(origin, &SHORTEST_HASH, &LONGEST_HASH));
+    }
+    if let Some(why) = options.project.as_deref().and_then(wrong_project) {
+        scope.context.report(messages::invalid_project(root.find("project").origin, why));
+    }
+    let lock_file = config_file.as_deref().and_then(Path::parent).map(|dir| {
+        let lock = options.metaxy_lock_path.as_deref().unwrap_or("metaxy.lock");
+        crate::path::absolute(lock, dir, scope.system)
+    });
+    let auto_create_tables = options.auto_create_tables.unwrap_or(false);
+    let plugins = plugins(table.get("ext"), scope);
+    let selections = root.find("extra_features");
+    let extra_features = options.extra_features.unwrap_or_default();
+    let extra_features = extra_features
+        .into_iter()
+        .enumerate()
+        .map(|(index, selection)| {
+            let origin = match &selections.value {
+                Value::Array(items) => items.get(index).map_or(selections.origin, |item| item.origin),
+                _ => selections.origin,
+            };
+            feature_selection(selection, origin, scope)
+        })
+        .collect();
+    let stores = stores(table.get("stores"), auto_create_tables, scope);
+    let store = options.store.unwrap_or_else(|| "dev".to_owned());
+    let names: Vec<_> = stores.iter().map(|entry| entry.name.as_str()).collect();
+    if table.has("store") && !names.is_empty() && !names.contains(&store.as_str()) {
+        scope.context.report(messages::unknown_default_store(root.find("store").origin, &store, &names));
+    }
+    Some(Config {
+        config_file,
+        store,
+        project: options.project,
+        entrypoints: options.entrypoints.unwrap_or_default(),
+        theme: options.theme.unwrap_or_else(|| "default".to_owned()),
+        plugins,
+        hash_truncation_length: u8::try_from(length).unwrap_or_default(),
+        enable_map_datatype: options.enable_map_datatype.unwrap_or(false),
+        auto_create_tables,
+        locked: options.locked,
+        sync: options.sync.unwrap_or(true),
+        extra_features,
+        lock_file,
+        stores,
+    })
+}
+
+/// Warns of every text in which a variable that is not set leaves a hole; an empty one is its field's business.
+fn warn_of_unset(node: &Node, store: Option<&str>, scope: &mut Scope<'_>) {
+    match &node.value {
+        Value::Text(text) if !text.is_empty() && !node.unset.is_empty() => {
+            let unset = node.unset.iter().filter(|name| scope.system.variable(name).is_none());
+            let mut of = node.clone();
+            of.unset = unset.cloned().collect();
+            if !of.unset.is_empty() {
+                let mut warning = messages::unset_variable(&of);
+                warning.stores.extend(store.map(str::to_owned));
+                scope.context.report(warning);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| warn_of_unset(item, store, scope)),
+        Value::Table(table) => {
+            for entry in &table.0 {
+                match (&entry.node.value, entry.key.as_str()) {
+                    (Value::Table(stores), "stores") if node.origin == Origin::Root => {
+                        stores.0.iter().for_each(|entry| warn_of_unset(&entry.node, Some(&entry.key), scope));
+                    }
+                    _ => warn_of_unset(&entry.node, store, scope),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What is wrong with a project's name, by the rules of Python Metaxy.
+fn wrong_project(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("is empty")
+    } else if name.contains('/') {
+        Some("contains `/`, which separates the parts of a feature's key")
+    } else if name.contains("__") {
+        Some("contains `__`, which separates the parts of a table's name")
+    } else if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+        Some("has other characters than letters, digits, `-` and `_`")
+    } else {
+        None
+    }
+}
+
+fn feature_selection(options: SelectionOptions, origin: Origin, scope: &mut Scope<'_>) -> FeatureSelection {
+    let keys = options.keys.unwrap_or_default().into_iter().map(|key| match key {
+        FeatureKey::Text(text) => text,
+        FeatureKey::Parts(parts) => parts.join("/"),
+    });
+    let selection = FeatureSelection {
+        projects: options.projects.unwrap_or_default(),
+        keys: keys.collect(),
+        all: options.all.unwrap_or(false),
+    };
+    if !selection.all && selection.projects.is_empty() && selection.keys.is_empty() {
+        scope.context.report(messages::empty_selection(origin));
+    }
+    selection
+}
+
+fn plugins(node: Option<&Node>, scope: &mut Scope<'_>) -> Vec<Plugin> {
+    let Some(table) = node.and_then(|node| crate::decode::table(node, &mut scope.context)) else {
+        return Vec::new();
+    };
+    let mut plugins = Vec::new();
+    for entry in &table.0 {
+        let Some(table) = crate::decode::table(&entry.node, &mut scope.context) else { continue };
+        let enable = crate::decode::field(table, "enable", &mut scope.context).unwrap_or(false);
+        let mut rest = table.clone();
+        rest.remove("enable");
+        plugins.push(Plugin { name: entry.key.clone(), enable, shown: masked(&Value::Table(rest)) });
+    }
+    plugins
+}
+
+/// A table of which nothing is known: its keys, with every text and number masked.
+fn masked(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Table(table) => {
+            table.0.iter().map(|entry| (entry.key.clone(), masked(&entry.node.value))).collect()
+        }
+        Value::Array(items) => items.iter().map(|item| masked(&item.value)).collect(),
+        Value::Boolean(boolean) => (*boolean).into(),
+        Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Datetime(_) => "***".into(),
+    }
+}
+
+/// A store on its way, with what is compared between stores.
+struct Candidate<'a> {
+    entry: &'a Entry,
+    type_name: Option<String>,
+    state: CandidateState,
+}
+
+enum CandidateState {
+    DuckDb(Box<store::Resolved>),
+    Other(serde_json::Value),
+    Broken,
+}
+
+fn stores(node: Option<&Node>, auto_create_tables: bool, scope: &mut Scope<'_>) -> Vec<StoreEntry> {
+    let Some(table) = node.and_then(|node| crate::decode::table(node, &mut scope.context)) else {
+        return Vec::new();
+    };
+    let mut candidates = Vec::new();
+    for entry in &table.0 {
+        let before = scope.context.diagnostics.len();
+        let candidate = candidate(entry, auto_create_tables, scope);
+        for diagnostic in &mut scope.context.diagnostics[before..] {
+            diagnostic.stores.insert(entry.key.clone());
+        }
+        candidates.extend(candidate);
+    }
+    check_fallbacks(&candidates, scope);
+    check_places(&candidates, scope);
+    let nothing = || Diagnostics::new(Vec::new(), Arc::new(scope.sources.clone()));
+    candidates
+        .into_iter()
+        .map(|candidate| StoreEntry {
+            name: candidate.entry.key.clone(),
+            type_name: candidate.type_name,
+            state: match candidate.state {
+                CandidateState::DuckDb(resolved) => StoreState::Ready(Box::new(resolved.store)),
+                CandidateState::Other(shown) => StoreState::Other(shown),
+                CandidateState::Broken => StoreState::Broken(nothing()),
+            },
+        })
+        .collect()
+}
+
+/// One store; `None` when only variables speak of it, and not enough.
+fn candidate<'a>(entry: &'a Entry, auto_create_tables: bool, scope: &mut Scope<'_>) -> Option<Candidate<'a>> {
+    let broken = |type_name| Some(Candidate { entry, type_name, state: CandidateState::Broken });
+    if entry.key.is_empty() {
+        scope.context.report(messages::invalid_store_name(entry.key_origin, "is empty"));
+    } else if entry.key.chars().any(char::is_control) {
+        scope.context.report(messages::invalid_store_name(entry.key_origin, "holds a control character"));
+    }
+    let Some(table) = crate::decode::table(&entry.node, &mut scope.context) else { return broken(None) };
+    crate::decode::refuse_unknown(table, &["type", "config"], &mut scope.context);
+    let empty = Node::new(Value::Table(Table::default()), entry.node.origin);
+    let config = table.get("config").unwrap_or(&empty);
+    let Some(type_node) = table.get("type") else {
+        if matches!(entry.key_origin, Origin::Variable(_)) {
+            scope.context.report(messages::store_left_out(entry.key_origin, &entry.key));
+            return None;
+        }
+        scope.context.report(messages::missing_store_type(entry.node.origin, &entry.key));
+        return broken(None);
+    };
+    let Some(type_name) = String::decode(type_node, &mut scope.context) else { return broken(None) };
+    let state = if store::is_duckdb(&type_name) {
+        match store::resolve(&entry.key, config, auto_create_tables, scope) {
+            Some(resolved) => CandidateState::DuckDb(Box::new(resolved)),
+            None => CandidateState::Broken,
+        }
+    } else if type_name.contains('.') {
+        scope.context.report(messages::unsupported_store(type_node.origin, &entry.key));
+        CandidateState::Other(masked(&config.value))
+    } else {
+        scope.context.report(messages::invalid_choice(type_node.origin, &type_name, &["duckdb"]));
+        CandidateState::Broken
+    };
+    Some(Candidate { entry, type_name: Some(type_name), state })
+}
+
+/// Every fallback store is configured, hashes alike, and leads to no cycle.
+fn check_fallbacks(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
+    let names: Vec<_> = candidates.iter().map(|candidate| candidate.entry.key.as_str()).collect();
+    let store_of = |name: &str| {
+        candidates.iter().find_map(|candidate| match &candidate.state {
+            CandidateState::DuckDb(resolved) if candidate.entry.key == name => Some(resolved),
+            _ => None,
+        })
+    };
+    for name in &names {
+        let Some(own) = store_of(name) else { continue };
+        for (fallback, origin) in own.store.fallback_stores.iter().zip(&own.fallbacks) {
+            let mut diagnostics = Vec::new();
+            if !names.contains(&fallback.as_str()) {
+                diagnostics.push(messages::unknown_fallback(*origin, fallback, &names));
+            } else if let Some(chain) = way_back(name, fallback, &store_of) {
+                diagnostics.push(messages::fallback_cycle(*origin, &chain));
+            } else if let Some(other) = store_of(fallback) {
+                let (hash, other_hash) = (own.store.hash_algorithm, other.store.hash_algorithm);
+                if hash != other_hash {
+                    let (hash, other_hash) = (hash.as_str(), other_hash.as_str());
+                    diagnostics.push(messages::fallback_hash(*origin, hash, fallback, other_hash));
+                }
+            }
+            for mut diagnostic in diagnostics {
+                diagnostic.stores.insert((*name).to_owned());
+                scope.context.report(diagnostic);
+            }
+        }
+    }
+}
+
+/// The chain of fallbacks that leads from `start` over `next` back to `start`.
+fn way_back<'a>(
+    start: &'a str,
+    next: &'a str,
+    store_of: &impl Fn(&str) -> Option<&'a Box<store::Resolved>>,
+) -> Option<Vec<&'a str>> {
+    // Breadth first: what each store was reached from.
+    let mut reached: Vec<(&str, usize)> = vec![(start, 0), (next, 0)];
+    let mut at = 1;
+    while let Some(&(name, _)) = reached.get(at) {
+        if name == start {
+            let mut chain = vec![start];
+            let mut step = reached[at].1;
+            while step > 0 {
+                chain.push(reached[step].0);
+                step = reached[step].1;
+            }
+            chain.push(start);
+            chain.reverse();
+            return Some(chain);
+        }
+        for fallback in store_of(name).map(|it| it.store.fallback_stores.as_slice()).unwrap_or_default() {
+            let is_new = fallback == start || reached.iter().all(|(known, _)| known != fallback);
+            if is_new {
+                reached.push((fallback, at));
+            }
+        }
+        at += 1;
+    }
+    None
+}
+
+/// No two different lakes keep their files in one place.
+fn check_places(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
+    let places: Vec<_> = candidates
+        .iter()
+        .filter_map(|candidate| match &candidate.state {
+            CandidateState::DuckDb(resolved) => Some((candidate.entry.key.as_str(), resolved.place.as_ref()?)),
+            _ => None,
+        })
+        .collect();
+    for (index, (other_name, other)) in places.iter().enumerate() {
+        for (name, place) in &places[index + 1..] {
+            if place.overlaps(other) {
+                let mut diagnostic = messages::overlapping(place.origin, name, other.origin, other_name);
+                diagnostic.stores.extend([(*name).to_owned(), (*other_name).to_owned()]);
+                scope.context.report(diagnostic);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").finish_non_exhaustive()
+    }
+}

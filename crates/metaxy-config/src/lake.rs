@@ -1,0 +1,504 @@
+//! From a `ducklake` table to a [`Lake`].
+//!
+//! What a lake may be is decided in `ducklake-sql`; here its fields are read, paths made absolute and existing files
+//! looked at. A problem found there is reported at the place of its field.
+
+use std::path::{Path, PathBuf};
+
+use ducklake_sql::{
+    Alias, AttachOptions, Catalog, CatalogFile, CatalogKind, GcsSpec, Lake, LocalFolder, Parameters, PostgresSpec,
+    Problem, Problems, R2Spec, S3Spec, Storage, Value as LakeValue,
+};
+use serde_json::Value as Json;
+
+use crate::decode::{Context, Decode, Map, SecretParameters, Show};
+use crate::messages;
+use crate::node::{Node, Origin, Sources, Value};
+use crate::options::{
+    DuckLakeOptions, FileCatalogOptions, GcsOptions, LocalOptions, MotherDuckOptions, PostgresOptions, R2Options,
+    S3Options,
+};
+use crate::path;
+use crate::system::System;
+
+/// What everything that is resolved needs.
+pub(crate) struct Scope<'a> {
+    pub(crate) system: &'a dyn System,
+    pub(crate) sources: &'a Sources,
+    pub(crate) context: Context,
+}
+
+impl Scope<'_> {
+    /// The absolute path that a text written at `origin` means.
+    pub(crate) fn path(&self, text: &str, origin: Origin) -> PathBuf {
+        path::absolute(text, self.sources.dir(origin), self.system)
+    }
+
+    /// The absolute path as text, or a report that it is none.
+    pub(crate) fn path_text(&mut self, text: &str, origin: Origin) -> Option<String> {
+        let path = self.path(text, origin).into_os_string().into_string();
+        path.map_err(|_| self.context.report(messages::invalid_path(origin, "is not Unicode"))).ok()
+    }
+
+    /// Reports what is wrong in the table `node`, unless its field was reported already.
+    pub(crate) fn problems(&mut self, problems: impl IntoIterator<Item = Problem>, node: &Node) {
+        for problem in problems {
+            let at = node.find(problem.field()).origin;
+            if !self.context.bad.contains(&at) {
+                self.context.report(messages::problem(&problem, node));
+            }
+        }
+    }
+
+    fn keep<T>(&mut self, result: Result<T, Problems>, node: &Node) -> Option<T> {
+        result.map_err(|problems| self.problems(problems, node)).ok()
+    }
+
+    fn missing(&mut self, node: &Node, key: &str, help: &str) {
+        if node.as_table().is_some_and(|table| !table.has(key)) {
+            self.context.report(messages::missing_key(node.origin, key, help));
+        }
+    }
+}
+
+/// A lake, how to show it, and which place it is.
+pub(crate) struct Resolved {
+    pub(crate) lake: Lake,
+    pub(crate) shown: Json,
+    pub(crate) place: Place,
+}
+
+/// What tells two lakes and their data apart.
+pub(crate) struct Place {
+    catalog: CatalogPlace,
+    data: Option<DataPlace>,
+    /// Where the data path was written.
+    pub(crate) origin: Origin,
+}
+
+#[derive(PartialEq)]
+enum CatalogPlace {
+    File(CatalogKind, PathBuf),
+    /// Host, port, database, schema; `None` for a login that only a secret or its parameters know.
+    Postgres(Option<(String, u16, String)>, String),
+    MotherDuck(String),
+}
+
+#[derive(PartialEq)]
+struct DataPlace {
+    /// Which machine or service: nothing, or a scheme with an endpoint or account.
+    service: String,
+    path: PathBuf,
+}
+
+impl Place {
+    /// Whether two lakes that are surely not the same keep their files in one place.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let (Some(one), Some(two)) = (&self.data, &other.data) else { return false };
+        self.is_other_lake(other)
+            && one.service == two.service
+            && (one.path.starts_with(&two.path) || two.path.starts_with(&one.path))
+    }
+
+    fn is_other_lake(&self, other: &Self) -> bool {
+        match (&self.catalog, &other.catalog) {
+            (CatalogPlace::Postgres(one, schema), CatalogPlace::Postgres(two, other_schema)) => {
+                // Two logins of which one is unknown here may well lead to one database.
+                (one.is_some() && two.is_some() && one != two) || schema != other_schema
+            }
+            (one, two) => one != two,
+        }
+    }
+}
+
+const CATALOG_TYPES: &[&str] = &["duckdb", "sqlite", "postgres", "motherduck"];
+const STORAGE_TYPES: &[&str] = &["local", "s3", "r2", "gcs"];
+
+/// The lake of the store `owner`, or reports of why there is none.
+pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option<Resolved> {
+    let options = DuckLakeOptions::decode(node, &mut scope.context)?;
+    let catalog_node = one_of_two(node, "catalog", "metadata_backend", scope);
+    let storage_node = one_of_two(node, "storage", "storage_backend", scope);
+    let catalog = catalog_node.and_then(|catalog| resolve_catalog(catalog, scope));
+    let storage = storage_node.and_then(|storage| resolve_storage(storage, scope));
+    let is_mother_duck = matches!(catalog, Some(ResolvedCatalog { kind: CatalogOf::MotherDuck(_), .. }));
+    if catalog_node.is_none() {
+        scope.context.report(messages::missing_key(node.origin, "catalog", "say where the metadata is"));
+    }
+    if storage_node.is_none() && catalog.is_some() && !is_mother_duck {
+        let help = "say where the data files are; only MotherDuck keeps them itself";
+        scope.context.report(messages::missing_key(node.origin, "storage", help));
+    }
+    // Blank means the default, as in Python Metaxy.
+    let alias_text = options.alias.as_deref().map(str::trim).filter(|alias| !alias.is_empty());
+    let alias = alias_text.map_or_else(|| Ok(Alias::default()), Alias::new);
+    let alias = scope.keep(alias.map_err(|problem| problem.at("alias").into()), node);
+    let attach = attach_options(node, &options, scope);
+
+    let catalog = catalog?;
+    let mut place = Place {
+        catalog: catalog.place,
+        data: None,
+        origin: storage_node.map_or(node.origin, origin_of_data),
+    };
+    let (storage, shown_storage) = match storage {
+        Some(storage) => {
+            place.data = Some(storage.place);
+            (Some(storage.storage), Some(storage.shown))
+        }
+        None => (None, None),
+    };
+    let lake = match catalog.kind {
+        CatalogOf::Attached(catalog) => {
+            let attach = attach?;
+            if let (CatalogPlace::Postgres(_, schema), Some(given)) = (&mut place.catalog, &attach.metadata_schema) {
+                given.as_str().clone_into(schema);
+            }
+            let lake = Lake::on(catalog, storage?).owner(owner).alias(alias?).options(attach);
+            scope.keep(lake.build(), node)?
+        }
+        CatalogOf::MotherDuck(database) => {
+            let mut spec = Lake::mother_duck(database.database.unwrap_or_default());
+            spec.region = database.region;
+            spec.storage = storage;
+            spec.alias = alias_text.map(str::to_owned);
+            spec.has_attach_options = options.attach_options.as_ref().is_some_and(|options| !options.0.is_empty());
+            spec.has_inlining_limit = options.data_inlining_row_limit.is_some();
+            match spec.check() {
+                Ok(lake) => lake,
+                Err(problems) => {
+                    for problem in problems {
+                        let of_catalog = matches!(problem.field(), "database" | "region");
+                        scope.problems([problem], catalog_node.filter(|_| of_catalog).unwrap_or(node));
+                    }
+                    return None;
+                }
+            }
+        }
+    };
+    Some(Resolved { lake, shown: show(&options, catalog.shown, shown_storage), place })
+}
+
+fn origin_of_data(storage: &Node) -> Origin {
+    let of = |key: &str| storage.as_table().and_then(|table| table.get(key)).map(|node| node.origin);
+    ["path", "data_path", "prefix", "bucket", "scope"].into_iter().find_map(of).unwrap_or(storage.origin)
+}
+
+fn show(options: &DuckLakeOptions, catalog: Json, storage: Option<Json>) -> Json {
+    let mut shown = serde_json::Map::new();
+    shown.insert("catalog".to_owned(), catalog);
+    shown.extend(storage.map(|storage| ("storage".to_owned(), storage)));
+    if let Some(Json::Object(rest)) = options.show() {
+        shown.extend(rest);
+    }
+    shown.into()
+}
+
+/// A table that has an older name; both at once are refused.
+fn one_of_two<'a>(node: &'a Node, key: &str, old: &str, scope: &mut Scope<'_>) -> Option<&'a Node> {
+    let table = node.as_table()?;
+    if let (Some(one), Some(two)) = (table.get(key), table.get(old)) {
+        scope.context.report(messages::two_names(one.origin, key, two.origin, old));
+    }
+    table.get(key).or_else(|| table.get(old))
+}
+
+/// The `type` of a table that has several shapes, and the table without it.
+fn typed(node: &Node, types: &[&'static str], scope: &mut Scope<'_>) -> Option<(&'static str, Node)> {
+    let table = crate::decode::table(node, &mut scope.context)?;
+    let Some(given) = table.get("type") else {
+        let help = ["write `type = \"", &types.join("\"`, `type = \""), "\"`"].concat();
+        scope.context.report(messages::missing_key(node.origin, "type", &help));
+        return None;
+    };
+    let text = String::decode(given, &mut scope.context)?;
+    let Some(known) = types.iter().find(|known| **known == text) else {
+        return scope.context.reject(given, messages::invalid_choice(given.origin, &text, types));
+    };
+    let mut rest = table.clone();
+    rest.remove("type");
+    Some((known, Node { value: Value::Table(rest), origin: node.origin, unset: Vec::new() }))
+}
+
+fn with_type(kind: &str, options: &impl Show) -> Json {
+    let mut shown = serde_json::Map::new();
+    shown.insert("type".to_owned(), kind.into());
+    if let Some(Json::Object(rest)) = options.show() {
+        shown.extend(rest);
+    }
+    shown.into()
+}
+
+enum CatalogOf {
+    Attached(Catalog),
+    MotherDuck(MotherDuckOptions),
+}
+
+struct ResolvedCatalog {
+    kind: CatalogOf,
+    shown: Json,
+    place: CatalogPlace,
+}
+
+fn resolve_catalog(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
+    let (kind, node) = typed(node, CATALOG_TYPES, scope)?;
+    match kind {
+        "duckdb" => file_catalog(kind, &node, Catalog::DuckDb, scope),
+        "sqlite" => file_catalog(kind, &node, Catalog::Sqlite, scope),
+        "postgres" => postgres(&node, scope),
+        _ => {
+            let options = MotherDuckOptions::decode(&node, &mut scope.context)?;
+            scope.missing(&node, "database", "name the database in MotherDuck");
+            let database = options.database.clone()?;
+            Some(ResolvedCatalog {
+                shown: with_type(kind, &options),
+                kind: CatalogOf::MotherDuck(options),
+                place: CatalogPlace::MotherDuck(database),
+            })
+        }
+    }
+}
+
+fn file_catalog(
+    kind: &'static str,
+    node: &Node,
+    catalog: fn(CatalogFile) -> Catalog,
+    scope: &mut Scope<'_>,
+) -> Option<ResolvedCatalog> {
+    /// What other kinds of catalog begin with.
+    const PREFIXES: &[&str] =
+        &["sqlite", "duckdb", "postgres", "postgresql", "mysql", "md", "motherduck", "ducklake", "quack"];
+
+    let mut options = FileCatalogOptions::decode(node, &mut scope.context)?;
+    scope.missing(node, "uri", "name the catalog's file");
+    let uri = options.uri.take()?;
+    let at = node.find("uri");
+    let path = match uri.split_once(':') {
+        Some((prefix, path)) if prefix.eq_ignore_ascii_case(kind) => path,
+        Some((prefix, _)) if PREFIXES.iter().any(|known| known.eq_ignore_ascii_case(prefix)) => {
+            return scope.context.reject(at, messages::catalog_prefix(at.origin, kind));
+        }
+        _ => uri.as_str(),
+    };
+    if path.is_empty() {
+        return scope.context.reject(at, messages::empty_value(at, "the `uri`"));
+    }
+    if path.starts_with(":memory:") {
+        return scope.context.reject(at, messages::catalog_in_memory(at.origin));
+    }
+    let path = local_path(path, at, scope)?;
+    let file = scope.keep(CatalogFile::new(&path).map_err(|problem| problem.at("uri").into()), node)?;
+    let path = Path::new(file.as_str());
+    if scope.system.is_file(path)
+        && let Some(found) = kind_of_file(path, scope.system)
+        && found.0 != kind
+    {
+        return scope.context.reject(at, messages::catalog_file(at.origin, kind, found.1));
+    }
+    let place = CatalogPlace::File(catalog(file.clone()).kind(), path::real(path, scope.system));
+    options.uri = Some(file.to_string());
+    Some(ResolvedCatalog { shown: with_type(kind, &options), kind: CatalogOf::Attached(catalog(file)), place })
+}
+
+/// What a file is by its first bytes, as a type of catalog and in words; `None` for one that is empty or unreadable.
+fn kind_of_file(path: &Path, system: &dyn System) -> Option<(&'static str, &'static str)> {
+    let head = system.head(path).ok().filter(|head| !head.is_empty())?;
+    Some(if head.starts_with(b"SQLite format 3\0") {
+        ("sqlite", "a SQLite file")
+    } else if head.get(8..12) == Some(b"DUCK") {
+        ("duckdb", "a DuckDB file")
+    } else {
+        ("", "neither a DuckDB nor a SQLite file")
+    })
+}
+
+/// An absolute path of this machine; `file://` is taken off. The last slash, which says "folder", stays.
+fn local_path(text: &str, at: &Node, scope: &mut Scope<'_>) -> Option<String> {
+    let text = text.strip_prefix("file://").unwrap_or(text);
+    if text.contains("://") {
+        return scope.context.reject(at, messages::invalid_path(at.origin, "is a URL, not a path of this machine"));
+    }
+    let mut path = scope.path_text(text, at.origin)?;
+    if text.ends_with('/') && !path.ends_with('/') {
+        path.push('/');
+    }
+    Some(path)
+}
+
+fn parameters(parameters: Option<SecretParameters>) -> Parameters {
+    parameters.unwrap_or_default().0.into_iter().collect()
+}
+
+fn postgres(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
+    let options = PostgresOptions::decode(node, &mut scope.context)?;
+    scope.missing(node, "secret_name", "name the secret, to make or to use");
+    let shown = with_type("postgres", &options);
+    let login = match (&options.host, &options.database) {
+        (Some(host), Some(database)) => {
+            Some((host.to_ascii_lowercase(), options.port.unwrap_or(5432), database.clone()))
+        }
+        _ => None,
+    };
+    let mut spec = PostgresSpec::new(options.secret_name.as_deref().unwrap_or(PLACEHOLDER));
+    spec.host = options.host;
+    spec.port = options.port;
+    spec.database = options.database;
+    spec.user = options.user;
+    spec.password = options.password;
+    spec.parameters = parameters(options.secret_parameters);
+    let catalog = scope.keep(spec.check(), node)?;
+    options.secret_name?;
+    let place = CatalogPlace::Postgres(login, "public".to_owned());
+    Some(ResolvedCatalog { kind: CatalogOf::Attached(catalog), shown, place })
+}
+
+/// Stands in for a name that is missing, which was reported, so that the rest can be checked.
+const PLACEHOLDER: &str = "missing";
+
+struct ResolvedStorage {
+    storage: Storage,
+    shown: Json,
+    place: DataPlace,
+}
+
+fn resolve_storage(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
+    let (kind, node) = &typed(node, STORAGE_TYPES, scope)?;
+    match *kind {
+        "local" => local(node, scope),
+        "s3" => s3(node, scope),
+        "r2" => r2(node, scope),
+        _ => gcs(node, scope),
+    }
+}
+
+fn local(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
+    let mut options = LocalOptions::decode(node, &mut scope.context)?;
+    scope.missing(node, "path", "name the folder of the data files");
+    let text = options.path.take()?;
+    let at = node.find("path");
+    if text.is_empty() {
+        return scope.context.reject(at, messages::empty_value(at, "the `path`"));
+    }
+    let path = local_path(&text, at, scope)?;
+    let folder = scope.keep(LocalFolder::new(&path).map_err(|problem| problem.at("path").into()), node)?;
+    let path = path::real(Path::new(folder.as_str()), scope.system);
+    options.path = Some(folder.to_string());
+    Some(ResolvedStorage {
+        storage: Storage::Local(folder),
+        shown: with_type("local", &options),
+        place: DataPlace { service: String::new(), path },
+    })
+}
+
+/// An object storage, its service told apart by the endpoint or account where one is given.
+fn object(storage: ducklake_sql::ObjectStorage, shown: Json, service: &[Option<String>]) -> ResolvedStorage {
+    let (_, path) = storage.path().as_str().split_once("://").unwrap_or_default();
+    let mut name = storage.kind().scheme().to_owned();
+    for part in service.iter().flatten() {
+        name.push(' ');
+        name.push_str(part);
+    }
+    let place = DataPlace { service: name, path: PathBuf::from(path) };
+    ResolvedStorage { storage: Storage::Object(storage), shown, place }
+}
+
+fn endpoint(parameters: &Parameters) -> Option<String> {
+    match parameters.get("endpoint") {
+        Some(LakeValue::Text(endpoint)) => Some(endpoint.clone()),
+        _ => None,
+    }
+}
+
+fn s3(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
+    let options = S3Options::decode(node, &mut scope.context)?;
+    scope.missing(node, "secret_name", "name the secret, to make or to use");
+    let shown = with_type("s3", &options);
+    let host = options.endpoint.as_deref().map(|it| it.split_once("://").map_or(it, |(_, host)| host).to_owned());
+    let mut spec = S3Spec::new(options.secret_name.as_deref().unwrap_or(PLACEHOLDER));
+    spec.key_id = options.key_id;
+    spec.secret = options.secret;
+    spec.endpoint = options.endpoint;
+    spec.bucket = options.bucket;
+    spec.prefix = options.prefix;
+    spec.region = options.region;
+    spec.url_style = options.url_style;
+    spec.use_ssl = options.use_ssl;
+    spec.scope = options.scope;
+    spec.data_path = options.data_path;
+    spec.parameters = parameters(options.secret_parameters);
+    let service = [host, endpoint(&spec.parameters)];
+    let storage = scope.keep(spec.check(), node)?;
+    options.secret_name?;
+    Some(object(storage, shown, &service))
+}
+
+fn r2(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
+    let options = R2Options::decode(node, &mut scope.context)?;
+    scope.missing(node, "secret_name", "name the secret, to make or to use");
+    scope.missing(node, "data_path", "write `r2://bucket/prefix/`");
+    let shown = with_type("r2", &options);
+    let mut spec = R2Spec::new(
+        options.secret_name.as_deref().unwrap_or(PLACEHOLDER),
+        options.data_path.as_deref().unwrap_or("r2://missing/"),
+    );
+    spec.key_id = options.key_id;
+    spec.secret = options.secret;
+    spec.account_id = options.account_id;
+    spec.parameters = parameters(options.secret_parameters);
+    let service = [spec.account_id.clone(), endpoint(&spec.parameters)];
+    let storage = scope.keep(spec.check(), node)?;
+    options.secret_name.and(options.data_path)?;
+    Some(object(storage, shown, &service))
+}
+
+fn gcs(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
+    let options = GcsOptions::decode(node, &mut scope.context)?;
+    scope.missing(node, "secret_name", "name the secret, to make or to use");
+    scope.missing(node, "data_path", "write `gs://bucket/prefix/`");
+    let shown = with_type("gcs", &options);
+    let mut spec = GcsSpec::new(
+        options.secret_name.as_deref().unwrap_or(PLACEHOLDER),
+        options.data_path.as_deref().unwrap_or("gs://missing/"),
+    );
+    spec.key_id = options.key_id;
+    spec.secret = options.secret;
+    spec.parameters = parameters(options.secret_parameters);
+    let service = [endpoint(&spec.parameters)];
+    let storage = scope.keep(spec.check(), node)?;
+    options.secret_name.and(options.data_path)?;
+    Some(object(storage, shown, &service))
+}
+
+fn attach_options(node: &Node, options: &DuckLakeOptions, scope: &mut Scope<'_>) -> Option<AttachOptions> {
+    const LIMIT: &str = "data_inlining_row_limit";
+
+    let Map(mut pairs) = options.attach_options.clone().unwrap_or_default();
+    let table = node.find("attach_options");
+    if let Some(limit) = options.data_inlining_row_limit {
+        let given = pairs.iter().find(|(name, _)| name.eq_ignore_ascii_case(LIMIT)).map(|(_, value)| value);
+        match given {
+            None => pairs.push((LIMIT.to_owned(), LakeValue::Integer(limit))),
+            Some(LakeValue::Integer(given)) if *given == limit => {}
+            Some(LakeValue::Text(given)) if given.trim().parse() == Ok(limit) => {}
+            Some(_) => {
+                let (limit, option) = (node.find(LIMIT).origin, table.find(LIMIT).origin);
+                scope.context.report(messages::two_limits(limit, option));
+            }
+        }
+    }
+    let checked = match AttachOptions::from_pairs(pairs) {
+        Ok(checked) => checked,
+        Err(problems) => {
+            for problem in problems {
+                let known = table.as_table().is_some_and(|table| table.get_ignoring_case(problem.field()).is_some());
+                scope.problems([problem], if known { table } else { node });
+            }
+            return None;
+        }
+    };
+    if checked.override_data_path {
+        let origin = table.find("override_data_path").origin;
+        scope.context.report(messages::override_data_path(origin));
+    }
+    Some(checked)
+}

@@ -1,0 +1,175 @@
+//! Which files make up a configuration, and their texts merged into one tree.
+//!
+//! The order is that of Python Metaxy: find the file, follow `extend`, merge, expand `${VAR}`, apply `METAXY_*`.
+
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::Diagnostic;
+use crate::node::{Entry, Node, Origin, Sources, Table, Value};
+use crate::system::System;
+use crate::{expand, messages, overrides, parse, path, variables};
+
+const METAXY_TOML: &str = "metaxy.toml";
+const PYPROJECT_TOML: &str = "pyproject.toml";
+
+/// The whole of a configuration, before it is decoded.
+pub(crate) struct Tree {
+    pub(crate) root: Node,
+    pub(crate) sources: Sources,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) config_file: Option<PathBuf>,
+}
+
+/// Reads all that belongs to a configuration. What is wrong with its files is in the diagnostics.
+pub(crate) fn load(system: &dyn System, explicit: Option<&Path>) -> Tree {
+    let current_dir = system.current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    let mut loader = Loader {
+        system,
+        sources: Sources { files: Vec::new(), variables: Vec::new(), current_dir },
+        diagnostics: Vec::new(),
+    };
+    let found = loader.discover(explicit);
+    let mut table = Table::default();
+    if let Some(found) = &found {
+        table = loader.read_named(found);
+    }
+    let mut root = Node::new(Value::Table(table), Origin::Root);
+    expand::expand(&mut root, system);
+    if let Value::Table(table) = &mut root.value {
+        overrides::apply(table, system, &mut loader.sources, &mut loader.diagnostics);
+    }
+    Tree {
+        root,
+        sources: loader.sources,
+        diagnostics: loader.diagnostics,
+        config_file: found.map(|found| found.path),
+    }
+}
+
+/// The file to begin with, and the variable that named it.
+struct Found {
+    path: PathBuf,
+    variable: Option<Origin>,
+}
+
+struct Loader<'a> {
+    system: &'a dyn System,
+    sources: Sources,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Loader<'_> {
+    fn discover(&mut self, explicit: Option<&Path>) -> Option<Found> {
+        if let Some(path) = self.system.variable(variables::METAXY_CONFIG).filter(|path| !path.is_empty()) {
+            self.sources.variables.push(variables::METAXY_CONFIG.to_owned());
+            let path = path::absolute(&path, &self.sources.current_dir, self.system);
+            return Some(Found { path, variable: Some(Origin::Variable(self.sources.variables.len() - 1)) });
+        }
+        if let Some(path) = explicit {
+            return Some(Found { path: path::lexical(&self.sources.current_dir.join(path)), variable: None });
+        }
+        let path = self.sources.current_dir.ancestors().find_map(|dir| {
+            let metaxy = dir.join(METAXY_TOML);
+            if self.system.is_file(&metaxy) {
+                return Some(metaxy);
+            }
+            let pyproject = dir.join(PYPROJECT_TOML);
+            (self.system.is_file(&pyproject) && self.has_metaxy(&pyproject)).then_some(pyproject)
+        })?;
+        Some(Found { path, variable: None })
+    }
+
+    /// Whether a `pyproject.toml` holds a configuration: `[tool.metaxy]`, not empty.
+    fn has_metaxy(&self, path: &Path) -> bool {
+        let Some(text) = self.system.read(path).ok().and_then(|bytes| String::from_utf8(bytes).ok()) else {
+            return false;
+        };
+        let (_, table, _) = parse::parse(path, text, 0);
+        tool_metaxy(table).is_some_and(|table| !table.0.is_empty())
+    }
+
+    fn read_named(&mut self, found: &Found) -> Table {
+        let mut chain = Vec::new();
+        self.read(&found.path, &mut chain, messages::config_not_found(&found.path, found.variable))
+    }
+
+    /// A file with all it inherits; `missing` is reported when it is not there.
+    fn read(&mut self, path: &Path, chain: &mut Vec<PathBuf>, missing: Diagnostic) -> Table {
+        let text = match self.system.read(path) {
+            Ok(bytes) => String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.diagnostics.push(missing);
+                return Table::default();
+            }
+            Err(error) => Err(error.kind().to_string()),
+        };
+        let text = match text {
+            Ok(text) => text,
+            Err(why) => {
+                self.diagnostics.push(messages::config_unreadable(path, &why));
+                return Table::default();
+            }
+        };
+        let file = self.sources.files.len();
+        let (source, table, diagnostics) = parse::parse(path, text, file);
+        self.sources.files.push(source);
+        self.diagnostics.extend(diagnostics);
+        let is_pyproject = path.file_name().is_some_and(|name| name == PYPROJECT_TOML);
+        let mut table = if is_pyproject { tool_metaxy(table).unwrap_or_default() } else { table };
+
+        chain.push(path::real(path, self.system));
+        let Some(extend) = table.remove("extend") else { return table };
+        let Value::Text(parent) = &extend.node.value else {
+            let origin = extend.node.origin;
+            self.diagnostics.push(messages::wrong_type(origin, "a text", extend.node.value.kind()));
+            return table;
+        };
+        let origin = extend.node.origin;
+        let parent = path::absolute(parent, self.sources.dir(origin), self.system);
+        let real = path::real(&parent, self.system);
+        if chain.contains(&real) {
+            chain.push(real);
+            self.diagnostics.push(messages::extend_cycle(origin, chain));
+            return table;
+        }
+        let parent = self.read(&parent, chain, messages::extend_not_found(origin, &parent));
+        merge(parent, table)
+    }
+}
+
+fn tool_metaxy(mut table: Table) -> Option<Table> {
+    for key in ["tool", "metaxy"] {
+        match table.remove(key)?.node.value {
+            Value::Table(inner) => table = inner,
+            _ => return None,
+        }
+    }
+    Some(table)
+}
+
+/// A child over its parent, as Python Metaxy merges: one level of tables, lists one after the other, else the child.
+fn merge(parent: Table, child: Table) -> Table {
+    let mut merged = parent;
+    for entry in child.0 {
+        let position = merged.0.iter().position(|old| old.key == entry.key);
+        let Some(old) = position.and_then(|position| merged.0.get_mut(position)) else {
+            merged.0.push(entry);
+            continue;
+        };
+        let Entry { key, key_origin, node } = entry;
+        let unset = node.unset;
+        let value = match (std::mem::replace(&mut old.node.value, Value::Boolean(false)), node.value) {
+            (Value::Table(mut below), Value::Table(above)) => {
+                above.0.into_iter().for_each(|entry| below.set(entry));
+                Value::Table(below)
+            }
+            (Value::Array(mut below), Value::Array(above)) => {
+                below.extend(above);
+                Value::Array(below)
+            }
+            (_, above) => above,
+        };
+        *old = Entry { key, key_origin, node: Node { value, origin: node.origin, unset } };
+    }
+    merged
+}

@@ -1,0 +1,99 @@
+//! Source lines that can be shown: every value in them replaced by `*`, character by character.
+//!
+//! A masked line has as many characters as the line, so every column stays right. In a file that could be parsed the parser says
+//! where the values are. In a broken file nobody knows where a text begins or ends; there only known key names and
+//! plain table headers stay readable.
+
+use crate::node::{Source, Span};
+
+/// The line that holds `at`, without its line break, as a range of the text.
+pub(crate) fn line_of(text: &str, at: usize) -> Span {
+    let at = at.min(text.len());
+    let bytes = text.as_bytes();
+    let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let mut end = bytes[at..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |newline| at + newline);
+    if end > start && bytes[end - 1] == b'\r' {
+        end -= 1;
+    }
+    start..end
+}
+
+/// The line with everything masked that might be a secret, except the value at `show`; and where `at` is in it.
+pub(crate) fn masked_line(source: &Source, line: &Span, at: &Span, show: bool) -> (String, Span) {
+    let text = &source.text[line.clone()];
+    let hide = match &source.scalars {
+        Some(scalars) => hidden_in_parsed(source, scalars, line, show.then_some(at)),
+        None => hidden_in_broken(text, &source.text[..line.start]),
+    };
+    let mut masked = String::with_capacity(text.len());
+    let (mut start, mut end) = (None, None);
+    for (offset, char) in text.char_indices() {
+        if start.is_none() && line.start + offset >= at.start {
+            start = Some(masked.len());
+        }
+        if end.is_none() && line.start + offset >= at.end {
+            end = Some(masked.len());
+        }
+        masked.push(if hide[offset] { '*' } else { char });
+    }
+    let start = start.unwrap_or(masked.len());
+    let end = end.unwrap_or(masked.len()).max(start);
+    (masked, start..end)
+}
+
+/// Which bytes of a line of a parsed file to hide: scalar values but booleans, and comments.
+fn hidden_in_parsed(source: &Source, scalars: &[Span], line: &Span, show: Option<&Span>) -> Vec<bool> {
+    let mut hide = vec![false; line.len()];
+    let mut taken = vec![false; line.len()];
+    let mark = |flags: &mut Vec<bool>, span: &Span| {
+        let start = span.start.clamp(line.start, line.end) - line.start;
+        let end = span.end.clamp(line.start, line.end) - line.start;
+        flags[start..end.max(start)].fill(true);
+    };
+    for scalar in scalars {
+        mark(&mut taken, scalar);
+        if show != Some(scalar) {
+            let quotes = quotes(&source.text[scalar.clone()]);
+            mark(&mut hide, &(scalar.start + quotes..scalar.end.saturating_sub(quotes)));
+        }
+    }
+    for key in &source.keys {
+        mark(&mut taken, key);
+    }
+    let text = source.text[line.clone()].bytes();
+    if let Some(comment) = text.enumerate().position(|(offset, byte)| byte == b'#' && !taken[offset]) {
+        hide[comment + 1..].fill(true);
+    }
+    hide
+}
+
+/// How many quotes a scalar begins and ends with.
+fn quotes(scalar: &str) -> usize {
+    if scalar.len() >= 6 && (scalar.starts_with("\"\"\"") || scalar.starts_with("'''")) {
+        3
+    } else {
+        usize::from(scalar.starts_with(['"', '\'']))
+    }
+}
+
+/// Which bytes of a line of a broken file to hide: all but a plain table header, or known names before the first `=`.
+fn hidden_in_broken(line: &str, before: &str) -> Vec<bool> {
+    let mut hide = vec![true; line.len()];
+    hide[..line.len() - line.trim_start().len()].fill(false);
+    if before.contains("\"\"\"") || before.contains("'''") {
+        return hide;
+    }
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-. \t".contains(&byte));
+    let header = line.trim();
+    let inner = header.trim_start_matches('[').trim_end_matches(']');
+    if header.starts_with('[') && plain(inner) {
+        hide.fill(false);
+        return hide;
+    }
+    let Some(equals) = line.find('=') else { return hide };
+    let known = line[..equals].split('.').all(|word| crate::options::is_known_word(word.trim()));
+    if known {
+        hide[..=equals].fill(false);
+    }
+    hide
+}

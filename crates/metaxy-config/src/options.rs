@@ -1,0 +1,350 @@
+//! What a configuration file can say, as it says it: every field optional, nothing checked beyond its type.
+//!
+//! The JSON schema is generated from these types, so their documentation is what an editor shows.
+
+use ducklake_sql::{Secret, Value};
+use schemars::JsonSchema;
+
+use crate::decode::{Context, Decode, Map, SecretParameters, Show, options};
+use crate::node::{Node, Value as NodeValue};
+
+/// The whole of `metaxy.toml`, or `[tool.metaxy]` in `pyproject.toml`.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields, rename = "Metaxy")]
+pub(crate) struct Options {
+    /// The store to use when none is named; `dev` unless given.
+    pub(crate) store: Option<String>,
+    /// The stores, by name.
+    #[schemars(with = "Option<std::collections::BTreeMap<String, crate::schema::Store>>")]
+    #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
+    pub(crate) stores: Option<Unread>,
+    /// Another configuration file to inherit from, relative to this one.
+    #[expect(dead_code, reason = "followed before anything is decoded; here for the schema")]
+    pub(crate) extend: Option<String>,
+    /// Python modules that define features.
+    pub(crate) entrypoints: Option<Vec<String>>,
+    /// The colours in which Python Metaxy draws graphs.
+    pub(crate) theme: Option<String>,
+    /// Settings of plugins, by plugin.
+    #[schemars(with = "Option<std::collections::BTreeMap<String, crate::schema::Plugin>>")]
+    #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
+    pub(crate) ext: Option<Unread>,
+    /// How many characters of a hash are kept: 8, unless given, to 64.
+    #[schemars(range(min = 8, max = 64))]
+    pub(crate) hash_truncation_length: Option<i64>,
+    /// Whether Python Metaxy keeps maps as maps (experimental there).
+    pub(crate) enable_map_datatype: Option<bool>,
+    /// Whether stores make the tables they need; a store can say otherwise.
+    pub(crate) auto_create_tables: Option<bool>,
+    /// The project's name: letters, digits, `-` and single `_`.
+    #[schemars(length(min = 1))]
+    pub(crate) project: Option<String>,
+    /// Whether a feature of another project with another version than the locked one is an error.
+    pub(crate) locked: Option<bool>,
+    /// Whether definitions of features of other projects are brought up to date from the store.
+    pub(crate) sync: Option<bool>,
+    /// Features of other projects to load.
+    pub(crate) extra_features: Option<Vec<SelectionOptions>>,
+    /// The lock file, relative to this file; `metaxy.lock` beside it unless given.
+    pub(crate) metaxy_lock_path: Option<String>,
+}
+
+options!(Options {
+    store, stores, extend, entrypoints, theme, ext, hash_truncation_length, enable_map_datatype, auto_create_tables,
+    project, locked, sync, extra_features, metaxy_lock_path,
+});
+
+/// Something that a later stage reads from the tree itself.
+#[derive(Default)]
+pub(crate) struct Unread;
+
+impl Decode for Unread {
+    fn decode(_: &Node, _: &mut Context) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+impl Show for Unread {
+    fn show(&self) -> Option<serde_json::Value> {
+        None
+    }
+}
+
+/// Features to load: of projects, single ones, or all.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields, rename = "FeatureSelection")]
+pub(crate) struct SelectionOptions {
+    /// All features of these projects.
+    pub(crate) projects: Option<Vec<String>>,
+    /// These features, as `part/part`.
+    pub(crate) keys: Option<Vec<FeatureKey>>,
+    /// Every feature in the store.
+    pub(crate) all: Option<bool>,
+}
+
+options!(SelectionOptions { projects, keys, all });
+
+/// A feature's key: `part/part`, or a list of parts.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub(crate) enum FeatureKey {
+    /// `part/part`
+    Text(String),
+    /// `["part", "part"]`
+    Parts(Vec<String>),
+}
+
+impl Decode for FeatureKey {
+    fn decode(node: &Node, context: &mut Context) -> Option<Self> {
+        match &node.value {
+            NodeValue::Array(_) => Decode::decode(node, context).map(Self::Parts),
+            _ => Decode::decode(node, context).map(Self::Text),
+        }
+    }
+}
+
+/// The configuration of a DuckDB store.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields, rename = "DuckDbStore")]
+pub(crate) struct DuckDbOptions {
+    /// DuckDB's own database: a path, or `:memory:`, which is what a store with a lake needs.
+    pub(crate) database: Option<String>,
+    /// DuckDB's settings.
+    #[schemars(with = "Option<std::collections::BTreeMap<String, crate::schema::Scalar>>")]
+    pub(crate) config: Option<Map<Value>>,
+    /// Extensions to load besides those that the lake needs.
+    pub(crate) extensions: Option<Vec<ExtensionEntry>>,
+    /// The lake that holds the tables.
+    #[schemars(with = "Option<DuckLakeOptions>")]
+    #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
+    pub(crate) ducklake: Option<Unread>,
+    /// Stores to read from, in order, where a table is missing in this one.
+    pub(crate) fallback_stores: Option<Vec<String>>,
+    /// The hash for versions: `xxhash32` unless given, `xxhash64`, `xxh3_64` or `md5`.
+    #[schemars(with = "Option<crate::schema::HashAlgorithm>")]
+    pub(crate) hash_algorithm: Option<String>,
+    /// Where Python Metaxy computes versions: `auto` unless given, `native` or `polars`.
+    #[schemars(with = "Option<crate::schema::VersioningEngine>")]
+    pub(crate) versioning_engine: Option<String>,
+    /// What every table's name begins with.
+    pub(crate) table_prefix: Option<String>,
+    /// Whether the store makes the tables it needs.
+    pub(crate) auto_create_tables: Option<bool>,
+}
+
+options!(DuckDbOptions {
+    database, config, extensions, ducklake, fallback_stores, hash_algorithm, versioning_engine, table_prefix,
+    auto_create_tables,
+});
+
+/// An extension of DuckDB.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields, rename = "Extension")]
+pub(crate) struct ExtensionOptions {
+    /// Its name.
+    pub(crate) name: Option<String>,
+    /// Where it is installed from when it is not there: `core` unless given, `community`, a URL or a folder.
+    pub(crate) repository: Option<String>,
+    /// Statements to run once it is loaded.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) init_sql: Option<Vec<Secret>>,
+}
+
+options!(ExtensionOptions { name, repository, init_sql });
+
+/// An extension of DuckDB: its name, or a table.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+pub(crate) enum ExtensionEntry {
+    /// Its name.
+    Name(String),
+    /// Its name and more.
+    Table(ExtensionOptions),
+}
+
+impl Decode for ExtensionEntry {
+    fn decode(node: &Node, context: &mut Context) -> Option<Self> {
+        match &node.value {
+            NodeValue::Text(name) => Some(Self::Name(name.clone())),
+            _ => ExtensionOptions::decode(node, context).map(Self::Table),
+        }
+    }
+}
+
+/// A lake: where its metadata is, where its data files are, and how it is attached.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields, rename = "DuckLake")]
+pub(crate) struct DuckLakeOptions {
+    /// The database that holds the metadata.
+    #[schemars(with = "Option<crate::schema::Catalog>")]
+    pub(crate) catalog: Option<Unread>,
+    /// An older name of `catalog`.
+    #[schemars(with = "Option<crate::schema::Catalog>")]
+    pub(crate) metadata_backend: Option<Unread>,
+    /// Where the data files are; left out where MotherDuck keeps them.
+    #[schemars(with = "Option<crate::schema::Storage>")]
+    pub(crate) storage: Option<Unread>,
+    /// An older name of `storage`.
+    #[schemars(with = "Option<crate::schema::Storage>")]
+    pub(crate) storage_backend: Option<Unread>,
+    /// The name under which the lake is attached; `ducklake` unless given.
+    pub(crate) alias: Option<String>,
+    /// Further options of `ATTACH`.
+    #[schemars(with = "Option<crate::schema::AttachOptions>")]
+    pub(crate) attach_options: Option<Map<Value>>,
+    /// Inserts of up to so many rows go into the catalog instead of a file.
+    pub(crate) data_inlining_row_limit: Option<i64>,
+}
+
+options!(shown DuckLakeOptions {
+    catalog, metadata_backend, storage, storage_backend, alias, attach_options, data_inlining_row_limit,
+});
+
+/// A catalog in a file.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct FileCatalogOptions {
+    /// The file, relative to this one; also with the prefix `sqlite:` or `duckdb:`.
+    pub(crate) uri: Option<String>,
+}
+
+options!(shown FileCatalogOptions { uri });
+
+/// A catalog in PostgreSQL: a login, or only `secret_parameters`, or the name of an existing secret.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct PostgresOptions {
+    /// The name of the secret, to make or to use.
+    pub(crate) secret_name: Option<String>,
+    /// The server's host name or address.
+    pub(crate) host: Option<String>,
+    /// The server's port; 5432 unless given.
+    pub(crate) port: Option<u16>,
+    /// The database on that server.
+    pub(crate) database: Option<String>,
+    /// The role to log in as.
+    pub(crate) user: Option<String>,
+    /// The role's password.
+    #[schemars(with = "Option<String>")]
+    pub(crate) password: Option<Secret>,
+    /// Further libpq keywords.
+    #[schemars(with = "Option<crate::schema::Anything>")]
+    pub(crate) secret_parameters: Option<SecretParameters>,
+}
+
+options!(shown PostgresOptions { secret_name, host, port, database, user, password, secret_parameters });
+
+/// A catalog that MotherDuck keeps.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct MotherDuckOptions {
+    /// The database in MotherDuck.
+    pub(crate) database: Option<String>,
+    /// The region of MotherDuck's own storage, such as `eu-central-1`.
+    pub(crate) region: Option<String>,
+}
+
+options!(shown MotherDuckOptions { database, region });
+
+/// A folder of this machine.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct LocalOptions {
+    /// The folder, relative to this file.
+    pub(crate) path: Option<String>,
+}
+
+options!(shown LocalOptions { path });
+
+/// Amazon S3, or whatever speaks its protocol.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct S3Options {
+    /// The name of the secret, to make or to use.
+    pub(crate) secret_name: Option<String>,
+    /// The access key's id.
+    #[schemars(with = "Option<String>")]
+    pub(crate) key_id: Option<Secret>,
+    /// The access key's secret part.
+    #[schemars(with = "Option<String>")]
+    pub(crate) secret: Option<Secret>,
+    /// `host:port` of another server than Amazon's; a scheme in front decides `use_ssl`.
+    pub(crate) endpoint: Option<String>,
+    /// The bucket.
+    pub(crate) bucket: Option<String>,
+    /// The prefix in the bucket.
+    pub(crate) prefix: Option<String>,
+    /// The region.
+    pub(crate) region: Option<String>,
+    /// `path` or `vhost`.
+    #[schemars(with = "Option<crate::schema::UrlStyle>")]
+    pub(crate) url_style: Option<String>,
+    /// Whether to use TLS.
+    pub(crate) use_ssl: Option<bool>,
+    /// What the secret is for; the data path unless given.
+    pub(crate) scope: Option<String>,
+    /// Where the data files are: `s3://bucket/prefix/`.
+    pub(crate) data_path: Option<String>,
+    /// Further parameters of the secret, such as `provider = "credential_chain"`.
+    #[schemars(with = "Option<crate::schema::Anything>")]
+    pub(crate) secret_parameters: Option<SecretParameters>,
+}
+
+options!(shown S3Options {
+    secret_name, key_id, secret, endpoint, bucket, prefix, region, url_style, use_ssl, scope, data_path,
+    secret_parameters,
+});
+
+/// Cloudflare R2.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct R2Options {
+    /// The name of the secret, to make or to use.
+    pub(crate) secret_name: Option<String>,
+    /// The access key's id.
+    #[schemars(with = "Option<String>")]
+    pub(crate) key_id: Option<Secret>,
+    /// The access key's secret part.
+    #[schemars(with = "Option<String>")]
+    pub(crate) secret: Option<Secret>,
+    /// Cloudflare's account id: 32 hexadecimal digits.
+    pub(crate) account_id: Option<String>,
+    /// Where the data files are: `r2://bucket/prefix/`.
+    pub(crate) data_path: Option<String>,
+    /// Further parameters of the secret, such as `provider = "credential_chain"`.
+    #[schemars(with = "Option<crate::schema::Anything>")]
+    pub(crate) secret_parameters: Option<SecretParameters>,
+}
+
+options!(shown R2Options { secret_name, key_id, secret, account_id, data_path, secret_parameters });
+
+/// Google Cloud Storage, with HMAC keys.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct GcsOptions {
+    /// The name of the secret, to make or to use.
+    pub(crate) secret_name: Option<String>,
+    /// The HMAC key's id.
+    #[schemars(with = "Option<String>")]
+    pub(crate) key_id: Option<Secret>,
+    /// The HMAC key's secret part.
+    #[schemars(with = "Option<String>")]
+    pub(crate) secret: Option<Secret>,
+    /// Where the data files are: `gs://bucket/prefix/`.
+    pub(crate) data_path: Option<String>,
+    /// Further parameters of the secret, such as `bearer_token`.
+    #[schemars(with = "Option<crate::schema::Anything>")]
+    pub(crate) secret_parameters: Option<SecretParameters>,
+}
+
+options!(shown GcsOptions { secret_name, key_id, secret, data_path, secret_parameters });
+
+/// Whether a word is the name of a field somewhere, so that it can be shown even in a broken file.
+pub(crate) fn is_known_word(word: &str) -> bool {
+    let tables = [
+        Options::KEYS, SelectionOptions::KEYS, DuckDbOptions::KEYS, ExtensionOptions::KEYS, DuckLakeOptions::KEYS,
+        FileCatalogOptions::KEYS, PostgresOptions::KEYS, MotherDuckOptions::KEYS, LocalOptions::KEYS, S3Options::KEYS,
+        R2Options::KEYS, GcsOptions::KEYS, &["type", "enable"],
+    ];
+    tables.iter().any(|keys| keys.contains(&word))
+}

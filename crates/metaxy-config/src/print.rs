@@ -1,0 +1,104 @@
+//! A configuration as text again: resolved, every secret masked.
+
+use ducklake_sql::Value as LakeValue;
+use serde_json::{Map, Value as Json, json};
+
+use crate::config::{Config, StoreEntry, StoreState};
+use crate::store::{Database, DuckDbStore};
+
+impl Config {
+    /// The resolved configuration for programs: `{"version": 1, "config_file", "lock_file", "config"}`, where `config` has
+    /// the shape of `metaxy.toml`. Secrets are `***`; of stores that cannot be used there is only the type.
+    pub fn to_json(&self) -> Json {
+        json!({
+            "version": 1,
+            "config_file": self.config_file.as_ref().map(|path| path.to_string_lossy()),
+            "lock_file": self.lock_file.as_ref().map(|path| path.to_string_lossy()),
+            "config": self.shown(),
+        })
+    }
+
+    /// The resolved configuration as a `metaxy.toml`, secrets as `***`.
+    pub fn to_toml(&self) -> String {
+        match toml_value(self.shown()) {
+            Some(toml::Value::Table(table)) => table.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    fn shown(&self) -> Json {
+        let selections = self.extra_features.iter().map(|selection| {
+            json!({ "projects": selection.projects, "keys": selection.keys, "all": selection.all })
+        });
+        let plugins = self.plugins.iter().map(|plugin| {
+            let mut table = Map::new();
+            table.insert("enable".to_owned(), plugin.enable.into());
+            table.extend(plugin.shown.as_object().cloned().unwrap_or_default());
+            (plugin.name.clone(), table.into())
+        });
+        let stores = self.stores.iter().map(|entry| (entry.name.clone(), shown_store(entry)));
+        json!({
+            "store": self.store,
+            "project": self.project,
+            "entrypoints": self.entrypoints,
+            "theme": self.theme,
+            "hash_truncation_length": self.hash_truncation_length,
+            "enable_map_datatype": self.enable_map_datatype,
+            "auto_create_tables": self.auto_create_tables,
+            "locked": self.locked,
+            "sync": self.sync,
+            "extra_features": selections.collect::<Vec<_>>(),
+            "metaxy_lock_path": self.lock_file.as_ref().map(|path| path.to_string_lossy()),
+            "ext": plugins.collect::<Map<_, _>>(),
+            "stores": stores.collect::<Map<_, _>>(),
+        })
+    }
+}
+
+fn shown_store(entry: &StoreEntry) -> Json {
+    let config = match &entry.state {
+        StoreState::Ready(store) => Some(shown_duckdb(store)),
+        StoreState::Other(shown) => Some(shown.clone()),
+        StoreState::Broken(_) => None,
+    };
+    json!({ "type": entry.type_name, "config": config })
+}
+
+fn shown_duckdb(store: &DuckDbStore) -> Json {
+    let settings = store.session.settings.iter().map(|setting| {
+        let value: &LakeValue = setting.value();
+        (setting.name().to_string(), json!(value))
+    });
+    json!({
+        "database": match &store.database {
+            Database::Memory => ":memory:".into(),
+            Database::File(path) => path.to_string_lossy(),
+        },
+        "hash_algorithm": store.hash_algorithm.as_str(),
+        "versioning_engine": store.versioning_engine.as_str(),
+        "table_prefix": store.table_prefix,
+        "auto_create_tables": store.auto_create_tables,
+        "fallback_stores": store.fallback_stores,
+        "config": settings.collect::<Map<_, _>>(),
+        "extensions": store.session.extensions,
+        "ducklake": store.shown_lake,
+    })
+}
+
+/// TOML has no null: what is null is left out.
+fn toml_value(json: Json) -> Option<toml::Value> {
+    Some(match json {
+        Json::Null => return None,
+        Json::Bool(boolean) => boolean.into(),
+        Json::Number(number) => match number.as_i64() {
+            Some(integer) => integer.into(),
+            None => number.as_f64()?.into(),
+        },
+        Json::String(text) => text.into(),
+        Json::Array(items) => items.into_iter().filter_map(toml_value).collect::<Vec<_>>().into(),
+        Json::Object(entries) => {
+            let entries = entries.into_iter().filter_map(|(key, value)| Some((key, toml_value(value)?)));
+            toml::Value::Table(entries.collect())
+        }
+    })
+}

@@ -1,0 +1,92 @@
+//! Diagnostics as text: message, file, line, column, the masked source line, help.
+//!
+//! Only one line of source is shown per label, the first one it points at; the renderer cuts it where it is long.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin as Place, Renderer, Snippet};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
+use crate::mask;
+use crate::node::{Origin, Sources};
+
+/// How wide a shown line may be.
+const WIDTH: usize = 140;
+
+/// With or without colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Style {
+    /// Text only.
+    Plain,
+    /// With ANSI colours.
+    Coloured,
+}
+
+/// Where an origin is, for people and programs.
+pub(crate) fn location(sources: &Sources, origin: Origin) -> Option<Location> {
+    match origin {
+        Origin::File { file, start, .. } => {
+            let source = sources.files.get(file)?;
+            let line = mask::line_of(&source.text, start);
+            let start = start.min(source.text.len());
+            let path = source.path.strip_prefix(&sources.current_dir).unwrap_or(&source.path).to_owned();
+            Some(Location::File {
+                path,
+                line: source.text[..line.start].matches('\n').count() + 1,
+                column: source.text[line.start..start.max(line.start)].chars().count() + 1,
+            })
+        }
+        Origin::Variable(variable) => sources.variables.get(variable).cloned().map(Location::Variable),
+        Origin::Root => None,
+    }
+}
+
+pub(crate) fn render(diagnostics: &Diagnostics, style: Style) -> String {
+    let renderer = match style {
+        Style::Plain => Renderer::plain(),
+        Style::Coloured => Renderer::styled(),
+    };
+    let renderer = renderer.term_width(WIDTH);
+    let mut text = String::new();
+    for diagnostic in diagnostics {
+        text.push_str(&renderer.render(&[group(diagnostic, &diagnostics.sources)]));
+        text.push_str("\n\n");
+    }
+    if !text.is_empty() {
+        text.pop();
+    }
+    text
+}
+
+fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut group = Group::with_title(level.primary_title(&diagnostic.message).id(diagnostic.code));
+    for (index, label) in diagnostic.labels.iter().enumerate() {
+        let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+        match location(sources, label.origin) {
+            Some(Location::File { path, line, .. }) => {
+                if let Origin::File { file, start, end } = label.origin
+                    && let Some(source) = sources.files.get(file)
+                {
+                    let (text, span) = mask::masked_line(source, &mask::line_of(&source.text, start), &(start..end), label.show);
+                    let mut annotation = kind.span(span);
+                    if !label.text.is_empty() {
+                        annotation = annotation.label(label.text);
+                    }
+                    let snippet = Snippet::source(text).line_start(line).path(path.display().to_string());
+                    group = group.element(snippet.annotation(annotation));
+                }
+            }
+            Some(Location::Variable(name)) => {
+                group = group.element(Place::path(["environment variable ", &name].concat()));
+            }
+            None => {}
+        }
+    }
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(annotate_snippets::normalize_untrusted_str(help)));
+    }
+    group
+}

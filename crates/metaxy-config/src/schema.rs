@@ -1,0 +1,158 @@
+//! The JSON schema of `metaxy.toml`, generated from the `Options` types.
+//!
+//! A number or a boolean may always be a text as well, since `${VAR}` is one until it is expanded.
+
+use schemars::transform::{Transform, transform_subschemas};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value as Json, json};
+
+use crate::options::{
+    DuckDbOptions, FileCatalogOptions, GcsOptions, LocalOptions, MotherDuckOptions, Options, PostgresOptions,
+    R2Options, S3Options,
+};
+
+/// The JSON schema of `metaxy.toml`, for editors and other programs.
+///
+/// `schema/metaxy.schema.json` is this text; a test compares them.
+pub fn schema_json() -> String {
+    let mut schema = schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Options>();
+    OrText.transform(&mut schema);
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Lets every number and boolean be a text.
+#[derive(Clone)]
+struct OrText;
+
+impl Transform for OrText {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        let Some(object) = schema.as_object_mut() else { return };
+        object.remove("format");
+        let Some(kind) = object.get_mut("type") else { return };
+        let mut kinds: Vec<Json> = match kind {
+            Json::String(kind) => vec![kind.as_str().into()],
+            Json::Array(kinds) => std::mem::take(kinds),
+            _ => return,
+        };
+        // TOML has no null.
+        kinds.retain(|kind| kind != "null");
+        let of_text = |kind: &Json| matches!(kind.as_str(), Some("integer" | "number" | "boolean"));
+        if kinds.iter().any(of_text) && !kinds.iter().any(|kind| kind == "string") {
+            kinds.push("string".into());
+        }
+        *kind = if let [kind] = kinds.as_slice() { kind.clone() } else { kinds.into() };
+    }
+}
+
+/// Implements [`JsonSchema`] for a type that exists only to be one.
+macro_rules! schemas {
+    ($($(#[doc = $doc:literal])* $type:ident = |$generator:ident| $schema:expr;)+) => {$(
+        $(#[doc = $doc])*
+        pub(crate) struct $type;
+
+        impl JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema($generator: &mut SchemaGenerator) -> Schema {
+                let mut schema: Schema = $schema;
+                schema.insert("description".to_owned(), json!(concat!($($doc),*).trim()));
+                schema
+            }
+        }
+    )+};
+}
+
+schemas! {
+    /// A text, a number or a boolean.
+    Scalar = |_generator| json_schema!({ "type": ["string", "number", "boolean"] });
+    /// Names with values of any type.
+    Anything = |_generator| json_schema!({ "type": "object" });
+    /// A plugin of Python Metaxy; what else is in it is the plugin's.
+    Plugin = |_generator| json_schema!({
+        "type": "object",
+        "properties": { "enable": { "type": "boolean", "description": "Whether it is used." } },
+    });
+    /// A hash that DuckDB stores have.
+    HashAlgorithm = |_generator| choices(crate::HashAlgorithm::ALL.iter().map(|it| it.as_str()));
+    /// Where Python Metaxy computes versions.
+    VersioningEngine = |_generator| choices(crate::VersioningEngine::ALL.iter().map(|it| it.as_str()));
+    /// How a bucket is named in a URL.
+    UrlStyle = |_generator| choices(["path", "vhost"].into_iter());
+    /// Further options of `ATTACH`.
+    AttachOptions = |_generator| attach_options();
+    /// The database that holds the metadata.
+    Catalog = |generator| one_of([
+        ("duckdb", FileCatalogOptions::json_schema(generator)),
+        ("sqlite", FileCatalogOptions::json_schema(generator)),
+        ("postgres", PostgresOptions::json_schema(generator)),
+        ("motherduck", MotherDuckOptions::json_schema(generator)),
+    ]);
+    /// Where the data files are.
+    Storage = |generator| one_of([
+        ("local", LocalOptions::json_schema(generator)),
+        ("s3", S3Options::json_schema(generator)),
+        ("r2", R2Options::json_schema(generator)),
+        ("gcs", GcsOptions::json_schema(generator)),
+    ]);
+    /// A store: its type, and a configuration of that type.
+    Store = |generator| {
+        let duckdb = generator.subschema_for::<DuckDbOptions>();
+        json_schema!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["type"],
+            "properties": {
+                "type": {
+                    "type": "string",
+                    "description": "`duckdb`, or where Python Metaxy has the class.",
+                    "examples": ["duckdb", "metaxy.ext.duckdb.DuckDBMetadataStore"],
+                },
+                "config": { "type": "object" },
+            },
+            "if": { "properties": { "type": { "pattern": "^duckdb$|DuckDBMetadataStore$" } } },
+            "then": { "properties": { "config": duckdb } },
+        })
+    };
+}
+
+/// Names that exist; or a text with a variable in it, which may become one.
+fn choices(names: impl Iterator<Item = &'static str>) -> Schema {
+    json_schema!({
+        "type": "string",
+        "anyOf": [{ "enum": names.collect::<Vec<_>>() }, { "pattern": "\\$\\{" }],
+    })
+}
+
+/// One of several tables, told apart by `type`.
+fn one_of<const N: usize>(shapes: [(&'static str, Schema); N]) -> Schema {
+    let shapes = shapes.map(|(name, mut schema)| {
+        if let Some(object) = schema.as_object_mut() {
+            let properties = object.entry("properties").or_insert_with(|| json!({}));
+            if let Some(properties) = properties.as_object_mut() {
+                properties.insert("type".to_owned(), json!({ "const": name }));
+            }
+            object.insert("required".to_owned(), json!(["type"]));
+        }
+        schema
+    });
+    json_schema!({ "oneOf": shapes.as_slice() })
+}
+
+/// The options that DuckLake has, in any case, and `meta_…`.
+fn attach_options() -> Schema {
+    let any_case = |name: &str| -> String {
+        let letter = |char: char| match char.to_ascii_uppercase() {
+            upper if upper == char => char.to_string(),
+            upper => ['[', char, upper, ']'].iter().collect(),
+        };
+        name.chars().map(letter).collect()
+    };
+    let names: Vec<_> = ducklake_sql::ATTACH_OPTIONS.iter().map(|name| any_case(name)).collect();
+    let known = ["^(", &names.join("|"), "|", &any_case("meta_"), ".+)$"].concat();
+    json_schema!({ "type": "object", "propertyNames": { "pattern": known } })
+}

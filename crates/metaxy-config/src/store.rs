@@ -1,0 +1,352 @@
+//! A DuckDB store, resolved: every default filled in, every path absolute, its lake ready to be planned.
+
+use std::path::{Path, PathBuf};
+
+use ducklake_sql::{CatalogFile, CatalogKind, Extension, Lake, Mode, Plan, Session, Setting, Text, Value as LakeValue};
+
+use crate::decode::{Decode, Map};
+use crate::lake::{self, Place, Scope};
+use crate::messages;
+use crate::node::{Node, Origin, Value};
+use crate::options::{DuckDbOptions, ExtensionEntry, ExtensionOptions};
+use crate::variables;
+
+/// DuckDB's own database, which a lake is attached beside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Database {
+    /// Nothing is kept.
+    Memory,
+    /// An absolute path.
+    File(PathBuf),
+}
+
+/// The hash that versions are made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum HashAlgorithm {
+    /// xxHash, 32 bits: the default of DuckDB stores.
+    #[default]
+    Xxhash32,
+    /// xxHash, 64 bits.
+    Xxhash64,
+    /// XXH3, 64 bits.
+    Xxh3_64,
+    /// MD5.
+    Md5,
+}
+
+impl HashAlgorithm {
+    /// Every algorithm that DuckDB stores have.
+    pub const ALL: &[Self] = &[Self::Xxhash32, Self::Xxhash64, Self::Xxh3_64, Self::Md5];
+
+    /// The name in configuration files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Xxhash32 => "xxhash32",
+            Self::Xxhash64 => "xxhash64",
+            Self::Xxh3_64 => "xxh3_64",
+            Self::Md5 => "md5",
+        }
+    }
+}
+
+/// Where Python Metaxy computes versions; kept for it, without effect here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum VersioningEngine {
+    /// In the database where possible.
+    #[default]
+    Auto,
+    /// In the database.
+    Native,
+    /// In Polars.
+    Polars,
+}
+
+impl VersioningEngine {
+    /// Every engine.
+    pub const ALL: &[Self] = &[Self::Auto, Self::Native, Self::Polars];
+
+    /// The name in configuration files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Native => "native",
+            Self::Polars => "polars",
+        }
+    }
+}
+
+/// A store in DuckDB, most of the time on a lake.
+///
+/// ```
+/// use metaxy_config::{Config, Database, LoadOptions, MemorySystem};
+///
+/// let system = MemorySystem::new().file(
+///     "/work/metaxy.toml",
+///     r#"
+///     [stores.dev]
+///     type = "duckdb"
+///     config.ducklake.catalog = { type = "sqlite", uri = "lake/meta.sqlite" }
+///     config.ducklake.storage = { type = "local", path = "lake/data" }
+///     "#,
+/// );
+/// let loaded = Config::load(&system, &LoadOptions::default())?;
+/// let store = loaded.config.store("dev")?;
+/// assert_eq!(store.database, Database::Memory);
+/// assert_eq!(store.lake.as_ref().unwrap().data_path(), Some("/work/lake/data/"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DuckDbStore {
+    /// The store's name.
+    pub name: String,
+    /// DuckDB's own database.
+    pub database: Database,
+    /// DuckDB's settings, and extensions besides those of the lake.
+    pub session: Session,
+    /// The lake that holds the tables; without one they are in [`database`](Self::database).
+    pub lake: Option<Lake>,
+    /// Stores to read from, in order, where a table is missing in this one. Each is configured, and hashes alike.
+    pub fallback_stores: Vec<String>,
+    /// The hash that versions are made with.
+    pub hash_algorithm: HashAlgorithm,
+    /// Where Python Metaxy computes versions.
+    pub versioning_engine: VersioningEngine,
+    /// What every table's name begins with; mostly nothing.
+    pub table_prefix: String,
+    /// Whether the store makes the tables it needs.
+    pub auto_create_tables: bool,
+    /// The lake's table as it was resolved, secrets masked.
+    pub(crate) shown_lake: Option<serde_json::Value>,
+}
+
+impl DuckDbStore {
+    /// The statements that attach the store's lake, in order; `None` for a store without one.
+    pub fn plan(&self, mode: Mode) -> Option<Plan> {
+        self.lake.as_ref().map(|lake| lake.plan(&self.session, mode))
+    }
+}
+
+/// Whether a store's `type` means a DuckDB store: the short name, or where Python Metaxy has the class.
+pub(crate) fn is_duckdb(name: &str) -> bool {
+    matches!(
+        name,
+        "duckdb"
+            | "metaxy.ext.duckdb.DuckDBMetadataStore"
+            | "metaxy.ext.duckdb.metadata_store.DuckDBMetadataStore"
+            | "metaxy.ext.metadata_stores.duckdb.DuckDBMetadataStore"
+    )
+}
+
+/// A store with what is needed to compare it with others.
+pub(crate) struct Resolved {
+    pub(crate) store: DuckDbStore,
+    pub(crate) place: Option<Place>,
+    /// Where its fallback stores are named.
+    pub(crate) fallbacks: Vec<Origin>,
+}
+
+/// Keys of Python Metaxy that make no sense on a DuckDB store.
+const UNSUPPORTED: &[&str] = &["connection_string", "backend", "connection_params"];
+
+/// Settings of DuckDB that are paths.
+const PATHS: &[&str] =
+    &["ca_cert_file", "extension_directory", "home_directory", "secret_directory", "temp_directory"];
+
+/// The store of this name, or reports of why there is none.
+pub(crate) fn resolve(
+    name: &str,
+    config: &Node,
+    auto_create_tables: bool,
+    scope: &mut Scope<'_>,
+) -> Option<Resolved> {
+    let mut config = config.clone();
+    if let Value::Table(table) = &mut config.value {
+        for key in UNSUPPORTED {
+            if let Some(entry) = table.remove(key) {
+                scope.context.report(messages::unsupported_key(entry.key_origin, key));
+            }
+        }
+    }
+    let config = &config;
+    let options = DuckDbOptions::decode(config, &mut scope.context)?;
+    let table = config.as_table()?;
+    let lake = table.get("ducklake").and_then(|node| lake::resolve(node, name, scope));
+    let database = database(options.database.as_deref(), config, lake.as_ref().map(|lake| &lake.lake), scope);
+    let mut session = Session::default();
+    session.settings = settings(options.config.as_ref(), config, scope);
+    session.extensions = extensions(options.extensions.as_deref(), config, scope);
+    let table_prefix = options.table_prefix.unwrap_or_default();
+    if let Err(problem) = Text::new(table_prefix.as_str()) {
+        scope.problems([problem.at("table_prefix")], config);
+    }
+    let known: Vec<_> = HashAlgorithm::ALL.iter().map(|it| it.as_str()).collect();
+    let hash_algorithm = match options.hash_algorithm.as_deref() {
+        Some("sha256" | "wyhash" | "farmhash") => {
+            let origin = config.find("hash_algorithm").origin;
+            scope.context.report(messages::unsupported_hash(origin, &known));
+            None
+        }
+        given => choice(given, "hash_algorithm", HashAlgorithm::ALL, &known, config, scope),
+    };
+    let known: Vec<_> = VersioningEngine::ALL.iter().map(|it| it.as_str()).collect();
+    let engine = options.versioning_engine.as_deref();
+    let versioning_engine = choice(engine, "versioning_engine", VersioningEngine::ALL, &known, config, scope);
+    let (lake, shown_lake, place) = match lake {
+        Some(lake) => (Some(lake.lake), Some(lake.shown), Some(lake.place)),
+        None => (None, None, None),
+    };
+    let fallback_stores = options.fallback_stores.unwrap_or_default();
+    let store = DuckDbStore {
+        name: name.to_owned(),
+        database: database?,
+        session,
+        lake,
+        hash_algorithm: hash_algorithm?,
+        versioning_engine: versioning_engine?,
+        table_prefix,
+        auto_create_tables: options.auto_create_tables.unwrap_or(auto_create_tables),
+        shown_lake,
+        fallback_stores,
+    };
+    let node = config.find("fallback_stores");
+    let fallbacks = match &node.value {
+        Value::Array(items) => items.iter().map(|item| item.origin).collect(),
+        _ => vec![node.origin; store.fallback_stores.len()],
+    };
+    Some(Resolved { store, place, fallbacks })
+}
+
+/// The one of `all` that has the given name, or the default.
+fn choice<T: Copy + Default>(
+    given: Option<&str>,
+    key: &str,
+    all: &[T],
+    names: &[&str],
+    config: &Node,
+    scope: &mut Scope<'_>,
+) -> Option<T> {
+    let Some(given) = given else { return Some(T::default()) };
+    let position = names.iter().position(|name| *name == given);
+    if position.is_none() {
+        scope.context.report(messages::invalid_choice(config.find(key).origin, given, names));
+    }
+    all.get(position?).copied()
+}
+
+fn database(text: Option<&str>, config: &Node, lake: Option<&Lake>, scope: &mut Scope<'_>) -> Option<Database> {
+    let table = config.as_table()?;
+    let Some(text) = text else {
+        if table.has("database") {
+            return None;
+        }
+        if !table.has("ducklake") {
+            let help = "name DuckDB's file, or write `:memory:`";
+            scope.context.report(messages::missing_key(config.origin, "database", help));
+        }
+        return Some(Database::Memory);
+    };
+    let at = config.find("database");
+    if text.is_empty() {
+        return scope.context.reject(at, messages::empty_value(at, "`database`"));
+    }
+    if text == ":memory:" {
+        return Some(Database::Memory);
+    }
+    // Python Metaxy opens MotherDuck as its own database; here the plan attaches it.
+    let in_mother_duck = lake.is_some_and(|lake| lake.catalog_kind() == CatalogKind::MotherDuck);
+    if in_mother_duck && (text.starts_with("md:") || text.starts_with("motherduck:")) && !text.contains('?') {
+        return Some(Database::Memory);
+    }
+    if text.contains("://") || text.starts_with("md:") || text.starts_with("motherduck:") {
+        return scope.context.reject(at, messages::unsupported_database(at.origin));
+    }
+    let mut path = scope.path_text(text, at.origin)?;
+    if text.ends_with('/') {
+        path.push('/');
+    }
+    let file = match CatalogFile::new(path) {
+        Ok(file) => file,
+        Err(problem) => {
+            scope.problems([problem.at("database")], config);
+            return None;
+        }
+    };
+    if let (Some(lake), Some(name)) = (lake, Path::new(file.as_str()).file_name().and_then(|name| name.to_str())) {
+        let name = name.split('.').next().unwrap_or(name);
+        if lake.alias().as_str().eq_ignore_ascii_case(name) {
+            scope.context.report(messages::alias_taken(at.origin, lake.alias().as_str()));
+        }
+    }
+    Some(Database::File(PathBuf::from(file.as_str())))
+}
+
+fn settings(given: Option<&Map<LakeValue>>, config: &Node, scope: &mut Scope<'_>) -> Vec<Setting> {
+    const EXTENSION_DIRECTORY: &str = "extension_directory";
+
+    let node = config.find("config");
+    let mut settings = Vec::new();
+    let mut has_extension_directory = false;
+    for (name, value) in given.map(|map| map.0.as_slice()).unwrap_or_default() {
+        has_extension_directory |= name.eq_ignore_ascii_case(EXTENSION_DIRECTORY);
+        let is_path = PATHS.iter().any(|path| path.eq_ignore_ascii_case(name));
+        let value = match value {
+            LakeValue::Text(text) if is_path && !text.is_empty() => {
+                match scope.path_text(text, node.find(name).origin) {
+                    Some(path) => LakeValue::Text(path),
+                    None => continue,
+                }
+            }
+            other => other.clone(),
+        };
+        match Setting::new(name.as_str(), value) {
+            Ok(setting) => settings.push(setting),
+            Err(problem) => scope.problems([problem.at(name.clone())], node),
+        }
+    }
+    if !has_extension_directory
+        && let Some(directory) = scope.system.variable(variables::METAXY_EXTENSION_DIRECTORY)
+        && !directory.is_empty()
+        && let Some(path) = scope.path(&directory, Origin::Root).to_str()
+    {
+        settings.extend(Setting::new(EXTENSION_DIRECTORY, LakeValue::from(path)));
+    }
+    settings
+}
+
+fn extensions(given: Option<&[ExtensionEntry]>, config: &Node, scope: &mut Scope<'_>) -> Vec<Extension> {
+    let list = config.find("extensions");
+    let mut extensions = Vec::new();
+    for (index, entry) in given.unwrap_or_default().iter().enumerate() {
+        let node = match &list.value {
+            Value::Array(items) => items.get(index).unwrap_or(list),
+            _ => list,
+        };
+        let nothing_more = ExtensionOptions::default();
+        let (name, table) = match entry {
+            ExtensionEntry::Name(name) => (Some(name), &nothing_more),
+            ExtensionEntry::Table(table) => (table.name.as_ref(), table),
+        };
+        let Some(name) = name else {
+            if node.as_table().is_some_and(|table| !table.has("name")) {
+                scope.context.report(messages::missing_key(node.origin, "name", "name the extension"));
+            }
+            continue;
+        };
+        let mut extension = Extension::new(name.as_str()).map_err(|problem| problem.at("name"));
+        if let Some(repository) = &table.repository {
+            extension = extension.and_then(|it| it.from_repository(repository.as_str()));
+        }
+        for sql in table.init_sql.iter().flatten() {
+            extension = extension.and_then(|it| it.then(sql.clone()));
+        }
+        match extension {
+            Ok(extension) => extensions.push(extension),
+            Err(problem) => scope.problems([problem], node),
+        }
+    }
+    extensions
+}

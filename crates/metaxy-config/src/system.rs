@@ -1,0 +1,188 @@
+//! The only way out: what the configuration reads from the machine.
+//!
+//! Nothing in this crate but [`OsSystem`] touches files or variables, so that everything can be tried in memory.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+/// How many bytes [`System::head`] reads: enough to tell the kinds of database file apart.
+const HEAD: u64 = 16;
+
+/// What a configuration needs to know about the machine it is read on.
+pub trait System {
+    /// The value of an environment variable; `None` when it is unset or not Unicode.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// Every environment variable whose name and value are Unicode.
+    fn variables(&self) -> Vec<(String, String)>;
+
+    /// The working directory.
+    ///
+    /// # Errors
+    ///
+    /// When it is gone or cannot be read.
+    fn current_dir(&self) -> io::Result<PathBuf>;
+
+    /// The home directory, for `~`.
+    fn home_dir(&self) -> Option<PathBuf>;
+
+    /// Whether there is a file (or something readable that is no folder) at a path.
+    fn is_file(&self, path: &Path) -> bool;
+
+    /// The whole content of a file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The first 16 bytes of a file, or fewer when it is shorter.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn head(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The path without symbolic links and `..`.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is there.
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
+}
+
+/// The machine itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsSystem;
+
+impl System for OsSystem {
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    fn current_dir(&self) -> io::Result<PathBuf> {
+        std::env::current_dir()
+    }
+
+    fn home_dir(&self) -> Option<PathBuf> {
+        std::env::home_dir()
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        path.exists() && !path.is_dir()
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn head(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        File::open(path)?.take(HEAD).read_to_end(&mut head)?;
+        Ok(head)
+    }
+
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        path.canonicalize()
+    }
+}
+
+/// A machine in memory, for examples and tests: absolute files, variables, the working directory `/work`.
+///
+/// ```
+/// use std::path::Path;
+/// use metaxy_config::{MemorySystem, System};
+///
+/// let system = MemorySystem::new().file("/work/metaxy.toml", "store = 'prod'").var("METAXY_STORE", "dev");
+/// assert!(system.is_file(Path::new("/work/metaxy.toml")));
+/// assert_eq!(system.variable("METAXY_STORE").as_deref(), Some("dev"));
+/// ```
+#[derive(Clone)]
+pub struct MemorySystem {
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    variables: BTreeMap<String, String>,
+    current_dir: PathBuf,
+}
+
+impl MemorySystem {
+    /// A machine without files and variables, in `/work`, with the home directory `/home/user`.
+    pub fn new() -> Self {
+        Self { files: BTreeMap::new(), variables: BTreeMap::new(), current_dir: "/work".into() }
+    }
+
+    /// Adds a file at an absolute path.
+    pub fn file(mut self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        self.files.insert(path.into(), content.into());
+        self
+    }
+
+    /// Sets a variable.
+    pub fn var(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), value.into());
+        self
+    }
+
+    /// Changes the working directory.
+    pub fn in_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.current_dir = path.into();
+        self
+    }
+}
+
+impl Default for MemorySystem {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for MemorySystem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemorySystem").field("current_dir", &self.current_dir).finish_non_exhaustive()
+    }
+}
+
+impl System for MemorySystem {
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        self.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    fn current_dir(&self) -> io::Result<PathBuf> {
+        Ok(self.current_dir.clone())
+    }
+
+    fn home_dir(&self) -> Option<PathBuf> {
+        Some("/home/user".into())
+    }
+
+    fn is_file(&self, path: &Path) -> bool {
+        self.files.contains_key(path)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn head(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut content = self.read(path)?;
+        content.truncate(usize::try_from(HEAD).unwrap_or(usize::MAX));
+        Ok(content)
+    }
+
+    fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
+        let lexical = crate::path::lexical(path);
+        let exists = self.files.keys().any(|file| file.starts_with(&lexical));
+        if exists { Ok(lexical) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+}
