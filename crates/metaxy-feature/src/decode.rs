@@ -9,6 +9,7 @@ use crate::{
     Columns, Error, FeatureDep, FeatureKey, FeatureSpec, FieldDep, FieldDeps, FieldKey, FieldSpec, FieldsMapping, Json,
     JsonObject, Lineage, Result, error,
     error::{Problem, Problems},
+    json,
     spec::ALL_FIELDS,
 };
 
@@ -127,13 +128,17 @@ fn dep(node: Node<'_>) -> Result<FeatureDep> {
 fn fields_mapping(node: Node<'_>) -> Result<FieldsMapping> {
     match node.dialect {
         Dialect::Json => node.table()?.required("mapping", mapping),
-        Dialect::Toml => mapping(node),
+        Dialect::Toml => typed(node, mapping),
     }
 }
 
 fn mapping(node: Node<'_>) -> Result<FieldsMapping> {
     const TYPES: [&str; 4] = ["default", "specific", "all", "none"];
-    let (kind, table) = tagged(node, Some("default"))?;
+    let table = node.table()?;
+    let kind = match node.dialect {
+        Dialect::Json => table.required("type", Node::string)?,
+        Dialect::Toml => table.optional("type", Node::string)?.unwrap_or("default"),
+    };
     match kind {
         "default" => {
             table.only_strictly(&["type", "match_suffix", "exclude_fields"])?;
@@ -149,20 +154,21 @@ fn mapping(node: Node<'_>) -> Result<FieldsMapping> {
         }
         "all" => table.only_strictly(&["type"]).map(|()| FieldsMapping::All),
         "none" => table.only_strictly(&["type"]).map(|()| FieldsMapping::None),
-        other => Err(error::wrong_word(other, &TYPES).into()),
+        other => Err(error::wrong_word(other, &TYPES).under("type")),
     }
 }
 
 fn lineage(node: Node<'_>) -> Result<Lineage> {
     match node.dialect {
         Dialect::Json => node.table()?.required("relationship", relationship),
-        Dialect::Toml => relationship(node),
+        Dialect::Toml => typed(node, relationship),
     }
 }
 
 fn relationship(node: Node<'_>) -> Result<Lineage> {
     const TYPES: [&str; 3] = ["1:1", "N:1", "1:N"];
-    let (kind, table) = tagged(node, None)?;
+    let table = node.table()?;
+    let kind = table.required("type", Node::string)?;
     match kind {
         "1:1" => table.only_strictly(&["type"]).map(|()| Lineage::Identity),
         "N:1" => {
@@ -176,7 +182,7 @@ fn relationship(node: Node<'_>) -> Result<Lineage> {
                 id_generation_pattern: table.nullable("id_generation_pattern", Node::text)?,
             })
         }
-        other => Err(error::wrong_word(other, &TYPES).into()),
+        other => Err(error::wrong_word(other, &TYPES).under("type")),
     }
 }
 
@@ -223,21 +229,11 @@ fn field_dep(node: Node<'_>) -> Result<FieldDep> {
     problems.finish(feature.map(|feature| FieldDep { feature, fields: fields.flatten().flatten() }))
 }
 
-/// The `type` of a mapping or lineage, and its table; in a feature file the type may stand alone.
-fn tagged<'a>(node: Node<'a>, default: Option<&'a str>) -> Result<(&'a str, Table<'a>)> {
-    static NO_ENTRIES: std::sync::LazyLock<JsonObject> = std::sync::LazyLock::new(JsonObject::new);
-    if node.dialect == Dialect::Toml {
-        if let Json::String(kind) = node.json {
-            return Ok((kind, Table { entries: &NO_ENTRIES, dialect: node.dialect }));
-        }
-        if let (Some(default), Json::Object(entries)) = (default, node.json)
-            && !entries.contains_key("type")
-        {
-            return Ok((default, node.table()?));
-        }
-    }
-    let table = node.table()?;
-    Ok((table.required("type", Node::string)?, table))
+/// Reads a table with a `type`; in a feature file the type may stand alone.
+fn typed<T>(node: Node<'_>, read: impl Fn(Node<'_>) -> Result<T>) -> Result<T> {
+    let Json::String(kind) = node.json else { return read(node) };
+    let json = json::object([("type", kind.as_str().into())]);
+    read(Node { json: &json, ..node })
 }
 
 fn columns(node: Node<'_>) -> Result<Columns> {

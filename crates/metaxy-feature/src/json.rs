@@ -102,14 +102,6 @@ impl fmt::Display for Json {
     }
 }
 
-impl std::str::FromStr for Json {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::parse(text)
-    }
-}
-
 /// An integer of any length or a finite float, kept as the text that Python writes for it.
 ///
 /// ```

@@ -54,7 +54,9 @@ impl FeatureSpec {
     /// Reads the JSON that Python Metaxy writes (`model_dump(mode="json")`), and what it accepts for it.
     ///
     /// Unknown keys are refused in the specification, its dependencies, fields and field dependencies, and
-    /// ignored inside `mapping`, `fields_mapping`, `lineage` and `relationship`.
+    /// ignored inside `mapping`, `fields_mapping`, `lineage` and `relationship`. What Python reads but cannot compute
+    /// is refused: an empty list of fields or columns, the same column or dependency twice, an empty key, a field that
+    /// depends on a feature outside `deps`. So is what pydantic bends into shape, as a text for a list.
     ///
     /// # Errors
     ///

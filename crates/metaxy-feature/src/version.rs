@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Error, FeatureSpec, Result, error};
+use crate::{FeatureSpec, Result, error};
 
 /// How many characters of a hash are kept: 8 to 64, by default 8 (`hash_truncation_length`).
 ///
@@ -21,9 +21,6 @@ use crate::{Error, FeatureSpec, Result, error};
 pub struct Truncation(usize);
 
 impl Truncation {
-    /// The whole hash.
-    pub const FULL: Self = Self(64);
-
     /// A truncation to this many characters.
     ///
     /// # Errors
@@ -42,14 +39,6 @@ impl Truncation {
 impl Default for Truncation {
     fn default() -> Self {
         Self(8)
-    }
-}
-
-impl TryFrom<usize> for Truncation {
-    type Error = Error;
-
-    fn try_from(length: usize) -> Result<Self> {
-        Self::new(length)
     }
 }
 
