@@ -1,6 +1,7 @@
 //! The repository: where it is, the files in it, and the Cargo that builds it.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -47,10 +48,16 @@ impl Repo {
         path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().replace('\\', "/")
     }
 
-    /// Cargo, started in the root.
+    /// Cargo, started in the root as a person would start it.
     pub(crate) fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root).args(args);
+        // Cargo tells this program which package it is. Passed on, that looks like a change to the build scripts that
+        // watch those variables, and DuckDB's crates would be built again by each switch between `cargo xtask test`
+        // and `cargo test`.
+        for (name, _) in env::vars_os().filter(|(name, _)| is_about_this_package(name)) {
+            command.env_remove(name);
+        }
         command
     }
 
@@ -80,6 +87,12 @@ impl Repo {
     }
 }
 
+/// Whether Cargo sets a variable for the one program it runs.
+fn is_about_this_package(variable: &OsStr) -> bool {
+    let variable = variable.to_string_lossy();
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
+}
+
 /// The text of a file, or `None` when it is no text.
 ///
 /// # Errors
@@ -103,4 +116,30 @@ pub(crate) fn read_folder(folder: &Path) -> Result<Vec<(PathBuf, fs::FileType)>>
         }),
     };
     entries.context(|| format!("cannot read the folder `{}`", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_is_started_without_what_is_about_this_package() {
+        let removed: Vec<_> =
+            Repo::at("somewhere").cargo(["build"]).get_envs().map(|(name, _)| name.to_owned()).collect();
+        assert!(removed.contains(&"CARGO_MANIFEST_DIR".into()), "{removed:?}");
+        assert!(!is_about_this_package("CARGO_TARGET_DIR".as_ref()));
+    }
+
+    #[test]
+    fn what_is_no_source_is_not_among_the_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["target/a", ".deps/a", ".git/a", "lake/a", "src/lake/a", ".ci/a", "b"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::write(path, "").expect("a file");
+        }
+        let repo = Repo::at(folder.path());
+        let files: Vec<_> = repo.files().expect("files").iter().map(|path| repo.relative(path)).collect();
+        assert_eq!(files, [".ci/a", "b", "src/lake/a"]);
+    }
 }
