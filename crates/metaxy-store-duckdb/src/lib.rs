@@ -1,1 +1,34 @@
-//! Attaches a DuckLake described by metaxy.toml in DuckDB, and keeps feature metadata in it.
+//! Attaches a [DuckLake](https://ducklake.select) that `metaxy.toml` describes, in DuckDB, and runs SQL on it.
+//!
+//! The statements are planned by [`ducklake_sql`]; this is the only crate that runs them. [`Store::open`] loads the
+//! extensions, runs the plan with bound secrets, checks that what is attached is the lake that was configured, and takes
+//! everything back if any of it fails.
+//!
+//! ```no_run
+//! use ducklake_sql::Mode;
+//! use metaxy_config::{Config, LoadOptions, OsSystem};
+//! use metaxy_store_duckdb::Store;
+//!
+//! let loaded = Config::load(&OsSystem, &LoadOptions::default())?;
+//! let store = Store::open(&loaded.config, &loaded.config.store, Mode::Read)?;
+//! for batch in store.connection().query("FROM ducklake_snapshots('ducklake')")? {
+//!     println!("{} snapshots", batch?.num_rows());
+//! }
+//! store.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # DuckDB itself
+//!
+//! With the feature `bundled` DuckDB 1.5.5 is built from source (about 25 minutes, once). Without, a library of it is
+//! linked: set `DUCKDB_LIB_DIR` to its folder.
+
+mod catalog_file;
+mod connection;
+mod error;
+mod place;
+mod store;
+
+pub use connection::{Connection, Rows};
+pub use error::Error;
+pub use store::{OpenOptions, Store};

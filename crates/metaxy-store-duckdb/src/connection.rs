@@ -1,0 +1,171 @@
+//! The connection to DuckDB: runs only [`Sql`], binds its values, returns Arrow batches, scrubs what the engine says.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use duckdb::types::{ToSqlOutput, Value as DuckDbValue, ValueRef};
+use ducklake_sql::{Parameter, Plan, Sql, Statement};
+
+use crate::error::{Error, Kind};
+
+/// A connection to the DuckDB instance that has the lake attached, the lake being the current database.
+///
+/// It runs [`Sql`], or a text known when the program was compiled; a text made from parts is not accepted.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let store: metaxy_store_duckdb::Store = unreachable!();
+/// use ducklake_sql::Sql;
+///
+/// let connection = store.connection();
+/// connection.execute("CREATE TABLE sample (id VARCHAR)")?;
+/// connection.execute(Sql::fixed("INSERT INTO sample VALUES (?)").with_text("id", "it's"))?;
+/// for batch in connection.query("FROM sample")? {
+///     println!("{} rows", batch?.num_rows());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Connection {
+    inner: duckdb::Connection,
+    /// The plan whose secrets must not appear in an error.
+    plan: Arc<Plan>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan)
+    }
+
+    pub(crate) fn new(inner: duckdb::Connection, plan: Arc<Plan>) -> Self {
+        Self { inner, plan }
+    }
+
+    /// Runs a statement to its end; the number of rows it changed.
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB refuses it.
+    pub fn execute(&self, sql: impl Into<Sql>) -> Result<usize, Error> {
+        self.run(&sql.into()).map_err(Error::query)
+    }
+
+    /// Runs a query; its rows come as Arrow batches, one at a time, while the engine produces them.
+    ///
+    /// Another statement on this connection ends the stream: use [`another`](Self::another) for that.
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB refuses it.
+    pub fn query(&self, sql: impl Into<Sql>) -> Result<Rows<'_>, Error> {
+        let sql = sql.into();
+        let stream = || {
+            let mut statement = self.inner.prepare(sql.text())?;
+            // The iterator that this returns panics on an error; `Rows` fetches the batches itself.
+            drop(statement.stream_arrow(duckdb::params_from_iter(sql.parameters().map(Bound)))?);
+            Ok(statement)
+        };
+        let statement = stream().map_err(|error| Error::query(self.scrub(&error)))?;
+        Ok(Rows { schema: statement.schema(), statement, connection: self })
+    }
+
+    /// Another connection to the same instance, the lake being its current database too.
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB refuses it.
+    pub fn another(&self) -> Result<Self, Error> {
+        let inner = self.inner.try_clone().map_err(|error| Error::query(self.scrub(&error)))?;
+        let another = Self { inner, plan: Arc::clone(&self.plan) };
+        another.execute(Statement::Use(self.plan.alias().clone()).to_sql())?;
+        Ok(another)
+    }
+
+    /// Runs a statement; what the engine says against it, scrubbed.
+    pub(crate) fn run(&self, sql: &Sql) -> Result<usize, String> {
+        let run = || self.inner.prepare(sql.text())?.execute(duckdb::params_from_iter(sql.parameters().map(Bound)));
+        run().map_err(|error| sql.scrub(&self.scrub(&error)))
+    }
+
+    /// The text in the first column of the only row, if there is one.
+    pub(crate) fn text(&self, sql: &Sql) -> Result<Option<String>, String> {
+        let run = || {
+            let mut statement = self.inner.prepare(sql.text())?;
+            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
+            rows.next()?.map(|row| row.get::<_, Option<String>>(0)).transpose()
+        };
+        run().map(Option::flatten).map_err(|error| self.scrub(&error))
+    }
+
+    fn scrub(&self, error: &duckdb::Error) -> String {
+        self.plan.scrub(&engine_text(error))
+    }
+
+    /// Closes the connection, and with the last one the instance.
+    pub(crate) fn close(self) -> Result<(), Error> {
+        let Self { inner, plan } = self;
+        inner.close().map_err(|(_, error)| {
+            let message = plan.scrub(&engine_text(&error));
+            Error::new(Kind::Statement { statement: "closing the connection", message })
+        })
+    }
+}
+
+/// What the engine says, without the wrapper's own words.
+pub(crate) fn engine_text(error: &duckdb::Error) -> String {
+    match error {
+        duckdb::Error::DuckDBFailure(_, Some(message)) => message.trim_end().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A value on its way into a prepared statement.
+struct Bound<'a>(Parameter<'a>);
+
+impl duckdb::ToSql for Bound<'_> {
+    fn to_sql(&self) -> duckdb::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            Parameter::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Parameter::Integer(number) => ToSqlOutput::Owned(DuckDbValue::BigInt(number)),
+            Parameter::Boolean(boolean) => ToSqlOutput::Owned(DuckDbValue::Boolean(boolean)),
+        })
+    }
+}
+
+/// The rows of a query, as Arrow batches of up to 2048 rows.
+pub struct Rows<'connection> {
+    schema: SchemaRef,
+    statement: duckdb::Statement<'connection>,
+    connection: &'connection Connection,
+}
+
+impl std::fmt::Debug for Rows<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl Rows<'_> {
+    /// The columns' names and types.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<RecordBatch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.statement.step() {
+            Ok(batch) => batch.map(|batch| Ok(RecordBatch::from(&batch))),
+            Err(error) => Some(Err(Error::query(self.connection.scrub(&error)))),
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! A store: a DuckDB instance with one lake attached, from opening to closing.
+//!
+//! A store that exists has passed every check of its plan. One that could not be opened has left nothing behind: no
+//! secret, no attached database, no file that was not there. Dropping a store closes it.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use ducklake_sql::{Check, Ident, Lake, Mode, Parameter, Plan, Session, Setting, Sql, Statement};
+use metaxy_config::{Config, Database};
+
+use crate::catalog_file::CatalogFile;
+use crate::connection::{Connection, engine_text};
+use crate::error::{Error, Kind};
+use crate::place;
+
+/// A lake, attached in a DuckDB instance of its own.
+///
+/// ```no_run
+/// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session};
+/// use metaxy_store_duckdb::Store;
+///
+/// let catalog = Catalog::Sqlite(CatalogFile::new("/srv/lake/meta.sqlite")?);
+/// let lake = Lake::on(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
+///
+/// let store = Store::attach(&lake, &Session::default(), Mode::Write)?;
+/// store.connection().execute("CREATE TABLE IF NOT EXISTS sample (id VARCHAR)")?;
+/// store.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Store {
+    /// `None` only once it is closed.
+    connection: Option<Connection>,
+    plan: Arc<Plan>,
+    home: Ident,
+    warnings: Vec<String>,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("alias", self.plan.alias())
+            .field("mode", &self.plan.mode())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store of this name from a configuration.
+    ///
+    /// In read mode nothing is created, neither a lake nor a file.
+    ///
+    /// # Errors
+    ///
+    /// When the store is not configured or its configuration is wrong, an extension is missing, the catalog or the
+    /// storage cannot be reached, or the lake is not the one that was configured. Nothing is left behind then.
+    pub fn open(config: &Config, name: &str, mode: Mode) -> Result<Self, Error> {
+        OpenOptions::default().open(config, name, mode)
+    }
+
+    /// Opens a lake that was described without a configuration file, in an in-memory DuckDB.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub fn attach(lake: &Lake, session: &Session, mode: Mode) -> Result<Self, Error> {
+        OpenOptions::default().attach(None, lake, session, mode)
+    }
+
+    /// The connection whose current database is the lake.
+    ///
+    /// # Panics
+    ///
+    /// Never: only [`close`](Self::close), which takes the store, takes the connection away.
+    #[expect(clippy::expect_used, reason = "only `close`, which consumes the store, leaves `None`")]
+    pub fn connection(&self) -> &Connection {
+        self.connection.as_ref().expect("a store that is not closed has a connection")
+    }
+
+    /// The plan that was run.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What is no reason to refuse the lake, but to be careful with it: a data path over the stored one, or a stored one
+    /// that makes DuckLake take live files for orphans.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Lets the lake go: makes the instance's own database current, detaches the lake, drops the secrets.
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB cannot detach, for example because a query is still running. Dropping a store does the same and
+    /// reports nothing.
+    pub fn close(mut self) -> Result<(), Error> {
+        self.shut()
+    }
+
+    fn shut(&mut self) -> Result<(), Error> {
+        let Some(connection) = self.connection.take() else {
+            return Ok(());
+        };
+        let all = 0..self.plan.statements().len();
+        run_all(&connection, &self.plan.undo(all, &self.home))?;
+        connection.close()
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // A drop cannot report; whoever wants to know calls `close`.
+        drop(self.shut());
+    }
+}
+
+/// How to open a store, beyond its configuration.
+///
+/// ```no_run
+/// use ducklake_sql::Mode;
+/// use metaxy_config::Config;
+/// use metaxy_store_duckdb::OpenOptions;
+///
+/// # fn open(config: &Config) -> Result<(), metaxy_store_duckdb::Error> {
+/// let store = OpenOptions::default().install_extensions(false).open(config, "dev", Mode::Read)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    install: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { install: true }
+    }
+}
+
+impl OpenOptions {
+    /// Whether an extension that cannot be loaded is installed from its repository; true unless set.
+    pub fn install_extensions(mut self, install: bool) -> Self {
+        self.install = install;
+        self
+    }
+
+    /// Opens the store of this name from a configuration, see [`Store::open`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::open`].
+    pub fn open(&self, config: &Config, name: &str, mode: Mode) -> Result<Store, Error> {
+        let store = config.store(name)?;
+        let Some(lake) = &store.lake else {
+            return Err(Error::new(Kind::NoLakeConfigured(name.to_owned())));
+        };
+        let database = match &store.database {
+            Database::File(path) => Some(path.as_path()),
+            _ => None,
+        };
+        self.attach(database, lake, &store.session, mode)
+    }
+
+    /// Opens a lake in a DuckDB database file, or in memory, see [`Store::attach`].
+    ///
+    /// The lake's own data never is in that file; other tables of one's own may be. In read mode a file that does not
+    /// exist is not created: the instance is in memory then.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::open`].
+    pub fn attach(&self, database: Option<&Path>, lake: &Lake, session: &Session, mode: Mode) -> Result<Store, Error> {
+        if mode == Mode::Write && lake.is_read_only() {
+            return Err(Error::new(Kind::ReadOnlyLake));
+        }
+        let plan = lake.plan(session, mode);
+        let creates = mode == Mode::Write && lake.creates_if_missing();
+        let file = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates))?;
+        match self.run(database, lake, plan, mode) {
+            Ok(store) => Ok(store),
+            Err(error) => {
+                if let Some(file) = file {
+                    file.restore();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn run(&self, database: Option<&Path>, lake: &Lake, plan: Plan, mode: Mode) -> Result<Store, Error> {
+        let instance = open_instance(database, plan.settings_at_open(), mode)?;
+        let connection = Connection::new(instance, Arc::new(plan));
+        let home = current_database(&connection)?;
+        let plan = self.run_plan(&connection, lake, &home)?;
+        let mut store = Store { connection: Some(connection), plan, home, warnings: Vec::new() };
+        // From here on, dropping the store undoes the plan.
+        let mut warnings = Vec::new();
+        for check in store.plan.checks() {
+            verify(store.connection(), check, lake, &mut warnings)?;
+        }
+        store.warnings = warnings;
+        Ok(store)
+    }
+
+    /// Runs the statements; on a failure, takes back those that succeeded.
+    ///
+    /// DuckLake compares data paths as texts. Where it refuses only for that, the lake is attached without naming one,
+    /// and the check of the data path tells two spellings of one place from two places.
+    fn run_plan(&self, connection: &Connection, lake: &Lake, home: &Ident) -> Result<Arc<Plan>, Error> {
+        const OTHER_DATA_PATH: &str = "does not match existing data path";
+        let plan = connection.plan();
+        let Err((failed, message)) = self.run_from(connection, &plan, 0) else {
+            return Ok(plan);
+        };
+        let (plan, failed, message) = if message.contains(OTHER_DATA_PATH) && !lake.overrides_data_path() {
+            let stored = plan.with_stored_data_path();
+            let same = |(one, other): &(&Statement, &Statement)| one == other;
+            let resume = plan.statements().iter().zip(stored.statements()).take_while(same).count();
+            run_all(connection, &plan.undo(resume..failed, home))?;
+            match self.run_from(connection, &stored, resume) {
+                Ok(()) => return Ok(Arc::new(stored)),
+                Err((failed, message)) => (Arc::new(stored), failed, message),
+            }
+        } else {
+            (plan, failed, message)
+        };
+        run_all(connection, &plan.undo(0..failed, home))?;
+        Err(explain(&plan, failed, message, lake, self.install))
+    }
+
+    /// Runs the statements from a position on; on a failure its position and what the engine says.
+    fn run_from(&self, connection: &Connection, plan: &Plan, start: usize) -> Result<(), (usize, String)> {
+        for (index, statement) in plan.statements().iter().enumerate().skip(start) {
+            let run = || connection.run(&statement.to_sql());
+            let result = match statement {
+                Statement::Load(extension) if self.install => run().or_else(|missing| {
+                    let install = Statement::Install(extension.clone()).to_sql();
+                    connection.run(&install).map_err(|_| missing)?;
+                    run()
+                }),
+                _ => run(),
+            };
+            result.map_err(|message| (index, message))?;
+        }
+        Ok(())
+    }
+}
+
+/// Opens DuckDB itself. Extensions come by the plan alone, never by themselves.
+fn open_instance(database: Option<&Path>, settings: &[Setting], mode: Mode) -> Result<duckdb::Connection, Error> {
+    let open = || {
+        let mut config = duckdb::Config::default().enable_autoload_extension(false)?;
+        for setting in settings {
+            let sql = Statement::Set(setting.clone()).to_sql();
+            for value in sql.parameters() {
+                config = match value {
+                    Parameter::Text(text) => config.with(setting.name().as_str(), text)?,
+                    Parameter::Integer(number) => config.with(setting.name().as_str(), number.to_string())?,
+                    Parameter::Boolean(boolean) => config.with(setting.name().as_str(), boolean.to_string())?,
+                };
+            }
+        }
+        match (database, mode) {
+            (Some(file), Mode::Write) => duckdb::Connection::open_with_flags(file, config),
+            (Some(file), Mode::Read) if file.exists() => {
+                let config = config.access_mode(duckdb::AccessMode::ReadOnly)?;
+                duckdb::Connection::open_with_flags(file, config)
+            }
+            (None, _) | (Some(_), Mode::Read) => duckdb::Connection::open_in_memory_with_flags(config),
+        }
+    };
+    open().map_err(|error| Error::new(Kind::Open(engine_text(&error))))
+}
+
+fn current_database(connection: &Connection) -> Result<Ident, Error> {
+    let name = connection.text(&Sql::fixed("SELECT current_database()")).map_err(Error::query)?;
+    Ident::new(name.unwrap_or_default()).map_err(|problem| Error::query(problem.to_string()))
+}
+
+fn run_all(connection: &Connection, statements: &[Statement]) -> Result<(), Error> {
+    for statement in statements {
+        connection
+            .run(&statement.to_sql())
+            .map_err(|message| Error::new(Kind::Statement { statement: statement.name(), message }))?;
+    }
+    Ok(())
+}
+
+/// What the failure of a plan's statement means.
+fn explain(plan: &Plan, failed: usize, message: String, lake: &Lake, install: bool) -> Error {
+    const NO_LAKE: &str = "creating a new DuckLake is explicitly disabled";
+    let Some(statement) = plan.statements().get(failed) else {
+        return Error::query(message);
+    };
+    Error::new(match statement {
+        Statement::Load(extension) => {
+            Kind::MissingExtension { name: extension.name().to_string(), message, tried_to_install: install }
+        }
+        // DuckDB's parser quotes the statement, which may hold a secret that nothing here knows of.
+        Statement::Init(_) => Kind::Statement {
+            statement: statement.name(),
+            message:
+                "an `init_sql` statement of an extension; its text and error are hidden, since they may hold a secret"
+                    .to_owned(),
+        },
+        Statement::Attach(_) if message.contains(NO_LAKE) => Kind::MissingLake(location(lake)),
+        _ => Kind::Statement { statement: statement.name(), message },
+    })
+}
+
+/// Where a lake's catalog is, for messages.
+fn location(lake: &Lake) -> String {
+    match lake.catalog().and_then(|catalog| catalog.file()) {
+        Some(file) => file.to_string(),
+        None => lake.catalog_kind().as_str().to_owned(),
+    }
+}
+
+/// Makes one check; what is wrong but no reason to refuse the lake becomes a warning.
+fn verify(connection: &Connection, check: &Check, lake: &Lake, warnings: &mut Vec<String>) -> Result<(), Error> {
+    let found = connection.text(&check.to_sql());
+    match check {
+        Check::IsDuckLake { alias, catalog } => {
+            let found = match found {
+                Ok(Some(kind)) if kind == catalog.as_str() => return Ok(()),
+                Ok(Some(kind)) => ["its catalog is of the kind ", &kind].concat(),
+                Ok(None) => "it has no settings".to_owned(),
+                Err(message) => message,
+            };
+            Err(Error::new(Kind::NotTheLake { alias: alias.to_string(), found }))
+        }
+        Check::DataPath { expected, .. } => {
+            let stored = found.map_err(Error::query)?.unwrap_or_default();
+            if place::makes_orphans(&stored) {
+                warnings.push(
+                    [
+                        "the lake stores its data path as `",
+                        &stored,
+                        "`: DuckLake takes its live files for orphans, so never run `ducklake_delete_orphaned_files` or                          CHECKPOINT on it",
+                    ]
+                    .concat(),
+                );
+            }
+            if place::same(&stored, expected) {
+                Ok(())
+            } else if lake.overrides_data_path() {
+                warnings.push(
+                    [
+                        "`override_data_path` puts `",
+                        expected,
+                        "` over the stored data path `",
+                        &stored,
+                        "`: rows written now cannot be read under either",
+                    ]
+                    .concat(),
+                );
+                Ok(())
+            } else {
+                Err(Error::new(Kind::DataPath { stored, configured: expected.clone() }))
+            }
+        }
+        Check::Storage { data_path } => match found {
+            // A key that may not list can still read and write, which is all that a lake needs.
+            Err(message) if !message.contains("AccessDenied") => {
+                Err(Error::new(Kind::Storage { data_path: data_path.clone(), message }))
+            }
+            _ => Ok(()),
+        },
+        _ => Err(Error::query(["a check that this version does not know: ", check.purpose()].concat())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ducklake_sql::{Catalog, CatalogFile, LocalFolder, Value};
+
+    use super::*;
+
+    #[test]
+    fn a_failed_plan_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        // A folder in the place of the file: everything up to the attach succeeds.
+        std::fs::create_dir(path("meta.sqlite")).unwrap();
+        let catalog = Catalog::Sqlite(CatalogFile::new(path("meta.sqlite")).unwrap());
+        let lake = Lake::on(catalog, LocalFolder::new(path("data")).unwrap()).build().unwrap();
+        let mut session = Session::default();
+        let extensions = std::env::var("METAXY_EXTENSION_DIRECTORY").unwrap();
+        session.settings.push(Setting::new("extension_directory", Value::from(extensions)).unwrap());
+
+        let instance = open_instance(None, &[], Mode::Write).unwrap();
+        let connection = Connection::new(instance, Arc::new(lake.plan(&session, Mode::Write)));
+        let home = current_database(&connection).unwrap();
+        let error = OpenOptions::default().run_plan(&connection, &lake, &home).unwrap_err();
+        assert!(error.to_string().starts_with("attach failed"), "{error}");
+        for query in [
+            "SELECT name FROM duckdb_secrets()",
+            "SELECT database_name FROM duckdb_databases() WHERE type = 'ducklake'",
+        ] {
+            assert_eq!(connection.text(&Sql::fixed(query)).unwrap(), None, "{query}");
+        }
+        assert_eq!(connection.text(&Sql::fixed("SELECT current_database()")).unwrap().as_deref(), Some("memory"));
+    }
+}

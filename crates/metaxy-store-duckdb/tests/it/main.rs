@@ -1,0 +1,8 @@
+//! The store against the real DuckDB and its extensions.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
+
+mod hostile;
+mod lakes;
+mod open;
+mod traps;
