@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::codegen::{Mode, codegen};
 use crate::error::Result;
 use crate::repo::Repo;
 use crate::setup;
@@ -12,9 +13,10 @@ use crate::tidy::tidy;
 /// A gate: its name, and what runs it.
 type Step = (&'static str, fn(&Repo) -> Result<()>);
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     ("fmt", |repo| run(&mut repo.cargo(["fmt", "--all", "--check"]))),
     ("tidy", tidy),
+    ("codegen --check", |repo| codegen(repo, Mode::Check)),
     ("setup", |repo| setup::run(repo, &setup::Options::default())),
     ("clippy", |repo| {
         run(&mut repo.cargo(["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"]))

@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod codegen;
 mod demo;
 mod error;
 mod pins;
@@ -28,8 +29,9 @@ Usage: cargo xtask TASK
   demo                run the DuckLake example, after setup
   test                run all tests, after setup
   tidy                check the rules that compiler and clippy do not
+  codegen [--check]   write, or check, what is generated from the types
   bench [ARGS…]       run the benchmarks; ARGS go to Criterion
-  ci                  fmt, tidy, setup, clippy, test, doc
+  ci                  fmt, tidy, codegen --check, setup, clippy, test, doc
   help                this";
 
 /// What was asked for.
@@ -39,6 +41,7 @@ enum Task {
     Demo,
     Test,
     Tidy,
+    Codegen(codegen::Mode),
     Bench(Vec<OsString>),
     Ci,
     Help,
@@ -69,6 +72,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Demo => demo::demo(&repo),
         Task::Test => test::test(&repo),
         Task::Tidy => tidy::tidy(&repo),
+        Task::Codegen(mode) => codegen::codegen(&repo, mode),
         Task::Bench(args) => bench::bench(&repo, &args),
         Task::Ci => ci::ci(&repo),
         Task::Help => {
@@ -86,6 +90,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
         Some("demo") => Task::Demo,
         Some("test") => Task::Test,
         Some("tidy") => Task::Tidy,
+        Some("codegen") => Task::Codegen(parse_codegen(&mut args)?),
         Some("bench") => Task::Bench(args.by_ref().collect()),
         Some("ci") => Task::Ci,
         Some("help" | "--help" | "-h") => Task::Help,
@@ -112,6 +117,14 @@ fn parse_setup(args: &mut impl Iterator<Item = OsString>) -> Result<setup::Optio
     Ok(options)
 }
 
+fn parse_codegen(args: &mut impl Iterator<Item = OsString>) -> Result<codegen::Mode> {
+    match args.next() {
+        None => Ok(codegen::Mode::Write),
+        Some(arg) if arg == "--check" => Ok(codegen::Mode::Check),
+        Some(arg) => Err(unknown(&arg)),
+    }
+}
+
 fn unknown(arg: &OsString) -> Error {
     usage(format!("unknown argument `{}`", arg.display()))
 }
@@ -135,6 +148,7 @@ mod tests {
     fn arguments_become_tasks() {
         assert_eq!(parsed(""), "Help");
         assert_eq!(parsed("ci"), "Ci");
+        assert_eq!(parsed("codegen --check"), "Codegen(Check)");
         assert_eq!(parsed("bench sql"), r#"Bench(["sql"])"#);
         let setup = r#"Setup(Options { no_postgres: true, extensions: Some("x") })"#;
         assert_eq!(parsed("setup --extensions x --no-postgres"), setup);
@@ -144,6 +158,7 @@ mod tests {
     fn what_is_not_there_is_refused() {
         assert_eq!(parsed("tidyy"), "unknown argument `tidyy`");
         assert_eq!(parsed("tidy up"), "unknown argument `up`");
+        assert_eq!(parsed("codegen --chekc"), "unknown argument `--chekc`");
         assert_eq!(parsed("setup --extensions"), "`--extensions` needs a folder");
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
     }
     findings.sort();
     let list: Vec<_> = findings.iter().map(|finding| format!("\n  {finding}")).collect();
-    Err(Error::new(format!("{} places break the rules of the repository:{}", findings.len(), list.concat())))
+    Err(Error::new(format!("the repository is not tidy:{}", list.concat())))
 }
 
 fn has_extension(path: &Path, wanted: &str) -> bool {
