@@ -55,7 +55,7 @@ pub use plan::{Check, PLAN_VERSION, Plan, PlanView, StatementView};
 pub use problem::{Code, Problem, Problems};
 pub use secret::{CreateSecret, SecretType};
 pub use session::{Extension, Moment, Session, Setting};
-pub use sql::{Parameter, Reveal, Sql};
+pub use sql::{Parameter, Reveal, Sql, Writer};
 pub use statement::{Attach, CreateDatabase, Statement};
 pub use storage::{GcsSpec, ObjectStorage, R2Spec, S3Spec, Storage};
 pub use value::{Alias, Ident, Parameters, Secret, Text, Value, Word, is_harmless};

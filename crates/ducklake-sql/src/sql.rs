@@ -21,7 +21,7 @@ pub enum Reveal {
 /// A statement ready to run: its text, and the values bound to its `?` in order.
 ///
 /// There is no way to make one from parts of text: it comes from a [`Statement`](crate::Statement), from a text known
-/// when the program was compiled, or, named for what it is, from a person's own query.
+/// when the program was compiled, from a [`Writer`], or, named for what it is, from a person's own query.
 ///
 /// ```
 /// use ducklake_sql::Sql;
@@ -72,6 +72,24 @@ impl Sql {
     /// A query that a person typed, run exactly as it stands. Never build this text from parts.
     pub fn typed_by_a_person(text: impl Into<String>) -> Self {
         Self { text: text.into(), values: Vec::new() }
+    }
+
+    /// A statement put together by the writer.
+    ///
+    /// ```
+    /// use ducklake_sql::{Ident, Sql, Value};
+    ///
+    /// let table = Ident::new("my table")?;
+    /// let sql = Sql::build(|sql| {
+    ///     sql.keyword("SELECT count(*) FROM ").ident(&table).keyword(" WHERE id = ").bind("id", &Value::from("it's"));
+    /// });
+    /// assert_eq!(sql.text(), r#"SELECT count(*) FROM "my table" WHERE id = ?"#);
+    /// # Ok::<(), ducklake_sql::Problem>(())
+    /// ```
+    pub fn build(write: impl FnOnce(&mut Writer)) -> Self {
+        let mut writer = Writer::execute();
+        write(&mut writer);
+        writer.finish()
     }
 
     /// Binds a text to the next `?`.
@@ -138,9 +156,12 @@ impl From<&'static str> for Sql {
     }
 }
 
-/// Writes one statement, for one of the two sinks.
+/// Writes one statement, for one of the two sinks: to execute it, or to display it.
+///
+/// Nothing gets into the text but what is known at compile time, what is validated, and what is quoted or bound.
+/// [`Sql::build`] hands one out.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub struct Writer {
     text: String,
     values: Vec<Bound>,
     /// `None` to execute, else how to display.
@@ -157,29 +178,29 @@ impl Writer {
     }
 
     /// SQL known at compile time, written as it is, spaces included.
-    pub(crate) fn keyword(&mut self, sql: &'static str) -> &mut Self {
+    pub fn keyword(&mut self, sql: &'static str) -> &mut Self {
         self.text.push_str(sql);
         self
     }
 
     /// A word that needs no quotes.
-    pub(crate) fn word(&mut self, word: &Word) -> &mut Self {
+    pub fn word(&mut self, word: &Word) -> &mut Self {
         self.text.push_str(word.as_str());
         self
     }
 
     /// An identifier, always in double quotes.
-    pub(crate) fn ident(&mut self, ident: &Ident) -> &mut Self {
+    pub fn ident(&mut self, ident: &Ident) -> &mut Self {
         self.quoted('"', ident.as_str())
     }
 
     /// A literal, for what DuckDB's grammar does not take as a parameter; never a secret.
-    pub(crate) fn literal(&mut self, text: &Text) -> &mut Self {
+    pub fn literal(&mut self, text: &Text) -> &mut Self {
         self.quoted('\'', text.as_str())
     }
 
     /// A value: bound when executed, inline when displayed.
-    pub(crate) fn bind(&mut self, name: &str, value: &Value) -> &mut Self {
+    pub fn bind(&mut self, name: &str, value: &Value) -> &mut Self {
         match value {
             Value::Text(text) => self.scalar(name, Scalar::Text(text.clone())),
             Value::Secret(secret) => self.scalar(name, Scalar::Secret(secret.clone())),
@@ -202,8 +223,15 @@ impl Writer {
         }
     }
 
+    /// A finished part, with its bound values: a subquery, an expression. Only for statements that are executed.
+    pub fn part(&mut self, part: &Sql) -> &mut Self {
+        self.text.push_str(&part.text);
+        self.values.extend(part.values.iter().cloned());
+        self
+    }
+
     /// A comma before every item but the first.
-    pub(crate) fn comma(&mut self, index: usize) -> &mut Self {
+    pub fn comma(&mut self, index: usize) -> &mut Self {
         self.keyword(if index == 0 { "" } else { ", " })
     }
 
