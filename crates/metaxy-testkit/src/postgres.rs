@@ -218,7 +218,7 @@ impl fmt::Debug for Admin {
 /// What a role may do in a [`Database`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Rights {
+pub enum RoleRights {
     /// Read every table, those that do not exist yet too.
     Read,
     /// Read and write every table, but create none, and no schema.
@@ -287,15 +287,15 @@ impl Database<'_> {
     /// # Panics
     ///
     /// When the server refuses.
-    pub fn role(&self, rights: Rights) -> Login {
+    pub fn role(&self, rights: RoleRights) -> Login {
         let login = self.cluster.role(&format!("{rights:?}_{}", token()).to_lowercase());
         self.others.lock().unwrap_or_else(PoisonError::into_inner).push(login.user.clone());
         let admin = &mut self.cluster.admin.lock();
         run(admin, "GRANT CONNECT ON DATABASE %I TO %I", &[&self.name, &login.user]);
         match rights {
-            Rights::Connect => {}
-            Rights::Read => run(admin, "GRANT pg_read_all_data TO %I", &[&login.user]),
-            Rights::Write => run(admin, "GRANT pg_read_all_data, pg_write_all_data TO %I", &[&login.user]),
+            RoleRights::Connect => {}
+            RoleRights::Read => run(admin, "GRANT pg_read_all_data TO %I", &[&login.user]),
+            RoleRights::Write => run(admin, "GRANT pg_read_all_data, pg_write_all_data TO %I", &[&login.user]),
         }
         login
     }

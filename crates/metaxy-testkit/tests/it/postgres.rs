@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, thread};
 
-use metaxy_testkit::{CertificateAuthority, Database, Login, MARKER, Postgres, Rights, TempDir, closed_port};
+use metaxy_testkit::{CertificateAuthority, Database, Login, MARKER, Postgres, RoleRights, TempDir, closed_port};
 use postgres::error::SqlState;
 
 use crate::tls::handshake;
@@ -39,7 +39,7 @@ fn a_database_belongs_to_its_test() {
     assert_eq!(refusal(&mine, other.owner()), SqlState::INSUFFICIENT_PRIVILEGE);
 
     let name = mine.name().to_owned();
-    let reader = mine.role(Rights::Read).user;
+    let reader = mine.role(RoleRights::Read).user;
     drop(mine);
     let left = other.rows("SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles");
     assert!(!left.iter().flatten().any(|found| *found == name || *found == reader), "{left:?}");
@@ -48,7 +48,8 @@ fn a_database_belongs_to_its_test() {
 #[test]
 fn a_role_may_do_what_its_rights_say() {
     let database = Postgres::shared().database();
-    let roles = [Rights::Read, Rights::Write, Rights::Connect].map(|rights| (rights, database.role(rights)));
+    let roles =
+        [RoleRights::Read, RoleRights::Write, RoleRights::Connect].map(|rights| (rights, database.role(rights)));
     // A table that is younger than the roles: a lake makes its tables when it is first opened.
     let mut owner = database.connect(database.owner()).unwrap();
     owner.batch_execute("CREATE SCHEMA s; CREATE TABLE s.t (i int)").unwrap();
@@ -60,9 +61,9 @@ fn a_role_may_do_what_its_rights_say() {
             Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => false,
             Err(error) => panic!("`{sql}` as {rights:?}: {error:?}"),
         };
-        assert_eq!(allows("SELECT * FROM s.t"), rights != Rights::Connect, "{rights:?}");
-        assert_eq!(allows("INSERT INTO s.t VALUES (1)"), rights == Rights::Write, "{rights:?}");
-        assert_eq!(allows("DELETE FROM s.t"), rights == Rights::Write, "{rights:?}");
+        assert_eq!(allows("SELECT * FROM s.t"), rights != RoleRights::Connect, "{rights:?}");
+        assert_eq!(allows("INSERT INTO s.t VALUES (1)"), rights == RoleRights::Write, "{rights:?}");
+        assert_eq!(allows("DELETE FROM s.t"), rights == RoleRights::Write, "{rights:?}");
         for create in ["CREATE TABLE s.u (i int)", "CREATE TABLE public.u (i int)", "CREATE SCHEMA u"] {
             assert!(!allows(create), "{rights:?}: {create}");
         }
@@ -72,7 +73,7 @@ fn a_role_may_do_what_its_rights_say() {
 #[test]
 fn a_role_can_be_refused_without_tls() {
     let database = Postgres::shared().database();
-    let login = database.role(Rights::Read);
+    let login = database.role(RoleRights::Read);
     database.connect(&login).unwrap();
     database.require_tls(&login);
     assert_eq!(refusal(&database, &login), SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
