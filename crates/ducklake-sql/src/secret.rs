@@ -149,6 +149,18 @@ pub(crate) fn add_parameters(secret: &mut CreateSecret, parameters: &Parameters,
             problems.push(Problem::invalid_choice(field, refresh, &["auto"]));
             continue;
         }
-        secret.options.push((word.upper(), value.clone()));
+        let value = if name.eq_ignore_ascii_case("chain") { chain(value) } else { value.clone() };
+        secret.options.push((word.upper(), value));
     }
+}
+
+/// The links of a credential chain as DuckDB reads them: one text, separated by semicolons. A list it takes, and then
+/// fails to parse.
+fn chain(links: &Value) -> Value {
+    let Value::List(list) = links else {
+        return links.clone();
+    };
+    let texts: Option<Vec<_>> =
+        list.iter().map(|link| if let Value::Text(link) = link { Some(link.as_str()) } else { None }).collect();
+    texts.map_or_else(|| links.clone(), |texts| Value::Text(texts.join(";")))
 }

@@ -55,7 +55,7 @@ fn attaching(lake: &Lake) -> Vec<Statement> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     /// A secret is the same whether its values were bound or written out for the shell.
     #[test]
@@ -104,7 +104,7 @@ proptest! {
             let connection = connection.get_or_init(raw);
             let home = Home::new();
             let catalog = ducklake_sql::CatalogFile::new(home.text(&file)).unwrap();
-            let lake = Lake::on(ducklake_sql::Catalog::Sqlite(catalog), home.data()).alias(alias.clone()).build().unwrap();
+            let lake = Lake::on(ducklake_sql::Catalog::DuckDb(catalog), home.data()).alias(alias.clone()).build().unwrap();
             let plan = lake.plan(&Session::default(), Mode::Write);
             let memory = ducklake_sql::Ident::new("memory").unwrap();
             for shell in [false, true] {
