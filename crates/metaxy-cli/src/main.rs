@@ -1,2 +1,7 @@
-//! The command metaxy: preview, check and query a DuckLake described by metaxy.toml.
-fn main() {}
+//! The program `metaxy`; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    metaxy_cli::main()
+}

@@ -1,0 +1,29 @@
+//! `metaxy preview`: the SQL that attaches the lake. It is planned from the configuration alone: no database, no network.
+
+use std::io::Write as _;
+
+use ducklake_sql::{Mode, Reveal};
+
+use crate::args::{Preview, SqlOrJson};
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::printer::Printer;
+
+pub(crate) fn run(args: &Preview, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    let loaded = context.load()?;
+    let store = context.store(&loaded, printer)?;
+    let lake = store.lake.as_ref().ok_or_else(|| Error::NoLake(store.name.clone()))?;
+    // A lake that can only be read is planned for that, unless the other is asked for.
+    let mode = args.mode.map_or(Mode::Write, Mode::from);
+    if lake.is_read_only() && args.mode.is_some() && mode == Mode::Write {
+        return Err(Error::ReadOnly(store.name.clone()));
+    }
+    let plan = lake.plan(&store.session, mode);
+    let reveal = if args.reveal_secrets { Reveal::Secrets } else { Reveal::Masked };
+    match args.format {
+        SqlOrJson::Sql => write!(printer, "{}", plan.display(reveal))?,
+        SqlOrJson::Json => printer.json(&plan.view(reveal))?,
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,69 @@
+//! `metaxy sql`: runs what a person typed on the attached lake.
+
+use std::io::Read as _;
+
+use arrow::array::AsArray as _;
+use arrow::datatypes::Int64Type;
+use ducklake_sql::Sql as Statements;
+use metaxy_store_duckdb::{Connection, Store};
+
+use crate::args::Sql;
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::rows;
+
+pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    let query = match args.query.as_str() {
+        "-" => {
+            let mut text = String::new();
+            std::io::stdin().lock().read_to_string(&mut text)?;
+            text
+        }
+        text => text.to_owned(),
+    };
+    if query.trim().is_empty() {
+        return Err(Error::Usage { message: "there is no statement", help: "try `metaxy sql 'SHOW TABLES'`" });
+    }
+    let loaded = context.load()?;
+    let name = &context.store(&loaded, printer)?.name;
+    let store = Store::open(&loaded.config, name, args.mode.into()).map_err(Error::Lake)?;
+    for warning in store.warnings() {
+        printer.warn(warning, None);
+    }
+    print(store.connection(), &query, args, printer)?;
+    store.close().map_err(Error::Lake)?;
+    Ok(Exit::Done)
+}
+
+/// Runs the statements and prints the rows of the last one, or says how many it changed.
+fn print(connection: &Connection, query: &str, args: &Sql, printer: &mut Printer) -> Result<(), Error> {
+    let mut rows = connection.query(Statements::typed_by_a_person(query)).map_err(Error::Lake)?;
+    let schema = rows.schema();
+    if !rows::is_answer(&schema) {
+        return rows::print(&schema, rows, args.format, printer);
+    }
+    // One row at most, unless it is a query that looks like this; only the engine can tell.
+    let batches: Vec<_> = rows.by_ref().collect();
+    drop(rows);
+    if is_query(connection, query)? {
+        return rows::print(&schema, batches.into_iter(), args.format, printer);
+    }
+    for batch in batches {
+        let batch = batch.map_err(Error::Lake)?;
+        let counts = batch.column(0).as_primitive_opt::<Int64Type>();
+        for count in counts.into_iter().flatten().flatten() {
+            printer.note(format_args!("{count} {} changed", if count == 1 { "row" } else { "rows" }));
+        }
+    }
+    Ok(())
+}
+
+/// Whether all of the statements are queries.
+fn is_query(connection: &Connection, statements: &str) -> Result<bool, Error> {
+    let question = Statements::fixed("SELECT json_serialize_sql(?::VARCHAR) LIKE '{\"error\":false%'");
+    let rows = connection.query(question.with_text("statements", statements)).map_err(Error::Lake)?;
+    let batches = rows.collect::<Result<Vec<_>, _>>().map_err(Error::Lake)?;
+    Ok(batches.iter().filter_map(|batch| batch.column(0).as_boolean_opt()).any(|column| column.true_count() > 0))
+}

@@ -1,0 +1,33 @@
+//! How the program ends: the only place that knows its exit codes.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: all that was asked for was done. A reader of the output that left early (a broken pipe) is no failure.
+    Done,
+    /// 1: problems were found, or something failed.
+    Failed,
+    /// 2: the command line itself is wrong.
+    Usage,
+}
+
+impl Exit {
+    /// The codes as `--help` tells them.
+    pub(crate) const HELP: &'static str = "\
+Exit codes:
+  0  done
+  1  problems found, or failed
+  2  wrong usage";
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+        })
+    }
+}

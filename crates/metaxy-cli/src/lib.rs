@@ -1,0 +1,82 @@
+//! The command `metaxy`: previews, checks and queries a DuckLake that `metaxy.toml` describes.
+//!
+//! It is thin: [arguments](args) say what can be asked, each command is one file of `commands`, and what it does is done by
+//! the crates below. Stdout is data, stderr is talk; the exit codes are those of `exit`.
+
+mod args;
+mod commands;
+mod context;
+mod error;
+mod exit;
+mod help;
+mod printer;
+mod rows;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
+
+use args::{Args, Command};
+use commands::{check, completions, config, init, list, preview, sql};
+use context::Context;
+use error::Error;
+use exit::Exit;
+use printer::Printer;
+
+/// Runs the program with the arguments of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let command = Args::command().color(color_of_help());
+    let parsed = command.try_get_matches().and_then(|matches| Args::from_arg_matches(&matches));
+    let exit = match parsed {
+        Ok(args) => run(args),
+        Err(error) => {
+            // It is help for stdout or an error for stderr; nobody is left to be told when that fails.
+            drop(error.print());
+            if error.use_stderr() { Exit::Usage } else { Exit::Done }
+        }
+    };
+    exit.into()
+}
+
+fn run(args: Args) -> Exit {
+    let mut printer = Printer::new(args.global.color, args.global.quiet);
+    let context = Context::new(args.global);
+    let result = dispatch(&args.command, &context, &mut printer).and_then(|exit| {
+        printer.flush()?;
+        Ok(exit)
+    });
+    match result {
+        Ok(exit) => exit,
+        Err(_) if printer.reader_is_gone() => Exit::Done,
+        Err(error) => {
+            printer.error(&error);
+            error.exit()
+        }
+    }
+}
+
+fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    match command {
+        Command::Init(args) => init::run(args, printer),
+        Command::Check(args) => check::run(args, context, printer),
+        Command::Preview(args) => preview::run(args, context, printer),
+        Command::Sql(args) => sql::run(args, context, printer),
+        Command::Config(args) => config::run(args, context, printer),
+        Command::List(args) => list::run(args, context, printer),
+        Command::Completions(args) => completions::run(args, printer),
+    }
+}
+
+/// The `--color` of help and of wrong usage, which are printed before the arguments are known.
+fn color_of_help() -> ColorChoice {
+    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    let mut arguments = arguments.skip_while(|argument| !argument.starts_with("--color"));
+    let first = arguments.next().unwrap_or_default();
+    let choice = match first.strip_prefix("--color=") {
+        Some(choice) => choice.to_owned(),
+        None => arguments.next().unwrap_or_default(),
+    };
+    choice.parse().unwrap_or(ColorChoice::Auto)
+}

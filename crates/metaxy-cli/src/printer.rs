@@ -1,0 +1,144 @@
+//! The way out: data to stdout, talk to stderr.
+//!
+//! Stdout is buffered, and remembers when its reader is gone: that ends a command early, but is no failure.
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, Write};
+
+use anstyle::{AnsiColor, Style};
+use clap::ColorChoice;
+use metaxy_config::{Diagnostics, Location, Severity};
+
+use crate::error::Error;
+
+/// What writes for a command. As a [`Write`] it is stdout.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    out: BufWriter<io::StdoutLock<'static>>,
+    reader_is_gone: bool,
+    color: ColorChoice,
+    quiet: bool,
+}
+
+impl Printer {
+    pub(crate) fn new(color: ColorChoice, quiet: bool) -> Self {
+        Self { out: BufWriter::new(io::stdout().lock()), reader_is_gone: false, color, quiet }
+    }
+
+    /// Whether the reader of stdout left before the end.
+    pub(crate) fn reader_is_gone(&self) -> bool {
+        self.reader_is_gone
+    }
+
+    /// Writes a JSON document to stdout.
+    pub(crate) fn json(&mut self, document: &impl serde::Serialize) -> Result<(), Error> {
+        serde_json::to_writer_pretty(&mut *self, document).map_err(io::Error::from)?;
+        writeln!(self)?;
+        Ok(())
+    }
+
+    /// Writes diagnostics to stdout, each with its place in the source.
+    pub(crate) fn diagnostics(&mut self, diagnostics: &Diagnostics) -> Result<(), Error> {
+        let style = style(uses_color(self.color, &io::stdout()));
+        Ok(write!(self, "{}", diagnostics.render(style))?)
+    }
+
+    /// Says something to the person, unless they want quiet.
+    pub(crate) fn note(&mut self, text: impl Display) {
+        if !self.quiet {
+            self.say(format_args!("{text}\n"));
+        }
+    }
+
+    /// Warns the person, unless they want quiet.
+    pub(crate) fn warn(&mut self, text: impl Display, help: Option<&str>) {
+        if !self.quiet {
+            self.headed("warning", AnsiColor::Yellow, &text);
+            if let Some(help) = help {
+                self.headed("  help", AnsiColor::Cyan, &help);
+            }
+        }
+    }
+
+    /// Passes on the warnings that are about the whole configuration or about this store.
+    pub(crate) fn warnings(&mut self, diagnostics: &Diagnostics, store: &str) {
+        for diagnostic in diagnostics {
+            let concerns = diagnostic.stores().next().is_none() || diagnostic.stores().any(|name| name == store);
+            if diagnostic.severity() != Severity::Warning || !concerns {
+                continue;
+            }
+            let message = diagnostic.message();
+            match diagnostics.location(diagnostic) {
+                Some(Location::File { path, line, column, .. }) => {
+                    let place = format_args!("{message} ({}:{line}:{column})", path.display()).to_string();
+                    self.warn(place, diagnostic.help());
+                }
+                _ => self.warn(message, diagnostic.help()),
+            }
+        }
+    }
+
+    /// Says why the command failed.
+    pub(crate) fn error(&mut self, error: &Error) {
+        let diagnostics = match error {
+            Error::Diagnostics(diagnostics) => Some(diagnostics),
+            _ => None,
+        };
+        if let Some(diagnostics) = diagnostics {
+            let style = style(self.err_has_color());
+            self.say(format_args!("{}", diagnostics.render(style)));
+            return;
+        }
+        self.headed("error", AnsiColor::Red, error);
+        if let Some(help) = error.help() {
+            self.headed("help", AnsiColor::Cyan, &help);
+        }
+    }
+
+    fn headed(&mut self, head: &str, color: AnsiColor, text: &dyn Display) {
+        let style = if self.err_has_color() { color.on_default().bold() } else { Style::new() };
+        self.say(format_args!("{style}{head}{style:#}: {text}\n"));
+    }
+
+    /// Writes to stderr, after all data before it. Nobody is left to be told when that fails.
+    fn say(&mut self, text: std::fmt::Arguments<'_>) {
+        drop(self.flush());
+        drop(io::stderr().lock().write_fmt(text));
+    }
+
+    fn err_has_color(&self) -> bool {
+        uses_color(self.color, &io::stderr())
+    }
+
+    fn note_reader<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result {
+            self.reader_is_gone |= error.kind() == io::ErrorKind::BrokenPipe;
+        }
+        result
+    }
+}
+
+impl Write for Printer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.out.write(bytes);
+        self.note_reader(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.out.flush();
+        self.note_reader(result)
+    }
+}
+
+fn style(color: bool) -> metaxy_config::Style {
+    if color { metaxy_config::Style::Coloured } else { metaxy_config::Style::Plain }
+}
+
+/// Whether a stream gets colours: on `auto` a terminal does, unless `NO_COLOR` and its like say otherwise.
+fn uses_color(choice: ColorChoice, stream: &(impl anstream::stream::RawStream + io::IsTerminal)) -> bool {
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never,
+    }
+}
