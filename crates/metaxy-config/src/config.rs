@@ -254,9 +254,7 @@ impl Config {
                 let type_name = entry.type_name.clone().unwrap_or_default();
                 Err(StoreError(Kind::Unsupported { name, type_name }))
             }
-            StoreState::Broken(diagnostics) => {
-                Err(StoreError(Kind::Broken { name, diagnostics: diagnostics.clone() }))
-            }
+            StoreState::Broken(diagnostics) => Err(StoreError(Kind::Broken { name, diagnostics: diagnostics.clone() })),
         }
     }
 
@@ -307,8 +305,14 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
         let origin = root.find("hash_truncation_length").origin;
         scope.context.report(messages::out_of_range(origin, &SHORTEST_HASH, &LONGEST_HASH));
     }
-    if let Some(why) = options.project.as_deref().and_then(wrong_project) {
-        scope.context.report(messages::invalid_project(root.find("project").origin, why));
+    match options.project.as_deref() {
+        Some("") => scope.context.report(messages::empty_value(root.find("project"), "the project's name")),
+        Some(name) => {
+            if let Some(why) = wrong_project(name) {
+                scope.context.report(messages::invalid_project(root.find("project").origin, why));
+            }
+        }
+        None => {}
     }
     let lock_file = config_file.as_deref().and_then(Path::parent).map(|dir| {
         let lock = options.metaxy_lock_path.as_deref().unwrap_or("metaxy.lock");
@@ -316,19 +320,8 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
     });
     let auto_create_tables = options.auto_create_tables.unwrap_or(false);
     let plugins = plugins(table.get("ext"), scope);
-    let selections = root.find("extra_features");
-    let extra_features = options.extra_features.unwrap_or_default();
-    let extra_features = extra_features
-        .into_iter()
-        .enumerate()
-        .map(|(index, selection)| {
-            let origin = match &selections.value {
-                Value::Array(items) => items.get(index).map_or(selections.origin, |item| item.origin),
-                _ => selections.origin,
-            };
-            feature_selection(selection, origin, scope)
-        })
-        .collect();
+    let selections = options.extra_features.unwrap_or_default().into_iter();
+    let extra_features = selections.map(|at| feature_selection(at.value, at.node.origin, scope)).collect();
     let stores = stores(table.get("stores"), auto_create_tables, scope);
     let store = options.store.unwrap_or_else(|| "dev".to_owned());
     let names: Vec<_> = stores.iter().map(|entry| entry.name.as_str()).collect();
@@ -383,9 +376,7 @@ fn warn_of_unset(node: &Node, store: Option<&str>, scope: &mut Scope<'_>) {
 
 /// What is wrong with a project's name, by the rules of Python Metaxy.
 fn wrong_project(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        Some("is empty")
-    } else if name.contains('/') {
+    if name.contains('/') {
         Some("contains `/`, which separates the parts of a feature's key")
     } else if name.contains("__") {
         Some("contains `__`, which separates the parts of a table's name")
@@ -430,9 +421,7 @@ fn plugins(node: Option<&Node>, scope: &mut Scope<'_>) -> Vec<Plugin> {
 /// A table of which nothing is known: its keys, with every text and number masked.
 fn masked(value: &Value) -> serde_json::Value {
     match value {
-        Value::Table(table) => {
-            table.0.iter().map(|entry| (entry.key.clone(), masked(&entry.node.value))).collect()
-        }
+        Value::Table(table) => table.0.iter().map(|entry| (entry.key.clone(), masked(&entry.node.value))).collect(),
         Value::Array(items) => items.iter().map(|item| masked(&item.value)).collect(),
         Value::Boolean(boolean) => (*boolean).into(),
         Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Datetime(_) => "***".into(),
@@ -529,7 +518,7 @@ fn check_fallbacks(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
     };
     for name in &names {
         let Some(own) = store_of(name) else { continue };
-        for (fallback, origin) in own.store.fallback_stores.iter().zip(&own.fallbacks) {
+        for (fallback, origin) in &own.fallbacks {
             let mut diagnostics = Vec::new();
             if !names.contains(&fallback.as_str()) {
                 diagnostics.push(messages::unknown_fallback(*origin, fallback, &names));

@@ -123,9 +123,9 @@ pub(crate) fn from_json(text: &str, origin: Origin) -> Option<Node> {
                 Value::Array(items.into_iter().filter_map(|item| node(item, origin)).collect())
             }
             serde_json::Value::Object(entries) => {
-                let entries = entries.into_iter().filter_map(|(key, value)| {
-                    Some(Entry { key, key_origin: origin, node: node(value, origin)? })
-                });
+                let entries = entries
+                    .into_iter()
+                    .filter_map(|(key, value)| Some(Entry { key, key_origin: origin, node: node(value, origin)? }));
                 Value::Table(Table(entries.collect()))
             }
         };
@@ -210,6 +210,18 @@ impl<T: Decode> Decode for Vec<T> {
             _ => return context.wrong_type(node, "a list"),
         };
         Some(items.iter().filter_map(|item| T::decode(item, context)).collect())
+    }
+}
+
+/// An element of a list, with the node it came from: those that could not be decoded are left out.
+pub(crate) struct At<T> {
+    pub(crate) node: Node,
+    pub(crate) value: T,
+}
+
+impl<T: Decode> Decode for At<T> {
+    fn decode(node: &Node, context: &mut Context) -> Option<Self> {
+        Some(Self { node: node.clone(), value: T::decode(node, context)? })
     }
 }
 

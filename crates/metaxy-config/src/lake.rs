@@ -54,7 +54,8 @@ impl Scope<'_> {
         result.map_err(|problems| self.problems(problems, node)).ok()
     }
 
-    fn missing(&mut self, node: &Node, key: &str, help: &str) {
+    /// Reports a key that a table lacks.
+    pub(crate) fn missing(&mut self, node: &Node, key: &str, help: &str) {
         if node.as_table().is_some_and(|table| !table.has(key)) {
             self.context.report(messages::missing_key(node.origin, key, help));
         }
@@ -116,7 +117,7 @@ const STORAGE_TYPES: &[&str] = &["local", "s3", "r2", "gcs"];
 
 /// The lake of the store `owner`, or reports of why there is none.
 pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option<Resolved> {
-    let options = DuckLakeOptions::decode(node, &mut scope.context)?;
+    let mut options = DuckLakeOptions::decode(node, &mut scope.context)?;
     let catalog_node = one_of_two(node, "catalog", "metadata_backend", scope);
     let storage_node = one_of_two(node, "storage", "storage_backend", scope);
     let catalog = catalog_node.and_then(|catalog| resolve_catalog(catalog, scope));
@@ -130,17 +131,14 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
         scope.context.report(messages::missing_key(node.origin, "storage", help));
     }
     // Blank means the default, as in Python Metaxy.
-    let alias_text = options.alias.as_deref().map(str::trim).filter(|alias| !alias.is_empty());
-    let alias = alias_text.map_or_else(|| Ok(Alias::default()), Alias::new);
+    let alias_text = options.alias.take().map(|alias| alias.trim().to_owned()).filter(|alias| !alias.is_empty());
+    let alias = alias_text.as_deref().map_or_else(|| Ok(Alias::default()), Alias::new);
     let alias = scope.keep(alias.map_err(|problem| problem.at("alias").into()), node);
     let attach = attach_options(node, &options, scope);
 
     let catalog = catalog?;
-    let mut place = Place {
-        catalog: catalog.place,
-        data: None,
-        origin: storage_node.map_or(node.origin, origin_of_data),
-    };
+    let mut place =
+        Place { catalog: catalog.place, data: None, origin: storage_node.map_or(node.origin, origin_of_data) };
     let (storage, shown_storage) = match storage {
         Some(storage) => {
             place.data = Some(storage.place);
@@ -155,13 +153,13 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
                 given.as_str().clone_into(schema);
             }
             let lake = Lake::on(catalog, storage?).owner(owner).alias(alias?).options(attach);
-            scope.keep(lake.build(), node)?
+            scope.keep(lake.build(), storage_node?)?
         }
         CatalogOf::MotherDuck(database) => {
             let mut spec = Lake::mother_duck(database.database.unwrap_or_default());
             spec.region = database.region;
             spec.storage = storage;
-            spec.alias = alias_text.map(str::to_owned);
+            spec.alias = alias_text;
             spec.has_attach_options = options.attach_options.as_ref().is_some_and(|options| !options.0.is_empty());
             spec.has_inlining_limit = options.data_inlining_row_limit.is_some();
             match spec.check() {
@@ -176,7 +174,8 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
             }
         }
     };
-    Some(Resolved { lake, shown: show(&options, catalog.shown, shown_storage), place })
+    options.alias = Some(lake.alias().to_string()).filter(|_| lake.catalog().is_some());
+    Some(Resolved { shown: show(&options, catalog.shown, shown_storage), lake, place })
 }
 
 fn origin_of_data(storage: &Node) -> Origin {
@@ -490,8 +489,8 @@ fn attach_options(node: &Node, options: &DuckLakeOptions, scope: &mut Scope<'_>)
         Ok(checked) => checked,
         Err(problems) => {
             for problem in problems {
-                let known = table.as_table().is_some_and(|table| table.get_ignoring_case(problem.field()).is_some());
-                scope.problems([problem], if known { table } else { node });
+                let is_option = table.entry(problem.field()).is_some();
+                scope.problems([problem], if is_option { table } else { node });
             }
             return None;
         }

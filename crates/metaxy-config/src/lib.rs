@@ -5,7 +5,7 @@
 //! use metaxy_config::{Config, LoadOptions, MemorySystem};
 //!
 //! let system = MemorySystem::new().var("LAKE_PASSWORD", "hunter2").file(
-//!     "/work/metaxy.toml",
+//!     "/project/metaxy.toml",
 //!     r#"
 //!     store = "prod"
 //!

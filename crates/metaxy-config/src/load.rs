@@ -38,12 +38,7 @@ pub(crate) fn load(system: &dyn System, explicit: Option<&Path>) -> Tree {
     if let Value::Table(table) = &mut root.value {
         overrides::apply(table, system, &mut loader.sources, &mut loader.diagnostics);
     }
-    Tree {
-        root,
-        sources: loader.sources,
-        diagnostics: loader.diagnostics,
-        config_file: found.map(|found| found.path),
-    }
+    Tree { root, sources: loader.sources, diagnostics: loader.diagnostics, config_file: found.map(|found| found.path) }
 }
 
 /// The file to begin with, and the variable that named it.

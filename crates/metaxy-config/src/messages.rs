@@ -5,7 +5,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use ducklake_sql::Problem;
+use ducklake_sql::{Code, Problem};
 
 use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::node::{Node, Origin};
@@ -240,18 +240,8 @@ pub(crate) const REFERENCE: &[Reference] = &[
         example: "attach_options = { override_data_path = true }",
         remedy: "Leave it out, unless a moved copy of a lake is to be read.",
     },
-    Reference {
-        code: "nul-byte",
-        meaning: "",
-        example: "user = \"a\\u0000b\"",
-        remedy: "Remove the NUL byte.",
-    },
-    Reference {
-        code: "reserved-alias",
-        meaning: "",
-        example: "alias = \"main\"",
-        remedy: "Choose another alias.",
-    },
+    Reference { code: "nul-byte", meaning: "", example: "user = \"a\\u0000b\"", remedy: "Remove the NUL byte." },
+    Reference { code: "reserved-alias", meaning: "", example: "alias = \"main\"", remedy: "Choose another alias." },
     Reference {
         code: "invalid-name",
         meaning: "",
@@ -435,6 +425,7 @@ pub(crate) fn unset_variable(node: &Node) -> Diagnostic {
 pub(crate) fn unknown_variable(origin: Origin, name: &str, first: &str, known: &[&str]) -> Diagnostic {
     let diagnostic = Diagnostic::warning(UNKNOWN_VARIABLE, format!("`{}` overrides nothing", excerpt(name))).at(origin);
     match nearest(first, known) {
+        Some(near) if near == first => diagnostic.hint("two underscores separate keys, and a key cannot be empty"),
         Some(near) => diagnostic.hint(format!("did you mean `METAXY_{}__…`?", near.to_uppercase())),
         None => diagnostic.hint("its first word is no key of the configuration"),
     }
@@ -461,7 +452,8 @@ pub(crate) fn not_a(node: &Node, expected: &str) -> Diagnostic {
 }
 
 pub(crate) fn not_json(origin: Origin, expected: &str) -> Diagnostic {
-    wrong_type(origin, expected, "a text that is no JSON of it").hint("in a variable, lists and tables are written as JSON")
+    wrong_type(origin, expected, "a text that is no JSON of it")
+        .hint("in a variable, lists and tables are written as JSON")
 }
 
 pub(crate) fn out_of_range(origin: Origin, least: &dyn Display, most: &dyn Display) -> Diagnostic {
@@ -493,7 +485,9 @@ pub(crate) fn invalid_project(origin: Origin, why: &str) -> Diagnostic {
 }
 
 pub(crate) fn invalid_store_name(origin: Origin, why: &str) -> Diagnostic {
-    Diagnostic::error(INVALID_STORE_NAME, format!("the store's name {why}")).at(origin)
+    Diagnostic::error(INVALID_STORE_NAME, format!("the store's name {why}"))
+        .at(origin)
+        .hint("give the store a name of visible characters")
 }
 
 pub(crate) fn empty_selection(origin: Origin) -> Diagnostic {
@@ -549,9 +543,9 @@ pub(crate) fn unsupported_hash(origin: Origin, choices: &[&str]) -> Diagnostic {
 }
 
 pub(crate) fn unsupported_database(origin: Origin) -> Diagnostic {
-    Diagnostic::error(UNSUPPORTED_DATABASE, "`database` is a URL, not a file of this machine")
-        .at(origin)
-        .hint("use `:memory:` and say in `ducklake` where the lake is; a token goes into the variable `motherduck_token`")
+    Diagnostic::error(UNSUPPORTED_DATABASE, "`database` is a URL, not a file of this machine").at(origin).hint(
+        "use `:memory:` and say in `ducklake` where the lake is; a token goes into the variable `motherduck_token`",
+    )
 }
 
 pub(crate) fn unknown_default_store(origin: Origin, store: &str, known: &[&str]) -> Diagnostic {
@@ -613,23 +607,34 @@ pub(crate) fn overlapping(origin: Origin, store: &str, other: Origin, other_stor
 }
 
 pub(crate) fn alias_taken(origin: Origin, alias: &str) -> Diagnostic {
-    let message = format!("DuckDB calls its own database `{}` after this file, and so is the lake called", excerpt(alias));
+    let message =
+        format!("DuckDB calls its own database `{}` after this file, and so is the lake called", excerpt(alias));
     Diagnostic::error(ALIAS_TAKEN, message).showing(origin).hint("use `:memory:`, or give the lake another `alias`")
 }
 
 pub(crate) fn override_data_path(origin: Origin) -> Diagnostic {
-    Diagnostic::warning(OVERRIDE_DATA_PATH, "rows written under another path than the stored one are found under neither")
-        .at(origin)
-        .hint("leave it out, unless a moved copy of a lake is to be read")
+    Diagnostic::warning(
+        OVERRIDE_DATA_PATH,
+        "rows written under another path than the stored one are found under neither",
+    )
+    .at(origin)
+    .hint("leave it out, unless a moved copy of a lake is to be read")
 }
 
 /// A problem that `ducklake-sql` found in the table `node`.
 pub(crate) fn problem(problem: &Problem, node: &Node) -> Diagnostic {
-    let at = node.find(problem.field());
-    let diagnostic = Diagnostic::error(problem.code().as_str(), problem.message()).at(at.origin);
-    match problem.hint() {
-        _ if problem.code() == ducklake_sql::Code::EmptyValue => diagnostic.hint(fill(&at.unset)),
-        Some(hint) => diagnostic.hint(hint),
-        None => diagnostic,
+    let entry = node.entry(problem.field());
+    let at = entry.map_or_else(|| node.find(problem.field()), |entry| &entry.node);
+    let is_about_key = matches!(
+        problem.code(),
+        Code::InvalidName | Code::NotApplicable | Code::ReservedOption | Code::UnknownAttachOption
+    );
+    let origin = entry.filter(|_| is_about_key).map_or(at.origin, |entry| entry.key_origin);
+    let diagnostic = Diagnostic::error(problem.code().as_str(), problem.message()).at(origin);
+    match (problem.code(), problem.hint()) {
+        (Code::EmptyValue, _) => diagnostic.hint(fill(&at.unset)),
+        // It asks for an absolute path, but here a relative one is fine.
+        (Code::InvalidPath, _) | (_, None) => diagnostic,
+        (_, Some(hint)) => diagnostic.hint(hint),
     }
 }

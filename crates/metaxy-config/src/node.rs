@@ -109,14 +109,22 @@ impl Node {
         }
     }
 
+    /// The key and the value at a dotted path below this node; `None` when it is not there.
+    pub(crate) fn entry(&self, path: &str) -> Option<&Entry> {
+        let table = self.as_table()?;
+        if let Some(entry) = table.entry_ignoring_case(path) {
+            return Some(entry);
+        }
+        let (key, rest) = path.split_once('.')?;
+        table.entry_ignoring_case(key)?.node.entry(rest)
+    }
+
     /// The value at a dotted path below this node, or the closest table above it.
     pub(crate) fn find(&self, path: &str) -> &Self {
-        let Some(table) = self.as_table().filter(|_| !path.is_empty()) else { return self };
-        if let Some(node) = table.get_ignoring_case(path) {
-            return node;
+        match self.entry(path) {
+            Some(entry) => &entry.node,
+            None => path.rsplit_once('.').map_or(self, |(above, _)| self.find(above)),
         }
-        let Some((key, rest)) = path.split_once('.') else { return self };
-        table.get_ignoring_case(key).map_or(self, |node| node.find(rest))
     }
 }
 
@@ -125,9 +133,9 @@ impl Table {
         self.0.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
-    pub(crate) fn get_ignoring_case(&self, key: &str) -> Option<&Node> {
-        self.get(key)
-            .or_else(|| self.0.iter().find(|entry| entry.key.eq_ignore_ascii_case(key)).map(|entry| &entry.node))
+    fn entry_ignoring_case(&self, key: &str) -> Option<&Entry> {
+        let same = self.0.iter().find(|entry| entry.key == key);
+        same.or_else(|| self.0.iter().find(|entry| entry.key.eq_ignore_ascii_case(key)))
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {

@@ -5,7 +5,7 @@
 use ducklake_sql::{Secret, Value};
 use schemars::JsonSchema;
 
-use crate::decode::{Context, Decode, Map, SecretParameters, Show, options};
+use crate::decode::{At, Context, Decode, Map, SecretParameters, Show, options};
 use crate::node::{Node, Value as NodeValue};
 
 /// The whole of `metaxy.toml`, or `[tool.metaxy]` in `pyproject.toml`.
@@ -44,14 +44,27 @@ pub(crate) struct Options {
     /// Whether definitions of features of other projects are brought up to date from the store.
     pub(crate) sync: Option<bool>,
     /// Features of other projects to load.
-    pub(crate) extra_features: Option<Vec<SelectionOptions>>,
+    #[schemars(with = "Option<Vec<SelectionOptions>>")]
+    pub(crate) extra_features: Option<Vec<At<SelectionOptions>>>,
     /// The lock file, relative to this file; `metaxy.lock` beside it unless given.
     pub(crate) metaxy_lock_path: Option<String>,
 }
 
 options!(Options {
-    store, stores, extend, entrypoints, theme, ext, hash_truncation_length, enable_map_datatype, auto_create_tables,
-    project, locked, sync, extra_features, metaxy_lock_path,
+    store,
+    stores,
+    extend,
+    entrypoints,
+    theme,
+    ext,
+    hash_truncation_length,
+    enable_map_datatype,
+    auto_create_tables,
+    project,
+    locked,
+    sync,
+    extra_features,
+    metaxy_lock_path,
 });
 
 /// Something that a later stage reads from the tree itself.
@@ -113,13 +126,15 @@ pub(crate) struct DuckDbOptions {
     #[schemars(with = "Option<std::collections::BTreeMap<String, crate::schema::Scalar>>")]
     pub(crate) config: Option<Map<Value>>,
     /// Extensions to load besides those that the lake needs.
-    pub(crate) extensions: Option<Vec<ExtensionEntry>>,
+    #[schemars(with = "Option<Vec<ExtensionEntry>>")]
+    pub(crate) extensions: Option<Vec<At<ExtensionEntry>>>,
     /// The lake that holds the tables.
     #[schemars(with = "Option<DuckLakeOptions>")]
     #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
     pub(crate) ducklake: Option<Unread>,
     /// Stores to read from, in order, where a table is missing in this one.
-    pub(crate) fallback_stores: Option<Vec<String>>,
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) fallback_stores: Option<Vec<At<String>>>,
     /// The hash for versions: `xxhash32` unless given, `xxhash64`, `xxh3_64` or `md5`.
     #[schemars(with = "Option<crate::schema::HashAlgorithm>")]
     pub(crate) hash_algorithm: Option<String>,
@@ -133,7 +148,14 @@ pub(crate) struct DuckDbOptions {
 }
 
 options!(DuckDbOptions {
-    database, config, extensions, ducklake, fallback_stores, hash_algorithm, versioning_engine, table_prefix,
+    database,
+    config,
+    extensions,
+    ducklake,
+    fallback_stores,
+    hash_algorithm,
+    versioning_engine,
+    table_prefix,
     auto_create_tables,
 });
 
@@ -342,9 +364,19 @@ options!(shown GcsOptions { secret_name, key_id, secret, data_path, secret_param
 /// Whether a word is the name of a field somewhere, so that it can be shown even in a broken file.
 pub(crate) fn is_known_word(word: &str) -> bool {
     let tables = [
-        Options::KEYS, SelectionOptions::KEYS, DuckDbOptions::KEYS, ExtensionOptions::KEYS, DuckLakeOptions::KEYS,
-        FileCatalogOptions::KEYS, PostgresOptions::KEYS, MotherDuckOptions::KEYS, LocalOptions::KEYS, S3Options::KEYS,
-        R2Options::KEYS, GcsOptions::KEYS, &["type", "enable"],
+        Options::KEYS,
+        SelectionOptions::KEYS,
+        DuckDbOptions::KEYS,
+        ExtensionOptions::KEYS,
+        DuckLakeOptions::KEYS,
+        FileCatalogOptions::KEYS,
+        PostgresOptions::KEYS,
+        MotherDuckOptions::KEYS,
+        LocalOptions::KEYS,
+        S3Options::KEYS,
+        R2Options::KEYS,
+        GcsOptions::KEYS,
+        &["type", "enable"],
     ];
     tables.iter().any(|keys| keys.contains(&word))
 }

@@ -16,12 +16,7 @@ use crate::variables::{PREFIX, SEPARATOR};
 const TABLES: &[&str] = &["stores", "ext"];
 
 /// Lays every override over `root`, the shorter names first.
-pub(crate) fn apply(
-    root: &mut Table,
-    system: &dyn System,
-    sources: &mut Sources,
-    diagnostics: &mut Vec<Diagnostic>,
-) {
+pub(crate) fn apply(root: &mut Table, system: &dyn System, sources: &mut Sources, diagnostics: &mut Vec<Diagnostic>) {
     let mut overrides: Vec<(Vec<String>, String, String)> = Vec::new();
     for (name, value) in system.variables() {
         let upper = name.to_ascii_uppercase();

@@ -26,7 +26,8 @@ pub(crate) fn absolute(text: &str, dir: &Path, system: &dyn System) -> PathBuf {
 pub(crate) fn real(path: &Path, system: &dyn System) -> PathBuf {
     for ancestor in path.ancestors() {
         if let (Ok(real), Ok(rest)) = (system.canonicalize(ancestor), path.strip_prefix(ancestor)) {
-            return real.join(rest);
+            // Joining nothing would add a slash.
+            return if rest.as_os_str().is_empty() { real } else { real.join(rest) };
         }
     }
     path.to_owned()

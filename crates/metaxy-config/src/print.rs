@@ -27,9 +27,10 @@ impl Config {
     }
 
     fn shown(&self) -> Json {
-        let selections = self.extra_features.iter().map(|selection| {
-            json!({ "projects": selection.projects, "keys": selection.keys, "all": selection.all })
-        });
+        let selections = self
+            .extra_features
+            .iter()
+            .map(|selection| json!({ "projects": selection.projects, "keys": selection.keys, "all": selection.all }));
         let plugins = self.plugins.iter().map(|plugin| {
             let mut table = Map::new();
             table.insert("enable".to_owned(), plugin.enable.into());
@@ -79,7 +80,7 @@ fn shown_duckdb(store: &DuckDbStore) -> Json {
         "table_prefix": store.table_prefix,
         "auto_create_tables": store.auto_create_tables,
         "fallback_stores": store.fallback_stores,
-        "config": settings.collect::<Map<_, _>>(),
+        "config": Some(settings.collect::<Map<_, _>>()).filter(|settings| !settings.is_empty()),
         "extensions": store.session.extensions,
         "ducklake": store.shown_lake,
     })

@@ -70,7 +70,8 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
                 if let Origin::File { file, start, end } = label.origin
                     && let Some(source) = sources.files.get(file)
                 {
-                    let (text, span) = mask::masked_line(source, &mask::line_of(&source.text, start), &(start..end), label.show);
+                    let (text, span) =
+                        mask::masked_line(source, &mask::line_of(&source.text, start), &(start..end), label.show);
                     let mut annotation = kind.span(span);
                     if !label.text.is_empty() {
                         annotation = annotation.label(label.text);

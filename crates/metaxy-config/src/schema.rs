@@ -15,7 +15,8 @@ use crate::options::{
 ///
 /// `schema/metaxy.schema.json` is this text; a test compares them.
 pub fn schema_json() -> String {
-    let mut schema = schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Options>();
+    let mut schema =
+        schemars::generate::SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Options>();
     OrText.transform(&mut schema);
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
     text.push('\n');
@@ -28,6 +29,17 @@ struct OrText;
 
 impl Transform for OrText {
     fn transform(&mut self, schema: &mut Schema) {
+        if let Some(object) = schema.as_object_mut()
+            && let Some(Json::Array(choices)) = object.get_mut("anyOf")
+        {
+            // An optional field of another type is a choice with null; TOML has no null.
+            choices.retain(|choice| choice != &json!({ "type": "null" }));
+            if let [Json::Object(only)] = choices.as_mut_slice() {
+                let only = std::mem::take(only);
+                object.remove("anyOf");
+                object.extend(only);
+            }
+        }
         transform_subschemas(self, schema);
         let Some(object) = schema.as_object_mut() else { return };
         object.remove("format");
@@ -37,7 +49,6 @@ impl Transform for OrText {
             Json::Array(kinds) => std::mem::take(kinds),
             _ => return,
         };
-        // TOML has no null.
         kinds.retain(|kind| kind != "null");
         let of_text = |kind: &Json| matches!(kind.as_str(), Some("integer" | "number" | "boolean"));
         if kinds.iter().any(of_text) && !kinds.iter().any(|kind| kind == "string") {

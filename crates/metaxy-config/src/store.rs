@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ducklake_sql::{CatalogFile, CatalogKind, Extension, Lake, Mode, Plan, Session, Setting, Text, Value as LakeValue};
 
-use crate::decode::{Decode, Map};
+use crate::decode::{At, Decode, Map};
 use crate::lake::{self, Place, Scope};
 use crate::messages;
 use crate::node::{Node, Origin, Value};
@@ -84,7 +84,7 @@ impl VersioningEngine {
 /// use metaxy_config::{Config, Database, LoadOptions, MemorySystem};
 ///
 /// let system = MemorySystem::new().file(
-///     "/work/metaxy.toml",
+///     "/project/metaxy.toml",
 ///     r#"
 ///     [stores.dev]
 ///     type = "duckdb"
@@ -95,7 +95,7 @@ impl VersioningEngine {
 /// let loaded = Config::load(&system, &LoadOptions::default())?;
 /// let store = loaded.config.store("dev")?;
 /// assert_eq!(store.database, Database::Memory);
-/// assert_eq!(store.lake.as_ref().unwrap().data_path(), Some("/work/lake/data/"));
+/// assert_eq!(store.lake.as_ref().unwrap().data_path(), Some("/project/lake/data/"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -145,24 +145,18 @@ pub(crate) fn is_duckdb(name: &str) -> bool {
 pub(crate) struct Resolved {
     pub(crate) store: DuckDbStore,
     pub(crate) place: Option<Place>,
-    /// Where its fallback stores are named.
-    pub(crate) fallbacks: Vec<Origin>,
+    /// Its fallback stores, and where they are named.
+    pub(crate) fallbacks: Vec<(String, Origin)>,
 }
 
 /// Keys of Python Metaxy that make no sense on a DuckDB store.
 const UNSUPPORTED: &[&str] = &["connection_string", "backend", "connection_params"];
 
 /// Settings of DuckDB that are paths.
-const PATHS: &[&str] =
-    &["ca_cert_file", "extension_directory", "home_directory", "secret_directory", "temp_directory"];
+const PATHS: &[&str] = &["ca_cert_file", "extension_directory", "home_directory", "secret_directory", "temp_directory"];
 
 /// The store of this name, or reports of why there is none.
-pub(crate) fn resolve(
-    name: &str,
-    config: &Node,
-    auto_create_tables: bool,
-    scope: &mut Scope<'_>,
-) -> Option<Resolved> {
+pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope: &mut Scope<'_>) -> Option<Resolved> {
     let mut config = config.clone();
     if let Value::Table(table) = &mut config.value {
         for key in UNSUPPORTED {
@@ -178,7 +172,7 @@ pub(crate) fn resolve(
     let database = database(options.database.as_deref(), config, lake.as_ref().map(|lake| &lake.lake), scope);
     let mut session = Session::default();
     session.settings = settings(options.config.as_ref(), config, scope);
-    session.extensions = extensions(options.extensions.as_deref(), config, scope);
+    session.extensions = extensions(options.extensions.unwrap_or_default(), scope);
     let table_prefix = options.table_prefix.unwrap_or_default();
     if let Err(problem) = Text::new(table_prefix.as_str()) {
         scope.problems([problem.at("table_prefix")], config);
@@ -199,7 +193,8 @@ pub(crate) fn resolve(
         Some(lake) => (Some(lake.lake), Some(lake.shown), Some(lake.place)),
         None => (None, None, None),
     };
-    let fallback_stores = options.fallback_stores.unwrap_or_default();
+    let fallbacks: Vec<_> =
+        options.fallback_stores.unwrap_or_default().into_iter().map(|at| (at.value, at.node.origin)).collect();
     let store = DuckDbStore {
         name: name.to_owned(),
         database: database?,
@@ -210,12 +205,7 @@ pub(crate) fn resolve(
         table_prefix,
         auto_create_tables: options.auto_create_tables.unwrap_or(auto_create_tables),
         shown_lake,
-        fallback_stores,
-    };
-    let node = config.find("fallback_stores");
-    let fallbacks = match &node.value {
-        Value::Array(items) => items.iter().map(|item| item.origin).collect(),
-        _ => vec![node.origin; store.fallback_stores.len()],
+        fallback_stores: fallbacks.iter().map(|(name, _)| name.clone()).collect(),
     };
     Some(Resolved { store, place, fallbacks })
 }
@@ -317,35 +307,27 @@ fn settings(given: Option<&Map<LakeValue>>, config: &Node, scope: &mut Scope<'_>
     settings
 }
 
-fn extensions(given: Option<&[ExtensionEntry]>, config: &Node, scope: &mut Scope<'_>) -> Vec<Extension> {
-    let list = config.find("extensions");
+fn extensions(given: Vec<At<ExtensionEntry>>, scope: &mut Scope<'_>) -> Vec<Extension> {
     let mut extensions = Vec::new();
-    for (index, entry) in given.unwrap_or_default().iter().enumerate() {
-        let node = match &list.value {
-            Value::Array(items) => items.get(index).unwrap_or(list),
-            _ => list,
+    for At { node, value } in given {
+        let options = match value {
+            ExtensionEntry::Name(name) => ExtensionOptions { name: Some(name), ..ExtensionOptions::default() },
+            ExtensionEntry::Table(options) => options,
         };
-        let nothing_more = ExtensionOptions::default();
-        let (name, table) = match entry {
-            ExtensionEntry::Name(name) => (Some(name), &nothing_more),
-            ExtensionEntry::Table(table) => (table.name.as_ref(), table),
-        };
-        let Some(name) = name else {
-            if node.as_table().is_some_and(|table| !table.has("name")) {
-                scope.context.report(messages::missing_key(node.origin, "name", "name the extension"));
-            }
+        let Some(name) = options.name else {
+            scope.missing(&node, "name", "name the extension");
             continue;
         };
-        let mut extension = Extension::new(name.as_str()).map_err(|problem| problem.at("name"));
-        if let Some(repository) = &table.repository {
-            extension = extension.and_then(|it| it.from_repository(repository.as_str()));
+        let mut extension = Extension::new(name).map_err(|problem| problem.at("name"));
+        if let Some(repository) = options.repository {
+            extension = extension.and_then(|extension| extension.from_repository(repository));
         }
-        for sql in table.init_sql.iter().flatten() {
-            extension = extension.and_then(|it| it.then(sql.clone()));
+        for sql in options.init_sql.unwrap_or_default() {
+            extension = extension.and_then(|extension| extension.then(sql));
         }
         match extension {
             Ok(extension) => extensions.push(extension),
-            Err(problem) => scope.problems([problem], node),
+            Err(problem) => scope.problems([problem], &node),
         }
     }
     extensions

@@ -95,14 +95,14 @@ impl System for OsSystem {
     }
 }
 
-/// A machine in memory, for examples and tests: absolute files, variables, the working directory `/work`.
+/// A machine in memory, for examples and tests: absolute files, variables, the working directory `/project`.
 ///
 /// ```
 /// use std::path::Path;
 /// use metaxy_config::{MemorySystem, System};
 ///
-/// let system = MemorySystem::new().file("/work/metaxy.toml", "store = 'prod'").var("METAXY_STORE", "dev");
-/// assert!(system.is_file(Path::new("/work/metaxy.toml")));
+/// let system = MemorySystem::new().file("/project/metaxy.toml", "store = 'prod'").var("METAXY_STORE", "dev");
+/// assert!(system.is_file(Path::new("/project/metaxy.toml")));
 /// assert_eq!(system.variable("METAXY_STORE").as_deref(), Some("dev"));
 /// ```
 #[derive(Clone)]
@@ -113,9 +113,9 @@ pub struct MemorySystem {
 }
 
 impl MemorySystem {
-    /// A machine without files and variables, in `/work`, with the home directory `/home/user`.
+    /// A machine without files and variables, in `/project`, with the home directory `/home/user`.
     pub fn new() -> Self {
-        Self { files: BTreeMap::new(), variables: BTreeMap::new(), current_dir: "/work".into() }
+        Self { files: BTreeMap::new(), variables: BTreeMap::new(), current_dir: "/project".into() }
     }
 
     /// Adds a file at an absolute path.

@@ -1,0 +1,49 @@
+//! A machine written down as one text: its files, its variables, its working directory.
+//!
+//! A `.toml` fixture is `/project/metaxy.toml`. A `.txt` fixture is a sequence of parts, each begun by a line
+//! `-- what --`: a file (`-- metaxy.toml --`, relative to `/project`), the environment (`-- env --`, `NAME=value` per
+//! line), the working directory (`-- cwd sub --`). In a part `-- bytes meta.db --` the text `\0` is a NUL byte, `\x` is a
+//! byte that is no UTF-8, and the last line break does not count. `{{10kB}}` is a text of ten thousand letters, wherever it stands.
+
+use std::path::Path;
+
+use metaxy_config::MemorySystem;
+
+/// The machine that a fixture describes.
+pub(crate) fn machine(path: &Path) -> MemorySystem {
+    let text = std::fs::read_to_string(path).expect("a fixture is readable").replace("{{10kB}}", &"x".repeat(10_000));
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        return MemorySystem::new().file("/project/metaxy.toml", text);
+    }
+    let mut system = MemorySystem::new();
+    for (what, content) in parts(&text) {
+        system = match what.split_once(' ') {
+            None if what == "env" => content.lines().fold(system, |system, line| {
+                let (name, value) = line.split_once('=').expect("a variable has a value");
+                system.var(name, value.replace("\\n", "\n"))
+            }),
+            Some(("cwd", dir)) => system.in_dir(Path::new("/project").join(dir)),
+            Some(("bytes", name)) => {
+                let content = content.strip_suffix('\n').unwrap_or(&content).replace("\\0", "\0");
+                let bytes = content.split("\\x").map(str::as_bytes).collect::<Vec<_>>().join(&0xff);
+                system.file(Path::new("/project").join(name), bytes)
+            }
+            _ => system.file(Path::new("/project").join(what), content),
+        };
+    }
+    system
+}
+
+/// Every part with its content; comments before the first one do not count.
+fn parts(text: &str) -> Vec<(String, String)> {
+    let mut parts: Vec<(String, String)> = Vec::new();
+    for line in text.split_inclusive('\n') {
+        let header = line.trim_end().strip_prefix("-- ").and_then(|line| line.strip_suffix(" --"));
+        match (header, parts.last_mut()) {
+            (Some(what), _) => parts.push((what.to_owned(), String::new())),
+            (None, Some((_, content))) => content.push_str(line),
+            (None, None) => {}
+        }
+    }
+    parts
+}

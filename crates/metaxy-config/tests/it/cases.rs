@@ -1,0 +1,85 @@
+//! One snapshot per fixture: the masked configuration of a valid one, the diagnostics of an invalid one, the plan of a
+//! lake.
+
+use std::fmt::Write as _;
+
+use ducklake_sql::{Mode, Reveal};
+use metaxy_config::{Config, LoadError, LoadOptions, Loaded, Style, System};
+
+use crate::{archive, leaks};
+
+pub(crate) fn load(system: &dyn System) -> Result<Loaded, LoadError> {
+    let result = Config::load(system, &LoadOptions::default());
+    leaks::assert_none(&result);
+    result
+}
+
+#[test]
+fn valid() {
+    insta::glob!("../fixtures/valid", "*.*", |path| {
+        let loaded = load(&archive::machine(path)).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!loaded.diagnostics.has_errors(), "{}", loaded.diagnostics);
+        let shown = format!("{}\n{}", loaded.config.to_toml(), loaded.diagnostics.render(Style::Plain));
+        insta::assert_snapshot!(shown.trim_end());
+    });
+}
+
+#[test]
+fn invalid() {
+    insta::glob!("../fixtures/invalid", "*.*", |path| {
+        let result = load(&archive::machine(path));
+        let (diagnostics, usable) = match &result {
+            Ok(loaded) => {
+                let usable: Vec<_> =
+                    loaded.config.store_names().filter(|name| loaded.config.store(name).is_ok()).collect();
+                (&loaded.diagnostics, format!("loads; usable stores: {usable:?}"))
+            }
+            Err(error) => (error.diagnostics(), "does not load".to_owned()),
+        };
+        assert!(!diagnostics.is_empty(), "nothing was found");
+        insta::assert_snapshot!(format!("{}\n{usable}", diagnostics.render(Style::Plain)));
+    });
+}
+
+#[test]
+fn lakes() {
+    insta::glob!("../fixtures/lakes", "*.toml", |path| {
+        let loaded = load(&archive::machine(path)).unwrap_or_else(|error| panic!("{error}"));
+        assert!(loaded.diagnostics.is_empty(), "{}", loaded.diagnostics);
+        let store = loaded.config.default_store().expect("the store is usable");
+        let plan = store.plan(Mode::Write).expect("the store has a lake");
+        let mut shown = format!("# display\n\n{}\n# execute\n\n", plan.display(Reveal::Masked));
+        for statement in plan.statements() {
+            let sql = statement.to_sql();
+            let bound: Vec<_> = sql.names().collect();
+            let _ = writeln!(shown, "{}", sql.text());
+            if !bound.is_empty() {
+                let _ = writeln!(shown, "  <- {}", bound.join(", "));
+            }
+        }
+        let json = serde_json::to_string_pretty(&plan.view(Reveal::Masked)).expect("a view is JSON");
+        let _ = write!(shown, "\n# json\n\n{json}");
+        insta::assert_snapshot!(shown);
+    });
+}
+
+#[test]
+fn every_secret_field_of_every_fixture_holds_the_marker() {
+    const FIELDS: &[&str] = &["password", "key_id", "secret", "session_token", "bearer_token", "motherduck_token"];
+    insta::glob!("../fixtures", "*/*.*", |path| {
+        let text = std::fs::read_to_string(path).expect("a fixture is readable");
+        for (number, line) in text.lines().enumerate() {
+            for field in FIELDS {
+                for (at, _) in line.match_indices(field) {
+                    let is_word = !line[..at].ends_with(|char: char| char.is_ascii_alphanumeric() || char == '_');
+                    let value = line[at + field.len()..].trim_start().strip_prefix('=').map(str::trim_start);
+                    let Some(value) = value.filter(|_| is_word) else { continue };
+                    let value = value.trim_start_matches(['"', '\'']);
+                    let is_marked = value.starts_with(leaks::MARKER) || value.starts_with("${");
+                    let is_none = value.is_empty() || value.starts_with(['[', '}', ',', ' ', ')', '\\']);
+                    assert!(is_marked || is_none, "{}:{}: {field}", path.display(), number + 1);
+                }
+            }
+        }
+    });
+}

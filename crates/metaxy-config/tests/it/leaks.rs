@@ -1,0 +1,70 @@
+//! No secret in anything that can be seen.
+
+use std::fmt::Write as _;
+
+use ducklake_sql::{Mode, Reveal};
+use metaxy_config::{Config, Diagnostics, LoadError, Loaded, Style};
+
+/// What every secret of every fixture begins with.
+pub(crate) const MARKER: &str = "hunter2-";
+
+/// Everything a caller can print of a loaded configuration, or of the reason why it was not.
+pub(crate) fn everything(result: &Result<Loaded, LoadError>) -> String {
+    let mut out = String::new();
+    match result {
+        Ok(loaded) => {
+            let _ = write!(out, "{loaded:?}{:#?}", loaded.config);
+            diagnostics(&loaded.diagnostics, &mut out);
+            let _ = write!(out, "{}{:#}", loaded.config.to_toml(), loaded.config.to_json());
+            stores(&loaded.config, &mut out);
+        }
+        Err(error) => {
+            let _ = write!(out, "{error}{error:?}");
+            diagnostics(error.diagnostics(), &mut out);
+        }
+    }
+    out
+}
+
+fn diagnostics(diagnostics: &Diagnostics, out: &mut String) {
+    let _ = write!(out, "{diagnostics}{diagnostics:?}{:#}", diagnostics.to_json());
+    out.push_str(&diagnostics.render(Style::Plain));
+    out.push_str(&diagnostics.render(Style::Coloured));
+    for diagnostic in diagnostics {
+        let _ = write!(out, "{diagnostic:?}{:?}", diagnostics.location(diagnostic));
+    }
+}
+
+fn stores(config: &Config, out: &mut String) {
+    for name in config.store_names().chain(["no such store"]) {
+        match config.store(name) {
+            Ok(store) => {
+                let _ = write!(out, "{store:?}");
+                for mode in [Mode::Read, Mode::Write] {
+                    let Some(plan) = store.plan(mode) else { continue };
+                    let _ = write!(out, "{plan:?}{}{:?}", plan.display(Reveal::Masked), plan.view(Reveal::Masked));
+                    // The text that is run holds no secret either, but for `init_sql`, which is a person's own SQL.
+                    for statement in plan.statements().iter().filter(|statement| statement.name() != "init-extension") {
+                        out.push_str(statement.to_sql().text());
+                    }
+                }
+            }
+            Err(error) => {
+                let _ = write!(out, "{error}{error:?}{:?}", error.help());
+                if let Some(found) = error.diagnostics() {
+                    diagnostics(found, out);
+                }
+            }
+        }
+    }
+}
+
+/// Fails when the marker is in any of it.
+pub(crate) fn assert_none(result: &Result<Loaded, LoadError>) {
+    let out = everything(result);
+    if let Some(at) = out.find(MARKER) {
+        let start = out.floor_char_boundary(at.saturating_sub(200));
+        let end = out.ceil_char_boundary((at + 50).min(out.len()));
+        panic!("a secret leaked: …{}…", &out[start..end]);
+    }
+}
