@@ -14,6 +14,7 @@ fn main() -> std::io::Result<()> {
     let storage = S3Server::start(S3Options { tls: std::env::args().any(|arg| arg == "tls"), ..S3Options::default() });
     storage.bucket("lake");
     let key = storage.key(KeyRights::Full);
+    let session = storage.session_key(KeyRights::Full);
     for (name, value) in [
         ("postgres_host", database.host()),
         ("postgres_port", &database.port().to_string()),
@@ -28,6 +29,9 @@ fn main() -> std::io::Result<()> {
         ("s3_region", storage.region()),
         ("s3_key_id", &key.id),
         ("s3_secret", &key.secret),
+        ("s3_session_key_id", &session.id),
+        ("s3_session_secret", &session.secret),
+        ("s3_session_token", session.session_token.as_deref().unwrap_or_default()),
         ("s3_ca_file", &storage.ca_file().to_string_lossy()),
     ] {
         println!("{name} = {value:?}");

@@ -32,6 +32,8 @@ const ROOT: u32 = 0;
 const SUPERUSER: &str = "postgres";
 /// The group whose members the server refuses without TLS.
 const TLS_ONLY: &str = "tls_only";
+/// The folder in the cluster's of programs that the owner could not run where they are.
+const COPY: &str = "programs";
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Lets in who has a password, by TLS or without, except members of one group without.
@@ -108,6 +110,7 @@ impl Postgres {
         let lock = lock_file(folder.path()).and_then(|file| file.lock().map(|()| file));
         let lock = lock.unwrap_or_else(|error| panic!("cannot lock `{}`: {error}", folder.path().display()));
         let owner = Owner::of_new(folder.path());
+        let programs = owner.reachable(programs, folder.path());
         let password = format!("{MARKER}-{}", token());
         init(&programs, folder.path(), &owner, &password, tls);
 
@@ -431,6 +434,29 @@ impl Owner {
         Self { uid: metadata.uid(), gid: metadata.gid(), other: metadata.uid() != my_uid() }
     }
 
+    /// The programs where the owner may run them: a copy, when a folder above them keeps others out, as root's home does.
+    fn reachable(&self, programs: PathBuf, folder: &Path) -> PathBuf {
+        let run = |programs: &Path| self.command(programs.join("initdb")).arg("--version").output();
+        if !self.other || run(&programs).is_ok() {
+            return programs;
+        }
+        self.give(folder);
+        let copy = folder.join(COPY);
+        let whole = programs.parent().unwrap_or(&programs);
+        let done = Command::new("cp").arg("-R").arg(whole).arg(&copy).status().and_then(|_| {
+            Command::new("chown").arg("-R").arg(format!("{}:{}", self.uid, self.gid)).arg(&copy).status()
+        });
+        assert!(done.is_ok_and(|status| status.success()), "cannot copy `{}` for `nobody`", whole.display());
+        let copy = copy.join("bin");
+        if let Err(error) = run(&copy) {
+            panic!(
+                "`nobody` cannot run `{}`: {error}; set TMPDIR to a folder that everybody may enter",
+                copy.display()
+            );
+        }
+        copy
+    }
+
     fn give(&self, path: &Path) {
         if self.other {
             chown(path, Some(self.uid), Some(self.gid))
@@ -490,12 +516,6 @@ fn init(programs: &Path, folder: &Path, owner: &Owner, password: &str, tls: bool
     match output {
         Ok(output) if output.status.success() => {}
         Ok(output) => panic!("`initdb` fails: {}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) if owner.other => panic!(
-            "cannot run `{}` as `nobody`: {error}; when root runs the tests, the repository and `{}` must be in folders \
-             that everybody may enter",
-            initdb.display(),
-            env::temp_dir().display()
-        ),
         Err(error) => panic!("cannot run `{}`: {error}", initdb.display()),
     }
     let _ = fs::remove_file(folder.join("password"));
@@ -586,8 +606,10 @@ fn sweep() {
             continue;
         }
         let owner = Owner::of(&folder);
+        let copy = folder.join(COPY).join("bin");
+        let programs = if copy.is_dir() { copy } else { deps().postgres_bin() };
         let _ = owner
-            .command(deps().postgres_bin().join("pg_ctl"))
+            .command(programs.join("pg_ctl"))
             .args(["stop", "--mode=immediate", "--silent", "--pgdata"])
             .arg(folder.join("data"))
             .stdout(Stdio::null())

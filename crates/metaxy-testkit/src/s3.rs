@@ -12,8 +12,8 @@
 //! - `TCP_NODELAY` is set, without which reading many small files takes six times as long;
 //! - a request is read to its end before it is refused, so that a client sees the refusal and no broken connection.
 //!
-//! A limit of `s3s-fs`: a key's length. It keeps a file beside each object whose name is the bucket and the key in
-//! Base64, so both together may have some 120 bytes.
+//! A limit of `s3s-fs`: it keeps notes on each object in a file whose name is the bucket and the key in Base64, so both
+//! together may have some 160 bytes, and some 120 when the object is uploaded in parts. A longer key gets 500.
 
 mod access;
 mod serve;

@@ -6,7 +6,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Error, S3ErrorCode, S3Result};
@@ -97,11 +96,9 @@ impl Access {
             "the authorization header is malformed; the region '{region}' is wrong; expecting '{}'",
             self.region
         );
-        let mut error = refused(S3ErrorCode::AuthorizationHeaderMalformed, text);
-        if let Ok(value) = HeaderValue::from_str(&self.region) {
-            error.set_headers(HeaderMap::from_iter([(HeaderName::from_static("x-amz-bucket-region"), value)]));
-        }
-        Err(error)
+        // Without the header `x-amz-bucket-region`, which Amazon adds: DuckDB would take the right region from it, try
+        // again, and the mistake would not show.
+        Err(refused(S3ErrorCode::AuthorizationHeaderMalformed, text))
     }
 
     fn check_key(&self, cx: &S3AccessContext<'_>) -> S3Result<KeyRights> {

@@ -149,7 +149,7 @@ impl Victim {
             let server = Postgres::shared();
             println!("\nfolder={}", server.ca_file().parent().unwrap().display());
             println!("port={}", server.port());
-            thread::sleep(Duration::from_mins(1));
+            thread::sleep(Duration::from_mins(10));
         }
     }
 
@@ -160,6 +160,14 @@ impl Victim {
 
     fn listens(&self) -> bool {
         TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        // Also when a test fails before it has killed it.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -199,7 +207,7 @@ fn the_next_start_sweeps_what_a_killed_watchdog_left() {
 /// Whether the folder goes away soon.
 fn gone(folder: &Path) -> bool {
     let start = Instant::now();
-    while folder.exists() && start.elapsed() < Duration::from_secs(20) {
+    while folder.exists() && start.elapsed() < Duration::from_mins(1) {
         thread::sleep(Duration::from_millis(20));
     }
     !folder.exists()
