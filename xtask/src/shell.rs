@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _, stderr};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::error::{Error, Result};
@@ -46,9 +47,10 @@ fn cannot_start(command: &Command, error: std::io::Error) -> Error {
     }
 }
 
-/// The command as one would type it, for messages only.
+/// The command as one would type it, for messages only: without the folder of the program.
 fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let program = Path::new(command.get_program());
+    let words = program.file_name().into_iter().chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
@@ -67,5 +69,10 @@ mod tests {
         let mut command = Command::new("sh");
         let error = output(command.args(["-c", "echo oops >&2; exit 3"])).expect_err("it fails");
         assert!(error.to_string().ends_with("failed: exit status: 3\noops"), "{error}");
+    }
+
+    #[test]
+    fn a_command_is_shown_as_one_types_it() {
+        assert_eq!(shown(Command::new("/some/where/cargo").args(["fmt", "--check"])), "cargo fmt --check");
     }
 }
