@@ -1,1 +1,6 @@
 //! Runnable examples of the crates, beside this file: `cargo run --package metaxy-examples --example ducklake`.
+
+/// The snippets of the README, run as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
