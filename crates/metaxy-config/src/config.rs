@@ -314,10 +314,12 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
         }
         None => {}
     }
-    let lock_file = config_file.as_deref().and_then(Path::parent).map(|dir| {
-        let lock = options.metaxy_lock_path.as_deref().unwrap_or("metaxy.lock");
-        crate::path::absolute(lock, dir, scope.system)
-    });
+    let lock = options.metaxy_lock_path.as_deref();
+    let lock_file = match (config_file.as_deref().and_then(Path::parent), lock) {
+        (Some(dir), lock) => Some(crate::path::absolute(lock.unwrap_or("metaxy.lock"), dir, scope.system)),
+        (None, Some(lock)) if Path::new(lock).is_absolute() => Some(crate::path::lexical(Path::new(lock))),
+        (None, _) => None,
+    };
     let auto_create_tables = options.auto_create_tables.unwrap_or(false);
     let plugins = plugins(table.get("ext"), scope);
     let selections = options.extra_features.unwrap_or_default().into_iter();
@@ -456,7 +458,7 @@ fn stores(node: Option<&Node>, auto_create_tables: bool, scope: &mut Scope<'_>) 
     }
     check_fallbacks(&candidates, scope);
     check_places(&candidates, scope);
-    let nothing = || Diagnostics::new(Vec::new(), Arc::new(scope.sources.clone()));
+    let nothing = || Diagnostics::new(Vec::new(), Arc::clone(scope.sources));
     candidates
         .into_iter()
         .map(|candidate| StoreEntry {

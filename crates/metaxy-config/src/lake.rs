@@ -4,6 +4,7 @@
 //! looked at. A problem found there is reported at the place of its field.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ducklake_sql::{
     Alias, AttachOptions, Catalog, CatalogFile, CatalogKind, GcsSpec, Lake, LocalFolder, Parameters, PostgresSpec,
@@ -24,7 +25,7 @@ use crate::system::System;
 /// What everything that is resolved needs.
 pub(crate) struct Scope<'a> {
     pub(crate) system: &'a dyn System,
-    pub(crate) sources: &'a Sources,
+    pub(crate) sources: &'a Arc<Sources>,
     pub(crate) context: Context,
 }
 
@@ -313,7 +314,7 @@ fn kind_of_file(path: &Path, system: &dyn System) -> Option<(&'static str, &'sta
 
 /// An absolute path of this machine; `file://` is taken off. The last slash, which says "folder", stays.
 fn local_path(text: &str, at: &Node, scope: &mut Scope<'_>) -> Option<String> {
-    let text = text.strip_prefix("file://").unwrap_or(text);
+    let text = text.strip_prefix("file://").filter(|path| path.starts_with('/')).unwrap_or(text);
     if text.contains("://") {
         return scope.context.reject(at, messages::invalid_path(at.origin, "is a URL, not a path of this machine"));
     }

@@ -425,7 +425,9 @@ pub(crate) fn unset_variable(node: &Node) -> Diagnostic {
 pub(crate) fn unknown_variable(origin: Origin, name: &str, first: &str, known: &[&str]) -> Diagnostic {
     let diagnostic = Diagnostic::warning(UNKNOWN_VARIABLE, format!("`{}` overrides nothing", excerpt(name))).at(origin);
     match nearest(first, known) {
-        Some(near) if near == first => diagnostic.hint("two underscores separate keys, and a key cannot be empty"),
+        Some(near) if near == first => {
+            diagnostic.hint("two underscores separate keys; a key cannot be empty, nor tables be that deep")
+        }
         Some(near) => diagnostic.hint(format!("did you mean `METAXY_{}__…`?", near.to_uppercase())),
         None => diagnostic.hint("its first word is no key of the configuration"),
     }

@@ -15,6 +15,9 @@ use crate::variables::{PREFIX, SEPARATOR};
 /// Keys of the root that hold tables, so that a variable may go on below them.
 const TABLES: &[&str] = &["stores", "ext"];
 
+/// No configuration is as deep as this, and a deeper name could only exhaust the stack.
+const DEEPEST: usize = 64;
+
 /// Lays every override over `root`, the shorter names first.
 pub(crate) fn apply(root: &mut Table, system: &dyn System, sources: &mut Sources, diagnostics: &mut Vec<Diagnostic>) {
     let mut overrides: Vec<(Vec<String>, String, String)> = Vec::new();
@@ -26,7 +29,9 @@ pub(crate) fn apply(root: &mut Table, system: &dyn System, sources: &mut Sources
         let is_nested = path.len() > 1;
         // `extend` is followed in files only.
         let is_key = Options::KEYS.contains(&first.as_str()) && first != "extend";
-        if is_nested && (!TABLES.contains(&first.as_str()) || path.iter().any(String::is_empty)) {
+        let leads_nowhere =
+            !TABLES.contains(&first.as_str()) || path.iter().any(String::is_empty) || path.len() > DEEPEST;
+        if is_nested && leads_nowhere {
             sources.variables.push(name.clone());
             let origin = Origin::Variable(sources.variables.len() - 1);
             diagnostics.push(messages::unknown_variable(origin, &name, &first, TABLES));

@@ -1,6 +1,6 @@
 //! From the text of one file to a tree that knows where everything was written.
 //!
-//! All syntax errors are reported at once. Their text comes from the parser's fixed messages, never from the file.
+//! All syntax errors are reported at once, up to a hundred. Their text comes from the parser's fixed messages, never from the file.
 
 use std::path::Path;
 
@@ -10,11 +10,15 @@ use crate::diagnostic::Diagnostic;
 use crate::messages;
 use crate::node::{Entry, Node, Origin, Source, Span, Table, Value};
 
+/// A file with more errors than this is no TOML at all, and the rest would say nothing new.
+const MOST_ERRORS: usize = 100;
+
 /// Parses a file, which becomes the `file`th source.
 pub(crate) fn parse(path: &Path, text: String, file: usize) -> (Source, Table, Vec<Diagnostic>) {
     let (document, errors) = DeTable::parse_recoverable(&text);
     let diagnostics: Vec<_> = errors
         .iter()
+        .take(MOST_ERRORS)
         .map(|error| {
             let Span { start, end } = error.span().unwrap_or(text.len()..text.len());
             messages::syntax(Origin::File { file, start, end }, error.message())

@@ -3,15 +3,22 @@
 //! A `.toml` fixture is `/project/metaxy.toml`. A `.txt` fixture is a sequence of parts, each begun by a line
 //! `-- what --`: a file (`-- metaxy.toml --`, relative to `/project`), the environment (`-- env --`, `NAME=value` per
 //! line), the working directory (`-- cwd sub --`). In a part `-- bytes meta.db --` the text `\0` is a NUL byte, `\x` is a
-//! byte that is no UTF-8, and the last line break does not count. `{{10kB}}` is a text of ten thousand letters, wherever it stands.
+//! byte that is no UTF-8, and the last line break does not count. Wherever they stand, `{{10kB}}` is ten thousand letters
+//! and `{{CR}}` a carriage return.
 
 use std::path::Path;
 
 use metaxy_config::MemorySystem;
 
+/// The text of a fixture.
+pub(crate) fn text(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).expect("a fixture is readable");
+    text.replace("{{10kB}}", &"x".repeat(10_000)).replace("{{CR}}", "\r")
+}
+
 /// The machine that a fixture describes.
 pub(crate) fn machine(path: &Path) -> MemorySystem {
-    let text = std::fs::read_to_string(path).expect("a fixture is readable").replace("{{10kB}}", &"x".repeat(10_000));
+    let text = text(path);
     if path.extension().is_some_and(|extension| extension == "toml") {
         return MemorySystem::new().file("/project/metaxy.toml", text);
     }
@@ -32,6 +39,16 @@ pub(crate) fn machine(path: &Path) -> MemorySystem {
         };
     }
     system
+}
+
+/// The text of every `metaxy.toml` in a fixture.
+pub(crate) fn metaxy_tomls(path: &Path) -> Vec<String> {
+    let text = text(path);
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        return vec![text];
+    }
+    let of_name = |(what, content): (String, String)| what.ends_with("metaxy.toml").then_some(content);
+    parts(&text).into_iter().filter_map(of_name).collect()
 }
 
 /// Every part with its content; comments before the first one do not count.

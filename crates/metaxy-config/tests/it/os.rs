@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use metaxy_config::{Config, Database, LoadOptions, OsSystem, System};
+use metaxy_config::{Config, Database, Diagnostic, LoadOptions, OsSystem, System};
 
 /// The real machine, but in a folder of our own and without its variables.
 struct In<'a>(&'a Path);
@@ -79,7 +79,7 @@ fn two_links_to_one_folder_are_one_place() {
         .expect("a file");
 
     let loaded = Config::load(&In(root), &LoadOptions::default()).expect("it loads");
-    let codes: Vec<_> = loaded.diagnostics.iter().map(|one| one.code()).collect();
+    let codes: Vec<_> = loaded.diagnostics.iter().map(Diagnostic::code).collect();
     assert_eq!(codes, ["overlapping-data-paths"]);
     assert!(loaded.config.store("one").is_err() && loaded.config.store("two").is_err());
 }
@@ -107,6 +107,6 @@ fn a_file_is_found_upward_and_may_be_given_relative_to_the_working_directory() {
 fn a_folder_is_no_configuration_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let error = Config::load(&In(folder.path()), &LoadOptions::file(folder.path())).expect_err("it is a folder");
-    let codes: Vec<_> = error.diagnostics().iter().map(|one| one.code()).collect();
+    let codes: Vec<_> = error.diagnostics().iter().map(Diagnostic::code).collect();
     assert_eq!(codes, ["config-unreadable"]);
 }
