@@ -1,7 +1,6 @@
 //! From text to text: every combination's file is loaded, planned and displayed. Reads from memory, so that only our own
 //! work is measured.
 
-#![expect(missing_docs, reason = "criterion's macros make public functions")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by a panic")]
 
 use std::collections::BTreeMap;

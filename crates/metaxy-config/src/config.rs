@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::decode::{Context, Decode};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::lake::Scope;
-use crate::node::{Entry, Node, Origin, Sources, Table, Value};
+use crate::node::{Entry, Node, Origin, Table, Value};
 use crate::options::{FeatureKey, Options, SelectionOptions};
 use crate::store::{self, DuckDbStore};
 use crate::system::System;
@@ -590,11 +590,5 @@ fn check_places(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
                 scope.context.report(diagnostic);
             }
         }
-    }
-}
-
-impl fmt::Debug for Sources {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sources").finish_non_exhaustive()
     }
 }

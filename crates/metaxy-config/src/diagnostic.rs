@@ -90,7 +90,7 @@ impl Diagnostic {
         self.help.as_deref()
     }
 
-    /// The stores that cannot be used because of it; none when it is about the whole configuration.
+    /// The stores it is about, which an error makes unusable; none when it is about the whole configuration.
     pub fn stores(&self) -> impl Iterator<Item = &str> {
         self.stores.iter().map(String::as_str)
     }

@@ -1,6 +1,6 @@
 //! A configuration as a tree in which every key and every value knows where it was written.
 //!
-//! Nothing here implements `Debug` or `Display`: a tree holds secrets until it is decoded.
+//! No value here implements `Debug` or `Display`: a tree holds secrets until it is decoded.
 
 use std::path::{Path, PathBuf};
 
@@ -46,6 +46,12 @@ impl Sources {
             }
             Origin::Variable(_) | Origin::Root => &self.current_dir,
         }
+    }
+}
+
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources").finish_non_exhaustive()
     }
 }
 
