@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::value::MASK;
+
 /// What kind of problem a [`Problem`] is; its text form is stable and may be matched on.
 ///
 /// ```
@@ -226,7 +228,7 @@ impl Problem {
     }
 
     pub(crate) fn invalid_object_path(path: &str, why: &str, scheme: &str) -> Self {
-        Self::new(Code::InvalidObjectPath, "data_path", ["the location `", &excerpt(path), "` ", why].concat())
+        Self::new(Code::InvalidObjectPath, "data_path", ["the location `", &location(path), "` ", why].concat())
             .help(["write `", scheme, "://bucket/prefix/`"].concat())
     }
 
@@ -252,7 +254,7 @@ impl Problem {
         Self::new(
             Code::ScopeMismatch,
             "scope",
-            ["the scope `", &excerpt(scope), "` does not cover the data path `", &excerpt(data_path), "`"].concat(),
+            ["the scope `", &location(scope), "` does not cover the data path `", &location(data_path), "`"].concat(),
         )
         .help("leave `scope` out: the secret is then scoped to the data path")
     }
@@ -291,6 +293,11 @@ impl Problem {
         Self::new(Code::NotApplicable, field, message).help(help)
     }
 
+    pub(crate) fn login_in_endpoint() -> Self {
+        Self::new(Code::ReservedOption, "endpoint", "the endpoint holds a login, which would be shown with it")
+            .help("write only `host:port`; the login goes into `key_id` and `secret`")
+    }
+
     pub(crate) fn secret_name_clash(name: &str) -> Self {
         Self::new(
             Code::SecretNameClash,
@@ -300,6 +307,17 @@ impl Problem {
         .help(
             "secret names are read without regard to case; give the catalog's and the storage's secret different names",
         )
+    }
+}
+
+/// A location for a message: what stands before an `@` may be a login that a person put there, so it is masked.
+fn location(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((before, after)) => {
+            let scheme = before.split_once("://").map_or("", |(scheme, _)| &before[..scheme.len() + 3]);
+            excerpt(&[scheme, MASK, "@", after].concat())
+        }
+        None => excerpt(text),
     }
 }
 

@@ -376,6 +376,9 @@ fn finish(
     mut secret: CreateSecret,
     scope: Option<String>,
 ) -> Result<ObjectStorage, Problems> {
+    if matches!(secret.get("endpoint"), Some(Value::Text(endpoint)) if endpoint.contains('@')) {
+        problems.push(Problem::login_in_endpoint());
+    }
     let storage = path.map(|path| {
         let create = if secret.is_empty() {
             None

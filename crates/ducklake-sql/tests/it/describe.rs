@@ -249,3 +249,16 @@ fn no_problem_shows_a_secret() {
     let catalog = Catalog::Sqlite(CatalogFile::new("/m").unwrap());
     assert!(Lake::on(catalog, LocalFolder::new("/d").unwrap()).build().is_ok());
 }
+
+#[test]
+fn a_login_in_a_location_is_masked() {
+    for path in ["s3://id:hunter2@bucket/lake", "id:hunter2/x@bucket", "r2://hunter2@b"] {
+        let mut spec = S3Spec::new("s3");
+        spec.data_path = Some(path.into());
+        assert!(!spec.check().unwrap_err().to_string().contains("hunter2"), "{path}");
+    }
+    let mut spec = S3Spec::new("s3");
+    spec.bucket = Some("b".into());
+    spec.endpoint = Some("https://id:hunter2@host:9000".into());
+    check(spec.check(), &[("endpoint", Code::ReservedOption)]);
+}
