@@ -1,6 +1,7 @@
 //! One snapshot per fixture: the masked configuration of a valid one, the diagnostics of an invalid one, the plan of a
 //! lake.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use ducklake_sql::{Mode, Reveal};
@@ -61,6 +62,23 @@ fn lakes() {
         let _ = write!(shown, "\n# json\n\n{json}");
         insta::assert_snapshot!(shown);
     });
+}
+
+#[test]
+fn there_is_a_lake_for_each_combination() {
+    let mut expected = BTreeSet::from(["motherduck-managed".to_owned()]);
+    for storage in ["s3", "r2", "gcs"] {
+        expected.insert(format!("motherduck-byob-{storage}"));
+    }
+    for catalog in ["duckdb", "sqlite", "postgres"] {
+        expected.extend(["local", "s3", "r2", "gcs"].map(|storage| format!("{catalog}-{storage}")));
+    }
+    let mut found = BTreeSet::new();
+    insta::glob!("../fixtures/lakes", "*.toml", |path| {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a fixture has a name");
+        found.insert(name.split_once("--").expect("catalog-storage--form").0.to_owned());
+    });
+    assert_eq!(found, expected);
 }
 
 #[test]
