@@ -5,9 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by a panic")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use ducklake_sql::{
-    Catalog, CatalogFile, Lake, LocalFolder, Mode, Reveal, Session, Setting, Statement, Value,
-};
+use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Reveal, Session, Setting, Statement, Value};
 use metaxy_store_duckdb::Store;
 
 fn typed(statements: &[Statement], undo: &[Statement]) {
