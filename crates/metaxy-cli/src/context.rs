@@ -38,6 +38,14 @@ impl Context {
         self.store.as_deref().unwrap_or(&config.store)
     }
 
+    /// Fails when a store was named that is not configured.
+    pub(crate) fn refuse_unknown_store(&self, config: &Config) -> Result<(), Error> {
+        match self.store.as_deref().map(|name| config.store(name)) {
+            Some(Err(error)) if error.is_unknown() => Err(Error::store(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// The store that is meant, and the warnings about it said.
     pub(crate) fn store<'a>(&self, loaded: &'a Loaded, printer: &mut Printer) -> Result<&'a DuckDbStore, Error> {
         let name = self.store_name(&loaded.config);

@@ -21,7 +21,7 @@ pub(crate) const INIT: &str = "\
 Examples:
   metaxy init                                          Ask, when there is a terminal
   metaxy init --catalog sqlite --storage local
-  metaxy init --catalog postgres --storage s3 --path lake/metaxy.toml
+  metaxy init --catalog postgres --storage s3 --path prod.toml
   metaxy init --catalog motherduck --storage none      MotherDuck keeps everything
 
 Passwords and keys are never written: the file refers to ${VARIABLES}.";
@@ -37,7 +37,7 @@ pub(crate) const PREVIEW: &str = "\
 Examples:
   metaxy preview                                 What opening the default store to write would run
   metaxy preview --store prod --mode read
-  metaxy preview --reveal-secrets | duckdb       Attach the lake without Metaxy
+  (metaxy preview --reveal-secrets; echo 'SHOW TABLES;') | duckdb
 
 Neither a database nor the network is touched.";
 

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow::compute::cast;
 use arrow::csv;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -28,7 +29,7 @@ pub(crate) fn print(
     format: RowFormat,
     printer: &mut Printer,
 ) -> Result<(), Error> {
-    let batches = batches.map(|batch| batch.map_err(Error::Lake));
+    let batches = batches.map(|batch| Ok(map_columns(&batch.map_err(Error::Lake)?, widened)?));
     match format {
         RowFormat::Table => table(schema, batches, printer),
         RowFormat::Json => json(batches, printer),
@@ -101,6 +102,14 @@ fn map_columns(
     let fields = schema.fields().iter().zip(&columns);
     let fields = fields.map(|(field, column)| Field::new(field.name(), column.data_type().clone(), true));
     RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns)
+}
+
+/// A HUGEINT has up to 39 digits, but comes as a decimal of 38, to which it would be cut.
+fn widened(_: &Arc<Field>, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match column.data_type() {
+        DataType::Decimal128(38, 0) => cast(column, &DataType::Decimal256(39, 0)),
+        _ => Ok(Arc::clone(column)),
+    }
 }
 
 /// A column as the texts that a table shows.

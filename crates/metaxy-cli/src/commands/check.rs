@@ -22,6 +22,7 @@ pub(crate) fn run(args: &Check, context: &Context, printer: &mut Printer) -> Res
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     match &read {
         Ok(loaded) if errors == 0 => {
+            context.refuse_unknown_store(&loaded.config)?;
             let stores = loaded.config.store_names().count();
             let Some(file) = &loaded.config.config_file else {
                 return if stores == 0 { Err(Error::NoConfiguration) } else { Ok(Exit::Done) };

@@ -27,7 +27,12 @@ pub(crate) fn run(args: &Init, printer: &mut Printer) -> Result<Exit, Error> {
     if !variables.is_empty() {
         printer.note(format_args!("set {}, in the environment or in a file .env", variables.join(", ")));
     }
-    printer.note("then see `metaxy check` and `metaxy preview`");
+    let option = if args.path.as_os_str() == "metaxy.toml" {
+        String::new()
+    } else {
+        format!(" --config-file {}", args.path.display())
+    };
+    printer.note(format_args!("then see `metaxy check{option}` and `metaxy preview{option}`"));
     Ok(Exit::Done)
 }
 

@@ -66,7 +66,10 @@ impl<'a> Listed<'a> {
     }
 
     fn info(&self) -> String {
-        [self.catalog.unwrap_or("-"), " → ", self.storage.unwrap_or("-")].concat()
+        match (self.catalog, self.storage) {
+            (Some(catalog), Some(storage)) => [catalog, " → ", storage].concat(),
+            _ => "-".to_owned(),
+        }
     }
 
     fn json(&self) -> serde_json::Value {

@@ -1,0 +1,8 @@
+//! The program `metaxy`, through the program itself.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by a panic")]
+
+mod combinations;
+mod output;
+mod run;
+mod sessions;

@@ -1,0 +1,91 @@
+//! Sessions at a shell, each a file of `tests/sessions`: what is typed there, and in the snapshot what is answered.
+//!
+//! A session is a list of lines of this kind, each in a shell's words:
+//!
+//! - `metaxy …`, with `NAME=value` before it and `echo text |` before that;
+//! - `cp FIXTURE FILE`, from `tests/fixtures`, `{SECRET}` replaced by a secret; `mkdir FOLDER`; `ls`;
+//! - `# …`, a comment.
+
+use std::fs;
+use std::path::Path;
+
+use metaxy_testkit::{MARKER, SNAPSHOT_FILTERS, TempDir};
+
+use crate::run::{SECRET, metaxy, run};
+
+#[test]
+fn sessions() {
+    insta::with_settings!({ filters => SNAPSHOT_FILTERS.iter().copied(), omit_expression => true }, {
+        insta::glob!("../sessions", "*.txt", |path| {
+            let session = fs::read_to_string(path).expect("a readable session");
+            insta::assert_snapshot!(check(&session));
+        });
+    });
+}
+
+/// Runs a session; its lines, each with what was answered.
+fn check(session: &str) -> String {
+    let folder = TempDir::new();
+    let mut transcript = String::new();
+    for line in session.lines() {
+        transcript += if line.is_empty() || line.starts_with('#') { "" } else { "$ " };
+        transcript += line;
+        transcript += "\n";
+        transcript += &typed(line, &folder);
+    }
+    transcript
+}
+
+fn typed(line: &str, folder: &TempDir) -> String {
+    let words = words(line);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["#", ..] => String::new(),
+        ["cp", fixture, file] => {
+            let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(fixture);
+            let text = fs::read_to_string(&fixture).unwrap_or_else(|error| panic!("{}: {error}", fixture.display()));
+            folder.write(file, text.replace(SECRET, MARKER));
+            String::new()
+        }
+        ["mkdir", name] => {
+            fs::create_dir(folder.join(name)).expect("a new folder");
+            String::new()
+        }
+        ["ls"] => folder.files().join("\n") + "\n",
+        ["echo", input, "|", command @ ..] => program(command, input, folder),
+        command => program(command, "", folder),
+    }
+}
+
+fn program(words: &[&str], input: &str, folder: &TempDir) -> String {
+    let program = words.iter().position(|word| *word == "metaxy").unwrap_or_else(|| panic!("no command: {words:?}"));
+    let mut command = metaxy(folder, &words[program + 1..]);
+    for variable in &words[..program] {
+        let (name, value) = variable.split_once('=').unwrap_or_else(|| panic!("no variable: {variable}"));
+        command.env(name, value.replace(SECRET, MARKER));
+    }
+    // Only what runs SQL needs extensions; a preview would show where they are.
+    if words.contains(&"sql") {
+        command.env("METAXY_EXTENSION_DIRECTORY", metaxy_testkit::deps().extensions());
+    }
+    run(&mut command, input).transcript()
+}
+
+/// The words of a line, as a shell reads them: `'…'` is one word, and `\n` in it is a new line.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut is_quoted = false;
+    for character in line.chars() {
+        match character {
+            '\'' => {
+                is_quoted = !is_quoted;
+                word.get_or_insert_default();
+            }
+            ' ' if !is_quoted => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    words.into_iter().map(|word| word.replace("\\n", "\n")).collect()
+}
