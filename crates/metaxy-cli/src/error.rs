@@ -45,7 +45,7 @@ pub(crate) enum Error {
     /// Rows cannot be printed in this format.
     #[error("the rows cannot be printed: {0}")]
     Rows(#[from] arrow::error::ArrowError),
-    /// The output cannot be written, or the input cannot be read.
+    /// The output cannot be written, or the terminal cannot be asked.
     #[error("{0}")]
     Io(#[from] io::Error),
 }

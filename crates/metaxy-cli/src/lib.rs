@@ -1,7 +1,7 @@
 //! The command `metaxy`: previews, checks and queries a DuckLake that `metaxy.toml` describes.
 //!
-//! It is thin: [arguments](args) say what can be asked, each command is one file of `commands`, and what it does is done by
-//! the crates below. Stdout is data, stderr is talk; the exit codes are those of `exit`.
+//! It is thin: `args` says what can be asked, each command is one file of `commands`, and what it does is done by the
+//! crates below. Stdout is data, stderr is talk; the exit codes are those of `exit`.
 
 mod args;
 mod commands;

@@ -80,11 +80,7 @@ impl Printer {
 
     /// Says why the command failed.
     pub(crate) fn error(&mut self, error: &Error) {
-        let diagnostics = match error {
-            Error::Diagnostics(diagnostics) => Some(diagnostics),
-            _ => None,
-        };
-        if let Some(diagnostics) = diagnostics {
+        if let Error::Diagnostics(diagnostics) = error {
             let style = style(self.err_has_color());
             self.say(format_args!("{}", diagnostics.render(style)));
             return;

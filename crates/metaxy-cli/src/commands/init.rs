@@ -71,14 +71,14 @@ fn choose(args: &Init) -> Result<(Catalog, Storage), Error> {
     let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
     let fits = |catalog: &Catalog| args.storage.is_none_or(|storage| go_together(*catalog, storage));
     let catalog = pick(
-        "Where is the tables' metadata?",
+        "The catalog, where the tables' metadata is",
         args.catalog,
         Catalog::value_variants().iter().copied().filter(fits).collect(),
         asks,
     )?;
     let fits = |storage: &Storage| go_together(catalog, *storage);
     let storage = pick(
-        "Where are the data files?",
+        "The storage, where the data files are",
         args.storage,
         Storage::value_variants().iter().copied().filter(fits).collect(),
         asks,

@@ -1,6 +1,7 @@
 //! `metaxy sql`: runs what a person typed on the attached lake.
 
 use std::io::Read as _;
+use std::path::Path;
 
 use arrow::array::AsArray as _;
 use arrow::datatypes::Int64Type;
@@ -18,7 +19,10 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
     let query = match args.query.as_str() {
         "-" => {
             let mut text = String::new();
-            std::io::stdin().lock().read_to_string(&mut text)?;
+            std::io::stdin()
+                .lock()
+                .read_to_string(&mut text)
+                .map_err(|error| Error::file("reading", Path::new("-"), error))?;
             text
         }
         text => text.to_owned(),
@@ -39,18 +43,14 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
 
 /// Runs the statements and prints the rows of the last one, or says how many it changed.
 fn print(connection: &Connection, query: &str, args: &Sql, printer: &mut Printer) -> Result<(), Error> {
-    let mut rows = connection.query(Statements::typed_by_a_person(query)).map_err(Error::Lake)?;
+    // Asked first, since another statement would end the stream of rows.
+    let is_query = is_query(connection, query)?;
+    let rows = connection.query(Statements::typed_by_a_person(query)).map_err(Error::Lake)?;
     let schema = rows.schema();
-    if !rows::is_answer(&schema) {
+    if is_query || !rows::is_answer(&schema) {
         return rows::print(&schema, rows, args.format, printer);
     }
-    // One row at most, unless it is a query that looks like this; only the engine can tell.
-    let batches: Vec<_> = rows.by_ref().collect();
-    drop(rows);
-    if is_query(connection, query)? {
-        return rows::print(&schema, batches.into_iter(), args.format, printer);
-    }
-    for batch in batches {
+    for batch in rows {
         let batch = batch.map_err(Error::Lake)?;
         let counts = batch.column(0).as_primitive_opt::<Int64Type>();
         for count in counts.into_iter().flatten().flatten() {
@@ -60,7 +60,7 @@ fn print(connection: &Connection, query: &str, args: &Sql, printer: &mut Printer
     Ok(())
 }
 
-/// Whether all of the statements are queries.
+/// Whether the engine takes all of the statements for queries: one may have columns like those of an answer.
 fn is_query(connection: &Connection, statements: &str) -> Result<bool, Error> {
     let question = Statements::fixed("SELECT json_serialize_sql(?::VARCHAR) LIKE '{\"error\":false%'");
     let rows = connection.query(question.with_text("statements", statements)).map_err(Error::Lake)?;
