@@ -145,8 +145,8 @@ impl Lake {
     /// The statements that attach the lake, in order, and the checks to make after them.
     ///
     /// The order: settings that decide how extensions are found, extensions, the other settings, the catalog's secret,
-    /// the storage's secret, the lake's secret, `ATTACH`, `USE`. MotherDuck has its own. A lake that
-    /// [can only be read](Self::is_read_only) gives a plan for reading in either mode.
+    /// the storage's secret, a probe of the storage where it is to be written, the lake's secret, `ATTACH`, `USE`.
+    /// MotherDuck has its own. A lake that [can only be read](Self::is_read_only) gives a plan for reading in either mode.
     pub fn plan(&self, session: &Session, mode: Mode) -> Plan {
         let mode = if self.is_read_only() { Mode::Read } else { mode };
         let (extensions, own_setting) = match &self.0 {
@@ -213,6 +213,9 @@ impl Attached {
         }
         if let Storage::Object(storage) = &self.storage {
             statements.extend(storage.create.clone().map(Statement::CreateSecret));
+            if mode == Mode::Write {
+                statements.push(Statement::ProbeStorage(storage.path.clone()));
+            }
         }
         let name = generated_name(&self.owner, &self.alias);
         let alias = self.alias.ident().clone();
@@ -224,12 +227,10 @@ impl Attached {
             options: self.attach_options(mode),
         }));
         statements.push(Statement::Use(alias.clone()));
-        let mut checks = vec![Check::IsDuckLake { alias: alias.clone(), catalog: self.catalog.kind() }];
-        checks.push(Check::DataPath { alias, expected: self.storage.data_path().to_owned() });
-        if let (Mode::Write, Storage::Object(storage)) = (mode, &self.storage) {
-            checks.push(Check::Storage { data_path: storage.path.to_string() });
-        }
-        checks
+        vec![
+            Check::IsDuckLake { alias: alias.clone(), catalog: self.catalog.kind() },
+            Check::DataPath { alias, expected: self.storage.data_path().to_owned() },
+        ]
     }
 
     /// The secret through which the lake is attached. It holds no credential: DuckDB shows a `METADATA_PATH` in clear.

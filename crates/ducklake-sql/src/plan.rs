@@ -160,11 +160,6 @@ pub enum Check {
         /// The kind its catalog has to be of.
         catalog: CatalogKind,
     },
-    /// The storage answers: with inlining, everything up to the first larger insert succeeds on one that does not.
-    Storage {
-        /// The configured data path.
-        data_path: String,
-    },
     /// The lake's data path is this place, however it is spelt.
     DataPath {
         /// The name the lake is attached under.
@@ -179,7 +174,6 @@ impl Check {
     pub fn purpose(&self) -> &'static str {
         match self {
             Self::IsDuckLake { .. } => "the alias is a lake, with a catalog of the configured kind",
-            Self::Storage { .. } => "the bucket can be reached with the credentials",
             Self::DataPath { .. } => "the lake's stored data path is the configured one",
         }
     }
@@ -191,9 +185,6 @@ impl Check {
             Self::IsDuckLake { alias, .. } => {
                 Sql::fixed("SELECT catalog_type FROM ducklake_settings(?)").with_text("alias", alias.as_str())
             }
-            // Lists one name that no file has: the cheapest question that a bucket answers.
-            Self::Storage { data_path } => Sql::fixed("SELECT count(*)::VARCHAR FROM glob(?)")
-                .with_text("data_path", [data_path, "metaxy-probe-*"].concat()),
             Self::DataPath { alias, .. } => {
                 // The catalog's own word: the settings would repeat a path that was given over it.
                 Sql::fixed("SELECT value FROM ducklake_options(?) WHERE option_name = 'data_path'")

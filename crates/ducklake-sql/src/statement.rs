@@ -1,5 +1,6 @@
 //! The statements of a plan: what each is called, why it is there, whether it is sensitive, and how it is undone.
 
+use crate::path::ObjectPath;
 use crate::secret::CreateSecret;
 use crate::session::{Extension, Setting};
 use crate::sql::{Reveal, Sql, Writer};
@@ -21,6 +22,10 @@ pub enum Statement {
     Init(Secret),
     /// Creates a secret.
     CreateSecret(CreateSecret),
+    /// Asks whether the storage answers, before anything is created in the catalog.
+    ///
+    /// With inlining, everything up to the first larger insert would succeed on one that does not.
+    ProbeStorage(ObjectPath),
     /// Creates a lake in MotherDuck over a bucket of one's own.
     CreateDatabase(CreateDatabase),
     /// Attaches a lake.
@@ -44,6 +49,7 @@ impl Statement {
             Self::Load(_) => "load-extension",
             Self::Init(_) => "init-extension",
             Self::CreateSecret(_) => "create-secret",
+            Self::ProbeStorage(_) => "probe-storage",
             Self::CreateDatabase(_) => "create-database",
             Self::Attach(_) => "attach",
             Self::AttachMotherDuck => "attach-motherduck",
@@ -76,6 +82,7 @@ impl Statement {
                 _ if secret.in_motherduck() => "how MotherDuck's compute reaches the bucket, for the data path only",
                 _ => "how to reach the data files, for the data path only",
             },
+            Self::ProbeStorage(_) => "the bucket answers, or nothing is created",
             Self::CreateDatabase(_) => "the lake in MotherDuck, over your own bucket",
             Self::Attach(attach) if attach.read_only => "the lake, for reading only: creates nothing",
             Self::Attach(_) => "the lake; fails if the alias is taken, so that nothing lands elsewhere",
@@ -147,6 +154,11 @@ impl Statement {
                 sql.verbatim(statement, "/* hidden, since it may hold a secret */ SELECT NULL");
             }
             Self::CreateSecret(secret) => secret.write(sql),
+            Self::ProbeStorage(path) => {
+                // Lists one name that no file has: the cheapest question that a bucket answers.
+                let probe = Value::Text([path.as_str(), "metaxy-probe-*"].concat());
+                sql.keyword("FROM glob(").bind("data_path", &probe).keyword(")");
+            }
             Self::CreateDatabase(create) => {
                 sql.keyword("CREATE DATABASE IF NOT EXISTS ").ident(&create.name);
                 sql.keyword(" (TYPE DUCKLAKE, DATA_PATH ").literal(&create.data_path).keyword(")");

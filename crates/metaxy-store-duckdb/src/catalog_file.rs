@@ -49,16 +49,31 @@ impl CatalogFile {
         }
     }
 
-    /// Removes what a failed attempt left: an empty file that was not there, and the folders made for it if they are
-    /// empty. A file with anything in it stays, for it may be another process's lake by now.
+    /// Removes what a failed attempt left: a file without content that was not there, and the folders made for it if
+    /// they are empty.
     pub(crate) fn restore(self) {
-        if !self.existed && matches!(Content::of(&self.path), Ok(Content::Empty)) {
-            // Nothing is lost if this fails: an empty file is read as no lake.
-            drop(fs::remove_file(&self.path));
+        if !self.existed {
+            remove_without_content(&self.path);
         }
         for folder in self.made.iter().rev() {
             drop(fs::remove_dir(folder));
         }
+    }
+}
+
+/// Removes a file that is empty, or a DuckDB database that nothing was ever stored in. A file with anything in it stays,
+/// for it may be another process's lake by now.
+pub(crate) fn remove_without_content(path: &Path) {
+    /// Three headers; the first table adds a block of 256 KiB.
+    const EMPTY_DATABASE: u64 = 3 * 4096;
+    let is_without_content = match Content::of(path) {
+        Ok(Content::Empty) => true,
+        Ok(Content::DuckDb) => fs::metadata(path).is_ok_and(|metadata| metadata.len() <= EMPTY_DATABASE),
+        _ => false,
+    };
+    if is_without_content {
+        // Nothing is lost if this fails: there is no lake in such a file.
+        drop(fs::remove_file(path));
     }
 }
 

@@ -10,10 +10,13 @@ use std::sync::Arc;
 use ducklake_sql::{Check, Ident, Lake, Mode, Parameter, Plan, Session, Setting, Sql, Statement};
 use metaxy_config::{Config, Database};
 
-use crate::catalog_file::CatalogFile;
+use crate::catalog_file::{self, CatalogFile};
 use crate::connection::{Connection, engine_text};
 use crate::error::{Error, Kind};
 use crate::place;
+
+#[cfg(test)]
+mod tests;
 
 /// A lake, attached in a DuckDB instance of its own.
 ///
@@ -104,8 +107,8 @@ impl Store {
             return Ok(());
         };
         let all = 0..self.plan.statements().len();
-        run_all(&connection, &self.plan.undo(all, &self.home))?;
-        connection.close()
+        let undone = run_all(&connection, &self.plan.undo(all, &self.home));
+        connection.close().and(undone)
     }
 }
 
@@ -178,11 +181,15 @@ impl OpenOptions {
         let plan = lake.plan(session, mode);
         let creates = mode == Mode::Write && lake.creates_if_missing();
         let file = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates))?;
+        let new_database = database.filter(|file| !file.exists());
         match self.run(database, lake, plan, mode) {
             Ok(store) => Ok(store),
             Err(error) => {
                 if let Some(file) = file {
                     file.restore();
+                }
+                if let Some(file) = new_database {
+                    catalog_file::remove_without_content(file);
                 }
                 Err(error)
             }
@@ -226,7 +233,8 @@ impl OpenOptions {
         } else {
             (plan, failed, message)
         };
-        run_all(connection, &plan.undo(0..failed, home))?;
+        // Why it failed matters more than what the undoing has to say: the instance goes away with the error.
+        drop(run_all(connection, &plan.undo(0..failed, home)));
         Err(explain(&plan, failed, message, lake, self.install))
     }
 
@@ -240,6 +248,10 @@ impl OpenOptions {
                     connection.run(&install).map_err(|_| missing)?;
                     run()
                 }),
+                // A key that may not list can still read and write, which is all that a lake needs.
+                Statement::ProbeStorage(_) => {
+                    run().or_else(|message| if message.contains("AccessDenied") { Ok(0) } else { Err(message) })
+                }
                 _ => run(),
             };
             result.map_err(|message| (index, message))?;
@@ -279,13 +291,12 @@ fn current_database(connection: &Connection) -> Result<Ident, Error> {
     Ident::new(name.unwrap_or_default()).map_err(|problem| Error::query(problem.to_string()))
 }
 
+/// Runs every statement, also after one has failed; the first failure.
 fn run_all(connection: &Connection, statements: &[Statement]) -> Result<(), Error> {
-    for statement in statements {
-        connection
-            .run(&statement.to_sql())
-            .map_err(|message| Error::new(Kind::Statement { statement: statement.name(), message }))?;
-    }
-    Ok(())
+    statements.iter().fold(Ok(()), |before, statement| {
+        let failed = |message| Error::new(Kind::Statement { statement: statement.name(), message });
+        before.and(connection.run(&statement.to_sql()).map(drop).map_err(failed))
+    })
 }
 
 /// What the failure of a plan's statement means.
@@ -305,6 +316,7 @@ fn explain(plan: &Plan, failed: usize, message: String, lake: &Lake, install: bo
                 "an `init_sql` statement of an extension; its text and error are hidden, since they may hold a secret"
                     .to_owned(),
         },
+        Statement::ProbeStorage(path) => Kind::Storage { data_path: path.to_string(), message },
         Statement::Attach(_) if message.contains(NO_LAKE) => Kind::MissingLake(location(lake)),
         _ => Kind::Statement { statement: statement.name(), message },
     })
@@ -361,46 +373,6 @@ fn verify(connection: &Connection, check: &Check, lake: &Lake, warnings: &mut Ve
                 Err(Error::new(Kind::DataPath { stored, configured: expected.clone() }))
             }
         }
-        Check::Storage { data_path } => match found {
-            // A key that may not list can still read and write, which is all that a lake needs.
-            Err(message) if !message.contains("AccessDenied") => {
-                Err(Error::new(Kind::Storage { data_path: data_path.clone(), message }))
-            }
-            _ => Ok(()),
-        },
         _ => Err(Error::query(["a check that this version does not know: ", check.purpose()].concat())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ducklake_sql::{Catalog, CatalogFile, LocalFolder, Value};
-
-    use super::*;
-
-    #[test]
-    fn a_failed_plan_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        // A folder in the place of the file: everything up to the attach succeeds.
-        std::fs::create_dir(path("meta.sqlite")).unwrap();
-        let catalog = Catalog::Sqlite(CatalogFile::new(path("meta.sqlite")).unwrap());
-        let lake = Lake::on(catalog, LocalFolder::new(path("data")).unwrap()).build().unwrap();
-        let mut session = Session::default();
-        let extensions = std::env::var("METAXY_EXTENSION_DIRECTORY").unwrap();
-        session.settings.push(Setting::new("extension_directory", Value::from(extensions)).unwrap());
-
-        let instance = open_instance(None, &[], Mode::Write).unwrap();
-        let connection = Connection::new(instance, Arc::new(lake.plan(&session, Mode::Write)));
-        let home = current_database(&connection).unwrap();
-        let error = OpenOptions::default().run_plan(&connection, &lake, &home).unwrap_err();
-        assert!(error.to_string().starts_with("attach failed"), "{error}");
-        for query in [
-            "SELECT name FROM duckdb_secrets()",
-            "SELECT database_name FROM duckdb_databases() WHERE type = 'ducklake'",
-        ] {
-            assert_eq!(connection.text(&Sql::fixed(query)).unwrap(), None, "{query}");
-        }
-        assert_eq!(connection.text(&Sql::fixed("SELECT current_database()")).unwrap().as_deref(), Some("memory"));
     }
 }

