@@ -296,7 +296,8 @@ fn file_catalog(
         return scope.context.reject(at, messages::catalog_file(at.origin, kind, found.1));
     }
     let place = CatalogPlace::File(catalog(file.clone()).kind(), path::real(path, scope.system));
-    options.uri = Some(file.to_string());
+    // With its prefix, without which Python Metaxy makes a DuckDB file of a new SQLite catalog.
+    options.uri = Some([kind, ":", file.as_str()].concat());
     Some(ResolvedCatalog { shown: with_type(kind, &options), kind: CatalogOf::Attached(catalog(file)), place })
 }
 
