@@ -1,0 +1,105 @@
+//! What a process of its own does: this program again, which finds its step in a variable and its configuration in its
+//! working directory.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use arrow::array::StringArray;
+use arrow::datatypes::DataType;
+use ducklake_sql::{Mode, Reveal};
+use metaxy_config::{Config, LoadOptions, OsSystem};
+use metaxy_store_duckdb::Store;
+use metaxy_testkit::assert_no_leak;
+
+const STEP: &str = "METAXY_MATRIX_STEP";
+/// What a line of a child's report begins with.
+const REPORT: &str = "matrix: ";
+
+/// Runs a step in a process of its own, in a folder, with these variables and no others. What it reports, or all that
+/// it said when it failed; it shows no secret either way.
+pub(crate) fn run(
+    step: &str,
+    folder: &Path,
+    variables: &BTreeMap<&'static str, String>,
+) -> Result<Vec<String>, String> {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "child::child", "--nocapture"]).current_dir(folder);
+    let output = command.env_clear().envs(variables).env(STEP, step).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    assert_no_leak(&text, step);
+    if output.status.success() {
+        Ok(text.lines().filter_map(|line| line.strip_prefix(REPORT)).map(str::to_owned).collect())
+    } else {
+        Err(text)
+    }
+}
+
+/// No test of its own: a step, when this process is a child.
+#[test]
+fn child() {
+    let Ok(step) = env::var(STEP) else { return };
+    match step.as_str() {
+        "write" => write(),
+        "read" => read(),
+        other => panic!("no step `{other}`"),
+    }
+}
+
+/// A line of the child's report, on a line of its own whatever the test harness writes.
+fn report(line: &str) {
+    println!("\n{REPORT}{line}");
+}
+
+/// Opens the store that the configuration names.
+fn open(mode: Mode) -> (Store, Duration) {
+    let loaded = Config::load(&OsSystem, &LoadOptions::default()).unwrap();
+    let start = Instant::now();
+    let store = Store::open(&loaded.config, &loaded.config.store, mode).unwrap_or_else(|error| panic!("{error}"));
+    let time = start.elapsed();
+    assert_eq!(store.warnings(), [] as [&str; 0]);
+    // For the search for leaks.
+    println!("{store:?}\n{}", store.plan().display(Reveal::Masked));
+    (store, time)
+}
+
+/// The first column of a query's first row, as text.
+pub(crate) fn value(store: &Store, query: &'static str) -> String {
+    let batch = store.connection().query(query).unwrap().next().unwrap().unwrap();
+    let column = arrow::compute::cast(batch.column(0), &DataType::Utf8).unwrap();
+    column.as_any().downcast_ref::<StringArray>().unwrap().value(0).to_owned()
+}
+
+/// Creates the lake, and 10 000 rows in it: far more than what DuckLake keeps in the catalog.
+fn write() {
+    let (store, time) = open(Mode::Write);
+    let connection = store.connection();
+    connection.execute("CREATE TABLE sample (id BIGINT, name VARCHAR)").unwrap();
+    let rows = connection.execute("INSERT INTO sample SELECT range, 'name ' || range FROM range(10000)").unwrap();
+    assert_eq!(rows, 10_000);
+    connection.execute("INSERT INTO sample VALUES (10000, 'kept in the catalog')").unwrap();
+    connection.execute("DELETE FROM sample WHERE id < 100").unwrap();
+    store.close().unwrap();
+    report(&time.as_millis().to_string());
+}
+
+/// Reads what the other process wrote, now and as it was, is refused a write, and drops the table.
+fn read() {
+    const SUM: &str = "SELECT count(*) || ' ' || sum(id) FROM sample";
+    let (store, time) = open(Mode::Read);
+    assert_eq!(value(&store, SUM), "9901 50000050");
+    // One snapshot each: the lake, the table, the rows, one more row.
+    assert_eq!(value(&store, "SELECT count(*) || ' ' || sum(id) FROM sample AT (VERSION => 2)"), "10000 49995000");
+    let refused = store.connection().execute("INSERT INTO sample VALUES (1, 'no')").unwrap_err();
+    assert!(refused.to_string().contains("read-only"), "{refused}");
+    store.close().unwrap();
+
+    let (store, _) = open(Mode::Write);
+    store.connection().execute("DROP TABLE sample").unwrap();
+    assert_eq!(value(&store, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'sample'"), "0");
+    assert_eq!(value(&store, "SELECT count(*) FROM sample AT (VERSION => 3)"), "10001");
+    store.close().unwrap();
+    report(&time.as_millis().to_string());
+}

@@ -1,0 +1,15 @@
+//! Every combination of catalog, storage and credentials, and every option of them, against real servers.
+//!
+//! What depends on a process's variables, or has to be seen by a second process, runs in a child: this very program,
+//! see [`child`]. A child is given no variable that its case does not name, so nothing of the machine helps it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by a panic"
+)]
+
+mod case;
+mod child;
+mod combinations;
