@@ -70,7 +70,8 @@ fn table(
     printer: &mut Printer,
 ) -> Result<(), Error> {
     let as_cells = |batch: &RecordBatch| map_columns(batch, |_, column| as_cells(column));
-    let header = as_cells(&RecordBatch::new_empty(Arc::clone(schema)))?.schema();
+    let names = schema.fields().iter().map(|field| Field::new(cell(field.name()), DataType::Utf8, true));
+    let header = Arc::new(Schema::new(names.collect::<Vec<_>>()));
     let mut pending = Vec::new();
     let mut rows = 0;
     let mut is_first = true;
@@ -126,11 +127,14 @@ fn cell(value: &str) -> String {
     let mut width = 0;
     for character in value.chars() {
         width = if character == '\n' { 0 } else { width + 1 };
-        match width {
-            _ if width > TABLE_CELL + 1 => {}
-            _ if width > TABLE_CELL => cell.push('…'),
-            _ if character.is_control() && character != '\n' => cell.extend(character.escape_default()),
-            _ => cell.push(character),
+        if width == TABLE_CELL + 1 {
+            cell.push('…');
+        } else if width <= TABLE_CELL {
+            if character.is_control() && character != '\n' {
+                cell.extend(character.escape_default());
+            } else {
+                cell.push(character);
+            }
         }
     }
     cell
