@@ -199,6 +199,12 @@ impl Writer {
         self.quoted('\'', text.as_str())
     }
 
+    /// A whole number, for what DuckDB's grammar does not take as a parameter: the width of a type, a version.
+    pub fn number(&mut self, number: u64) -> &mut Self {
+        self.text.push_str(&number.to_string());
+        self
+    }
+
     /// A value: bound when executed, inline when displayed.
     pub fn bind(&mut self, name: &str, value: &Value) -> &mut Self {
         match value {

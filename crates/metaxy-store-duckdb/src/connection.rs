@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
+use arrow::error::ArrowError;
+use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use duckdb::types::{ToSqlOutput, Value as DuckDbValue, ValueRef};
-use ducklake_sql::{Parameter, Plan, Sql, Statement};
+use ducklake_sql::{Ident, Parameter, Plan, Sql, Statement};
 
 use crate::error::{Error, Kind};
+use crate::feature::Problem;
 
 /// A connection to the DuckDB instance that has the lake attached, the lake being the current database.
 ///
@@ -104,6 +106,45 @@ impl Connection {
         run().map(Option::flatten).map_err(|error| self.scrub(&error))
     }
 
+    /// The whole number in the first column of the only row; zero without a row.
+    pub(crate) fn number(&self, sql: &Sql) -> Result<i64, Error> {
+        let run = || {
+            let mut statement = self.inner.prepare(sql.text())?;
+            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
+            rows.next()?.map(|row| row.get::<_, i64>(0)).transpose()
+        };
+        run().map(Option::unwrap_or_default).map_err(|error| Error::query(self.scrub(&error)))
+    }
+
+    /// The rows of a query whose columns are all texts.
+    pub(crate) fn rows_of_text(&self, sql: &Sql) -> Result<Vec<Vec<Option<String>>>, Error> {
+        let run = || {
+            let mut statement = self.inner.prepare(sql.text())?;
+            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push((0..row.as_ref().column_count()).map(|index| row.get(index)).collect::<Result<_, _>>()?);
+            }
+            Ok(found)
+        };
+        run().map_err(|error| Error::query(self.scrub(&error)))
+    }
+
+    /// Appends batches to a temporary table that has exactly their columns.
+    pub(crate) fn append(
+        &self,
+        table: &Ident,
+        batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    ) -> Result<(), Error> {
+        let failed = |error: duckdb::Error| Error::query(self.scrub(&error));
+        let mut appender = self.inner.appender_to_catalog_and_db(table.as_str(), "temp", "main").map_err(failed)?;
+        for batch in batches {
+            let batch = batch.map_err(|error| Problem::Source(error.to_string()))?;
+            appender.append_record_batch(batch).map_err(failed)?;
+        }
+        appender.flush().map_err(failed)
+    }
+
     fn scrub(&self, error: &duckdb::Error) -> String {
         self.plan.scrub(&engine_text(error))
     }
@@ -152,10 +193,19 @@ impl std::fmt::Debug for Rows<'_> {
     }
 }
 
-impl Rows<'_> {
+impl<'c> Rows<'c> {
     /// The columns' names and types.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    /// The rows for whatever takes Arrow's own trait, [`Features::write`](crate::Features::write) among it.
+    pub fn into_reader(self) -> impl RecordBatchReader + use<'c> {
+        let schema = self.schema();
+        RecordBatchIterator::new(
+            self.map(|batch| batch.map_err(|error| ArrowError::ExternalError(error.into()))),
+            schema,
+        )
     }
 }
 

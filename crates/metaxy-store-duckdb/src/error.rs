@@ -7,6 +7,8 @@ use std::fmt;
 
 use metaxy_config::StoreError;
 
+use crate::feature::Problem;
+
 /// Why a store could not be opened, queried or closed.
 ///
 /// Ask the predicates what kind it is; its text is for people.
@@ -38,6 +40,8 @@ pub(crate) enum Kind {
     Statement { statement: &'static str, message: String },
     #[error("the query failed: {0}")]
     Query(String),
+    #[error("{0}")]
+    Feature(Problem),
     #[error("DuckDB could not be opened: {0}")]
     Open(String),
     #[error("{action} `{path}` failed: {message}")]
@@ -71,8 +75,14 @@ impl Error {
                 "write the stored path into the configuration, or name the catalog that belongs to this data path"
                     .to_owned(),
             ),
+            Kind::Feature(problem) => problem.help(),
             _ => None,
         }
+    }
+
+    /// Whether DuckDB refused a statement.
+    pub(crate) fn is_query(&self) -> bool {
+        matches!(*self.kind, Kind::Query(_))
     }
 
     /// Whether the configuration of the store is at fault; [`diagnostics`](Self::diagnostics) has the details.
@@ -141,6 +151,12 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::new(Kind::Feature(problem))
+    }
+}
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {

@@ -26,9 +26,14 @@
 mod catalog_file;
 mod connection;
 mod error;
+mod feature;
 mod place;
 mod store;
 
 pub use connection::{Connection, Rows};
 pub use error::Error;
+pub use feature::{
+    Change, Deletion, FeatureOptions, FeatureStatus, Features, Filter, Increment, Push, PushedGraph, ReadOptions,
+    ResolveOptions, Snapshot, UpdateCounts, Versions, WriteOptions,
+};
 pub use store::{OpenOptions, Store};

@@ -13,6 +13,7 @@ use metaxy_config::{Config, Database};
 use crate::catalog_file::{self, CatalogFile};
 use crate::connection::{Connection, engine_text};
 use crate::error::{Error, Kind};
+use crate::feature::register_hashes;
 use crate::place;
 
 #[cfg(test)]
@@ -283,6 +284,7 @@ fn open_instance(database: Option<&Path>, settings: &[Setting], mode: Mode) -> R
             (None, _) | (Some(_), Mode::Read) => duckdb::Connection::open_in_memory_with_flags(config),
         }
     };
+    let open = || open().and_then(|instance| register_hashes(&instance).map(|()| instance));
     open().map_err(|error| Error::new(Kind::Open(engine_text(&error))))
 }
 

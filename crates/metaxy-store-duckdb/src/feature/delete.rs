@@ -1,0 +1,95 @@
+//! Deleting rows, so that they come back or not; and whole tables.
+
+use ducklake_sql::{Sql, Value};
+use metaxy_feature::FeatureKey;
+
+use super::filter::Filter;
+use super::read::Latest;
+use super::table::At;
+use super::transaction::{now, retried};
+use super::{Features, id_columns};
+use crate::error::Error;
+
+/// How rows are deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Deletion {
+    /// They are marked, and a later write of the same ids brings them back.
+    #[default]
+    Soft,
+    /// They are gone, with the older rows of the same ids and version.
+    Hard,
+}
+
+impl Features<'_> {
+    /// Deletes the rows of a feature's current version that meet all the filters; without filters, all of them.
+    ///
+    /// Filters look at the latest row of each id. The number of rows that were marked or removed.
+    ///
+    /// ```no_run
+    /// use metaxy_store_duckdb::{Deletion, Features};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let features: Features<'_> = unreachable!();
+    /// features.delete(&"video".parse()?, &["size = 0".parse()?], Deletion::Soft)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the feature has no table, a filter does not fit it, or the lake cannot be written.
+    pub fn delete(&self, key: &FeatureKey, filters: &[Filter], deletion: Deletion) -> Result<usize, Error> {
+        self.must_write()?;
+        let ids = id_columns(self.definition(key)?.spec())?;
+        let version = self.feature_version(key)?;
+        retried(self.connection, || {
+            let table = self.table(key, At::Now)?;
+            let latest = Latest::of(&table, &ids, version);
+            latest.check(key, filters)?;
+            self.connection.execute(Sql::build(|sql| match deletion {
+                Deletion::Soft => {
+                    table.name().write(sql.keyword("INSERT INTO "));
+                    sql.keyword(" BY NAME SELECT r.* REPLACE (");
+                    table.write_time(sql, "metaxy_deleted_at", now());
+                    sql.keyword(" AS metaxy_deleted_at, CAST(NULL AS VARCHAR) AS metaxy_materialization_id) FROM ");
+                    latest.write(sql, filters);
+                }
+                Deletion::Hard => {
+                    let id = |sql: &mut ducklake_sql::Writer, table: &'static str| {
+                        for (index, id) in ids.iter().enumerate() {
+                            sql.keyword(if index == 0 { "{" } else { ", " }).ident(id).keyword(": ");
+                            sql.keyword(table).ident(id);
+                        }
+                        sql.keyword("}");
+                    };
+                    table.name().write(sql.keyword("DELETE FROM "));
+                    sql.keyword(" WHERE metaxy_feature_version = ").bind("feature version", &Value::from(version));
+                    // An older row must not come to light in the place of the one that is deleted.
+                    id(sql.keyword(" AND "), "");
+                    id(sql.keyword(" IN (SELECT "), "r.");
+                    Latest { deleted: true, ..latest }.write(sql.keyword(" FROM "), filters);
+                    sql.keyword(")");
+                }
+            }))
+        })
+    }
+
+    /// Drops the table of a feature, with the rows of every version.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or the lake cannot be written.
+    pub fn drop_table(&self, key: &FeatureKey) -> Result<(), Error> {
+        self.must_write()?;
+        self.definition(key)?;
+        retried(self.connection, || {
+            let name = self.table_name(key)?;
+            if !super::table::Table::exists(self.connection, &name)? {
+                let table = name.name().to_string();
+                return Err(super::Problem::MissingTable { feature: key.clone(), table }.into());
+            }
+            self.connection.execute(Sql::build(|sql| name.write(sql.keyword("DROP TABLE "))))?;
+            Ok(())
+        })
+    }
+}

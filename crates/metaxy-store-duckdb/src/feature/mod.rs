@@ -1,0 +1,213 @@
+//! The features of a graph in a lake: their rows, what is new or stale among them, and the record of the graph.
+//!
+//! Tables, columns, versions and hashes are those of Python Metaxy 0.1.11, so both share a lake. A write is one
+//! transaction and checks its rows before anything in the lake is touched; SQL comes from the one writer.
+
+mod delete;
+mod filter;
+mod hash;
+mod inlining;
+mod names;
+mod problem;
+mod read;
+mod resolve;
+mod stage;
+mod status;
+mod system;
+mod table;
+mod transaction;
+mod types;
+mod write;
+
+use ducklake_sql::{Ident, Mode};
+use metaxy_config::{Config, HashAlgorithm};
+use metaxy_feature::{
+    FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, GraphVersions, ProjectName, Truncation,
+};
+
+pub use self::delete::Deletion;
+pub use self::filter::Filter;
+pub use self::read::{ReadOptions, Snapshot, Versions};
+pub use self::resolve::{Change, Increment, ResolveOptions};
+pub use self::status::{FeatureStatus, UpdateCounts};
+pub use self::system::{Push, PushedGraph};
+pub use self::write::WriteOptions;
+
+pub(crate) use self::hash::register as register_hashes;
+pub(crate) use self::problem::Problem;
+
+use self::hash::Hashing;
+use self::names::{TableName, ident, idents};
+use self::problem::names;
+use self::table::{At, Table};
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::store::Store;
+
+/// How the features of a lake are kept; write `FeatureOptions { …, ..FeatureOptions::default() }`.
+///
+/// ```
+/// use metaxy_config::HashAlgorithm;
+/// use metaxy_store_duckdb::FeatureOptions;
+///
+/// let options = FeatureOptions { hash_algorithm: HashAlgorithm::Md5, ..FeatureOptions::default() };
+/// assert_eq!(options.truncation.length(), 8);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeatureOptions {
+    /// What rows are hashed with.
+    pub hash_algorithm: HashAlgorithm,
+    /// How many characters of a hash and of a version are kept.
+    pub truncation: Truncation,
+    /// The project whose version rows are marked with; that of each feature if `None`.
+    pub project: Option<ProjectName>,
+    /// What the names of feature tables begin with.
+    pub table_prefix: String,
+    /// Whether a write makes a table that is missing.
+    pub create_tables: bool,
+    /// Whether a new table keeps the versions of fields in maps; in structs otherwise.
+    pub maps: bool,
+}
+
+/// xxhash32 cut to 8 characters, no prefix, tables made when they are missing.
+impl Default for FeatureOptions {
+    fn default() -> Self {
+        Self {
+            hash_algorithm: HashAlgorithm::default(),
+            truncation: Truncation::default(),
+            project: None,
+            table_prefix: String::new(),
+            create_tables: true,
+            maps: false,
+        }
+    }
+}
+
+impl FeatureOptions {
+    /// What the configuration says for the store of this name.
+    ///
+    /// # Errors
+    ///
+    /// When the store is not configured, or the configuration of hashes or the project is not valid.
+    pub fn from_config(config: &Config, store: &str) -> Result<Self, Error> {
+        let store = config.store(store)?;
+        let project = config.project.as_deref().map(str::parse).transpose().map_err(Problem::Feature)?;
+        Ok(Self {
+            hash_algorithm: store.hash_algorithm,
+            truncation: Truncation::new(config.hash_truncation_length.into()).map_err(Problem::Feature)?,
+            project,
+            table_prefix: store.table_prefix.clone(),
+            create_tables: store.auto_create_tables,
+            maps: config.enable_map_datatype,
+        })
+    }
+}
+
+/// The features of a graph in the lake of a store; see [`Store::features`].
+#[derive(Debug)]
+pub struct Features<'s> {
+    connection: &'s Connection,
+    mode: Mode,
+    alias: Ident,
+    graph: &'s FeatureGraph,
+    versions: GraphVersions<'s>,
+    hashing: Hashing,
+    options: FeatureOptions,
+}
+
+impl Store {
+    /// The features of a graph in this lake.
+    ///
+    /// ```no_run
+    /// use metaxy_feature::{FeatureDefinition, FeatureGraph};
+    /// use metaxy_store_duckdb::{FeatureOptions, ReadOptions};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store: metaxy_store_duckdb::Store = unreachable!();
+    /// let text = "[[feature]]\nkey = 'video'\nid_columns = ['id']";
+    /// let graph = FeatureGraph::new(FeatureDefinition::from_toml(text, &"demo".parse()?)?)?;
+    /// let features = store.features(&graph, FeatureOptions::default())?;
+    /// for batch in features.read(&"video".parse()?, &ReadOptions::default())? {
+    ///     println!("{} rows", batch?.num_rows());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the hash algorithm is none that rows can be hashed with.
+    pub fn features<'s>(&'s self, graph: &'s FeatureGraph, options: FeatureOptions) -> Result<Features<'s>, Error> {
+        Ok(Features {
+            connection: self.connection(),
+            mode: self.plan().mode(),
+            alias: self.plan().alias().clone(),
+            graph,
+            versions: graph.versions(options.truncation),
+            hashing: Hashing::new(options.hash_algorithm, options.truncation)?,
+            options,
+        })
+    }
+}
+
+impl<'s> Features<'s> {
+    /// The graph.
+    pub fn graph(&self) -> &'s FeatureGraph {
+        self.graph
+    }
+
+    /// The versions of the graph's features.
+    pub fn versions(&self) -> &GraphVersions<'s> {
+        &self.versions
+    }
+
+    fn definition(&self, key: &FeatureKey) -> Result<&'s FeatureDefinition, Error> {
+        self.graph.get(key).ok_or_else(|| self.unknown(key))
+    }
+
+    fn unknown(&self, key: &FeatureKey) -> Error {
+        let known = names(self.graph.iter().map(|definition| definition.key().as_str()));
+        Problem::UnknownFeature { key: key.clone(), known }.into()
+    }
+
+    fn feature_version(&self, key: &FeatureKey) -> Result<&str, Error> {
+        let versions = self.versions.get(key).ok_or_else(|| self.unknown(key))?;
+        Ok(versions.feature.as_str())
+    }
+
+    fn project_version(&self, definition: &FeatureDefinition) -> String {
+        let project = self.options.project.as_ref().unwrap_or_else(|| definition.project());
+        self.versions.project(project).to_string()
+    }
+
+    fn table_name(&self, key: &FeatureKey) -> Result<TableName, Error> {
+        Ok(TableName::of(key, &self.alias, &self.options.table_prefix)?)
+    }
+
+    /// The table of a feature; an error if it is missing.
+    fn table(&self, key: &FeatureKey, at: At) -> Result<Table, Error> {
+        let name = self.table_name(key)?;
+        let found = Table::find(self.connection, &name, at)?;
+        found.ok_or_else(|| Problem::MissingTable { feature: key.clone(), table: name.name().to_string() }.into())
+    }
+
+    fn must_write(&self) -> Result<(), Error> {
+        if self.mode == Mode::Write { Ok(()) } else { Err(Problem::ReadMode.into()) }
+    }
+}
+
+/// The members of a feature's `*_by_field` structs, in the order of its specification.
+fn members(spec: &FeatureSpec) -> Result<Vec<Ident>, Problem> {
+    spec.fields().iter().map(|field| ident(&field.key.struct_key())).collect()
+}
+
+/// The same in the order in which a sample's hash joins them.
+fn sorted(members: &[Ident]) -> Vec<Ident> {
+    let mut members = members.to_vec();
+    members.sort_unstable();
+    members
+}
+
+fn id_columns(spec: &FeatureSpec) -> Result<Vec<Ident>, Problem> {
+    idents(spec.id_columns())
+}

@@ -1,0 +1,118 @@
+//! What is wrong with rows, tables, features and filters; each says where, and what to do next.
+
+use metaxy_feature::FeatureKey;
+
+/// Why a feature's rows could not be written, read or compared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("there is no feature `{key}` in the graph")]
+    UnknownFeature { key: FeatureKey, known: String },
+    #[error("the feature `{feature}` has no table `{table}` in the lake")]
+    MissingTable { feature: FeatureKey, table: String },
+    #[error("there is no table `{table}` for the feature `{feature}`, and none is to be created")]
+    NotCreated { feature: FeatureKey, table: String },
+    #[error("the store is open in read mode")]
+    ReadMode,
+    #[error("hash algorithm `{0}` is not supported")]
+    Algorithm(&'static str),
+    #[error("a name cannot be used in the lake: {0}")]
+    Name(String),
+    #[error("{0}")]
+    Feature(metaxy_feature::Error),
+
+    #[error("the rows could not be read: {0}")]
+    Source(String),
+    #[error("the rows for `{feature}` lack the columns {columns}")]
+    MissingColumns { feature: FeatureKey, columns: String },
+    #[error("the rows for `{feature}` have two columns `{column}` (the engine does not tell capitals apart)")]
+    SameColumn { feature: FeatureKey, column: String },
+    #[error("the column `{column}` of the rows for `{feature}` is of the type {found}, which a lake cannot hold")]
+    UnsupportedType { feature: FeatureKey, column: String, found: String },
+    #[error("the column `{column}` is {found}, but in the table of `{feature}` it is {expected}")]
+    WrongType { feature: FeatureKey, column: String, found: String, expected: String },
+    #[error("the table of `{feature}` has no columns {columns}")]
+    UnknownColumns { feature: FeatureKey, columns: String },
+    #[error("`{column}` of the rows for `{feature}` is {found}, and must be a struct or a map of texts")]
+    NotByField { feature: FeatureKey, column: &'static str, found: String },
+    #[error("`{column}` of the rows for `{feature}` lacks the fields {fields}")]
+    MissingFields { feature: FeatureKey, column: &'static str, fields: String },
+    #[error("`{column}` of the rows for `{feature}` has fields that the feature has not: {fields}")]
+    UnknownFields { feature: FeatureKey, column: &'static str, fields: String },
+    #[error("{count} of the rows for `{feature}` have no value in an id column ({columns})")]
+    NullIds { feature: FeatureKey, columns: String, count: i64 },
+    #[error("{count} ids are there more than once in the rows for `{feature}`, one of them {example}")]
+    DuplicateIds { feature: FeatureKey, count: i64, example: String },
+
+    #[error("the table `{table}` is no feature table any more: {what}")]
+    ForeignTable { table: String, what: String },
+    #[error("the table `{table}` was written with {written}, but the store is configured with {configured}")]
+    OtherHash { table: String, written: String, configured: String },
+    #[error(
+        "the lake is set to keep small writes in its catalog, which would take quotes and backslashes out of structs"
+    )]
+    Inlined,
+    #[error("another program changed the lake at the same time, {attempts} times: {message}")]
+    Conflict { attempts: u32, message: String },
+
+    #[error("`{text}` is no filter: {what} at character {at}")]
+    Filter { text: String, at: usize, what: String },
+    #[error("the filter `{filter}` names the column `{column}`, which the rows of `{feature}` do not have")]
+    FilterColumn { filter: String, column: String, feature: FeatureKey },
+
+    #[error("the feature `{0}` depends on no other, so its update needs samples")]
+    NoSamples(FeatureKey),
+    #[error("samples are for features that depend on no other, and `{0}` does")]
+    Samples(FeatureKey),
+    #[error("the dependencies of `{0}` share no id column to join by")]
+    NothingShared(FeatureKey),
+    #[error("the dependencies of `{feature}` both have the columns {columns}")]
+    Collision { feature: FeatureKey, columns: String },
+    #[error("`{feature}` aggregates `{upstream}`, but selects none of {columns}, by which its rows are ordered")]
+    Unordered { feature: FeatureKey, upstream: FeatureKey, columns: String },
+    #[error("there is no snapshot `{0}` in the lake")]
+    UnknownSnapshot(String),
+    #[error("no feature of the graph belongs to the project `{0}`")]
+    EmptyProject(String),
+}
+
+impl Problem {
+    /// What to do about it, where that is known.
+    pub(crate) fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::UnknownFeature { known, .. } => ["the graph has ", known].concat(),
+            Self::MissingTable { .. } => {
+                "write rows of the feature first, or correct the store's `table_prefix`".into()
+            }
+            Self::NotCreated { .. } => {
+                "set `auto_create_tables = true`, or create it with the option of the write".into()
+            }
+            Self::ReadMode => "open it in write mode".into(),
+            Self::UnknownColumns { .. } => {
+                "leave them out, or let the write add them to the table (`WriteOptions::add_columns`)".into()
+            }
+            Self::MissingFields { .. } => "every field of the feature needs a version in every row".into(),
+            Self::UnknownFields { .. } => "leave them out, or add them to the feature's specification".into(),
+            Self::DuplicateIds { .. } => "write one row for each id".into(),
+            Self::OtherHash { written, .. } => {
+                ["configure the store with ", written, ", or write to a lake of its own"].concat()
+            }
+            Self::ForeignTable { .. } => {
+                "restore the column, or drop the table and write the feature's rows again".into()
+            }
+            Self::Inlined => "set `data_inlining_row_limit = 0` for the store, or leave it unset".into(),
+            Self::Conflict { .. } => "nothing was written; try again when the lake is less busy".into(),
+            Self::Filter { .. } => {
+                "a filter compares columns with values: `size > 10 AND (lang = 'en' OR lang IS NULL)`".into()
+            }
+            Self::Unordered { .. } => "add them to the dependency's `select`".into(),
+            Self::Collision { .. } => "rename them, or select others, in the dependencies".into(),
+            _ => return None,
+        })
+    }
+}
+
+/// Names in backticks, with commas: for messages.
+pub(crate) fn names<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
+    let quoted: Vec<String> = names.into_iter().map(|name| ["`", name.as_ref(), "`"].concat()).collect();
+    quoted.join(", ")
+}

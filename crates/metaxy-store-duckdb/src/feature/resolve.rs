@@ -1,0 +1,717 @@
+//! What is new, stale or orphaned among a feature's rows, found in one pass inside DuckDB.
+//!
+//! The pass looks at ids, versions of fields and row numbers only, at one snapshot of the lake. What it finds goes into
+//! a temporary table; the user's columns are fetched by row number, for the rows that come out.
+
+use std::collections::BTreeMap;
+
+use arrow::record_batch::RecordBatchReader;
+use ducklake_sql::{Ident, Sql, Value, Writer};
+use metaxy_feature::{Column, DepPlan, FeatureKey, FeaturePlan, Lineage};
+
+use super::filter::Filter;
+use super::hash::Hashing;
+use super::names::{TableName, ident, idents};
+use super::problem::{Problem, names};
+use super::read::Latest;
+use super::stage::{NamedColumn, Stage};
+use super::table::{At, BY_FIELD, ByField, Table};
+use super::{Features, id_columns, members, sorted};
+use crate::connection::{Connection, Rows};
+use crate::error::Error;
+
+/// How to look for an update; write `ResolveOptions { …, ..ResolveOptions::default() }`.
+#[derive(Debug, Clone, Default)]
+pub struct ResolveOptions {
+    /// Conditions on the rows of single features, upstream ones or the feature itself, by their stored columns.
+    pub filters: BTreeMap<FeatureKey, Vec<Filter>>,
+    /// Conditions on the rows of every feature that is looked at.
+    pub global_filters: Vec<Filter>,
+    /// Conditions on a feature's present rows that make one stale, whatever its versions say.
+    pub stale_if: Vec<Filter>,
+    /// Whether to take every row as new, without a look at the feature's present rows.
+    pub skip_comparison: bool,
+}
+
+/// What there is to do with a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// The feature has no row with these ids.
+    New,
+    /// It has one, made from other versions.
+    Stale,
+    /// It has one, but upstream there is none any more.
+    Orphaned,
+}
+
+impl Change {
+    /// Every kind of change.
+    pub const ALL: [Self; 3] = [Self::New, Self::Stale, Self::Orphaned];
+
+    fn number(self) -> u64 {
+        match self {
+            Self::New => 0,
+            Self::Stale => 1,
+            Self::Orphaned => 2,
+        }
+    }
+}
+
+/// What is new, stale and orphaned; see [`Features::resolve_update`].
+///
+/// It keeps what was found in a connection of its own, so the store can be written while its rows are read.
+#[derive(Debug)]
+pub struct Increment {
+    connection: Connection,
+    counts: [usize; 3],
+    queries: [Sql; 3],
+}
+
+impl Increment {
+    /// How many rows there are to do this with.
+    pub fn count(&self, change: Change) -> usize {
+        match change {
+            Change::New => self.counts[0],
+            Change::Stale => self.counts[1],
+            Change::Orphaned => self.counts[2],
+        }
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.counts == [0; 3]
+    }
+
+    /// The rows, as the engine produces them.
+    ///
+    /// New and stale ones have the ids, the columns of the upstream features, and the provenance with which to
+    /// write them; orphaned ones have the columns of the feature's table.
+    ///
+    /// # Errors
+    ///
+    /// When the lake cannot be read.
+    pub fn rows(&mut self, change: Change) -> Result<Rows<'_>, Error> {
+        let [new, stale, orphaned] = &self.queries;
+        let query = match change {
+            Change::New => new,
+            Change::Stale => stale,
+            Change::Orphaned => orphaned,
+        };
+        self.connection.query(query.clone())
+    }
+}
+
+impl Features<'_> {
+    /// Compares a feature's rows with those of the features it depends on.
+    ///
+    /// ```no_run
+    /// use metaxy_store_duckdb::{Change, Features, ResolveOptions};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let features: Features<'_> = unreachable!();
+    /// let mut increment = features.resolve_update(&"video/crop".parse()?, &ResolveOptions::default())?;
+    /// println!("{} new, {} stale", increment.count(Change::New), increment.count(Change::Stale));
+    /// for batch in increment.rows(Change::Stale)? {
+    ///     println!("{} rows", batch?.num_rows());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the feature depends on no other (see [`resolve_samples`](Self::resolve_samples)), an upstream feature has
+    /// no table, dependencies share no id column or both have a column, a filter does not fit, or a table was written
+    /// with another hash.
+    pub fn resolve_update(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<Increment, Error> {
+        let connection = self.connection.another()?;
+        let plan = self.plan(key)?;
+        let at = self.current_snapshot()?;
+        let sides = self.sides(&plan, options, &at)?;
+        Diff::new(self, plan, Expected::Upstream(sides), options, at)?.run(connection)
+    }
+
+    /// Compares the rows of a feature that depends on no other with samples: ids, `metaxy_provenance_by_field`, and
+    /// what else is to come out with them.
+    ///
+    /// # Errors
+    ///
+    /// When the feature depends on others, the samples do not fit it, a filter does not fit, or the table was written
+    /// with another hash.
+    pub fn resolve_samples(
+        &self,
+        key: &FeatureKey,
+        samples: impl RecordBatchReader,
+        options: &ResolveOptions,
+    ) -> Result<Increment, Error> {
+        let connection = self.connection.another()?;
+        let plan = self.plan(key)?;
+        if !plan.deps.is_empty() {
+            return Err(Problem::Samples(key.clone()).into());
+        }
+        let stage = Stage::fill(&connection, key, samples)?;
+        let members = members(plan.spec)?;
+        let [provenance, data_version] = BY_FIELD;
+        stage.check_ids(key, &id_columns(plan.spec)?)?;
+        super::write::by_field(&stage, key, data_version, &members)?;
+        let Some(by_field) = super::write::by_field(&stage, key, provenance, &members)? else {
+            return Err(Problem::MissingColumns { feature: key.clone(), columns: names([provenance]) }.into());
+        };
+        let (table, columns) = stage.keep();
+        let samples = Samples { table, columns, by_field };
+        let at = self.current_snapshot()?;
+        Diff::new(self, plan, Expected::Samples(samples), options, at)?.run(connection)
+    }
+
+    /// How many rows are new, stale and orphaned, without keeping them.
+    pub(crate) fn count_update(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<[usize; 3], Error> {
+        let plan = self.plan(key)?;
+        let at = self.current_snapshot()?;
+        let sides = self.sides(&plan, options, &at)?;
+        Diff::new(self, plan, Expected::Upstream(sides), options, at)?.count(self.connection)
+    }
+
+    fn plan(&self, key: &FeatureKey) -> Result<FeaturePlan<'_>, Error> {
+        self.graph.plan(key).ok_or_else(|| self.unknown(key))
+    }
+
+    /// The snapshot that every table is looked at, so that a write in between changes nothing.
+    fn current_snapshot(&self) -> Result<At, Error> {
+        let snapshot = self.connection.number(&Sql::build(|sql| {
+            sql.keyword("SELECT id FROM ducklake_current_snapshot(");
+            sql.bind("lake", &Value::from(self.alias.as_str())).keyword(")");
+        }))?;
+        Ok(At::Snapshot(snapshot))
+    }
+
+    /// The upstream tables, required ones first.
+    fn sides(&self, plan: &FeaturePlan<'_>, options: &ResolveOptions, at: &At) -> Result<Vec<Side>, Error> {
+        let key = plan.spec.key();
+        if plan.deps.is_empty() {
+            return Err(Problem::NoSamples(key.clone()).into());
+        }
+        if plan.input_id_columns.is_empty() {
+            return Err(Problem::NothingShared(key.clone()).into());
+        }
+        let mut deps: Vec<&DepPlan<'_>> = plan.deps.iter().collect();
+        deps.sort_by_key(|dep| dep.dep.optional);
+        let mut sides: Vec<Side> = Vec::new();
+        for dep in deps {
+            let upstream = dep.upstream.key();
+            // Existence is a question of now; the columns are those of the snapshot.
+            self.table(upstream, At::Now)?;
+            let table = self.table(upstream, at.clone())?;
+            table.check_hash(self.connection, self.hashing, &members(dep.upstream)?)?;
+            let side = Side::new(plan, dep, table, self.feature_version(upstream)?, options)?;
+            for other in &sides {
+                let both = side.carried.iter().filter(|(_, name)| other.carried.iter().any(|(_, other)| other == name));
+                let both: Vec<&str> = both.map(|(_, name)| name.as_str()).collect();
+                if !both.is_empty() {
+                    return Err(Problem::Collision { feature: key.clone(), columns: names(both) }.into());
+                }
+            }
+            sides.push(side);
+        }
+        Ok(sides)
+    }
+}
+
+/// One dependency: its table, and what of it is needed.
+struct Side {
+    feature: FeatureKey,
+    table: Table,
+    ids: Vec<Ident>,
+    version: String,
+    optional: bool,
+    /// The stored names of the columns to join by, in the order of the plan.
+    keys: Vec<Ident>,
+    /// The members of its versions that fields of the feature depend on.
+    members: Vec<Ident>,
+    /// The user's columns that come out: stored names and new ones.
+    carried: Vec<(Ident, Ident)>,
+    /// Conditions on stored columns.
+    filters: Vec<Filter>,
+    /// Conditions on columns by their new names, and the stored name of each.
+    renamed_filters: Vec<Filter>,
+    stored: Vec<(Ident, Ident)>,
+    /// Of an aggregation, the stored names of the columns that rows are grouped by.
+    groups: Option<Vec<Ident>>,
+}
+
+impl Side {
+    fn new(
+        plan: &FeaturePlan<'_>,
+        plan_dep: &DepPlan<'_>,
+        table: Table,
+        version: &str,
+        options: &ResolveOptions,
+    ) -> Result<Self, Error> {
+        let (dep, upstream) = (plan_dep.dep, plan_dep.upstream);
+        let feature = upstream.key().clone();
+        let new_name = |stored: &Ident| -> Result<Ident, Problem> {
+            let column: Column = stored.as_str().parse().map_err(Problem::Feature)?;
+            ident(dep.renamed(&column).as_str())
+        };
+        let stored: Vec<(Ident, Ident)> =
+            table.user_columns().map(|name| Ok((name.clone(), new_name(name)?))).collect::<Result<_, Problem>>()?;
+        let find = |column: &Column| -> Result<Ident, Problem> {
+            let found = stored.iter().find(|(_, new)| new.as_str() == column.as_str());
+            let missing = || Problem::ForeignTable {
+                table: table.name().name().to_string(),
+                what: ["it has no ", &names([column.as_str()])].concat(),
+            };
+            found.map(|(stored, _)| stored.clone()).ok_or_else(missing)
+        };
+        let columns = |columns: &[&Column]| columns.iter().map(|column| find(column)).collect::<Result<Vec<_>, _>>();
+        let groups = matches!(dep.lineage, Lineage::Aggregation { .. });
+        // Python keeps the selected columns, and those of the lineage or else the ids.
+        let kept_anyway = |name: &str| plan_dep.input_id_columns.iter().any(|column| column.as_str() == name);
+        let is_selected = |name: &str| {
+            dep.select.as_ref().is_none_or(|select| select.iter().any(|column| column.as_str() == name))
+                || kept_anyway(name)
+        };
+        let unordered: Vec<&str> =
+            plan_dep.id_columns.iter().map(|column| column.as_str()).filter(|name| !is_selected(name)).collect();
+        if groups && !unordered.is_empty() {
+            let columns = names(unordered);
+            return Err(Problem::Unordered { feature: plan.spec.key().clone(), upstream: feature, columns }.into());
+        }
+        let is_key = |name: &Ident| plan.input_id_columns.iter().any(|key| key.as_str() == name.as_str());
+        let carried = stored.iter().filter(|(_, new)| is_selected(new.as_str()) && !is_key(new)).cloned().collect();
+        let parents = plan.fields.iter().flat_map(|field| &field.parents);
+        let mut members: Vec<Ident> = Vec::new();
+        for parent in parents.filter(|parent| *parent.feature == feature) {
+            let member = ident(&parent.struct_key)?;
+            if !members.contains(&member) {
+                members.push(member);
+            }
+        }
+        let mut filters = options.global_filters.clone();
+        filters.extend(options.filters.get(&feature).into_iter().flatten().cloned());
+        let renamed_filters =
+            dep.filters.iter().flatten().map(|text| text.parse()).collect::<Result<Vec<Filter>, Error>>()?;
+        for filter in &renamed_filters {
+            let unknown = |name: &&str| !stored.iter().any(|(_, new)| new.as_str() == *name);
+            if let Some(column) = filter.columns().into_iter().find(unknown) {
+                let (filter, column) = (filter.to_string(), column.to_owned());
+                return Err(Problem::FilterColumn { filter, column, feature }.into());
+            }
+        }
+        let keys = columns(&plan.input_id_columns)?;
+        let groups = if groups { Some(columns(&plan_dep.input_id_columns)?) } else { None };
+        let ids = id_columns(upstream)?;
+        let side = Self {
+            feature,
+            ids,
+            version: version.to_owned(),
+            optional: dep.optional,
+            keys,
+            members,
+            carried,
+            filters,
+            renamed_filters,
+            groups,
+            stored,
+            table,
+        };
+        Latest::of(&side.table, &side.ids, &side.version).check(&side.feature, &side.filters)?;
+        Ok(side)
+    }
+
+    /// Writes the common table expressions that make `uN`: keys `k0…`, row number `rN`, versions `dN_0…`.
+    fn write(&self, sql: &mut Writer, number: u64, hashing: Hashing) {
+        sql.keyword(if self.groups.is_some() { "a" } else { "u" }).number(number).keyword(" AS (SELECT ");
+        let list = |sql: &mut Writer, columns: &[Ident], name: &'static str| {
+            for (index, column) in columns.iter().enumerate() {
+                sql.keyword("r.").ident(column).keyword(" AS ").keyword(name).number(index as u64).keyword(", ");
+            }
+        };
+        list(sql, &self.keys, "k");
+        if let Some(groups) = &self.groups {
+            list(sql, groups, "g");
+            list(sql, &self.ids, "o");
+        }
+        for (index, member) in self.members.iter().enumerate() {
+            let by_field = self.table.data_version();
+            by_field.write_member(sql, |sql| _ = sql.keyword("r.metaxy_data_version_by_field"), member);
+            sql.keyword(" AS d").number(number).keyword("_").number(index as u64).keyword(", ");
+        }
+        sql.keyword("r.rowid AS r").number(number).keyword(" FROM ");
+        Latest::of(&self.table, &self.ids, &self.version).write(sql, &self.filters);
+        let stored = |sql: &mut Writer, column: &Ident| {
+            let found = self.stored.iter().find(|(_, new)| new == column);
+            sql.keyword("r.").ident(found.map_or(column, |(stored, _)| stored));
+        };
+        for filter in &self.renamed_filters {
+            filter.write(sql.keyword(" AND "), &stored);
+        }
+        sql.keyword("), ");
+        if let Some(groups) = &self.groups {
+            self.write_groups(sql, number, groups.len(), hashing);
+        }
+    }
+
+    /// Writes what turns the versions of `aN` into those of its groups, and so makes `uN`.
+    fn write_groups(&self, sql: &mut Writer, number: u64, groups: usize, hashing: Hashing) {
+        let members = 0..self.members.len() as u64;
+        sql.keyword("g").number(number).keyword(" AS (SELECT ");
+        for group in 0..groups as u64 {
+            sql.keyword("g").number(group).keyword(", ");
+        }
+        for member in members.clone() {
+            hashing.write(sql, |sql| {
+                sql.keyword("string_agg(d").number(number).keyword("_").number(member).keyword(", '|' ORDER BY ");
+                for id in 0..self.ids.len() {
+                    sql.comma(id).keyword("o").number(id as u64).keyword(" NULLS LAST");
+                }
+                sql.keyword(")");
+            });
+            sql.keyword(" AS d").number(number).keyword("_").number(member).keyword(", ");
+        }
+        sql.keyword("count(*) AS rows FROM a").number(number).keyword(" GROUP BY ");
+        for group in 0..groups {
+            sql.comma(group).keyword("g").number(group as u64);
+        }
+        sql.keyword("), u").number(number).keyword(" AS (SELECT ");
+        for key in 0..self.keys.len() as u64 {
+            sql.keyword("a.k").number(key).keyword(", ");
+        }
+        for member in members {
+            sql.keyword("g.d").number(number).keyword("_").number(member).keyword(", ");
+        }
+        sql.keyword("a.r").number(number).keyword(" FROM a").number(number).keyword(" AS a JOIN g").number(number);
+        for group in 0..groups {
+            sql.keyword(if group == 0 { " AS g ON a.g" } else { " AND a.g" }).number(group as u64);
+            sql.keyword(" IS NOT DISTINCT FROM g.g").number(group as u64);
+        }
+        sql.keyword("), ");
+    }
+}
+
+/// Samples of a root feature, in a temporary table.
+struct Samples {
+    table: TableName,
+    columns: Vec<NamedColumn>,
+    by_field: ByField,
+}
+
+/// What the rows of the feature should be made from.
+enum Expected {
+    Upstream(Vec<Side>),
+    Samples(Samples),
+}
+
+/// The comparison of a feature's rows with what they should be.
+struct Diff<'g> {
+    plan: FeaturePlan<'g>,
+    /// The members of the feature's structs, in the order of its specification.
+    members: Vec<Ident>,
+    /// The columns that rows are joined and compared by.
+    keys: Vec<Ident>,
+    expected: Expected,
+    /// The feature's table, unless there is none or it is not to be compared.
+    current: Option<Table>,
+    ids: Vec<Ident>,
+    version: String,
+    filters: Vec<Filter>,
+    stale_if: Vec<Filter>,
+    hashing: Hashing,
+    by_field: ByField,
+}
+
+impl<'g> Diff<'g> {
+    fn new(
+        features: &Features<'_>,
+        plan: FeaturePlan<'g>,
+        expected: Expected,
+        options: &ResolveOptions,
+        at: At,
+    ) -> Result<Self, Error> {
+        let key = plan.spec.key();
+        let members = members(plan.spec)?;
+        let name = features.table_name(key)?;
+        let current = match Table::find(features.connection, &name, At::Now)? {
+            Some(_) if !options.skip_comparison => Table::find(features.connection, &name, at)?,
+            _ => None,
+        };
+        let ids = id_columns(plan.spec)?;
+        let keys = match expected {
+            Expected::Upstream(_) => idents(plan.input_id_columns.iter().copied())?,
+            Expected::Samples(_) => ids.clone(),
+        };
+        let version = features.feature_version(key)?.to_owned();
+        let mut filters = options.global_filters.clone();
+        filters.extend(options.filters.get(key).into_iter().flatten().cloned());
+        if let Some(table) = &current {
+            table.check_hash(features.connection, features.hashing, &members)?;
+            let latest = Latest::of(table, &ids, &version);
+            latest.check(key, &filters)?;
+            latest.check(key, &options.stale_if)?;
+            Latest::of(table, &keys, &version).check(key, &[])?;
+        }
+        let maps = if features.options.maps { ByField::Map } else { ByField::Struct(members.clone()) };
+        let by_field = match &current {
+            Some(table) if *table.provenance() == ByField::Map => ByField::Map,
+            Some(_) => ByField::Struct(members.clone()),
+            None => maps,
+        };
+        let hashing = features.hashing;
+        let stale_if = options.stale_if.clone();
+        Ok(Self { plan, members, keys, expected, current, ids, version, filters, stale_if, hashing, by_field })
+    }
+
+    fn count(&self, connection: &Connection) -> Result<[usize; 3], Error> {
+        let count = |change: Change| {
+            let count = connection.number(&Sql::build(|sql| {
+                self.write(sql.keyword("SELECT count(*) FROM ("));
+                sql.keyword(") WHERE change = ").number(change.number());
+            }))?;
+            Ok::<_, Error>(usize::try_from(count).unwrap_or_default())
+        };
+        let [new, stale, orphaned] = Change::ALL.map(count);
+        Ok([new?, stale?, orphaned?])
+    }
+
+    /// Compares, and keeps what is found.
+    fn run(self, connection: Connection) -> Result<Increment, Error> {
+        let found = TableName::temporary()?;
+        connection.execute(Sql::build(|sql| {
+            found.write(sql.keyword("CREATE TEMP TABLE "));
+            self.write(sql.keyword(" AS "));
+        }))?;
+        let count = |change: Change| {
+            let count = connection.number(&Sql::build(|sql| {
+                found.write(sql.keyword("SELECT count(*) FROM "));
+                sql.keyword(" WHERE change = ").number(change.number());
+            }))?;
+            Ok::<_, Error>(usize::try_from(count).unwrap_or_default())
+        };
+        let [new, stale, orphaned] = Change::ALL.map(count);
+        let counts = [new?, stale?, orphaned?];
+        let queries = Change::ALL.map(|change| Sql::build(|sql| self.write_rows(sql, &found, change)));
+        Ok(Increment { connection, counts, queries })
+    }
+
+    /// Writes the query of what changed: `change`, keys `k0…`, versions of fields `h0…`, of the sample `p`, and row numbers.
+    fn write(&self, sql: &mut Writer) {
+        sql.keyword("WITH ");
+        self.write_expected(sql);
+        let keys = 0..self.keys.len() as u64;
+        let rows = match &self.expected {
+            Expected::Upstream(sides) => sides.len() as u64,
+            Expected::Samples(_) => 1,
+        };
+        let Some(table) = &self.current else {
+            sql.keyword(" SELECT 0 AS change, e.*, CAST(NULL AS BIGINT) AS rc FROM p AS e");
+            return;
+        };
+        self.write_current(sql.keyword(", "), table);
+        sql.keyword(" SELECT CASE WHEN c.rc IS NULL THEN 0 WHEN e.present IS NULL THEN 2 ELSE 1 END AS change, ");
+        for key in keys.clone() {
+            sql.keyword("coalesce(e.k").number(key).keyword(", c.k").number(key).keyword(") AS k").number(key);
+            sql.keyword(", ");
+        }
+        for member in 0..self.members.len() as u64 {
+            sql.keyword("e.h").number(member).keyword(", ");
+        }
+        for row in 0..rows {
+            sql.keyword("e.r").number(row).keyword(", ");
+        }
+        sql.keyword("e.p, c.rc FROM p AS e FULL JOIN c ON ");
+        for key in keys {
+            sql.keyword(if key == 0 { "e.k" } else { " AND e.k" }).number(key).keyword(" = c.k").number(key);
+        }
+        sql.keyword(" WHERE c.rc IS NULL OR e.present IS NULL OR c.cp IS NULL OR e.p <> c.cp OR c.cs");
+    }
+
+    /// Writes `e` and `p`: what the rows should be.
+    fn write_expected(&self, sql: &mut Writer) {
+        match &self.expected {
+            Expected::Upstream(sides) => {
+                for (number, side) in sides.iter().enumerate() {
+                    side.write(sql, number as u64, self.hashing);
+                }
+                self.write_joined(sql, sides);
+            }
+            Expected::Samples(samples) => {
+                sql.keyword("e AS (SELECT TRUE AS present, ");
+                for (index, key) in self.keys.iter().enumerate() {
+                    sql.keyword("r.").ident(key).keyword(" AS k").number(index as u64).keyword(", ");
+                }
+                for (index, member) in self.members.iter().enumerate() {
+                    let column = |sql: &mut Writer| _ = sql.keyword("r.metaxy_provenance_by_field");
+                    samples.by_field.write_member(sql, column, member);
+                    sql.keyword(" AS h").number(index as u64).keyword(", ");
+                }
+                samples.table.write(sql.keyword("r.rowid AS r0 FROM "));
+                sql.keyword(" AS r)");
+            }
+        }
+        sql.keyword(", p AS (SELECT *, ");
+        self.hashing.write_joined(sql, &sorted(&self.members), |sql, member| {
+            let index = self.members.iter().position(|other| other == member).unwrap_or_default();
+            sql.keyword("h").number(index as u64);
+        });
+        sql.keyword(" AS p FROM e)");
+    }
+
+    /// Writes `e`: the dependencies joined, and the version of each field.
+    fn write_joined(&self, sql: &mut Writer, sides: &[Side]) {
+        let all_optional = sides.iter().all(|side| side.optional);
+        // Where every side may be missing, a key comes from the first that is not.
+        let key = |sql: &mut Writer, key: u64, sides: u64| {
+            sql.keyword("coalesce(");
+            for side in 0..if all_optional { sides } else { 1 } {
+                sql.keyword(if side == 0 { "u" } else { ", u" }).number(side).keyword(".k").number(key);
+            }
+            sql.keyword(")");
+        };
+        let keys = 0..self.keys.len() as u64;
+        sql.keyword("e AS (SELECT TRUE AS present, ");
+        for number in keys.clone() {
+            key(sql, number, sides.len() as u64);
+            sql.keyword(" AS k").number(number).keyword(", ");
+        }
+        for side in 0..sides.len() as u64 {
+            sql.keyword("u").number(side).keyword(".r").number(side).keyword(", ");
+        }
+        for (index, field) in self.plan.fields.iter().enumerate() {
+            sql.comma(index);
+            self.hashing.write(sql, |sql| {
+                let mut constant = [field.key.as_str(), "|", field.code_version].concat();
+                for parent in &field.parents {
+                    constant.extend(["|", &parent.name, "|"]);
+                    let found = sides.iter().enumerate().find_map(|(number, side)| {
+                        let is_member = |member: &Ident| member.as_str() == parent.struct_key;
+                        let member = side.members.iter().position(is_member)?;
+                        (side.feature == *parent.feature).then_some((number as u64, member as u64))
+                    });
+                    let Some((side, member)) = found else { continue };
+                    sql.bind("field", &Value::from(constant.as_str()));
+                    sql.keyword(if parent.optional { " || coalesce(u" } else { " || u" }).number(side);
+                    sql.keyword(".d").number(side).keyword("_").number(member);
+                    sql.keyword(if parent.optional { ", '') || " } else { " || " });
+                    constant.clear();
+                }
+                sql.bind("field", &Value::from(constant.as_str()));
+            });
+            sql.keyword(" AS h").number(index as u64);
+        }
+        sql.keyword(" FROM u0");
+        for (number, side) in sides.iter().enumerate().skip(1) {
+            let number = number as u64;
+            sql.keyword(match (all_optional, side.optional) {
+                (true, _) => " FULL JOIN u",
+                (_, true) => " LEFT JOIN u",
+                _ => " JOIN u",
+            });
+            sql.number(number).keyword(" ON ");
+            for one in keys.clone() {
+                key(sql.keyword(if one == 0 { "" } else { " AND " }), one, number);
+                sql.keyword(" = u").number(number).keyword(".k").number(one);
+            }
+        }
+        sql.keyword(")");
+    }
+
+    /// Writes `c`: the feature's present rows.
+    fn write_current(&self, sql: &mut Writer, table: &Table) {
+        // Several rows made of one upstream row are one row here; if they are not of one version, all are stale.
+        let collapsed = self.plan.deps.iter().any(|dep| matches!(dep.dep.lineage, Lineage::Expansion { .. }));
+        sql.keyword("c AS (SELECT ");
+        for (index, key) in self.keys.iter().enumerate() {
+            sql.keyword("r.").ident(key).keyword(" AS k").number(index as u64).keyword(", ");
+        }
+        sql.keyword(if collapsed {
+            "min(r.rowid) AS rc, CASE WHEN min(r.metaxy_provenance) = max(r.metaxy_provenance) \
+             THEN min(r.metaxy_provenance) END AS cp, coalesce(bool_or("
+        } else {
+            "r.rowid AS rc, r.metaxy_provenance AS cp, coalesce(("
+        });
+        for (index, filter) in self.stale_if.iter().enumerate() {
+            let column = |sql: &mut Writer, column: &Ident| _ = sql.keyword("r.").ident(column);
+            filter.write(sql.keyword(if index == 0 { "" } else { " OR " }), &column);
+        }
+        sql.keyword(if self.stale_if.is_empty() { "FALSE), FALSE) AS cs FROM " } else { "), FALSE) AS cs FROM " });
+        Latest::of(table, &self.ids, &self.version).write(sql, &self.filters);
+        if collapsed {
+            for key in 0..self.keys.len() {
+                sql.keyword(if key == 0 { " GROUP BY " } else { ", " }).number(key as u64 + 1);
+            }
+        }
+        sql.keyword(")");
+    }
+
+    /// Writes the query of the rows that changed in this way.
+    fn write_rows(&self, sql: &mut Writer, found: &TableName, change: Change) {
+        if change == Change::Orphaned
+            && let Some(table) = &self.current
+        {
+            table.write(sql.keyword("SELECT c.* FROM "), |sql| _ = sql.keyword("c"));
+            found.write(sql.keyword(" JOIN "));
+            sql.keyword(" AS f ON c.rowid = f.rc WHERE f.change = 2");
+            return;
+        }
+        self.write_columns(sql, found);
+        sql.keyword(" WHERE f.change = ").number(change.number());
+    }
+
+    /// Writes the query of rows to be made, but for which of them.
+    fn write_columns(&self, sql: &mut Writer, found: &TableName) {
+        sql.keyword("SELECT ");
+        for (index, key) in self.keys.iter().enumerate() {
+            sql.keyword("f.k").number(index as u64).keyword(" AS ").ident(key).keyword(", ");
+        }
+        let mut given = Vec::new();
+        match &self.expected {
+            Expected::Upstream(sides) => {
+                for (number, side) in sides.iter().enumerate() {
+                    for (stored, new) in &side.carried {
+                        sql.keyword("u").number(number as u64).keyword(".").ident(stored).keyword(" AS ").ident(new);
+                        sql.keyword(", ");
+                    }
+                }
+            }
+            Expected::Samples(samples) => {
+                let made = |name: &Ident| {
+                    self.keys.contains(name)
+                        || matches!(name.as_str(), "metaxy_provenance" | "metaxy_provenance_by_field")
+                };
+                for (column, _) in samples.columns.iter().filter(|(name, _)| !made(name)) {
+                    sql.keyword("u0.").ident(column).keyword(", ");
+                    given.push(column.as_str());
+                }
+            }
+        }
+        let by_field = |sql: &mut Writer| {
+            self.by_field.write_value(sql, &self.members, |sql, at| _ = sql.keyword("f.h").number(at as u64));
+        };
+        by_field(sql);
+        sql.keyword(" AS metaxy_provenance_by_field, f.p AS metaxy_provenance");
+        if !given.contains(&"metaxy_data_version_by_field") {
+            by_field(sql.keyword(", "));
+            sql.keyword(" AS metaxy_data_version_by_field");
+            if !given.contains(&"metaxy_data_version") {
+                sql.keyword(", f.p AS metaxy_data_version");
+            }
+        }
+        found.write(sql.keyword(" FROM "));
+        sql.keyword(" AS f");
+        let on = |sql: &mut Writer, number: u64| {
+            sql.keyword(" ON u").number(number).keyword(".rowid = f.r").number(number);
+        };
+        match &self.expected {
+            Expected::Upstream(sides) => {
+                for (number, side) in sides.iter().enumerate().filter(|(_, side)| !side.carried.is_empty()) {
+                    let number = number as u64;
+                    side.table.write(sql.keyword(" LEFT JOIN "), |sql| _ = sql.keyword("u").number(number));
+                    on(sql, number);
+                }
+            }
+            Expected::Samples(samples) => {
+                samples.table.write(sql.keyword(" LEFT JOIN "));
+                on(sql.keyword(" AS u0"), 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Rows from outside, put into a temporary table before anything in the lake is touched.
+//!
+//! They can be checked there, and written again when a transaction has to be retried. Batches go in one at a time; the
+//! engine spills the table to disk beyond its memory limit.
+
+use std::sync::Arc;
+
+use arrow::compute::cast;
+use arrow::datatypes::{Field, Schema};
+use arrow::error::ArrowError;
+use arrow::record_batch::{RecordBatch, RecordBatchReader};
+use ducklake_sql::{Ident, Sql};
+use metaxy_feature::FeatureKey;
+
+use super::names::{TableName, ident};
+use super::problem::{Problem, names};
+use super::types::ColumnType;
+use crate::connection::Connection;
+use crate::error::Error;
+
+/// A column: its name and type.
+pub(crate) type NamedColumn = (Ident, ColumnType);
+
+/// A temporary table of rows; it goes away with the value.
+#[derive(Debug)]
+pub(crate) struct Stage<'c> {
+    connection: &'c Connection,
+    table: TableName,
+    columns: Vec<NamedColumn>,
+    kept: bool,
+}
+
+impl<'c> Stage<'c> {
+    /// Reads rows to their end.
+    pub(crate) fn fill(
+        connection: &'c Connection,
+        feature: &FeatureKey,
+        mut rows: impl RecordBatchReader,
+    ) -> Result<Self, Error> {
+        let columns = columns(feature, &rows.schema())?;
+        let fields: Vec<_> = columns.iter().map(|(name, of)| Field::new(name.as_str(), of.arrow(), true)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let stage = Self { connection, table: TableName::temporary()?, columns, kept: false };
+        connection.execute(Sql::build(|sql| {
+            stage.table.write(sql.keyword("CREATE TEMP TABLE "));
+            for (index, (name, of)) in stage.columns.iter().enumerate() {
+                of.write(sql.keyword(if index == 0 { " (" } else { ", " }).ident(name).keyword(" "));
+            }
+            sql.keyword(")");
+        }))?;
+        let uniform = rows.by_ref().map(|batch| {
+            let batch = batch?;
+            let arrays = batch.columns().iter().zip(schema.fields());
+            let arrays = arrays.map(|(array, field)| {
+                let is_same = array.data_type() == field.data_type();
+                if is_same { Ok(Arc::clone(array)) } else { cast(array, field.data_type()) }
+            });
+            RecordBatch::try_new(Arc::clone(&schema), arrays.collect::<Result<_, ArrowError>>()?)
+        });
+        connection.append(stage.table.name(), uniform)?;
+        Ok(stage)
+    }
+
+    /// Leaves the table to the connection, with which it goes away.
+    pub(crate) fn keep(mut self) -> (TableName, Vec<NamedColumn>) {
+        self.kept = true;
+        (self.table.clone(), std::mem::take(&mut self.columns))
+    }
+
+    pub(crate) fn table(&self) -> &TableName {
+        &self.table
+    }
+
+    pub(crate) fn columns(&self) -> &[NamedColumn] {
+        &self.columns
+    }
+
+    pub(crate) fn column(&self, name: &str) -> Option<&NamedColumn> {
+        self.columns.iter().find(|(column, _)| column.as_str() == name)
+    }
+
+    /// Checks that every row has an id, and no two the same.
+    pub(crate) fn check_ids(&self, feature: &FeatureKey, ids: &[Ident]) -> Result<(), Error> {
+        let missing: Vec<&str> = ids.iter().map(Ident::as_str).filter(|id| self.column(id).is_none()).collect();
+        if !missing.is_empty() {
+            return Err(Problem::MissingColumns { feature: feature.clone(), columns: names(missing) }.into());
+        }
+        let nulls = self.connection.number(&Sql::build(|sql| {
+            self.table.write(sql.keyword("SELECT count(*) FROM "));
+            for (index, id) in ids.iter().enumerate() {
+                sql.keyword(if index == 0 { " WHERE " } else { " OR " }).ident(id).keyword(" IS NULL");
+            }
+        }))?;
+        if nulls > 0 {
+            let columns = names(ids.iter().map(Ident::as_str));
+            return Err(Problem::NullIds { feature: feature.clone(), columns, count: nulls }.into());
+        }
+        let twice = |sql: &mut ducklake_sql::Writer| {
+            self.table.write(columns_of(sql.keyword("SELECT "), ids).keyword(" FROM "));
+            columns_of(sql.keyword(" GROUP BY "), ids).keyword(" HAVING count(*) > 1");
+        };
+        let count = self.connection.number(&Sql::build(|sql| {
+            twice(sql.keyword("SELECT count(*) FROM ("));
+            sql.keyword(")");
+        }))?;
+        if count == 0 {
+            return Ok(());
+        }
+        let example = self.connection.text(&Sql::build(|sql| {
+            columns_of(sql.keyword("SELECT CAST(row("), ids).keyword(") AS VARCHAR) FROM (");
+            twice(sql);
+            sql.keyword(" LIMIT 1)");
+        }));
+        let example = example.map_err(Error::query)?.unwrap_or_default();
+        Err(Problem::DuplicateIds { feature: feature.clone(), count, example }.into())
+    }
+}
+
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        // Nothing is lost if this fails: the table goes away with the connection.
+        let table = Sql::build(|sql| self.table.write(sql.keyword("DROP TABLE IF EXISTS ")));
+        drop(self.connection.execute(table));
+    }
+}
+
+/// Writes columns with commas.
+pub(crate) fn columns_of<'s>(sql: &'s mut ducklake_sql::Writer, columns: &[Ident]) -> &'s mut ducklake_sql::Writer {
+    for (index, column) in columns.iter().enumerate() {
+        sql.comma(index).ident(column);
+    }
+    sql
+}
+
+/// The columns of rows, each of a type that a lake holds.
+fn columns(feature: &FeatureKey, schema: &Schema) -> Result<Vec<NamedColumn>, Problem> {
+    let mut columns: Vec<NamedColumn> = Vec::new();
+    for field in schema.fields() {
+        let name = ident(field.name())?;
+        if columns.iter().any(|(other, _)| other.as_str().eq_ignore_ascii_case(name.as_str())) {
+            return Err(Problem::SameColumn { feature: feature.clone(), column: name.to_string() });
+        }
+        let unsupported = || Problem::UnsupportedType {
+            feature: feature.clone(),
+            column: field.name().clone(),
+            found: field.data_type().to_string(),
+        };
+        columns.push((name, ColumnType::of(field.data_type()).ok_or_else(unsupported)?));
+    }
+    Ok(columns)
+}

@@ -1,0 +1,228 @@
+//! The record of graphs in the lake, shared with Python: which features a project had, and when.
+
+use std::collections::BTreeMap;
+
+use ducklake_sql::{Ident, Sql, Value};
+use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, FeatureVersions, Json, JsonObject};
+
+use super::names::TableName;
+use super::problem::Problem;
+use super::table::Table;
+use super::transaction::{now, retried};
+use super::{FeatureOptions, Features};
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::store::Store;
+
+const TABLE: &str = "metaxy_system__feature_versions";
+
+/// The version of Python Metaxy whose layout we write, for the tag that it keeps.
+const LAYOUT: &str = "0.1.11";
+
+/// What a push did; see [`Features::push`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Push {
+    /// The version of the project, also called its snapshot.
+    pub project_version: String,
+    /// Whether the project's latest record is of this version already.
+    pub already_pushed: bool,
+    /// The features whose record was made or brought up to date in it.
+    pub updated: Vec<FeatureKey>,
+}
+
+/// A graph that was pushed; see [`Store::history`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PushedGraph {
+    /// The project.
+    pub project: String,
+    /// The version of the project.
+    pub project_version: String,
+    /// When it was first recorded, in UTC, as in `2026-01-31 12:00:00.5`.
+    pub recorded_at: String,
+    /// How many features it has.
+    pub features: usize,
+}
+
+impl Features<'_> {
+    /// Records the features of the project, unless its latest record says the same.
+    ///
+    /// The tags are kept with them; the tag `metaxy` is ours, and also says how rows are hashed.
+    ///
+    /// # Errors
+    ///
+    /// When the graph has features of several projects and the options name none, or none of the project that they
+    /// name, or the lake cannot be written.
+    pub fn push(&self, tags: &BTreeMap<String, String>) -> Result<Push, Error> {
+        self.must_write()?;
+        let project = match &self.options.project {
+            Some(project) => project,
+            None => self.graph.project().map_err(Problem::Feature)?,
+        };
+        let own = self.versions.iter().filter(|(one, _)| !one.is_external() && one.project() == project);
+        let own: Vec<_> = own.collect();
+        if own.is_empty() {
+            return Err(Problem::EmptyProject(project.to_string()).into());
+        }
+        let project_version = self.versions.project(project).to_string();
+        let table = TableName::in_lake(&[&self.options.table_prefix, TABLE].concat(), &self.alias)?;
+        let tags = self.tags(tags);
+        retried(self.connection, || {
+            create(self.connection, &table)?;
+            let latest = self.connection.text(&Sql::build(|sql| {
+                table.write(sql.keyword("SELECT metaxy_project_version FROM "));
+                sql.keyword(" WHERE project = ").bind("project", &Value::from(project.as_str()));
+                sql.keyword(" ORDER BY recorded_at DESC NULLS FIRST LIMIT 1");
+            }));
+            let already_pushed = latest.map_err(Error::query)?.as_deref() == Some(project_version.as_str());
+            let recorded = if already_pushed {
+                self.recorded(&table, project.as_str(), &project_version)?
+            } else {
+                BTreeMap::new()
+            };
+            let is_new = |(definition, versions): &&(&FeatureDefinition, &FeatureVersions<'_>)| {
+                recorded.get(definition.key().as_str()).map(String::as_str) != Some(versions.definition.as_str())
+            };
+            let new: Vec<_> = own.iter().filter(is_new).collect();
+            if !new.is_empty() {
+                self.connection.execute(Sql::build(|sql| {
+                    table.write(sql.keyword("INSERT INTO "));
+                    sql.keyword(" BY NAME ");
+                    for (index, (definition, versions)) in new.iter().enumerate() {
+                        sql.keyword(if index == 0 { "SELECT " } else { " UNION ALL SELECT " });
+                        for (name, value) in record(definition, versions, &project_version, &tags) {
+                            sql.bind(name, &Value::from(value)).keyword(" AS ").keyword(name).keyword(", ");
+                        }
+                        sql.keyword("make_timestamp(").bind("recorded_at", &Value::from(now()));
+                        sql.keyword(") AS recorded_at");
+                    }
+                }))?;
+            }
+            let updated = new.iter().map(|(definition, _)| definition.key().clone()).collect();
+            Ok(Push { project_version: project_version.clone(), already_pushed, updated })
+        })
+    }
+
+    /// The definition versions that are recorded of a project's version, by feature.
+    fn recorded(&self, table: &TableName, project: &str, version: &str) -> Result<BTreeMap<String, String>, Error> {
+        let rows = self.connection.rows_of_text(&Sql::build(|sql| {
+            sql.keyword("SELECT feature_key, arg_max(metaxy_definition_version, recorded_at) FROM ");
+            table.write(sql);
+            sql.keyword(" WHERE project = ").bind("project", &Value::from(project));
+            sql.keyword(" AND metaxy_project_version = ").bind("version", &Value::from(version));
+            sql.keyword(" GROUP BY feature_key");
+        }))?;
+        let pair = |row: Vec<Option<String>>| <[Option<String>; 2]>::try_from(row).ok().map(|[key, of]| (key, of));
+        Ok(rows.into_iter().filter_map(pair).filter_map(|(key, of)| Some((key?, of?))).collect())
+    }
+
+    /// The tags as Python keeps them: the one called `metaxy` is JSON in a text.
+    fn tags(&self, tags: &BTreeMap<String, String>) -> String {
+        let own = [
+            ("version", LAYOUT.to_owned()),
+            ("hash_algorithm", self.hashing.algorithm().to_owned()),
+            ("hash_truncation_length", self.hashing.truncation().length().to_string()),
+        ];
+        let own: JsonObject = own.into_iter().map(|(name, value)| (name.to_owned(), Json::String(value))).collect();
+        let tags = tags.iter().map(|(name, value)| (name.clone(), Json::String(value.clone())));
+        let mut tags: JsonObject = tags.collect();
+        tags.insert("metaxy".to_owned(), Json::String(Json::Object(own).to_string()));
+        Json::Object(tags).to_string()
+    }
+}
+
+impl Store {
+    /// The graphs that were pushed into this lake, the latest first.
+    ///
+    /// # Errors
+    ///
+    /// When the lake cannot be read.
+    pub fn history(&self, options: &FeatureOptions) -> Result<Vec<PushedGraph>, Error> {
+        let Some(table) = self.feature_versions(options)? else { return Ok(Vec::new()) };
+        let rows = self.connection().rows_of_text(&Sql::build(|sql| {
+            sql.keyword(
+                "SELECT project, metaxy_project_version, CAST(min(recorded_at) AS VARCHAR), \
+                 CAST(count(DISTINCT feature_key) AS VARCHAR) FROM ",
+            );
+            table.write(sql);
+            sql.keyword(" GROUP BY project, metaxy_project_version ORDER BY min(recorded_at) DESC");
+        }))?;
+        let graph = |row: Vec<Option<String>>| {
+            let [project, project_version, recorded_at, features] =
+                <[_; 4]>::try_from(row.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>()).ok()?;
+            Some(PushedGraph { project, project_version, recorded_at, features: features.parse().ok()? })
+        };
+        Ok(rows.into_iter().filter_map(graph).collect())
+    }
+
+    /// The graph that was pushed with this version; without one, each feature as it was pushed last.
+    ///
+    /// # Errors
+    ///
+    /// When no such graph was pushed, a feature of it is not valid here, or the lake cannot be read.
+    pub fn load_graph(&self, options: &FeatureOptions, project_version: Option<&str>) -> Result<FeatureGraph, Error> {
+        let unknown = || Problem::UnknownSnapshot(project_version.unwrap_or("latest").to_owned());
+        let table = self.feature_versions(options)?.ok_or_else(unknown)?;
+        let rows = self.connection().rows_of_text(&Sql::build(|sql| {
+            sql.keyword("SELECT project, feature_spec, feature_schema, feature_class_path FROM ");
+            table.write(sql);
+            if let Some(version) = project_version {
+                sql.keyword(" WHERE metaxy_project_version = ").bind("version", &Value::from(version));
+            }
+            sql.keyword(" QUALIFY row_number() OVER (PARTITION BY feature_key ORDER BY recorded_at DESC) = 1");
+        }))?;
+        if rows.is_empty() {
+            return Err(unknown().into());
+        }
+        let definition = |row: Vec<Option<String>>| -> Result<FeatureDefinition, metaxy_feature::Error> {
+            let mut row = row.into_iter().map(Option::unwrap_or_default);
+            let mut next = || row.next().unwrap_or_default();
+            let project = next().parse()?;
+            let spec = FeatureSpec::from_json(&next())?;
+            let schema = Json::parse(&next())?.into_object().unwrap_or_default();
+            Ok(FeatureDefinition::new(spec, project).with_schema(schema).with_class_path(next()))
+        };
+        let definitions: Vec<_> =
+            rows.into_iter().map(definition).collect::<Result<_, _>>().map_err(Problem::Feature)?;
+        Ok(FeatureGraph::new(definitions).map_err(Problem::Feature)?)
+    }
+
+    fn feature_versions(&self, options: &FeatureOptions) -> Result<Option<TableName>, Error> {
+        let alias: &Ident = self.plan().alias();
+        let table = TableName::in_lake(&[&options.table_prefix, TABLE].concat(), alias)?;
+        Ok(Table::exists(self.connection(), &table)?.then_some(table))
+    }
+}
+
+fn create(connection: &Connection, table: &TableName) -> Result<(), Error> {
+    connection.execute(Sql::build(|sql| {
+        table.write(sql.keyword("CREATE TABLE IF NOT EXISTS "));
+        sql.keyword(
+            " (project VARCHAR, feature_key VARCHAR, metaxy_feature_version VARCHAR, \
+             metaxy_definition_version VARCHAR, recorded_at TIMESTAMP, feature_spec VARCHAR, feature_schema VARCHAR, \
+             feature_class_path VARCHAR, metaxy_project_version VARCHAR, tags VARCHAR, deleted_at TIMESTAMP)",
+        );
+    }))?;
+    Ok(())
+}
+
+/// The columns of a feature's record but for its time.
+fn record(
+    definition: &FeatureDefinition,
+    versions: &FeatureVersions<'_>,
+    project_version: &str,
+    tags: &str,
+) -> [(&'static str, String); 9] {
+    [
+        ("project", definition.project().to_string()),
+        ("feature_key", definition.key().to_string()),
+        ("metaxy_feature_version", versions.feature.to_string()),
+        ("metaxy_definition_version", versions.definition.to_string()),
+        ("feature_spec", definition.spec().to_json().to_string()),
+        ("feature_schema", Json::Object(definition.schema().clone()).to_string()),
+        ("feature_class_path", definition.class_path().unwrap_or_default().to_owned()),
+        ("metaxy_project_version", project_version.to_owned()),
+        ("tags", tags.to_owned()),
+    ]
+}

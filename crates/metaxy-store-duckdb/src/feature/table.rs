@@ -1,0 +1,322 @@
+//! A feature's table in the lake: what it is now, and how it is made and grows.
+//!
+//! Columns are addressed by name, never by position. A table keeps its STRUCT or MAP columns, whatever would be made
+//! today. Its comment records the hash that its rows were written with; Python Metaxy reads no comment.
+
+use ducklake_sql::{Ident, Sql, Text, Value, Writer};
+use metaxy_feature::{SYSTEM_COLUMNS, Truncation};
+
+use super::hash::Hashing;
+use super::names::{TableName, ident};
+use super::problem::{Problem, names};
+use super::types::{ColumnType, Simple};
+use crate::connection::Connection;
+use crate::error::Error;
+
+/// What the comment of a table begins with that says how its rows are hashed.
+const RECORD: &str = "metaxy hash: ";
+
+/// The struct or map columns and those of plain text, by what they hold.
+pub(crate) const BY_FIELD: [&str; 2] = ["metaxy_provenance_by_field", "metaxy_data_version_by_field"];
+
+/// A table of the lake as it is at some time.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    name: TableName,
+    at: At,
+    /// The type is `None` where a lake may hold it but we cannot make it.
+    columns: Vec<(Ident, Option<ColumnType>)>,
+    /// Of the columns in [`BY_FIELD`], in that order.
+    by_field: [ByField; 2],
+}
+
+/// When a table is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum At {
+    #[default]
+    Now,
+    Snapshot(i64),
+    /// A time that DuckDB reads, as in `2026-01-31 12:00:00+00`.
+    Time(String),
+}
+
+/// What the `*_by_field` columns of a table are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ByField {
+    /// Structs with these members.
+    Struct(Vec<Ident>),
+    /// Maps from text to text.
+    Map,
+}
+
+impl ByField {
+    /// What a column of this type is; `None` if it is no struct or map of texts.
+    pub(crate) fn of(found: &ColumnType) -> Option<Self> {
+        const TEXT: ColumnType = ColumnType::Simple(Simple::Text);
+        match found {
+            ColumnType::Struct(members) if members.iter().all(|(_, of)| *of == TEXT) => {
+                Some(Self::Struct(members.iter().map(|(name, _)| name.clone()).collect()))
+            }
+            ColumnType::Map(key, value) if **key == TEXT && **value == TEXT => Some(Self::Map),
+            _ => None,
+        }
+    }
+
+    /// Writes the version of one field, which is NULL where there is none.
+    pub(crate) fn write_member(&self, sql: &mut Writer, column: impl FnOnce(&mut Writer), member: &Ident) {
+        match self {
+            Self::Struct(members) if !members.contains(member) => _ = sql.keyword("CAST(NULL AS VARCHAR)"),
+            Self::Struct(_) => {
+                sql.keyword("struct_extract(");
+                column(sql);
+                write_key(sql.keyword(", "), member);
+                sql.keyword(")");
+            }
+            Self::Map => {
+                sql.keyword("element_at(");
+                column(sql);
+                write_key(sql.keyword(", "), member);
+                sql.keyword(")[1]");
+            }
+        }
+    }
+
+    /// Writes a value of this type, from the versions of fields.
+    pub(crate) fn write_value(&self, sql: &mut Writer, members: &[Ident], mut value: impl FnMut(&mut Writer, usize)) {
+        let map = *self == Self::Map;
+        sql.keyword(if map { "MAP {" } else { "{" });
+        for (index, member) in members.iter().enumerate() {
+            sql.comma(index);
+            if map {
+                write_key(sql, member);
+            } else {
+                sql.ident(member);
+            }
+            value(sql.keyword(": "), index);
+        }
+        sql.keyword("}");
+    }
+}
+
+/// Writes a field's name as a text.
+fn write_key(sql: &mut Writer, member: &Ident) {
+    // An identifier has no NUL, and that is all that a text must not have.
+    if let Ok(text) = Text::new(member.as_str()) {
+        sql.literal(&text);
+    }
+}
+
+impl Table {
+    /// The table of this name, if there is one.
+    pub(crate) fn find(connection: &Connection, name: &TableName, at: At) -> Result<Option<Self>, Error> {
+        if at == At::Now && !Self::exists(connection, name)? {
+            return Ok(None);
+        }
+        let rows = connection.query(Sql::build(|sql| {
+            name.write(sql.keyword("SELECT * FROM "));
+            at.write(sql);
+            sql.keyword(" LIMIT 0");
+        }))?;
+        let mut columns = Vec::new();
+        for field in rows.schema().fields() {
+            columns.push((ident(field.name())?, ColumnType::of(field.data_type())));
+        }
+        let foreign = |what: String| Problem::ForeignTable { table: name.name().to_string(), what };
+        let find = |wanted: &str| columns.iter().find(|(name, _)| name.as_str() == wanted);
+        let missing: Vec<&str> = SYSTEM_COLUMNS.into_iter().filter(|column| find(column).is_none()).collect();
+        if !missing.is_empty() {
+            return Err(foreign(["it has no ", &names(missing)].concat()).into());
+        }
+        let by_field = |column: &'static str| {
+            let found = find(column).and_then(|(_, of)| of.as_ref()).and_then(ByField::of);
+            found.ok_or_else(|| foreign(["its `", column, "` is no struct or map of texts"].concat()))
+        };
+        let [provenance, data_version] = BY_FIELD.map(by_field);
+        let by_field = [provenance?, data_version?];
+        Ok(Some(Self { name: name.clone(), at, columns, by_field }))
+    }
+
+    /// Whether there is a table of this name in the lake.
+    pub(crate) fn exists(connection: &Connection, name: &TableName) -> Result<bool, Error> {
+        Ok(Self::comment(connection, name)?.is_some())
+    }
+
+    /// The comment of a table, empty without one; `None` if there is no such table.
+    fn comment(connection: &Connection, name: &TableName) -> Result<Option<String>, Error> {
+        let sql = Sql::build(|sql| {
+            sql.keyword("SELECT coalesce(comment, '') FROM duckdb_tables() WHERE database_name = ");
+            sql.bind("database", &Value::from(connection.plan().alias().as_str()));
+            sql.keyword(" AND schema_name = 'main' AND table_name = ");
+            sql.bind("table", &Value::from(name.name().as_str()));
+        });
+        connection.text(&sql).map_err(Error::query)
+    }
+
+    /// Makes the table of a feature with these columns of the user's.
+    pub(crate) fn create(
+        connection: &Connection,
+        name: &TableName,
+        user_columns: &[(Ident, ColumnType)],
+        fields: &[Ident],
+        map: bool,
+        hashing: Hashing,
+    ) -> Result<Self, Error> {
+        let text = ColumnType::Simple(Simple::Text);
+        let by_field = if map {
+            ColumnType::Map(Box::new(text.clone()), Box::new(text.clone()))
+        } else {
+            ColumnType::Struct(fields.iter().map(|field| (field.clone(), text.clone())).collect())
+        };
+        let mut columns: Vec<(Ident, ColumnType)> = user_columns.to_vec();
+        for column in SYSTEM_COLUMNS {
+            let of = match column {
+                column if BY_FIELD.contains(&column) => by_field.clone(),
+                column if column.ends_with("_at") => ColumnType::Simple(Simple::TimestampTz),
+                _ => text.clone(),
+            };
+            columns.push((ident(column)?, of));
+        }
+        connection.execute(Sql::build(|sql| {
+            name.write(sql.keyword("CREATE TABLE "));
+            for (index, (column, of)) in columns.iter().enumerate() {
+                of.write(sql.keyword(if index == 0 { " (" } else { ", " }).ident(column).keyword(" "));
+            }
+            sql.keyword(")");
+        }))?;
+        let record = Text::new([RECORD, &hashing.to_string()].concat());
+        let record = record.map_err(|problem| Error::query(problem.to_string()))?;
+        connection.execute(Sql::build(|sql| {
+            name.write(sql.keyword("COMMENT ON TABLE "));
+            sql.keyword(" IS ").literal(&record);
+        }))?;
+        let by_field = if map { ByField::Map } else { ByField::Struct(fields.to_vec()) };
+        let by_field = [by_field.clone(), by_field];
+        let columns = columns.into_iter().map(|(column, of)| (column, Some(of))).collect();
+        Ok(Self { name: name.clone(), at: At::Now, columns, by_field })
+    }
+
+    /// Adds what a write needs and the table lacks: columns of the user's, and members of its structs.
+    pub(crate) fn grow(
+        &mut self,
+        connection: &Connection,
+        user_columns: &[(Ident, ColumnType)],
+        fields: &[Ident],
+    ) -> Result<(), Error> {
+        let text = ColumnType::Simple(Simple::Text);
+        let add = |path: &[&Ident], of: &ColumnType| {
+            connection.execute(Sql::build(|sql| {
+                self.name.write(sql.keyword("ALTER TABLE "));
+                for (index, part) in path.iter().enumerate() {
+                    sql.keyword(if index == 0 { " ADD COLUMN " } else { "." }).ident(part);
+                }
+                of.write(sql.keyword(" "));
+            }))
+        };
+        for (column, of) in user_columns {
+            add(&[column], of)?;
+        }
+        self.columns.extend(user_columns.iter().map(|(column, of)| (column.clone(), Some(of.clone()))));
+        for (column, by_field) in BY_FIELD.into_iter().zip(&mut self.by_field) {
+            let ByField::Struct(members) = by_field else { continue };
+            for field in fields {
+                if !members.contains(field) {
+                    add(&[&ident(column)?, field], &text)?;
+                    members.push(field.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn name(&self) -> &TableName {
+        &self.name
+    }
+
+    /// What `metaxy_provenance_by_field` is.
+    pub(crate) fn provenance(&self) -> &ByField {
+        &self.by_field[0]
+    }
+
+    /// What `metaxy_data_version_by_field` is.
+    pub(crate) fn data_version(&self) -> &ByField {
+        &self.by_field[1]
+    }
+
+    /// The column of this name, which DuckDB compares without case.
+    pub(crate) fn column(&self, name: &str) -> Option<&(Ident, Option<ColumnType>)> {
+        self.columns.iter().find(|(column, _)| column.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// The columns that are not Metaxy's, in the table's order.
+    pub(crate) fn user_columns(&self) -> impl Iterator<Item = &Ident> {
+        self.columns.iter().map(|(name, _)| name).filter(|name| !SYSTEM_COLUMNS.contains(&name.as_str()))
+    }
+
+    /// Writes the table, the alias that it gets, and the time at which it is looked at.
+    pub(crate) fn write(&self, sql: &mut Writer, alias: impl FnOnce(&mut Writer)) {
+        self.name.write(sql);
+        alias(sql.keyword(" AS "));
+        self.at.write(sql);
+    }
+
+    /// Writes a time in the type of one of the table's columns.
+    pub(crate) fn write_time(&self, sql: &mut Writer, column: &str, micros: i64) {
+        let is_naive = self.column(column).is_some_and(|(_, of)| *of == Some(ColumnType::Simple(Simple::Timestamp)));
+        // The offset in the text keeps the session's time zone out of it.
+        sql.keyword(if is_naive { "make_timestamp(" } else { "CAST(CAST(make_timestamp(" });
+        sql.bind(column, &Value::from(micros));
+        sql.keyword(if is_naive { ")" } else { ") AS VARCHAR) || '+00' AS TIMESTAMPTZ)" });
+    }
+
+    /// Refuses a table whose rows were hashed in another way, by its record or by one of its rows.
+    pub(crate) fn check_hash(&self, connection: &Connection, hashing: Hashing, fields: &[Ident]) -> Result<(), Error> {
+        let other = |written: String| {
+            let table = self.name.name().to_string();
+            Err(Problem::OtherHash { table, written, configured: hashing.to_string() }.into())
+        };
+        let comment = Self::comment(connection, &self.name)?.unwrap_or_default();
+        if let Some(record) = comment.strip_prefix(RECORD) {
+            return if record == hashing.to_string() { Ok(()) } else { other(record.to_owned()) };
+        }
+        // Without a record, as in a table of Python's: what makes the hash of a row that is there?
+        let members: Vec<&Ident> = fields.iter().collect();
+        let hash = |sql: &mut Writer, hashing: Hashing| {
+            hashing.write_joined(sql, &members, |sql, member| {
+                self.provenance().write_member(sql, |sql| _ = sql.keyword("metaxy_provenance_by_field"), member);
+            });
+        };
+        let longest = Truncation::new(64).map_err(Problem::Feature)?;
+        let found = connection.text(&Sql::build(|sql| {
+            hash(sql.keyword("SELECT CASE WHEN metaxy_provenance = "), hashing);
+            sql.keyword(" THEN NULL");
+            for candidate in Hashing::all(longest) {
+                hash(sql.keyword(" WHEN starts_with("), candidate);
+                sql.keyword(", metaxy_provenance) THEN ").bind("algorithm", &Value::from(candidate.algorithm()));
+                sql.keyword(" || ' cut to ' || length(metaxy_provenance)");
+            }
+            self.write(sql.keyword(" END FROM "), |sql| _ = sql.keyword("r"));
+            // A row of this feature as it is: an older one has other fields, or is hashed with another length.
+            hash(sql.keyword(" WHERE length(metaxy_provenance) > 0 AND "), hashing);
+            sql.keyword(" IS NOT NULL LIMIT 1");
+        }));
+        match found.map_err(Error::query)? {
+            Some(written) => other(written),
+            None => Ok(()),
+        }
+    }
+}
+
+impl At {
+    fn write(&self, sql: &mut Writer) {
+        match self {
+            Self::Now => {}
+            Self::Snapshot(number) => {
+                sql.keyword(" AT (VERSION => ").bind("snapshot", &Value::from(*number)).keyword(")");
+            }
+            Self::Time(time) => {
+                sql.keyword(" AT (TIMESTAMP => CAST(").bind("time", &Value::from(time.as_str()));
+                sql.keyword(" AS TIMESTAMPTZ))");
+            }
+        }
+    }
+}

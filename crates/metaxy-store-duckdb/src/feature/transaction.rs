@@ -1,0 +1,68 @@
+//! One transaction, run again as a whole when another writer was faster.
+//!
+//! DuckLake retries a commit only against conflicts that it knows; a busy SQLite catalog is none of them. So whoever
+//! runs the statements has to begin again, with a pause that differs from the other writer's.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::problem::Problem;
+use crate::connection::Connection;
+use crate::error::Error;
+
+/// How often a transaction is begun, before its conflict is reported.
+const ATTEMPTS: u32 = 40;
+
+/// Runs `work` in a transaction on the connection; it may run several times, and must begin anew each time.
+pub(crate) fn retried<T>(connection: &Connection, mut work: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    let mut attempt = 1;
+    loop {
+        let error = match once(connection, &mut work) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        if !is_conflict(&error) {
+            return Err(error);
+        }
+        if attempt == ATTEMPTS {
+            return Err(Problem::Conflict { attempts: attempt, message: error.to_string() }.into());
+        }
+        thread::sleep(pause(attempt));
+        attempt += 1;
+    }
+}
+
+fn once<T>(connection: &Connection, work: &mut impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    connection.execute("BEGIN TRANSACTION")?;
+    let done = work().and_then(|value| connection.execute("COMMIT").map(|_| value));
+    if done.is_err() {
+        // What fails to be undone has been undone by the failure, and the first error is the one to report.
+        drop(connection.execute("ROLLBACK"));
+    }
+    done
+}
+
+fn is_conflict(error: &Error) -> bool {
+    let message = error.to_string();
+    let conflicts = ["database is locked", "ransaction conflict", "Exceeded the maximum retry count"];
+    error.is_query() && conflicts.iter().any(|conflict| message.contains(conflict))
+}
+
+/// Longer with every attempt, up to a second, and never the same for two writers.
+fn pause(attempt: u32) -> Duration {
+    let longest = Duration::from_millis(20).saturating_mul(1 << attempt.min(6)).min(Duration::from_secs(1));
+    let random = RandomState::new().hash_one(attempt) % 1000;
+    longest.mul_f64(0.25 + 0.75 * f64::from(u32::try_from(random).unwrap_or(0)) / 1000.0)
+}
+
+/// The microseconds since 1970, later at every call: no two writes of this process share a time.
+pub(crate) fn now() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let clock = i64::try_from(clock.as_micros()).unwrap_or(i64::MAX);
+    let later = |last: i64| Some(clock.max(last.saturating_add(1)));
+    LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later)
+        .map_or(clock, |last| clock.max(last.saturating_add(1)))
+}

@@ -1,0 +1,269 @@
+//! Writing rows: checked first, then hashed and inserted in one transaction.
+
+use arrow::record_batch::RecordBatchReader;
+use ducklake_sql::{Ident, Sql, Value, Writer};
+use metaxy_feature::{FeatureDefinition, FeatureKey, SYSTEM_COLUMNS};
+
+use super::problem::{Problem, names};
+use super::stage::{NamedColumn, Stage};
+use super::table::{At, BY_FIELD, ByField, Table};
+use super::transaction::{now, retried};
+use super::types::ColumnType;
+use super::{Features, id_columns, inlining, members, sorted};
+use crate::error::Error;
+
+/// How to write rows; write `WriteOptions { …, ..WriteOptions::default() }`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// The run that made the rows, kept in `metaxy_materialization_id`.
+    pub materialization_id: Option<String>,
+    /// Whether columns that the table lacks are added to it; refused otherwise.
+    pub add_columns: bool,
+}
+
+impl Features<'_> {
+    /// Writes rows of a feature: new ones, or ones that replace those with the same ids. The number of rows.
+    ///
+    /// The rows have the feature's id columns and `metaxy_provenance_by_field`, a struct or map with the version of
+    /// each field; and what else is to be kept of a sample. They may have `metaxy_provenance`,
+    /// `metaxy_data_version_by_field`, `metaxy_data_version` and `metaxy_created_at`; other system columns are made anew.
+    /// They are read once, in batches, into a temporary table, and checked there. The table is made and grown, and the
+    /// rows inserted, in one transaction, which is run again when another writer was faster.
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    ///
+    /// use arrow::array::{ArrayRef, RecordBatch, RecordBatchIterator, StringArray, StructArray};
+    /// use metaxy_store_duckdb::{Features, WriteOptions};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let features: Features<'_> = unreachable!();
+    /// let text = |values: [&str; 2]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    /// let versions = StructArray::try_from(vec![("default", text(["1", "1"]))])?;
+    /// let batch = RecordBatch::try_from_iter([
+    ///     ("id", text(["a", "b"])),
+    ///     ("metaxy_provenance_by_field", Arc::new(versions)),
+    /// ])?;
+    /// let schema = batch.schema();
+    /// let rows = RecordBatchIterator::new([Ok(batch)], schema);
+    /// features.write(&"video".parse()?, rows, &WriteOptions::default())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the rows do not fit the feature or its table, the table was written with another hash or changed by another
+    /// program, or the lake cannot be written. Nothing is written then.
+    pub fn write(
+        &self,
+        key: &FeatureKey,
+        rows: impl RecordBatchReader,
+        options: &WriteOptions,
+    ) -> Result<usize, Error> {
+        self.write_many([(key, rows)], options)
+    }
+
+    /// Writes rows of several features in one transaction: all of them, or none.
+    ///
+    /// # Errors
+    ///
+    /// As for [`write`](Self::write).
+    pub fn write_many<'k, R: RecordBatchReader>(
+        &self,
+        features: impl IntoIterator<Item = (&'k FeatureKey, R)>,
+        options: &WriteOptions,
+    ) -> Result<usize, Error> {
+        self.must_write()?;
+        let mut writes = Vec::new();
+        for (key, rows) in features {
+            let definition = self.definition(key)?;
+            let stage = Stage::fill(self.connection, key, rows)?;
+            let needs_file = inlining::would_lose(self.connection, &stage)?;
+            writes.push(Write::new(definition, stage, needs_file)?);
+        }
+        retried(self.connection, || {
+            let mut count = 0;
+            for write in &writes {
+                count += self.insert(write, options)?;
+            }
+            Ok(count)
+        })
+    }
+
+    /// Inserts checked rows, in a transaction that has begun.
+    fn insert(&self, write: &Write<'_>, options: &WriteOptions) -> Result<usize, Error> {
+        let key = write.definition.key();
+        let name = self.table_name(key)?;
+        let user_columns = write.user_columns();
+        let table = match Table::find(self.connection, &name, At::Now)? {
+            Some(mut table) => {
+                table.check_hash(self.connection, self.hashing, &write.members)?;
+                let new = write.new_columns(&table, options)?;
+                table.grow(self.connection, &new, &write.members)?;
+                table
+            }
+            None if self.options.create_tables => {
+                let maps = self.options.maps;
+                Table::create(self.connection, &name, &user_columns, &write.members, maps, self.hashing)?
+            }
+            None => {
+                return Err(Problem::NotCreated { feature: key.clone(), table: name.name().to_string() }.into());
+            }
+        };
+        let project_version = self.project_version(write.definition);
+        let feature_version = self.feature_version(key)?;
+        let now = now();
+        let insert = Sql::build(|sql| {
+            table.name().write(sql.keyword("INSERT INTO "));
+            sql.keyword(" BY NAME SELECT ");
+            for (column, _) in &user_columns {
+                sql.keyword("s.").ident(column).keyword(", ");
+            }
+            write.write_provenance(sql, &table, self.hashing);
+            sql.bind("feature version", &Value::from(feature_version)).keyword(" AS metaxy_feature_version, ");
+            sql.bind("project version", &Value::from(project_version)).keyword(" AS metaxy_project_version, ");
+            if write.stage.column("metaxy_created_at").is_some() {
+                sql.keyword("coalesce(s.metaxy_created_at, ");
+                table.write_time(sql, "metaxy_created_at", now);
+                sql.keyword(")");
+            } else {
+                table.write_time(sql, "metaxy_created_at", now);
+            }
+            table.write_time(sql.keyword(" AS metaxy_created_at, "), "metaxy_updated_at", now);
+            sql.keyword(" AS metaxy_updated_at, ");
+            match &options.materialization_id {
+                Some(id) => sql.bind("materialization id", &Value::from(id.as_str())),
+                None => sql.keyword("CAST(NULL AS VARCHAR)"),
+            };
+            write.stage.table().write(sql.keyword(" AS metaxy_materialization_id FROM "));
+            sql.keyword(" AS s");
+        });
+        let insert = || self.connection.execute(insert);
+        if write.needs_file { inlining::without(self.connection, insert) } else { insert() }
+    }
+}
+
+/// Rows that are checked, as far as they can be without looking at the lake.
+struct Write<'w> {
+    definition: &'w FeatureDefinition,
+    stage: Stage<'w>,
+    /// The members of the structs, in the order of the specification.
+    members: Vec<Ident>,
+    provenance: ByField,
+    data_version: Option<ByField>,
+    /// Whether the catalog would not keep them as they are.
+    needs_file: bool,
+}
+
+impl<'w> Write<'w> {
+    fn new(definition: &'w FeatureDefinition, stage: Stage<'w>, needs_file: bool) -> Result<Self, Error> {
+        let (key, spec) = (definition.key(), definition.spec());
+        let members = members(spec)?;
+        let [provenance, data_version] = BY_FIELD;
+        if stage.column(provenance).is_none() {
+            return Err(Problem::MissingColumns { feature: key.clone(), columns: names([provenance]) }.into());
+        }
+        stage.check_ids(key, &id_columns(spec)?)?;
+        let by_field = |column| by_field(&stage, key, column, &members);
+        let provenance = by_field(provenance)?.unwrap_or(ByField::Map);
+        let data_version = by_field(data_version)?;
+        Ok(Self { definition, stage, members, provenance, data_version, needs_file })
+    }
+
+    /// The columns that are not Metaxy's.
+    fn user_columns(&self) -> Vec<NamedColumn> {
+        let is_user = |(name, _): &&NamedColumn| !SYSTEM_COLUMNS.contains(&name.as_str());
+        self.stage.columns().iter().filter(is_user).cloned().collect()
+    }
+
+    /// The columns that the table lacks, the others being of types that fit.
+    fn new_columns(&self, table: &Table, options: &WriteOptions) -> Result<Vec<NamedColumn>, Problem> {
+        let feature = self.definition.key();
+        let mut new = Vec::new();
+        for (name, found) in self.user_columns() {
+            let Some((_, expected)) = table.column(name.as_str()) else {
+                new.push((name, found));
+                continue;
+            };
+            if !expected.as_ref().is_some_and(|expected| found.fits(expected)) {
+                let expected = expected.as_ref().map_or_else(|| "of another type".to_owned(), ColumnType::to_string);
+                let (feature, column) = (feature.clone(), name.to_string());
+                return Err(Problem::WrongType { feature, column, found: found.to_string(), expected });
+            }
+        }
+        if new.is_empty() || options.add_columns {
+            return Ok(new);
+        }
+        let columns = names(new.iter().map(|(name, _)| name.as_str()));
+        Err(Problem::UnknownColumns { feature: feature.clone(), columns })
+    }
+
+    /// Writes the four columns of versions, each with its name and a comma.
+    fn write_provenance(&self, sql: &mut Writer, table: &Table, hashing: super::Hashing) {
+        let has = |column: &str| self.stage.column(column).is_some();
+        let provenance = |sql: &mut Writer, member: &Ident| {
+            self.provenance.write_member(sql, |sql| _ = sql.keyword("s.metaxy_provenance_by_field"), member);
+        };
+        let data_version = |sql: &mut Writer, member: &Ident| match &self.data_version {
+            None => provenance(sql, member),
+            Some(data_version) => {
+                sql.keyword("CASE WHEN s.metaxy_data_version_by_field IS NULL THEN ");
+                provenance(sql, member);
+                data_version.write_member(
+                    sql.keyword(" ELSE "),
+                    |sql| _ = sql.keyword("s.metaxy_data_version_by_field"),
+                    member,
+                );
+                sql.keyword(" END");
+            }
+        };
+        let sorted = sorted(&self.members);
+        let sample = |sql: &mut Writer| {
+            if has("metaxy_provenance") {
+                sql.keyword("s.metaxy_provenance");
+            } else {
+                hashing.write_joined(sql, &sorted, |sql, member| provenance(sql, member));
+            }
+        };
+        table.provenance().write_value(sql, &self.members, |sql, at| provenance(sql, &self.members[at]));
+        sample(sql.keyword(" AS metaxy_provenance_by_field, "));
+        sql.keyword(" AS metaxy_provenance, ");
+        table.data_version().write_value(sql, &self.members, |sql, at| data_version(sql, &self.members[at]));
+        sql.keyword(" AS metaxy_data_version_by_field, ");
+        if has("metaxy_data_version") {
+            sample(sql.keyword("coalesce(s.metaxy_data_version, "));
+            sql.keyword(")");
+        } else {
+            hashing.write_joined(sql, &sorted, |sql, member| data_version(sql, member));
+        }
+        sql.keyword(" AS metaxy_data_version, ");
+    }
+}
+
+/// What a `*_by_field` column of the rows is, if it is there: a struct or map with exactly the feature's fields.
+pub(crate) fn by_field(
+    stage: &Stage<'_>,
+    feature: &FeatureKey,
+    column: &'static str,
+    members: &[Ident],
+) -> Result<Option<ByField>, Error> {
+    let Some((_, found)) = stage.column(column) else { return Ok(None) };
+    let not = || Problem::NotByField { feature: feature.clone(), column, found: found.to_string() };
+    let by_field = ByField::of(found).ok_or_else(not)?;
+    let found: Vec<Ident> = match &by_field {
+        ByField::Struct(found) => found.clone(),
+        ByField::Map => return Ok(Some(by_field)),
+    };
+    let lacking = |these: &[Ident], those: &[Ident]| {
+        let lacking: Vec<&str> = these.iter().filter(|one| !those.contains(one)).map(Ident::as_str).collect();
+        if lacking.is_empty() { None } else { Some(names(lacking)) }
+    };
+    if let Some(fields) = lacking(members, &found) {
+        return Err(Problem::MissingFields { feature: feature.clone(), column, fields }.into());
+    }
+    if let Some(fields) = lacking(&found, members) {
+        return Err(Problem::UnknownFields { feature: feature.clone(), column, fields }.into());
+    }
+    Ok(Some(by_field))
+}

@@ -1,0 +1,167 @@
+//! A lake in a temporary folder, graphs, and rows as JSON.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+use arrow::json::reader::infer_json_schema_from_iterator;
+use arrow::json::writer::LineDelimited;
+use arrow::json::{ReaderBuilder, WriterBuilder};
+use arrow::record_batch::{RecordBatchIterator, RecordBatchReader};
+use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session, Setting, Value as SqlValue};
+use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec};
+use metaxy_store_duckdb::{Error, FeatureOptions, Features, ReadOptions, Rows, Store, WriteOptions};
+use metaxy_testkit::{TempDir, deps};
+use serde_json::{Map, Value, json};
+
+/// A lake on SQLite and local files.
+pub(crate) struct Home(TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self(TempDir::new())
+    }
+
+    pub(crate) fn lake(&self) -> Lake {
+        let catalog = Catalog::Sqlite(CatalogFile::new(self.0.join("meta.sqlite")).unwrap());
+        Lake::on(catalog, LocalFolder::new(self.0.join("data")).unwrap()).build().unwrap()
+    }
+
+    pub(crate) fn open(&self) -> Store {
+        self.open_in(Mode::Write)
+    }
+
+    pub(crate) fn open_in(&self, mode: Mode) -> Store {
+        let mut session = Session::default();
+        let extensions = deps().extensions().to_str().unwrap().to_owned();
+        session.settings.push(Setting::new("extension_directory", SqlValue::from(extensions)).unwrap());
+        Store::attach(&self.lake(), &session, mode).unwrap()
+    }
+}
+
+/// The features of a feature file.
+pub(crate) fn graph(text: &str) -> FeatureGraph {
+    FeatureGraph::new(FeatureDefinition::from_toml(text, &"demo".parse().unwrap()).unwrap()).unwrap()
+}
+
+/// A recorded graph.
+pub(crate) fn golden_graph(name: &str) -> FeatureGraph {
+    let golden: Value = read(&format!("../metaxy-feature/tests/golden/graph_{name}.json"));
+    let definitions = golden["features"].as_object().unwrap().values().map(|feature| {
+        let schema = metaxy_feature::Json::parse(&feature["feature_schema"].to_string()).unwrap();
+        FeatureDefinition::new(
+            FeatureSpec::from_json(&feature["spec"].to_string()).unwrap(),
+            feature["project"].as_str().unwrap().parse().unwrap(),
+        )
+        .with_schema(schema.into_object().unwrap())
+    });
+    FeatureGraph::new(definitions).unwrap()
+}
+
+/// A recorded file of this crate.
+pub(crate) fn golden(name: &str) -> Value {
+    read(&format!("tests/golden/{name}.json"))
+}
+
+fn read(path: &str) -> Value {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap()
+}
+
+pub(crate) fn key(key: &str) -> FeatureKey {
+    key.parse().unwrap()
+}
+
+/// Rows as Arrow: every object one row, types as they come.
+pub(crate) fn rows(rows: &Value) -> impl RecordBatchReader + use<> {
+    let rows = rows.as_array().unwrap();
+    let schema = infer_json_schema_from_iterator(rows.iter().map(Ok::<_, ArrowError>)).unwrap();
+    let mut decoder = ReaderBuilder::new(Arc::new(schema)).build_decoder().unwrap();
+    decoder.serialize(rows).unwrap();
+    let batch = decoder.flush().unwrap().unwrap();
+    let schema = batch.schema();
+    RecordBatchIterator::new([Ok(batch)], schema)
+}
+
+/// Rows as JSON, sorted by their text, without the columns that differ from run to run.
+pub(crate) fn collect(rows: Rows<'_>) -> Vec<Value> {
+    let batches: Vec<RecordBatch> = rows.map(|batch| with_numbers_for_times(&batch.unwrap())).collect();
+    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
+    writer.write_batches(&batches.iter().collect::<Vec<_>>()).unwrap();
+    writer.finish().unwrap();
+    let text = String::from_utf8(writer.into_inner()).unwrap();
+    let rows = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    comparable(rows.collect())
+}
+
+/// A batch whose times are numbers: JSON needs to know the name of their zone.
+fn with_numbers_for_times(batch: &RecordBatch) -> RecordBatch {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
+        let is_time = matches!(column.data_type(), DataType::Timestamp(_, Some(_)));
+        let column = if is_time { cast(column, &DataType::Int64).unwrap() } else { Arc::clone(column) };
+        (field.name().clone(), column, true)
+    });
+    RecordBatch::try_from_iter_with_nullable(columns.collect::<Vec<_>>()).unwrap()
+}
+
+/// The same rows in an order and with the keys that recorded and computed ones share.
+pub(crate) fn comparable(rows: Vec<Value>) -> Vec<Value> {
+    let mut rows: Vec<Value> = rows
+        .into_iter()
+        .map(|row| {
+            let Value::Object(row) = row else { panic!("{row} is no row") };
+            let kept = row.into_iter().filter(|(column, _)| {
+                !matches!(column.as_str(), "metaxy_created_at" | "metaxy_updated_at" | "metaxy_deleted_at_right")
+            });
+            let mut kept: Vec<_> = kept.collect();
+            kept.sort_by(|one, other| one.0.cmp(&other.0));
+            Value::Object(kept.into_iter().collect::<Map<_, _>>())
+        })
+        .collect();
+    rows.sort_by_key(Value::to_string);
+    rows
+}
+
+/// Rows without these columns.
+pub(crate) fn without(rows: &Value, columns: &[&str]) -> Vec<Value> {
+    let strip = |row: &Value| {
+        let row = row.as_object().unwrap().iter().filter(|(name, _)| !columns.contains(&name.as_str()));
+        Value::Object(row.map(|(name, value)| (name.clone(), value.clone())).collect())
+    };
+    comparable(rows.as_array().unwrap().iter().map(strip).collect())
+}
+
+pub(crate) fn write(features: &Features<'_>, feature: &str, values: &Value) -> Result<usize, Error> {
+    features.write(&key(feature), rows(values), &WriteOptions::default())
+}
+
+pub(crate) fn read_all(features: &Features<'_>, feature: &str) -> Vec<Value> {
+    read_with(features, feature, &ReadOptions::default())
+}
+
+pub(crate) fn read_with(features: &Features<'_>, feature: &str, options: &ReadOptions) -> Vec<Value> {
+    collect(features.read(&key(feature), options).unwrap())
+}
+
+/// The first column of a query's rows, as text.
+pub(crate) fn texts(store: &Store, query: &'static str) -> Vec<String> {
+    let mut texts = Vec::new();
+    for batch in store.connection().query(query).unwrap() {
+        let column = cast(batch.unwrap().column(0), &DataType::Utf8).unwrap();
+        let column = column.as_any().downcast_ref::<arrow::array::StringArray>().unwrap();
+        texts.extend(column.iter().map(|text| text.unwrap_or("NULL").to_owned()));
+    }
+    texts
+}
+
+pub(crate) fn md5() -> FeatureOptions {
+    FeatureOptions { hash_algorithm: metaxy_config::HashAlgorithm::Md5, ..FeatureOptions::default() }
+}
+
+/// A row of a feature with the single field `default`.
+pub(crate) fn row(id: &str, version: &str) -> Value {
+    json!({"id": id, "metaxy_provenance_by_field": {"default": version}})
+}

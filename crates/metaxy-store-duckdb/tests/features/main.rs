@@ -1,0 +1,10 @@
+//! Features in a lake, against the real DuckDB and DuckLake.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by a panic")]
+
+mod hashes;
+mod hazards;
+mod increments;
+mod lake;
+mod refusals;
+mod writes;

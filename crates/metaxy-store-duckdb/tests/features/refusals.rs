@@ -1,0 +1,171 @@
+//! Bad input: a clear error, and nothing written.
+
+use ducklake_sql::Mode;
+use metaxy_store_duckdb::{Filter, ReadOptions, ResolveOptions, WriteOptions};
+use serde_json::{Value, json};
+
+use crate::increments::resolve;
+use crate::lake::{self, Home, graph, key, md5, read_all, row, write};
+
+const GRAPH: &str = "[[feature]]\nkey = 'a'\nid_columns = ['id']\nfields = ['x', 'y']\n\n\
+                     [[feature]]\nkey = 'b'\nid_columns = ['id']\ndeps = ['a']";
+
+fn good() -> Value {
+    json!([{"id": 1, "v": "v", "metaxy_provenance_by_field": {"x": "1", "y": "1"}}])
+}
+
+#[test]
+fn rows_that_do_not_fit_are_refused_before_anything_is_written() {
+    let by_field = json!({"x": "1", "y": "1"});
+    for (rows, message) in [
+        (json!([{"metaxy_provenance_by_field": by_field}]), "the rows for `a` lack the columns `id`"),
+        (json!([{"id": 1}]), "the rows for `a` lack the columns `metaxy_provenance_by_field`"),
+        (
+            json!([{"id": 1, "metaxy_provenance_by_field": "x"}]),
+            "`metaxy_provenance_by_field` of the rows for `a` is VARCHAR, and must be a struct or a map of texts",
+        ),
+        (
+            json!([{"id": 1, "metaxy_provenance_by_field": {"x": 1, "y": 2}}]),
+            "`metaxy_provenance_by_field` of the rows for `a` is STRUCT(\"x\" BIGINT, \"y\" BIGINT), and must be a struct \
+             or a map of texts",
+        ),
+        (
+            json!([{"id": 1, "metaxy_provenance_by_field": {"x": "1"}}]),
+            "`metaxy_provenance_by_field` of the rows for `a` lacks the fields `y`",
+        ),
+        (
+            json!([{"id": 1, "metaxy_provenance_by_field": {"x": "1", "y": "1", "z": "1"}}]),
+            "`metaxy_provenance_by_field` of the rows for `a` has fields that the feature has not: `z`",
+        ),
+        (
+            json!([{"id": 1, "metaxy_provenance_by_field": by_field}, {"id": 1, "metaxy_provenance_by_field": by_field}]),
+            "1 ids are there more than once in the rows for `a`, one of them (1)",
+        ),
+        (
+            json!([{"id": 1, "metaxy_provenance_by_field": by_field}, {"id": null, "metaxy_provenance_by_field": by_field}]),
+            "1 of the rows for `a` have no value in an id column (`id`)",
+        ),
+        (
+            json!([{"id": "one", "metaxy_provenance_by_field": by_field}]),
+            "the column `id` is VARCHAR, but in the table of `a` it is BIGINT",
+        ),
+        (json!([{"id": 1, "ID": 1, "metaxy_provenance_by_field": by_field}]), "the rows for `a` have two columns"),
+    ] {
+        let home = Home::new();
+        let store = home.open();
+        let graph = graph(GRAPH);
+        let features = store.features(&graph, md5()).unwrap();
+        write(&features, "a", &good()).unwrap();
+        let before = read_all(&features, "a");
+        let error = write(&features, "a", &rows).unwrap_err();
+        assert!(error.to_string().starts_with(message), "{error}\n{message}");
+        assert_eq!(read_all(&features, "a"), before, "{message}");
+        assert_eq!(lake::texts(&store, "SELECT max(snapshot_id) FROM ducklake_snapshots('ducklake')"), ["1"]);
+        assert_eq!(lake::texts(&store, "SELECT table_name FROM duckdb_tables() WHERE temporary"), [""; 0]);
+    }
+}
+
+#[test]
+fn unknown_features_tables_and_columns_are_named() {
+    let home = Home::new();
+    let store = home.open();
+    let graph = graph(GRAPH);
+    let features = store.features(&graph, md5()).unwrap();
+    let read = |key: &str| features.read(&key.parse().unwrap(), &ReadOptions::default()).unwrap_err();
+    assert_eq!(read("c").to_string(), "there is no feature `c` in the graph");
+    assert_eq!(read("c").help().unwrap(), "the graph has `a`, `b`");
+    assert_eq!(read("a").to_string(), "the feature `a` has no table `a` in the lake");
+    assert_eq!(resolve(&features, "b").unwrap_err().to_string(), "the feature `a` has no table `a` in the lake");
+    let needs = resolve(&features, "a").unwrap_err();
+    assert_eq!(needs.to_string(), "the feature `a` depends on no other, so its update needs samples");
+
+    write(&features, "a", &good()).unwrap();
+    let columns = ReadOptions { columns: Some(vec!["w".parse().unwrap()]), ..ReadOptions::default() };
+    let error = features.read(&key("a"), &columns).unwrap_err();
+    assert_eq!(error.to_string(), "the table of `a` has no columns `w`");
+    let filter: Filter = "w = 1".parse().unwrap();
+    let filters = ReadOptions { filters: vec![filter.clone()], ..ReadOptions::default() };
+    let error = features.read(&key("a"), &filters).unwrap_err().to_string();
+    assert_eq!(error, "the filter `w = 1` names the column `w`, which the rows of `a` do not have");
+    let global = ResolveOptions { global_filters: vec![filter], ..ResolveOptions::default() };
+    assert_eq!(features.resolve_update(&key("b"), &global).unwrap_err().to_string(), error);
+}
+
+#[test]
+fn a_table_is_not_made_unless_it_may_be_nor_in_read_mode() {
+    let home = Home::new();
+    let graph = graph(GRAPH);
+    let store = home.open();
+    let options = metaxy_store_duckdb::FeatureOptions { create_tables: false, ..md5() };
+    let features = store.features(&graph, options).unwrap();
+    let error = write(&features, "a", &good()).unwrap_err().to_string();
+    assert_eq!(error, "there is no table `a` for the feature `a`, and none is to be created");
+    drop(features);
+    store.close().unwrap();
+    let store = home.open_in(Mode::Read);
+    let features = store.features(&graph, md5()).unwrap();
+    assert_eq!(write(&features, "a", &good()).unwrap_err().to_string(), "the store is open in read mode");
+}
+
+#[test]
+fn a_table_that_another_program_changed_is_refused() {
+    for (change, message) in [
+        ("ALTER TABLE a DROP COLUMN metaxy_deleted_at", "it has no `metaxy_deleted_at`"),
+        ("ALTER TABLE a DROP COLUMN id", "it has no `id`"),
+        (
+            "ALTER TABLE a DROP COLUMN metaxy_data_version_by_field; \
+             ALTER TABLE a ADD COLUMN metaxy_data_version_by_field VARCHAR",
+            "its `metaxy_data_version_by_field` is no struct or map of texts",
+        ),
+    ] {
+        let home = Home::new();
+        let store = home.open();
+        let graph = graph(GRAPH);
+        let features = store.features(&graph, md5()).unwrap();
+        write(&features, "a", &good()).unwrap();
+        for statement in change.split(';') {
+            store.connection().execute(ducklake_sql::Sql::typed_by_a_person(statement)).unwrap();
+        }
+        let expected = format!("the table `a` is no feature table any more: {message}");
+        let read = features.read(&key("a"), &ReadOptions::default()).unwrap_err().to_string();
+        assert_eq!(read, expected);
+        assert_eq!(resolve(&features, "b").unwrap_err().to_string(), expected);
+        if !message.contains("`id`") {
+            assert_eq!(write(&features, "a", &good()).unwrap_err().to_string(), expected);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_filter_says_where() {
+    for (text, message) in [
+        ("", "`` is no filter: a column or a value is missing at character 1"),
+        ("size >", "`size >` is no filter: a column or a value is missing at character 7"),
+        ("1; DROP TABLE a", "`1; DROP TABLE a` is no filter: this character means nothing here at character 2"),
+        ("size = 'x", "`size = 'x` is no filter: this quote is not closed at character 8"),
+        ("(size = 1", "`(size = 1` is no filter: a `)` is missing at character 10"),
+        ("length(name) > 1", "`length(name) > 1` is no filter: something stands behind the condition at character 7"),
+        ("a IN (b)", "`a IN (b)` is no filter: a list holds values, not columns at character 7"),
+        ("a LIKE 'x'", "`a LIKE 'x'` is no filter: something stands behind the condition at character 3"),
+        ("a = 1 -- x", "`a = 1 -- x` is no filter: something stands behind the condition at character 7"),
+    ] {
+        assert_eq!(text.parse::<Filter>().unwrap_err().to_string(), message);
+    }
+    let deep = "(".repeat(10_000) + "a" + &")".repeat(10_000);
+    assert!(deep.parse::<Filter>().unwrap_err().to_string().contains("nested too deep"));
+}
+
+#[test]
+fn odd_texts_and_names_survive() {
+    let home = Home::new();
+    let store = home.open();
+    let graph = graph("[[feature]]\nkey = 'a'\nid_columns = ['my \"id\"; DROP TABLE a']");
+    let features = store.features(&graph, md5()).unwrap();
+    let odd = "it's \"odd\"\\ 日本 \u{1F600} ; -- ?";
+    let rows = json!([{"my \"id\"; DROP TABLE a": odd, "v'": "x\ty", "metaxy_provenance_by_field": {"default": odd}}]);
+    features.write(&key("a"), lake::rows(&rows), &WriteOptions::default()).unwrap();
+    let read = read_all(&features, "a");
+    assert_eq!(read[0]["my \"id\"; DROP TABLE a"], odd);
+    assert_eq!(read[0]["metaxy_data_version_by_field"]["default"], odd);
+    assert_eq!(row("1", "1")["id"], "1");
+}
