@@ -145,6 +145,22 @@ impl Connection {
         appender.flush().map_err(failed)
     }
 
+    /// The rows of a query whose columns are texts; a null is empty.
+    pub(crate) fn rows(&self, sql: &Sql) -> Result<Vec<Vec<String>>, String> {
+        let run = || {
+            let mut statement = self.inner.prepare(sql.text())?;
+            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let columns = 0..row.as_ref().column_count();
+                let text = |column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
+                found.push(columns.map(text).collect::<duckdb::Result<Vec<_>>>()?);
+            }
+            Ok(found)
+        };
+        run().map_err(|error| self.scrub(&error))
+    }
+
     fn scrub(&self, error: &duckdb::Error) -> String {
         self.plan.scrub(&engine_text(error))
     }

@@ -25,12 +25,14 @@
 
 mod catalog_file;
 mod connection;
+mod doctor;
 mod error;
 mod feature;
 mod place;
 mod store;
 
 pub use connection::{Connection, Rows};
+pub use doctor::{Cause, CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Report};
 pub use error::Error;
 pub use feature::{
     Change, Deletion, FeatureOptions, FeatureStatus, Features, Filter, Increment, Push, PushedGraph, ReadOptions,

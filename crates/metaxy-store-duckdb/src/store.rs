@@ -262,7 +262,11 @@ impl OpenOptions {
 }
 
 /// Opens DuckDB itself. Extensions come by the plan alone, never by themselves.
-fn open_instance(database: Option<&Path>, settings: &[Setting], mode: Mode) -> Result<duckdb::Connection, Error> {
+pub(crate) fn open_instance(
+    database: Option<&Path>,
+    settings: &[Setting],
+    mode: Mode,
+) -> Result<duckdb::Connection, Error> {
     let open = || {
         let mut config = duckdb::Config::default().enable_autoload_extension(false)?;
         for setting in settings {

@@ -1,0 +1,231 @@
+//! Faults of catalogs and data on this machine, of extensions, and of the configuration itself.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use ducklake_sql::Mode;
+use metaxy_store_duckdb::{Cause, CheckName, Doctor, Store};
+use metaxy_testkit::deps;
+
+use crate::patient::{DUCKDB, LOCAL, Patient, SQLITE, assert_seen};
+
+fn lake(catalog: &str) -> Patient {
+    let patient = Patient::new(catalog, LOCAL);
+    patient.make_lake();
+    patient
+}
+
+/// Where extensions for this engine and machine are, below an extension directory.
+fn for_this_machine() -> PathBuf {
+    let version = deps().extensions().join("v1.5.5");
+    let platform = std::fs::read_dir(&version).unwrap().next().unwrap().unwrap();
+    Path::new("v1.5.5").join(platform.file_name())
+}
+
+/// An extension directory in the patient's folder with the real extension `ducklake`, and the setting that names it.
+fn extensions(patient: &Patient) -> (PathBuf, String) {
+    let folder = patient.folder.path().join("extensions");
+    let here = folder.join(for_this_machine());
+    std::fs::create_dir_all(&here).unwrap();
+    let real = deps().extensions().join(for_this_machine());
+    symlink(real.join("ducklake.duckdb_extension"), here.join("ducklake.duckdb_extension")).unwrap();
+    let setting = format!("config = {{ extension_directory = {:?} }}", folder.to_str().unwrap());
+    (here, setting)
+}
+
+#[test]
+fn extension_missing() {
+    let patient = Patient::new(SQLITE, LOCAL);
+    let (_, setting) = extensions(&patient);
+    patient.folder.write(
+        Path::new("extensions/v1.4.4")
+            .join(for_this_machine().file_name().unwrap())
+            .join("sqlite_scanner.duckdb_extension")
+            .to_str()
+            .unwrap(),
+        "",
+    );
+    patient.configure(SQLITE, LOCAL, &setting);
+    assert_seen!("extension-missing", patient.finds(Cause::ExtensionMissing));
+}
+
+#[test]
+fn extension_of_another_version() {
+    const NAME: &str = "sqlite_scanner.duckdb_extension";
+    let patient = Patient::new(SQLITE, LOCAL);
+    let (here, setting) = extensions(&patient);
+    let mut content = std::fs::read(deps().extensions().join(for_this_machine()).join(NAME)).unwrap();
+    let (ours, other) = (b"v1.5.5", b"v1.4.4");
+    let at = content.windows(ours.len()).rposition(|window| window == ours).unwrap();
+    content[at..at + ours.len()].copy_from_slice(other);
+    std::fs::write(here.join(NAME), &content).unwrap();
+    patient.configure(SQLITE, LOCAL, &setting);
+    assert_seen!("extension-of-other-version", patient.finds(Cause::ExtensionOfOtherVersion));
+
+    content[at..at + ours.len()].copy_from_slice(ours);
+    content[1000] ^= 1;
+    std::fs::write(here.join(NAME), &content).unwrap();
+    patient.finds(Cause::ExtensionNotSigned);
+}
+
+#[test]
+fn catalog_newer_and_older_than_the_engine() {
+    let patient = lake(DUCKDB);
+    let is_version = |version: &str| {
+        let catalog = duckdb::Connection::open(patient.folder.path().join("meta.ducklake")).unwrap();
+        let sql = format!("UPDATE ducklake_metadata SET value = '{version}' WHERE key = 'version'; CHECKPOINT");
+        catalog.execute_batch(&sql).unwrap();
+    };
+    is_version("9.9");
+    assert_seen!("catalog-newer", patient.finds(Cause::CatalogNewer));
+    is_version("0.3");
+    patient.finds(Cause::CatalogOlder);
+}
+
+#[test]
+fn sqlite_path_that_holds_a_duckdb_file_and_the_reverse() {
+    for (made_as, name, configured_as, snapshot) in
+        [(DUCKDB, "meta.ducklake", SQLITE, "sqlite"), (SQLITE, "meta.sqlite", DUCKDB, "duckdb")]
+    {
+        let patient = lake(made_as);
+        let other = if name == "meta.sqlite" { "meta.ducklake" } else { "meta.sqlite" };
+        std::fs::rename(patient.folder.path().join(name), patient.folder.path().join(other)).unwrap();
+        patient.configure(configured_as, LOCAL, "");
+        let seen = patient.finds(Cause::WrongCatalogFile);
+        if snapshot == "sqlite" {
+            assert_seen!("sqlite-path-holds-duckdb", seen);
+        } else {
+            assert_seen!("duckdb-path-holds-sqlite", seen);
+        }
+    }
+}
+
+#[test]
+fn data_path_differs_from_the_stored_one() {
+    let patient = lake(SQLITE);
+    let other = r#"{ type = "local", path = "other" }"#;
+    patient.configure(SQLITE, other, "");
+    assert_seen!("data-path-differs", patient.finds(Cause::DataPathDiffers));
+}
+
+#[test]
+fn two_stores_on_one_data_path() {
+    let patient = Patient::new(SQLITE, LOCAL);
+    let text = std::fs::read_to_string(patient.folder.path().join("metaxy.toml")).unwrap();
+    let second = text.replace("stores.prod", "stores.other").replace("meta.sqlite", "other.sqlite");
+    patient.folder.write("metaxy.toml", [text, second].concat());
+    assert_seen!("two-stores-on-one-data-path", patient.finds(Cause::SharedDataPath));
+}
+
+#[test]
+fn drift_of_options() {
+    let patient = lake(SQLITE);
+    let text = std::fs::read_to_string(patient.folder.path().join("metaxy.toml")).unwrap();
+    let with = |options: &str| {
+        patient.folder.write("metaxy.toml", format!("{text}attach_options = {options}\n"));
+    };
+    with("{ encrypted = true }");
+    patient.finds(Cause::EncryptionDiffers);
+    with("{ data_inlining_row_limit = 7 }");
+    assert!(patient.examine(&Doctor::default()).is_healthy());
+    let store = Store::open(&patient.load().unwrap().config, "prod", Mode::Write).unwrap();
+    store.connection().execute("CALL ducklake_set_option('ducklake', 'data_inlining_row_limit', 5)").unwrap();
+    store.close().unwrap();
+    patient.warns_of(Cause::InliningDiffers);
+}
+
+#[test]
+fn nothing_is_left_beside_a_catalog_in_wal_mode() {
+    let patient = lake(SQLITE);
+    // The header's two bytes that say so; there is no log to replay.
+    let path = patient.folder.path().join("meta.sqlite");
+    let mut content = std::fs::read(&path).unwrap();
+    content[18..20].copy_from_slice(&[2, 2]);
+    std::fs::write(&path, content).unwrap();
+    let report = patient.examine(&Doctor::default().write(true));
+    assert!(report.is_healthy(), "{report}");
+}
+
+#[test]
+fn a_report_for_programs() {
+    let patient = Patient::new(SQLITE, LOCAL);
+    patient.folder.write("metaxy.toml", "[stores.prod]\ntype = \"duckdb\"\nconfig.datbase = \":memory:\"\n");
+    let report = serde_json::to_value(patient.examine(&Doctor::default())).unwrap();
+    assert_eq!((&report["version"], &report["store"]), (&1.into(), &"prod".into()));
+    assert_eq!((&report["healthy"], &report["fix_first"]), (&false.into(), &"configuration".into()));
+    let first = &report["findings"][0];
+    assert_eq!((&first["check"], &first["outcome"]), (&"configuration".into(), &"failed".into()));
+    assert_eq!(first["cause"], "configuration-error");
+    assert!(first["milliseconds"].is_u64() && first["evidence"].to_string().contains("unknown-key"), "{first}");
+    assert_eq!(report["findings"].as_array().unwrap().len(), CheckName::ALL.len());
+}
+
+#[test]
+fn a_store_that_is_not_there() {
+    let patient = Patient::new(SQLITE, LOCAL);
+    let report = Doctor::default().examine(&patient.load(), Some("prud"));
+    let first = report.fix_first().unwrap();
+    assert!(first.advice.as_ref().unwrap().contains("prod"), "{report}");
+}
+
+/// This program again, as a process of its own that runs one ignored test.
+fn child(test: &str, patient: &Patient) -> Command {
+    let mut command = Command::new("sh");
+    // A limit on files is met by a signal, unless that is ignored.
+    let limit = if test.ends_with("full_disk") { "trap '' XFSZ; ulimit -f 0; " } else { "" };
+    command.args(["-c", &[limit, r#"exec "$0" "$@""#].concat()]);
+    command.arg(std::env::current_exe().unwrap());
+    command.args([test, "--exact", "--ignored", "--nocapture"]);
+    command.env("DOCTOR_FOLDER", patient.folder.path());
+    command
+}
+
+fn folder_of_parent() -> PathBuf {
+    std::env::var_os("DOCTOR_FOLDER").expect("run by another test").into()
+}
+
+#[test]
+fn catalog_locked_by_another_process() {
+    let patient = lake(DUCKDB);
+    let mut holder =
+        child("files::child_holds_the_catalog", &patient).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("held")));
+    let seen = patient.finds(Cause::CatalogLocked);
+    drop(holder.stdin.take());
+    lines.for_each(drop);
+    assert!(holder.wait().unwrap().success());
+    assert_seen!("catalog-locked", seen);
+}
+
+#[test]
+#[ignore = "run by `catalog_locked_by_another_process`"]
+fn child_holds_the_catalog() {
+    let catalog = duckdb::Connection::open(folder_of_parent().join("meta.ducklake")).unwrap();
+    println!("\nheld");
+    std::io::stdout().flush().unwrap();
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
+    drop(catalog);
+}
+
+/// A process that may write no byte more is as good as a full disk: the same writes fail, at the same places.
+#[test]
+fn disk_full() {
+    let patient = lake(SQLITE);
+    let output = child("files::child_on_a_full_disk", &patient).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (_, seen) = text.split_once("begin\n").unwrap_or_else(|| panic!("{text}"));
+    assert_seen!("disk-full", seen.split_once("end\n").unwrap().0);
+}
+
+#[test]
+#[ignore = "run by `disk_full`"]
+fn child_on_a_full_disk() {
+    let file = folder_of_parent().join("metaxy.toml");
+    let loaded = metaxy_config::Config::load(&metaxy_config::OsSystem, &metaxy_config::LoadOptions::file(file));
+    let report = Doctor::default().write(true).examine(&loaded, Some("prod"));
+    assert_eq!(report.fix_first().unwrap().cause, Some(Cause::DiskFull), "{report}");
+    println!("\nbegin\n{}end", report.without_raw_texts());
+}

@@ -1,0 +1,118 @@
+//! Faults of a catalog in PostgreSQL.
+
+use metaxy_store_duckdb::Cause;
+use metaxy_testkit::{CertificateAuthority, Login, MARKER, Postgres, RoleRights, S3Options, S3Server, closed_port};
+
+use crate::patient::{LOCAL, Patient, assert_seen, postgres, s3};
+
+#[test]
+fn postgres_down() {
+    let database = Postgres::shared().database();
+    let port = |port: u16| format!("port = {port},");
+    let catalog = postgres(&database, database.owner(), "").replace(&port(database.port()), &port(closed_port()));
+    assert_seen!("postgres-down", Patient::new(&catalog, LOCAL).finds(Cause::PostgresDown));
+}
+
+#[test]
+fn wrong_password() {
+    let database = Postgres::shared().database();
+    let login = Login { password: [MARKER, "-wrong'\\\""].concat(), ..database.owner().clone() };
+    assert_seen!("wrong-password", Patient::new(&postgres(&database, &login, ""), LOCAL).finds(Cause::WrongPassword));
+}
+
+#[test]
+fn unknown_database() {
+    let database = Postgres::shared().database();
+    let catalog = postgres(&database, database.owner(), "").replace(database.name(), "no_such_database");
+    assert_seen!("unknown-database", Patient::new(&catalog, LOCAL).finds(Cause::UnknownDatabase));
+}
+
+#[test]
+fn role_without_rights() {
+    let database = Postgres::shared().database();
+    let patient = Patient::new(&postgres(&database, database.owner(), ""), LOCAL);
+    patient.make_lake();
+    let tables = database.tables();
+    patient.configure(&postgres(&database, &database.role(RoleRights::Connect), ""), LOCAL, "");
+    assert_seen!("role-without-rights", patient.finds(Cause::RoleWithoutRights));
+    patient.configure(&postgres(&database, &database.role(RoleRights::Read), ""), LOCAL, "");
+    assert_seen!("role-cannot-write", patient.warns_of(Cause::RoleCannotWrite));
+    patient.configure(&postgres(&database, &database.role(RoleRights::Write), ""), LOCAL, "");
+    assert_seen!("role-cannot-create", patient.warns_of(Cause::RoleCannotCreate));
+    assert_eq!(database.tables(), tables);
+}
+
+#[test]
+fn role_that_may_not_make_the_lake() {
+    let database = Postgres::shared().database();
+    let role = database.role(RoleRights::Write);
+    let patient = Patient::new(&postgres(&database, &role, ""), LOCAL);
+    patient.finds(Cause::RoleWithoutRights);
+    assert!(database.tables().is_empty());
+}
+
+#[test]
+fn tls_required_but_off() {
+    let database = Postgres::shared().database();
+    database.require_tls(database.owner());
+    let catalog = postgres(&database, database.owner(), ", secret_parameters = { sslmode = \"disable\" }");
+    assert_seen!("tls-required", Patient::new(&catalog, LOCAL).finds(Cause::TlsRequired));
+}
+
+#[test]
+fn wrong_ca() {
+    let database = Postgres::shared().database();
+    let verify = |file: &str| format!(", secret_parameters = {{ sslmode = \"verify-full\", sslrootcert = {file:?} }}");
+    let patient = Patient::new(LOCAL, LOCAL);
+    let other = patient.folder.join("other-ca.pem");
+    CertificateAuthority::new().write(&other);
+    patient.configure(&postgres(&database, database.owner(), &verify(&other)), LOCAL, "");
+    assert_seen!("wrong-ca", patient.finds(Cause::WrongCatalogCa));
+    let none = patient.folder.join("none.pem");
+    patient.configure(&postgres(&database, database.owner(), &verify(&none)), LOCAL, "");
+    patient.finds(Cause::CatalogCaMissing);
+    let right = database.ca_file();
+    patient.configure(&postgres(&database, database.owner(), &verify(right.to_str().unwrap())), LOCAL, "");
+    patient.warns_of(Cause::NoLakeYet);
+    assert!(database.tables().is_empty());
+}
+
+/// The newcomer's case: both halves are wrong, and one thing is to be changed first.
+#[test]
+fn everything_is_broken() {
+    let database = Postgres::shared().database();
+    let server = S3Server::start(S3Options::default());
+    let key = server.key(metaxy_testkit::KeyRights::Full);
+    let login = Login { password: [MARKER, "-old"].concat(), ..database.owner().clone() };
+    let patient = Patient::new(&postgres(&database, &login, ""), &s3(&server, &key));
+    assert_seen!("everything-is-broken", patient.finds(Cause::WrongPassword));
+    patient.configure(&postgres(&database, database.owner(), ""), &s3(&server, &key), "");
+    patient.finds(Cause::NoSuchBucket);
+    server.bucket(crate::patient::BUCKET);
+    patient.warns_of(Cause::NoLakeYet);
+}
+
+#[test]
+fn no_secret_of_the_name() {
+    Patient::new("{ type = \"postgres\", secret_name = \"pg\" }", LOCAL).finds(Cause::MissingSecret);
+}
+
+#[test]
+fn a_persistent_secret_of_the_same_name() {
+    let database = Postgres::shared().database();
+    let patient = Patient::new(LOCAL, LOCAL);
+    let folder = patient.folder.join("secrets");
+    let connection = duckdb::Connection::open_in_memory().unwrap();
+    let extensions = metaxy_testkit::deps().extensions();
+    connection
+        .execute_batch(&format!(
+            "SET extension_directory = '{}'; SET secret_directory = '{folder}'; LOAD postgres_scanner;
+             CREATE PERSISTENT SECRET PG (TYPE postgres, HOST 'elsewhere')",
+            extensions.display()
+        ))
+        .unwrap();
+    drop(connection);
+    let more = format!("config = {{ secret_directory = {folder:?} }}");
+    patient.configure(&postgres(&database, database.owner(), ""), LOCAL, &more);
+    assert_seen!("ambiguous-secret", patient.finds(Cause::AmbiguousSecret));
+}
