@@ -299,10 +299,12 @@ fn current_database(connection: &Connection) -> Result<Ident, Error> {
 
 /// Runs every statement, also after one has failed; the first failure.
 fn run_all(connection: &Connection, statements: &[Statement]) -> Result<(), Error> {
-    statements.iter().fold(Ok(()), |before, statement| {
+    let mut outcome = Ok(());
+    for statement in statements {
         let failed = |message| Error::new(Kind::Statement { statement: statement.name(), message });
-        before.and(connection.run(&statement.to_sql()).map(drop).map_err(failed))
-    })
+        outcome = outcome.and(connection.run(&statement.to_sql()).map(drop).map_err(failed));
+    }
+    outcome
 }
 
 /// What the failure of a plan's statement means.
