@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Preview(Preview),
     /// Run SQL on the attached lake
     Sql(Sql),
+    /// Find why the store does not work: configuration, catalog, storage and lake
+    Doctor(Doctor),
     /// Show the resolved configuration, or the schema of the file
     #[command(subcommand)]
     Config(Config),
@@ -134,6 +136,21 @@ pub(crate) struct Sql {
     /// Open the lake to read, which creates and changes nothing, or to write
     #[arg(long, default_value = "read")]
     pub(crate) mode: Mode,
+}
+
+/// `metaxy doctor`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::DOCTOR)]
+pub(crate) struct Doctor {
+    /// How to print what is found
+    #[arg(long, default_value = "text")]
+    pub(crate) format: TextOrJson,
+    /// Also put a probe below the data path, get it back and delete it
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Also print what DuckDB and the servers say themselves, secrets as ***
+    #[arg(long)]
+    pub(crate) verbose: bool,
 }
 
 /// `metaxy config`

@@ -33,6 +33,11 @@ impl Context {
         self.read()?.map_err(|error| Error::Diagnostics(error.diagnostics().clone()))
     }
 
+    /// The store that was named on the command line.
+    pub(crate) fn named_store(&self) -> Option<&str> {
+        self.store.as_deref()
+    }
+
     /// The name of the store that is meant. `METAXY_STORE` is part of the configuration.
     pub(crate) fn store_name<'a>(&'a self, config: &'a Config) -> &'a str {
         self.store.as_deref().unwrap_or(&config.store)

@@ -50,6 +50,14 @@ Examples:
 
 Only rows are printed on stdout; how many a statement changed is said on stderr.";
 
+pub(crate) const DOCTOR: &str = "\
+Examples:
+  metaxy doctor                                  Find the one thing to change
+  metaxy doctor --store prod --write             See whether files can be written, too
+  metaxy doctor --format json | jq '.findings[] | select(.outcome == \"failed\")'
+
+Nothing is created or installed, and no file is left. Warnings alone exit with 0.";
+
 pub(crate) const COMPLETIONS: &str = "\
 Examples:
   metaxy completions bash > ~/.local/share/bash-completion/completions/metaxy

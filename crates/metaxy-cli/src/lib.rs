@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
 
 use args::{Args, Command};
-use commands::{check, completions, config, init, list, preview, sql};
+use commands::{check, completions, config, doctor, init, list, preview, sql};
 use context::Context;
 use error::Error;
 use exit::Exit;
@@ -63,6 +63,7 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Check(args) => check::run(args, context, printer),
         Command::Preview(args) => preview::run(args, context, printer),
         Command::Sql(args) => sql::run(args, context, printer),
+        Command::Doctor(args) => doctor::run(args, context, printer),
         Command::Config(args) => config::run(args, context, printer),
         Command::List(args) => list::run(args, context, printer),
         Command::Completions(args) => completions::run(args, printer),

@@ -65,7 +65,7 @@ fn program(words: &[&str], input: &str, folder: &TempDir) -> String {
         command.env(name, value.replace(SECRET, MARKER));
     }
     // Only what runs SQL needs extensions; a preview would show where they are.
-    if words.contains(&"sql") {
+    if words.contains(&"sql") || words.contains(&"doctor") {
         command.env("METAXY_EXTENSION_DIRECTORY", metaxy_testkit::deps().extensions());
     }
     run(&mut command, input).transcript()

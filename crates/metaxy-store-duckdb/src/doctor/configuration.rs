@@ -8,6 +8,8 @@ use super::{Cause, Visit};
 
 /// The diagnostic that two stores share a data path, which is a check of its own here.
 const OVERLAP: &str = "overlapping-data-paths";
+/// The diagnostic of a key that there is not.
+const UNKNOWN_KEY: &str = "unknown-key";
 /// The diagnostic that the catalog's file is of another kind.
 const CATALOG_KIND: &str = "catalog-kind";
 
@@ -53,7 +55,11 @@ fn findings(visit: &Visit, diagnostics: &Diagnostics, found: &[&Diagnostic]) -> 
         };
         format!("{} {}: {}{place}", one.severity().as_str(), one.code(), one.message())
     });
-    let first = |severity| found.iter().find(|one| one.severity() == severity);
+    let first = |severity| {
+        let mut alike = found.iter().filter(|one| one.severity() == severity);
+        // A misspelt key is why another one is missing.
+        alike.clone().find(|one| one.code() == UNKNOWN_KEY).or_else(|| alike.next())
+    };
     let verdict = match (first(Severity::Error), first(Severity::Warning)) {
         (Some(error), _) => {
             let cause = if error.code() == CATALOG_KIND { Cause::WrongCatalogFile } else { Cause::ConfigurationError };

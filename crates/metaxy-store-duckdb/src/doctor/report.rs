@@ -201,8 +201,8 @@ impl fmt::Display for Report {
             None if warnings == 0 => writeln!(f, "\nall is well"),
             None => writeln!(f, "\nnothing failed, warnings: {warnings}"),
             Some(first) => {
-                writeln!(f, "\nfailed: {failed}, warnings: {warnings}\nchange this first:")?;
-                writeln!(f, "  {}", first.advice.as_deref().unwrap_or(&first.summary))
+                writeln!(f, "\nfailed: {failed}, warnings: {warnings}\nchange this first: {}", first.summary)?;
+                first.advice.iter().try_for_each(|advice| writeln!(f, "  {advice}"))
             }
         }
     }

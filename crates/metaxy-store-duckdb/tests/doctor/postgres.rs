@@ -1,6 +1,6 @@
 //! Faults of a catalog in PostgreSQL.
 
-use metaxy_store_duckdb::Cause;
+use metaxy_store_duckdb::{Cause, CheckName, Doctor};
 use metaxy_testkit::{CertificateAuthority, Login, MARKER, Postgres, RoleRights, S3Options, S3Server, closed_port};
 
 use crate::patient::{LOCAL, Patient, assert_seen, postgres, s3};
@@ -85,7 +85,11 @@ fn everything_is_broken() {
     let key = server.key(metaxy_testkit::KeyRights::Full);
     let login = Login { password: [MARKER, "-old"].concat(), ..database.owner().clone() };
     let patient = Patient::new(&postgres(&database, &login, ""), &s3(&server, &key));
-    assert_seen!("everything-is-broken", patient.finds(Cause::WrongPassword));
+    let report = patient.examine(&Doctor::default());
+    assert_eq!(report.fix_first().and_then(|first| first.cause), Some(Cause::WrongPassword), "{report}");
+    let raw = report.finding(CheckName::Catalog).and_then(|finding| finding.raw.clone()).unwrap();
+    assert!(raw.contains("password authentication failed") && report.to_string().contains(raw.lines().next().unwrap()));
+    assert_seen!("everything-is-broken", report.without_raw_texts().to_string());
     patient.configure(&postgres(&database, database.owner(), ""), &s3(&server, &key), "");
     patient.finds(Cause::NoSuchBucket);
     server.bucket(crate::patient::BUCKET);
