@@ -1,7 +1,6 @@
 //! Opening a lake that exists, by the store and by the same statements typed into DuckDB. Both open an instance, load the
 //! extensions, attach, make the lake current, and let it go.
 
-#![expect(missing_docs, reason = "criterion's macros make public functions")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by a panic")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
