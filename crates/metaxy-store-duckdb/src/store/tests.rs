@@ -30,7 +30,7 @@ impl Place {
         Self { home: TempDir::new(), server, database: Postgres::shared().database() }
     }
 
-    fn session(&self) -> Session {
+    fn session() -> Session {
         let mut session = session(deps().extensions());
         session.extensions.push(Extension::new("httpfs").unwrap());
         session.settings.push(Setting::new("http_retries", Value::Integer(0)).unwrap());
@@ -135,7 +135,7 @@ fn a_plan_that_fails_anywhere_leaves_nothing() {
     let place = Place::new();
     let mut failed = Vec::new();
     for lake in place.lakes() {
-        let plan = Arc::new(lake.plan(&place.session(), Mode::Write));
+        let plan = Arc::new(lake.plan(&Place::session(), Mode::Write));
         let connection = Connection::new(open_instance(None, &[], Mode::Write).unwrap(), Arc::clone(&plan));
         let home = current_database(&connection).unwrap();
         for statement in plan.statements() {
@@ -197,7 +197,7 @@ fn an_extension_or_a_setting_that_is_missing_leaves_nothing() {
         std::os::unix::fs::symlink(platform.path().join(&file), extensions.join(&file)).unwrap();
     }
 
-    let mut session = place.session();
+    let mut session = Place::session();
     session.settings.push(Setting::new("threads", Value::from("many")).unwrap());
     let error = Store::attach(&place.lakes()[0], &session, Mode::Write).unwrap_err();
     assert!(error.to_string().starts_with("set failed"), "{error}");
@@ -211,7 +211,7 @@ fn no_lake_is_made_for_a_storage_that_does_not_answer() {
     for catalog in place.catalogs() {
         for storage in place.storages("no-such-bucket").into_iter().skip(1) {
             let lake = Lake::on(catalog.clone(), storage).build().unwrap();
-            let error = Store::attach(&lake, &place.session(), Mode::Write).unwrap_err();
+            let error = Store::attach(&lake, &Place::session(), Mode::Write).unwrap_err();
             assert!(error.to_string().contains("no-such-bucket"), "{error}");
             place.assert_nothing("no such bucket");
         }
@@ -223,7 +223,7 @@ fn a_lake_is_let_go_when_its_store_is_closed_or_dropped() {
     let place = Place::new();
     for lake in place.lakes() {
         for closes in [true, false] {
-            let store = Store::attach(&lake, &place.session(), Mode::Write).unwrap();
+            let store = Store::attach(&lake, &Place::session(), Mode::Write).unwrap();
             // Its current database is the lake too, and stays so until it chooses another one.
             let other = store.connection().another().unwrap();
             if closes {
@@ -244,10 +244,10 @@ fn a_check_that_fails_takes_the_lake_away_and_leaves_it_as_it_was() {
     for catalog in place.catalogs() {
         let [local, s3, ..] = place.storages(BUCKET);
         let lake = Lake::on(catalog.clone(), local).build().unwrap();
-        Store::attach(&lake, &place.session(), Mode::Write).unwrap().close().unwrap();
+        Store::attach(&lake, &Place::session(), Mode::Write).unwrap().close().unwrap();
         let before = (place.home.files(), place.database.tables());
         let elsewhere = Lake::on(catalog, s3).build().unwrap();
-        let error = Store::attach(&elsewhere, &place.session(), Mode::Write).unwrap_err();
+        let error = Store::attach(&elsewhere, &Place::session(), Mode::Write).unwrap_err();
         assert!(error.is_data_path_mismatch(), "{error}");
         assert_eq!((place.home.files(), place.database.tables()), before);
         place.clear();
@@ -259,12 +259,12 @@ fn a_database_of_ones_own_is_not_left_behind_either() {
     let place = Place::new();
     let own = place.home.path().join("own.duckdb");
     let lake = Lake::on(place.catalogs()[0].clone(), place.storages("no-such-bucket")[1].clone()).build().unwrap();
-    OpenOptions::default().attach(Some(&own), &lake, &place.session(), Mode::Write).unwrap_err();
+    OpenOptions::default().attach(Some(&own), &lake, &Place::session(), Mode::Write).unwrap_err();
     place.assert_nothing("new");
 
     let connection = duckdb::Connection::open(&own).unwrap();
     connection.execute_batch("CREATE TABLE mine (i INTEGER)").unwrap();
     drop(connection);
-    OpenOptions::default().attach(Some(&own), &lake, &place.session(), Mode::Write).unwrap_err();
+    OpenOptions::default().attach(Some(&own), &lake, &Place::session(), Mode::Write).unwrap_err();
     assert_eq!(place.home.files(), ["own.duckdb"]);
 }
