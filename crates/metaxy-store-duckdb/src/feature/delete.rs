@@ -1,13 +1,13 @@
 //! Deleting rows, so that they come back or not; and whole tables.
 
-use ducklake_sql::{Sql, Value};
+use ducklake_sql::{Sql, Writer};
 use metaxy_feature::FeatureKey;
 
 use super::filter::Filter;
 use super::read::Latest;
-use super::table::At;
+use super::table::{At, Table};
 use super::transaction::{now, retried};
-use super::{Features, id_columns};
+use super::{Features, Problem, id_columns, inlining};
 use crate::error::Error;
 
 /// How rows are deleted.
@@ -42,36 +42,51 @@ impl Features<'_> {
         self.must_write()?;
         let ids = id_columns(self.definition(key)?.spec())?;
         let version = self.feature_version(key)?;
-        retried(self.connection, || {
+        let look = || {
             let table = self.table(key, At::Now)?;
             let latest = Latest::of(&table, &ids, version);
             latest.check(key, filters)?;
-            self.connection.execute(Sql::build(|sql| match deletion {
-                Deletion::Soft => {
-                    table.name().write(sql.keyword("INSERT INTO "));
-                    sql.keyword(" BY NAME SELECT r.* REPLACE (");
-                    table.write_time(sql, "metaxy_deleted_at", now());
-                    sql.keyword(" AS metaxy_deleted_at, CAST(NULL AS VARCHAR) AS metaxy_materialization_id) FROM ");
-                    latest.write(sql, filters);
+            let needs_file = inlining::would_lose(self.connection, table.columns(), |sql| latest.write(sql, filters))?;
+            Ok((table, needs_file))
+        };
+        retried(self.connection, look, |(table, needs_file)| {
+            let latest = Latest::of(&table, &ids, version);
+            match deletion {
+                Deletion::Soft if needs_file => {
+                    inlining::without(self.connection, || self.mark(&table, latest, filters))
                 }
-                Deletion::Hard => {
-                    let id = |sql: &mut ducklake_sql::Writer, table: &'static str| {
-                        for (index, id) in ids.iter().enumerate() {
-                            sql.keyword(if index == 0 { "{" } else { ", " }).ident(id).keyword(": ");
-                            sql.keyword(table).ident(id);
-                        }
-                        sql.keyword("}");
-                    };
-                    table.name().write(sql.keyword("DELETE FROM "));
-                    sql.keyword(" WHERE metaxy_feature_version = ").bind("feature version", &Value::from(version));
-                    // An older row must not come to light in the place of the one that is deleted.
-                    id(sql.keyword(" AND "), "");
-                    id(sql.keyword(" IN (SELECT "), "r.");
-                    Latest { deleted: true, ..latest }.write(sql.keyword(" FROM "), filters);
-                    sql.keyword(")");
-                }
-            }))
+                Deletion::Soft => self.mark(&table, latest, filters),
+                Deletion::Hard => self.remove(&table, latest, filters),
+            }
         })
+    }
+
+    fn mark(&self, table: &Table, latest: Latest<'_>, filters: &[Filter]) -> Result<usize, Error> {
+        self.connection.execute(Sql::build(|sql| {
+            table.name().write(sql.keyword("INSERT INTO "));
+            table.write_time(sql.keyword(" BY NAME SELECT r.* REPLACE ("), "metaxy_deleted_at", now());
+            sql.keyword(" AS metaxy_deleted_at, CAST(NULL AS VARCHAR) AS metaxy_materialization_id) FROM ");
+            latest.write(sql, filters);
+        }))
+    }
+
+    fn remove(&self, table: &Table, latest: Latest<'_>, filters: &[Filter]) -> Result<usize, Error> {
+        self.connection.execute(Sql::build(|sql| {
+            let id = |sql: &mut Writer, table: &'static str| {
+                for (index, id) in latest.ids.iter().enumerate() {
+                    sql.keyword(if index == 0 { "{" } else { ", " }).ident(id).keyword(": ");
+                    sql.keyword(table).ident(id);
+                }
+                sql.keyword("}");
+            };
+            table.name().write(sql.keyword("DELETE FROM "));
+            latest.write_version(sql, " WHERE ");
+            // An older row must not come to light in the place of the one that is deleted.
+            id(sql.keyword(" AND "), "");
+            id(sql.keyword(" IN (SELECT "), "r.");
+            Latest { deleted: true, ..latest }.write(sql.keyword(" FROM "), filters);
+            sql.keyword(")");
+        }))
     }
 
     /// Drops the table of a feature, with the rows of every version.
@@ -82,12 +97,12 @@ impl Features<'_> {
     pub fn drop_table(&self, key: &FeatureKey) -> Result<(), Error> {
         self.must_write()?;
         self.definition(key)?;
-        retried(self.connection, || {
-            let name = self.table_name(key)?;
-            if !super::table::Table::exists(self.connection, &name)? {
-                let table = name.name().to_string();
-                return Err(super::Problem::MissingTable { feature: key.clone(), table }.into());
-            }
+        let name = self.table_name(key)?;
+        let look = || {
+            let missing = || Problem::MissingTable { feature: key.clone(), table: name.name().to_string() };
+            if Table::exists(self.connection, &name)? { Ok(()) } else { Err(missing().into()) }
+        };
+        retried(self.connection, look, |()| {
             self.connection.execute(Sql::build(|sql| name.write(sql.keyword("DROP TABLE "))))?;
             Ok(())
         })

@@ -1,30 +1,33 @@
 //! Rows that DuckLake must not keep in its catalog.
 //!
 //! A few rows of one insert are inlined: kept in tables of the catalog. A catalog without structs, as SQLite, keeps
-//! them as text, and what comes back has lost every `'` and `\` in the texts of a struct (DuckLake 1.0; maps and lists
-//! are safe). Such rows go into a file, whatever their number.
+//! them as text, and a struct with a `'` or `\` in a text comes back without it, or the table cannot be read any more
+//! (DuckLake 1.0; maps and lists are safe). Such rows go into a file, whatever their number.
 
-use ducklake_sql::{Sql, Value};
+use ducklake_sql::{Ident, Sql, Value, Writer};
 
 use super::problem::Problem;
-use super::stage::Stage;
 use super::types::ColumnType;
 use crate::connection::Connection;
 use crate::error::Error;
 
 /// Inserts of more rows than this are inlined by no sensible setting.
-const MOST: usize = 100_000;
+const MOST: u64 = 100_000;
 
-/// Whether rows hold a struct that would not come back from a catalog as it is.
-pub(crate) fn would_lose(connection: &Connection, stage: &Stage<'_>) -> Result<bool, Error> {
-    let structs: Vec<_> = stage.columns().iter().filter(|(_, of)| has_struct(of)).collect();
+/// Whether rows, those of what `from` writes, hold a struct that would not come back from a catalog as it is.
+pub(crate) fn would_lose<'t>(
+    connection: &Connection,
+    columns: impl Iterator<Item = (&'t Ident, &'t ColumnType)>,
+    from: impl FnOnce(&mut Writer),
+) -> Result<bool, Error> {
+    let structs: Vec<&Ident> = columns.filter(|(_, of)| has_struct(of)).map(|(name, _)| name).collect();
     if structs.is_empty() {
         return Ok(false);
     }
     let found = connection.number(&Sql::build(|sql| {
-        stage.table().write(sql.keyword("SELECT count(*) FROM (FROM "));
-        sql.keyword(" LIMIT ").number(MOST as u64).keyword(")");
-        for (index, (column, _)) in structs.iter().enumerate() {
+        from(sql.keyword("SELECT count(*) FROM (SELECT * FROM "));
+        sql.keyword(" LIMIT ").number(MOST).keyword(")");
+        for (index, column) in structs.into_iter().enumerate() {
             // DuckDB quotes a text within a struct if it holds anything but plain characters.
             sql.keyword(if index == 0 { " WHERE " } else { " OR " }).keyword("regexp_matches(CAST(").ident(column);
             sql.keyword(" AS VARCHAR), '[''\\\\]')");

@@ -100,7 +100,11 @@ impl Problem {
                 "restore the column, or drop the table and write the feature's rows again".into()
             }
             Self::Inlined => "set `data_inlining_row_limit = 0` for the store, or leave it unset".into(),
-            Self::Conflict { .. } => "nothing was written; try again when the lake is less busy".into(),
+            Self::Conflict { .. } => {
+                "nothing was written; a SQLite catalog takes several writers only with the attach option \
+                 `meta_journal_mode = \"WAL\"`, and one that stays locked is let go when the program that holds it ends"
+                    .into()
+            }
             Self::Filter { .. } => {
                 "a filter compares columns with values: `size > 10 AND (lang = 'en' OR lang IS NULL)`".into()
             }

@@ -1,6 +1,6 @@
 //! Reading rows: of each id the latest, of the feature's current version, unless asked for more.
 
-use ducklake_sql::{Ident, Sql, Value, Writer};
+use ducklake_sql::{Ident, Sql, Text, Value, Writer};
 use metaxy_feature::{Column, FeatureKey};
 
 use super::filter::Filter;
@@ -64,13 +64,13 @@ pub enum Snapshot {
     Time(String),
 }
 
-impl From<&Snapshot> for At {
-    fn from(snapshot: &Snapshot) -> Self {
-        match snapshot {
-            Snapshot::Latest => Self::Now,
-            Snapshot::Number(number) => Self::Snapshot(*number),
-            Snapshot::Time(time) => Self::Time(time.clone()),
-        }
+impl Snapshot {
+    fn at(&self) -> Result<At, Problem> {
+        Ok(match self {
+            Self::Latest => At::Now,
+            Self::Number(number) => At::Snapshot(*number),
+            Self::Time(time) => At::Time(Text::new(time.as_str()).map_err(|_| Problem::UnknownSnapshot(time.clone()))?),
+        })
     }
 }
 
@@ -84,7 +84,7 @@ impl<'s> Features<'s> {
     /// When the feature is not in the graph or has no table, or a column or filter does not fit its table.
     pub fn read(&self, key: &FeatureKey, options: &ReadOptions) -> Result<Rows<'s>, Error> {
         let definition = self.definition(key)?;
-        let table = self.table(key, (&options.at).into())?;
+        let table = self.table(key, options.at.at()?)?;
         let ids = id_columns(definition.spec())?;
         let version = match &options.versions {
             Versions::Current => Some(self.feature_version(key)?),
@@ -180,7 +180,7 @@ impl<'t> Latest<'t> {
         }
     }
 
-    fn write_version(&self, sql: &mut Writer, before: &'static str) {
+    pub(crate) fn write_version(&self, sql: &mut Writer, before: &'static str) {
         if let Some(version) = self.version {
             sql.keyword(before).keyword("metaxy_feature_version = ").bind("feature version", &Value::from(version));
         }

@@ -68,14 +68,10 @@ impl Features<'_> {
         let project_version = self.versions.project(project).to_string();
         let table = TableName::in_lake(&[&self.options.table_prefix, TABLE].concat(), &self.alias)?;
         let tags = self.tags(tags);
-        retried(self.connection, || {
-            create(self.connection, &table)?;
-            let latest = self.connection.text(&Sql::build(|sql| {
-                table.write(sql.keyword("SELECT metaxy_project_version FROM "));
-                sql.keyword(" WHERE project = ").bind("project", &Value::from(project.as_str()));
-                sql.keyword(" ORDER BY recorded_at DESC NULLS FIRST LIMIT 1");
-            }));
-            let already_pushed = latest.map_err(Error::query)?.as_deref() == Some(project_version.as_str());
+        let look = || {
+            let exists = Table::exists(self.connection, &table)?;
+            let latest = if exists { self.latest(&table, project.as_str())? } else { None };
+            let already_pushed = latest.as_deref() == Some(project_version.as_str());
             let recorded = if already_pushed {
                 self.recorded(&table, project.as_str(), &project_version)?
             } else {
@@ -84,8 +80,11 @@ impl Features<'_> {
             let is_new = |(definition, versions): &&(&FeatureDefinition, &FeatureVersions<'_>)| {
                 recorded.get(definition.key().as_str()).map(String::as_str) != Some(versions.definition.as_str())
             };
-            let new: Vec<_> = own.iter().filter(is_new).collect();
+            Ok((already_pushed, own.iter().filter(is_new).collect::<Vec<_>>()))
+        };
+        retried(self.connection, look, |(already_pushed, new)| {
             if !new.is_empty() {
+                create(self.connection, &table)?;
                 self.connection.execute(Sql::build(|sql| {
                     table.write(sql.keyword("INSERT INTO "));
                     sql.keyword(" BY NAME ");
@@ -102,6 +101,16 @@ impl Features<'_> {
             let updated = new.iter().map(|(definition, _)| definition.key().clone()).collect();
             Ok(Push { project_version: project_version.clone(), already_pushed, updated })
         })
+    }
+
+    /// The version of a project that was recorded last.
+    fn latest(&self, table: &TableName, project: &str) -> Result<Option<String>, Error> {
+        let latest = self.connection.text(&Sql::build(|sql| {
+            table.write(sql.keyword("SELECT metaxy_project_version FROM "));
+            sql.keyword(" WHERE project = ").bind("project", &Value::from(project));
+            sql.keyword(" ORDER BY recorded_at DESC NULLS FIRST LIMIT 1");
+        }));
+        latest.map_err(Error::query)
     }
 
     /// The definition versions that are recorded of a project's version, by feature.
@@ -181,7 +190,9 @@ impl Store {
             let project = next().parse()?;
             let spec = FeatureSpec::from_json(&next())?;
             let schema = Json::parse(&next())?.into_object().unwrap_or_default();
-            Ok(FeatureDefinition::new(spec, project).with_schema(schema).with_class_path(next()))
+            let definition = FeatureDefinition::new(spec, project).with_schema(schema);
+            let class_path = next();
+            Ok(if class_path.is_empty() { definition } else { definition.with_class_path(class_path) })
         };
         let definitions: Vec<_> =
             rows.into_iter().map(definition).collect::<Result<_, _>>().map_err(Problem::Feature)?;

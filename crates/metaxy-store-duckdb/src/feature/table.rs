@@ -37,7 +37,7 @@ pub(crate) enum At {
     Now,
     Snapshot(i64),
     /// A time that DuckDB reads, as in `2026-01-31 12:00:00+00`.
-    Time(String),
+    Time(Text),
 }
 
 /// What the `*_by_field` columns of a table are.
@@ -247,6 +247,11 @@ impl Table {
         self.columns.iter().find(|(column, _)| column.as_str().eq_ignore_ascii_case(name))
     }
 
+    /// The columns whose type we know.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (&Ident, &ColumnType)> {
+        self.columns.iter().filter_map(|(name, of)| Some((name, of.as_ref()?)))
+    }
+
     /// The columns that are not Metaxy's, in the table's order.
     pub(crate) fn user_columns(&self) -> impl Iterator<Item = &Ident> {
         self.columns.iter().map(|(name, _)| name).filter(|name| !SYSTEM_COLUMNS.contains(&name.as_str()))
@@ -314,8 +319,7 @@ impl At {
                 sql.keyword(" AT (VERSION => ").bind("snapshot", &Value::from(*number)).keyword(")");
             }
             Self::Time(time) => {
-                sql.keyword(" AT (TIMESTAMP => CAST(").bind("time", &Value::from(time.as_str()));
-                sql.keyword(" AS TIMESTAMPTZ))");
+                sql.keyword(" AT (TIMESTAMP => CAST(").literal(time).keyword(" AS TIMESTAMPTZ))");
             }
         }
     }

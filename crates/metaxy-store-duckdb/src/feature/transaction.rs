@@ -6,35 +6,43 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::problem::Problem;
 use crate::connection::Connection;
 use crate::error::Error;
 
-/// How often a transaction is begun, before its conflict is reported.
-const ATTEMPTS: u32 = 40;
+/// How long a transaction is begun anew, before its conflict is reported.
+const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Runs `work` in a transaction on the connection; it may run several times, and must begin anew each time.
-pub(crate) fn retried<T>(connection: &Connection, mut work: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
-    let mut attempt = 1;
+/// Looks at the lake, then runs `work` on what was found in a transaction; both again when another writer was faster.
+///
+/// `look` runs before the transaction begins: a SQLite catalog stays locked against other writers from the first read of
+/// a transaction to its end.
+pub(crate) fn retried<P, T>(
+    connection: &Connection,
+    mut look: impl FnMut() -> Result<P, Error>,
+    mut work: impl FnMut(P) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let start = Instant::now();
+    let mut attempts = 1;
     loop {
-        let error = match once(connection, &mut work) {
+        let error = match look().and_then(|found| once(connection, || work(found))) {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
         if !is_conflict(&error) {
             return Err(error);
         }
-        if attempt == ATTEMPTS {
-            return Err(Problem::Conflict { attempts: attempt, message: error.to_string() }.into());
+        if start.elapsed() > PATIENCE {
+            return Err(Problem::Conflict { attempts, message: error.to_string() }.into());
         }
-        thread::sleep(pause(attempt));
-        attempt += 1;
+        thread::sleep(pause(attempts));
+        attempts += 1;
     }
 }
 
-fn once<T>(connection: &Connection, work: &mut impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+fn once<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     connection.execute("BEGIN TRANSACTION")?;
     let done = work().and_then(|value| connection.execute("COMMIT").map(|_| value));
     if done.is_err() {
@@ -44,9 +52,10 @@ fn once<T>(connection: &Connection, work: &mut impl FnMut() -> Result<T, Error>)
     done
 }
 
+/// Whether another writer is why a transaction failed: by a lock, a conflict, or what it made since we looked.
 fn is_conflict(error: &Error) -> bool {
     let message = error.to_string();
-    let conflicts = ["database is locked", "ransaction conflict", "Exceeded the maximum retry count"];
+    let conflicts = ["database is locked", "ransaction conflict", "Exceeded the maximum retry count", "already exists"];
     error.is_query() && conflicts.iter().any(|conflict| message.contains(conflict))
 }
 

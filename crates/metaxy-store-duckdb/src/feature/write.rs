@@ -79,37 +79,52 @@ impl Features<'_> {
         for (key, rows) in features {
             let definition = self.definition(key)?;
             let stage = Stage::fill(self.connection, key, rows)?;
-            let needs_file = inlining::would_lose(self.connection, &stage)?;
+            let columns = stage.columns().iter().map(|(name, of)| (name, of));
+            let needs_file = inlining::would_lose(self.connection, columns, |sql| stage.table().write(sql))?;
             writes.push(Write::new(definition, stage, needs_file)?);
         }
-        retried(self.connection, || {
+        let look = || writes.iter().map(|write| self.look(write, options)).collect::<Result<Vec<_>, _>>();
+        retried(self.connection, look, |tables| {
             let mut count = 0;
-            for write in &writes {
-                count += self.insert(write, options)?;
+            for (write, table) in writes.iter().zip(tables) {
+                count += self.insert(write, table, options)?;
             }
             Ok(count)
         })
     }
 
-    /// Inserts checked rows, in a transaction that has begun.
-    fn insert(&self, write: &Write<'_>, options: &WriteOptions) -> Result<usize, Error> {
-        let key = write.definition.key();
-        let name = self.table_name(key)?;
-        let user_columns = write.user_columns();
-        let table = match Table::find(self.connection, &name, At::Now)? {
-            Some(mut table) => {
+    /// The table of checked rows and the columns that it lacks; `None` if it is to be made.
+    fn look(&self, write: &Write<'_>, options: &WriteOptions) -> Result<Option<(Table, Vec<NamedColumn>)>, Error> {
+        let name = self.table_name(write.definition.key())?;
+        match Table::find(self.connection, &name, At::Now)? {
+            Some(table) => {
                 table.check_hash(self.connection, self.hashing, &write.members)?;
                 let new = write.new_columns(&table, options)?;
-                table.grow(self.connection, &new, &write.members)?;
-                table
+                Ok(Some((table, new)))
             }
-            None if self.options.create_tables => {
-                let maps = self.options.maps;
-                Table::create(self.connection, &name, &user_columns, &write.members, maps, self.hashing)?
-            }
+            None if self.options.create_tables => Ok(None),
             None => {
-                return Err(Problem::NotCreated { feature: key.clone(), table: name.name().to_string() }.into());
+                let (feature, table) = (write.definition.key().clone(), name.name().to_string());
+                Err(Problem::NotCreated { feature, table }.into())
             }
+        }
+    }
+
+    /// Inserts checked rows, in a transaction that has begun.
+    fn insert(
+        &self,
+        write: &Write<'_>,
+        table: Option<(Table, Vec<NamedColumn>)>,
+        options: &WriteOptions,
+    ) -> Result<usize, Error> {
+        let key = write.definition.key();
+        let user_columns = write.user_columns();
+        let table = if let Some((mut table, new)) = table {
+            table.grow(self.connection, &new, &write.members)?;
+            table
+        } else {
+            let name = self.table_name(key)?;
+            Table::create(self.connection, &name, &user_columns, &write.members, self.options.maps, self.hashing)?
         };
         let project_version = self.project_version(write.definition);
         let feature_version = self.feature_version(key)?;

@@ -10,7 +10,7 @@ use arrow::json::reader::infer_json_schema_from_iterator;
 use arrow::json::writer::LineDelimited;
 use arrow::json::{ReaderBuilder, WriterBuilder};
 use arrow::record_batch::{RecordBatchIterator, RecordBatchReader};
-use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session, Setting, Value as SqlValue};
+use ducklake_sql::{AttachOptions, Catalog, CatalogFile, Lake, LocalFolder, Mode, Session, Setting, Value as SqlValue};
 use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec};
 use metaxy_store_duckdb::{Error, FeatureOptions, Features, ReadOptions, Rows, Store, WriteOptions};
 use metaxy_testkit::{TempDir, deps};
@@ -24,9 +24,12 @@ impl Home {
         Self(TempDir::new())
     }
 
+    /// In WAL mode: otherwise a reader that takes its time makes a commit of DuckLake 1.0 fail, and the file stays locked
+    /// until the program that committed ends.
     pub(crate) fn lake(&self) -> Lake {
         let catalog = Catalog::Sqlite(CatalogFile::new(self.0.join("meta.sqlite")).unwrap());
-        Lake::on(catalog, LocalFolder::new(self.0.join("data")).unwrap()).build().unwrap()
+        let options = AttachOptions::from_pairs([("meta_journal_mode", SqlValue::from("WAL"))]).unwrap();
+        Lake::on(catalog, LocalFolder::new(self.0.join("data")).unwrap()).options(options).build().unwrap()
     }
 
     pub(crate) fn open(&self) -> Store {

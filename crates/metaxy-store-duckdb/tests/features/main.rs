@@ -7,4 +7,5 @@ mod hazards;
 mod increments;
 mod lake;
 mod refusals;
+mod rows;
 mod writes;

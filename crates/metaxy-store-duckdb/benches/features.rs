@@ -1,0 +1,134 @@
+//! The steps of a pipeline on one lake, timed: the same as those of the peer's benchmark, with the same rows.
+//!
+//! `cargo bench --bench features -- --rows 1000000` prints, for each step, seconds of wall and processor time and the
+//! process's peak memory in MB. Sizes belong into processes of their own: the peak never falls.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by a panic")]
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StructArray};
+use arrow::error::ArrowError;
+use arrow::record_batch::{RecordBatchIterator, RecordBatchReader};
+use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session, Setting, Value};
+use metaxy_config::HashAlgorithm;
+use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey};
+use metaxy_store_duckdb::{Change, FeatureOptions, Features, ReadOptions, ResolveOptions, Rows, Store, WriteOptions};
+use metaxy_testkit::{TempDir, deps};
+
+const GRAPH: &str = "
+[[feature]]
+key = 'bench/root'
+id_columns = ['id']
+fields = ['audio', 'frames']
+
+[[feature]]
+key = 'bench/child'
+id_columns = ['id']
+deps = ['bench/root']
+fields = [{ key = 'audio', code_version = '2' }, 'embedding']
+";
+
+const BATCH: i64 = 65_536;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let rows = arguments.iter().position(|argument| argument == "--rows").and_then(|at| arguments.get(at + 1));
+    let rows: i64 = rows.map_or(100_000, |rows| rows.parse().unwrap());
+
+    let folder = TempDir::new();
+    let catalog = Catalog::Sqlite(CatalogFile::new(folder.join("meta.sqlite")).unwrap());
+    let lake = Lake::on(catalog, LocalFolder::new(folder.join("data")).unwrap()).build().unwrap();
+    let mut session = Session::default();
+    let extensions = deps().extensions().to_str().unwrap().to_owned();
+    session.settings.push(Setting::new("extension_directory", Value::from(extensions)).unwrap());
+    let graph = FeatureGraph::new(FeatureDefinition::from_toml(GRAPH, &"bench".parse().unwrap()).unwrap()).unwrap();
+    let (root, child): (FeatureKey, FeatureKey) = ("bench/root".parse().unwrap(), "bench/child".parse().unwrap());
+
+    let store = step("open (create lake)", || Store::attach(&lake, &session, Mode::Write).unwrap());
+    let options = FeatureOptions { hash_algorithm: HashAlgorithm::Md5, ..FeatureOptions::default() };
+    let features = store.features(&graph, options).unwrap();
+    let write = WriteOptions::default();
+    let stale = usize::try_from((rows + 99) / 100).unwrap();
+    let all = usize::try_from(rows).unwrap();
+
+    step("write root", || features.write(&root, samples(rows, 1, "0"), &write).unwrap());
+    let read = |key| features.read(key, &ReadOptions::default()).unwrap();
+    assert_eq!(step("read root -> arrow", || count(read(&root))), all);
+    let mut increment = resolve(&features, &child, "resolve child (all new)", [all, 0, 0]);
+    step("write child from increment", || {
+        features.write(&child, increment.rows(Change::New).unwrap().into_reader(), &write).unwrap()
+    });
+    drop(increment);
+    resolve(&features, &child, "resolve child (no change)", [0, 0, 0]);
+    step("write root 1% changed", || features.write(&root, samples(rows, 100, "1"), &write).unwrap());
+    let mut increment = resolve(&features, &child, "resolve child (1% stale)", [0, stale, 0]);
+    assert_eq!(step("read the 1% stale", || count(increment.rows(Change::Stale).unwrap())), stale);
+    step("write child 1% stale", || {
+        features.write(&child, increment.rows(Change::Stale).unwrap().into_reader(), &write).unwrap()
+    });
+    assert_eq!(step("read child -> arrow", || count(read(&child))), all);
+    step("status child", || features.status(&child, &ResolveOptions::default()).unwrap());
+}
+
+fn resolve(
+    features: &Features<'_>,
+    key: &FeatureKey,
+    name: &str,
+    expected: [usize; 3],
+) -> metaxy_store_duckdb::Increment {
+    let increment = step(name, || features.resolve_update(key, &ResolveOptions::default()).unwrap());
+    assert_eq!(Change::ALL.map(|change| increment.count(change)), expected);
+    increment
+}
+
+fn count(rows: Rows<'_>) -> usize {
+    rows.map(|batch| batch.unwrap().num_rows()).sum()
+}
+
+/// Every `each`th sample of so many, made while it is read.
+fn samples(rows: i64, each: i64, salt: &'static str) -> impl RecordBatchReader {
+    let batch = move |start: i64| -> Result<RecordBatch, ArrowError> {
+        let numbers = || (start..rows.min(start + BATCH * each)).step_by(usize::try_from(each).unwrap());
+        let text =
+            |make: &dyn Fn(i64) -> String| Arc::new(StringArray::from_iter_values(numbers().map(make))) as ArrayRef;
+        let versions = StructArray::try_from(vec![
+            ("audio", text(&|i| format!("a{i}-{salt}"))),
+            ("frames", text(&|i| format!("f{i}-{salt}"))),
+        ])?;
+        RecordBatch::try_from_iter([
+            ("id", text(&|i| format!("s{i:010}"))),
+            ("path", text(&|i| format!("s3://bucket/videos/{i}.mp4"))),
+            ("size", Arc::new(Int64Array::from_iter_values(numbers().map(|i| i * 7919 % 1_000_003))) as ArrayRef),
+            ("metaxy_provenance_by_field", Arc::new(versions) as ArrayRef),
+        ])
+    };
+    let schema = batch(0).unwrap().schema();
+    let starts = (0..rows).step_by(usize::try_from(BATCH * each).unwrap());
+    RecordBatchIterator::new(starts.map(batch), schema)
+}
+
+/// Runs one step and prints what it cost.
+fn step<T>(name: &str, work: impl FnOnce() -> T) -> T {
+    let (wall, cpu) = (Instant::now(), processor_time());
+    let done = work();
+    let (wall, cpu) = (wall.elapsed().as_secs_f64(), processor_time() - cpu);
+    println!("{name:38} {wall:9.3} s  cpu {cpu:8.2}  peak {:9.1} MB", peak());
+    done
+}
+
+/// The seconds of processor time of this process, on Linux.
+fn processor_time() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    // Fields 14 and 15 of the line, in hundredths of a second.
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+/// The peak memory of this process in MB, on Linux.
+fn peak() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or_default() / 1024.0
+}
