@@ -207,7 +207,7 @@ fn is_preparation(statement: &Statement) -> bool {
 fn prepare(visit: &mut Visit, plan: &Arc<Plan>) -> (Option<Connection>, Verdict) {
     let failed = |visit: &Visit, cause: Option<Cause>, what: String, text: &str| match cause {
         Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, text).evidence([what]),
-        None => Verdict::new(Outcome::Failed, what).raw(text),
+        None => Verdict::unknown(what, text),
     };
     let connection = match open_instance(None, plan.settings_at_open(), Mode::Read) {
         Ok(instance) => Connection::new(instance, Arc::clone(plan)),

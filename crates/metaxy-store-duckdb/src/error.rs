@@ -103,6 +103,11 @@ impl Error {
         matches!(*self.kind, Kind::MissingExtension { .. })
     }
 
+    /// Whether the catalog's file holds another kind of database than the configured one.
+    pub fn is_wrong_catalog_file(&self) -> bool {
+        matches!(*self.kind, Kind::WrongCatalogFile { .. })
+    }
+
     /// Whether there is no lake where one was to be opened, and none was to be created.
     pub fn is_missing_lake(&self) -> bool {
         matches!(*self.kind, Kind::MissingLake(_))

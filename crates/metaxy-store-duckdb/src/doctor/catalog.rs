@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ducklake_sql::{Catalog, CatalogKind, SecretType, Sql, Statement, Text};
+use ducklake_sql::{Catalog, CatalogKind, Lake, SecretType, Sql, Statement, Storage, Text};
 
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Cause, Patient, Visit, shown};
@@ -24,8 +24,8 @@ pub(super) fn examine(visit: &mut Visit, patient: &Patient<'_>) -> Option<Attach
     };
     let reached = visit.check(CheckName::Catalog, |visit| match patient.lake.catalog() {
         Some(Catalog::Postgres(postgres)) => connect(visit, patient, postgres.secret_name().as_str()),
-        Some(catalog) => look_at_file(visit, catalog),
-        None => (true, Verdict::ok("MotherDuck keeps it; it is reached when the lake is attached")),
+        Some(catalog @ (Catalog::DuckDb(_) | Catalog::Sqlite(_))) => look_at_file(visit, catalog),
+        _ => (true, Verdict::skipped("it is reached when the lake is attached")),
     });
     if !reached {
         for name in [CheckName::Rights, CheckName::Lake] {
@@ -36,7 +36,7 @@ pub(super) fn examine(visit: &mut Visit, patient: &Patient<'_>) -> Option<Attach
     let may_read = visit.check(CheckName::Rights, |visit| match patient.lake.catalog() {
         Some(Catalog::Postgres(_)) => role_rights(visit, patient),
         Some(catalog) => file_rights(visit, catalog, !patient.lake.is_read_only()),
-        None => (true, Verdict::skipped("MotherDuck does not show them")),
+        None => (true, Verdict::skipped("MotherDuck does not tell them")),
     });
     if !may_read {
         visit.skip(CheckName::Lake, "the role may not read it");
@@ -78,9 +78,10 @@ fn connect(visit: &mut Visit, patient: &Patient<'_>, secret: &str) -> (bool, Ver
         }
     }
     let sql = Sql::build(|sql| {
-        // A server that does not answer is told after ten seconds, unless the secret has a time of its own.
-        let is_timed = shown_secret.contains("connect_timeout=");
-        sql.keyword(if is_timed { "ATTACH ''" } else { "ATTACH 'connect_timeout=10'" });
+        // A server that does not answer is told after ten seconds. A secret with a time of its own keeps it, and one
+        // with a `uri` takes nothing beside it.
+        let decides = ["connect_timeout", "uri"].iter().any(|key| !shown(&shown_secret, key).is_empty());
+        sql.keyword(if decides { "ATTACH ''" } else { "ATTACH 'connect_timeout=10'" });
         sql.keyword(" AS metaxy_doctor_catalog (TYPE postgres, READ_ONLY, SECRET ");
         sql.bind("secret", &secret.into()).keyword(")");
     });
@@ -101,30 +102,17 @@ fn connect(visit: &mut Visit, patient: &Patient<'_>, secret: &str) -> (bool, Ver
 
 /// Looks at a catalog's file without opening it as a database.
 fn look_at_file(visit: &Visit, catalog: &Catalog) -> (bool, Verdict) {
-    let path = &visit.facts.catalog;
-    match CatalogFile::prepare(catalog, false) {
-        Ok(_) => (true, Verdict::ok(format!("a {} file", kind_name(catalog.kind()))).evidence([path.clone()])),
+    let kind = if matches!(catalog, Catalog::Sqlite(_)) { "SQLite" } else { "DuckDB" };
+    let (goes_on, verdict) = match CatalogFile::prepare(catalog, false) {
+        Ok(_) => (true, Verdict::ok(format!("a {kind} file"))),
         // Whether that is bad is for the check of the lake to say.
-        Err(error) if error.is_missing_lake() => (true, Verdict::ok("no file yet").evidence([path.clone()])),
+        Err(error) if error.is_missing_lake() => (true, Verdict::ok("no file yet")),
         Err(error) => {
-            let text = error.to_string();
-            let cause = if text.contains("but the catalog is configured as") {
-                Cause::WrongCatalogFile
-            } else {
-                Cause::CatalogFileDenied
-            };
-            (false, cause.verdict(Outcome::Failed, &visit.facts, "").evidence([text]))
+            let cause = if error.is_wrong_catalog_file() { Cause::WrongCatalogFile } else { Cause::CatalogFileDenied };
+            (false, cause.verdict(Outcome::Failed, &visit.facts, "").evidence([error.to_string()]))
         }
-    }
-}
-
-fn kind_name(kind: CatalogKind) -> &'static str {
-    match kind {
-        CatalogKind::DuckDb => "DuckDB",
-        CatalogKind::Sqlite => "SQLite",
-        CatalogKind::Postgres => "PostgreSQL",
-        _ => "MotherDuck",
-    }
+    };
+    (goes_on, verdict.evidence([visit.facts.catalog.clone()]))
 }
 
 /// Asks PostgreSQL what the role may do; whether it may read the lake, if there is one.
@@ -200,7 +188,7 @@ fn yes(it: bool) -> &'static str {
 /// Whether a catalog's file can be read and written; opening it to append changes nothing.
 fn file_rights(visit: &Visit, catalog: &Catalog, writes: bool) -> (bool, Verdict) {
     let Some(path) = catalog.file().map(|file| Path::new(file.as_str())) else {
-        return (true, Verdict::skipped("it is no file"));
+        return (true, Verdict::skipped("the catalog does not tell them"));
     };
     if !path.exists() {
         let above = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(path);
@@ -236,7 +224,8 @@ fn attach(visit: &mut Visit, patient: &Patient<'_>) -> (Option<Attached>, Verdic
     }
     let run = |statements: &[Statement]| {
         let own = statements.iter().skip_while(|statement| super::is_preparation(statement));
-        own.filter(|statement| !is_elsewhere(statement)).try_for_each(|statement| patient.run(statement.to_sql()))
+        own.filter(|statement| !is_elsewhere(statement, patient.lake))
+            .try_for_each(|statement| patient.run(statement.to_sql()))
     };
     let mut attached = Attached { by_stored_path: false };
     let mut result = run(patient.plan.statements());
@@ -249,12 +238,10 @@ fn attach(visit: &mut Visit, patient: &Patient<'_>) -> (Option<Attached>, Verdic
         attached.by_stored_path = true;
         result = run(patient.plan.with_stored_data_path().statements());
     }
-    if let Err(text) = result {
-        let verdict = match Cause::of_catalog(&text) {
-            Some(Cause::NoLake) => no_lake(visit, patient, &text),
-            _ => failed(visit, &text),
-        };
-        return (None, verdict);
+    match result {
+        Err(text) if Cause::of_catalog(&text) == Some(Cause::NoLake) => return (None, no_lake(visit, patient, &text)),
+        Err(text) => return (None, failed(visit, &text)),
+        Ok(()) => {}
     }
     let alias = patient.lake.alias().as_str();
     let sql = Sql::fixed(ABOUT).with_text("alias", alias).with_text("alias", alias).with_text("alias", alias);
@@ -298,9 +285,7 @@ fn failed(visit: &Visit, text: &str) -> Verdict {
         }
         Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, text),
         None if is_motherduck => Cause::MotherDuckRefused.verdict(Outcome::Failed, &visit.facts, text),
-        None => Verdict::new(Outcome::Failed, "the catalog cannot be attached")
-            .advice("see what DuckDB says with `--verbose`")
-            .raw(text),
+        None => Verdict::unknown("the catalog cannot be attached", text),
     }
 }
 
@@ -310,9 +295,12 @@ fn is_secret(statement: &Statement, kind: SecretType) -> bool {
 
 /// Whether a statement is for another check, or not to be run at all: a login to the catalog or the storage, what
 /// would make a lake or a secret in MotherDuck.
-fn is_elsewhere(statement: &Statement) -> bool {
+fn is_elsewhere(statement: &Statement, lake: &Lake) -> bool {
     match statement {
-        Statement::CreateSecret(secret) => secret.kind() != SecretType::DuckLake,
+        Statement::CreateSecret(secret) => {
+            let is_storage = matches!(lake.storage(), Some(Storage::Object(at)) if at.secret_name() == secret.name());
+            is_storage || secret.kind() == SecretType::Postgres || secret.in_motherduck()
+        }
         Statement::CreateDatabase(_) => true,
         _ => false,
     }
@@ -325,10 +313,8 @@ fn is_elsewhere(statement: &Statement) -> bool {
 pub(super) fn let_go(patient: &Patient<'_>) {
     drop(patient.run("DETACH DATABASE IF EXISTS metaxy_doctor_catalog"));
     let Some(Catalog::Sqlite(file)) = patient.lake.catalog() else { return };
-    let (Ok(path), Ok(beside)) = (Text::new(file.as_str()), Text::new([file.as_str(), "-shm"].concat())) else {
-        return;
-    };
-    if !Path::new(beside.as_str()).exists() {
+    let Ok(path) = Text::new(file.as_str()) else { return };
+    if !Path::new(&[file.as_str(), "-shm"].concat()).exists() {
         return;
     }
     let attach = Sql::build(|sql| {

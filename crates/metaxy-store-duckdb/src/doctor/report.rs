@@ -271,6 +271,11 @@ impl Verdict {
         Self::new(Outcome::Ok, summary)
     }
 
+    /// A failure whose cause is not known.
+    pub(super) fn unknown(summary: impl Into<String>, raw: impl Into<String>) -> Self {
+        Self::new(Outcome::Failed, summary).advice("see what was said with `--verbose`").raw(raw)
+    }
+
     pub(super) fn skipped(why: impl Into<String>) -> Self {
         Self::new(Outcome::Skipped, why)
     }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use ducklake_sql::{ObjectStorage, SecretType, Sql, Statement, Storage};
+use ducklake_sql::{ObjectKind, ObjectStorage, Sql, Statement, Storage};
 
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Cause, Patient, Visit, shown};
@@ -106,48 +106,44 @@ fn examine_objects(visit: &mut Visit, patient: &Patient<'_>, storage: &ObjectSto
     let start = std::time::Instant::now();
     let (listed, skew) = list(patient, storage);
     let took = start.elapsed();
-    let cause = listed
-        .as_ref()
-        .err()
-        .map(|text| Cause::of_storage(text, &visit.facts, Cause::NoPermissionToList).ok_or_else(|| text.clone()));
+    // One request answers for three checks: the cause of a failure belongs to one of them.
+    let is_listed = listed.is_ok();
     let text = listed.err().unwrap_or_default();
+    let cause = Cause::of_storage(&text, &visit.facts, Cause::NoPermissionToList);
+    let may_not_list = cause == Some(Cause::NoPermissionToList);
+    let refused = cause.filter(|cause| cause.is_about_credentials());
 
-    // One request answers for three checks.
-    let refused = matches!(cause, Some(Ok(cause)) if cause.is_about_credentials());
-    let verdict = match cause {
-        Some(Ok(cause)) if cause.is_about_credentials() => cause.verdict(Outcome::Failed, &visit.facts, &text),
-        None | Some(Ok(Cause::NoPermissionToList)) => {
+    let verdict = match refused {
+        Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, &text),
+        None if is_listed || may_not_list => {
             Verdict::ok("the storage accepts them").evidence([expiry(patient, storage)])
         }
-        _ => Verdict::skipped("the storage could not be asked"),
+        None => Verdict::skipped("the storage could not be asked"),
     };
     visit.report.findings.push(verdict.into_finding(CheckName::Credentials, took));
+
     let verdict = match cause {
-        None => Verdict::ok("it answers, and lists the data path"),
-        Some(Ok(cause)) if cause.is_about_credentials() => Verdict::skipped("the credentials are refused"),
-        Some(Ok(Cause::ClockSkew)) => Verdict::skipped("the clocks differ too much"),
-        Some(Ok(Cause::NoPermissionToList)) => Cause::NoPermissionToList.verdict(Outcome::Warning, &visit.facts, &text),
-        Some(Ok(cause)) => cause.verdict(Outcome::Failed, &visit.facts, &text),
-        Some(Err(_)) => Verdict::new(Outcome::Failed, "the storage does not list the data path")
-            .advice("see what it says with `--verbose`")
-            .raw(text.clone()),
+        _ if is_listed => Verdict::ok("it answers, and lists the data path"),
+        _ if refused.is_some() => Verdict::skipped("the credentials are refused"),
+        Some(Cause::ClockSkew) => Verdict::skipped("the clocks differ too much"),
+        Some(cause) if may_not_list => cause.verdict(Outcome::Warning, &visit.facts, &text),
+        Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, &text),
+        None => Verdict::unknown("the storage does not list the data path", &text),
     };
-    let answers = verdict.outcome == Outcome::Ok || verdict.cause == Some(Cause::NoPermissionToList);
     visit.report.findings.push(verdict.into_finding(CheckName::Storage, took));
 
     if !write {
         visit.skip(CheckName::StorageWrite, "only with --write");
-    } else if answers {
+    } else if is_listed || may_not_list {
         visit.check(CheckName::StorageWrite, |visit| ((), probe_objects(visit, patient)));
     } else {
-        let why = if refused { "the credentials are refused" } else { "the storage cannot be used" };
-        visit.skip(CheckName::StorageWrite, why);
+        visit.skip(CheckName::StorageWrite, "the storage cannot be used");
     }
     visit.check(CheckName::Clock, |visit| {
         let far = skew.filter(|seconds| seconds.abs() > SKEW_TO_WARN_OF);
         let evidence = skew.map(|seconds| format!("this clock is {seconds} s ahead of the storage's"));
         let verdict = match (cause, far) {
-            (Some(Ok(cause @ Cause::ClockSkew)), _) => cause.verdict(Outcome::Failed, &visit.facts, &text),
+            (Some(cause @ Cause::ClockSkew), _) => cause.verdict(Outcome::Failed, &visit.facts, &text),
             (_, Some(_)) => Cause::ClockSkew.verdict(Outcome::Warning, &visit.facts, ""),
             (_, None) if skew.is_some() => return ((), Verdict::ok("it agrees with the storage's")),
             _ => Verdict::skipped("the storage did not tell the time"),
@@ -159,30 +155,31 @@ fn examine_objects(visit: &mut Visit, patient: &Patient<'_>, storage: &ObjectSto
 /// Makes the storage's secret, and looks which one DuckDB uses for the data path.
 fn secret_used(visit: &mut Visit, patient: &Patient<'_>, storage: &ObjectStorage) -> (Result<(), ()>, Verdict) {
     const CHAIN_FOUND_NOTHING: &str = "Secret Validation Failure";
-    let kinds = [SecretType::S3, SecretType::R2, SecretType::Gcs];
-    let create = patient
-        .statements()
-        .find(|statement| matches!(statement, Statement::CreateSecret(secret) if kinds.contains(&secret.kind())));
+    let is_its = |statement: &&Statement| match statement {
+        Statement::CreateSecret(secret) => secret.name() == storage.secret_name(),
+        _ => false,
+    };
+    let create = patient.statements().find(is_its);
     if let Some(create) = create
         && let Err(text) = patient.run(create.to_sql())
     {
         let verdict = if text.contains(CHAIN_FOUND_NOTHING) {
             Cause::NoCredentials.verdict(Outcome::Failed, &visit.facts, &text)
         } else {
-            Verdict::new(Outcome::Failed, "the storage's secret cannot be made").raw(text)
+            Verdict::unknown("the storage's secret cannot be made", text)
         };
         return (Err(()), verdict);
     }
     let name = storage.secret_name().as_str();
     let kind = match storage.kind() {
-        ducklake_sql::ObjectKind::R2 => "r2",
-        ducklake_sql::ObjectKind::Gcs => "gcs",
+        ObjectKind::R2 => "r2",
+        ObjectKind::Gcs => "gcs",
         _ => "s3",
     };
     let sql = Sql::fixed("SELECT name FROM which_secret(?, ?)").with_text("path", storage.path().as_str());
     let used = match patient.rows(sql.with_text("type", kind)) {
         Ok(rows) => rows.concat(),
-        Err(text) => return (Err(()), Verdict::new(Outcome::Failed, "DuckDB does not tell the secret").raw(text)),
+        Err(text) => return (Err(()), Verdict::unknown("DuckDB does not tell the secret", text)),
     };
     let Some(used) = used.first() else {
         let evidence = match patient.secret(name) {
@@ -269,7 +266,7 @@ fn probe_objects(visit: &Visit, patient: &Patient<'_>) -> Verdict {
     };
     let failed = |text: &str, denied: Cause| match Cause::of_storage(text, &visit.facts, denied) {
         Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, text),
-        None => Verdict::new(Outcome::Failed, "a probe could not be put, got back and deleted").raw(text),
+        None => Verdict::unknown("a probe could not be put, got back and deleted", text),
     };
     let get_and_delete = || {
         let object = patient.rows("SELECT data_file FROM ducklake_list_files('metaxy_doctor_probe', 'probe')");

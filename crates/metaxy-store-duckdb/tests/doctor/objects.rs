@@ -160,6 +160,36 @@ fn no_credentials_in_the_chain() {
 }
 
 #[test]
+fn persistent_secrets() {
+    let server = server();
+    let key = server.key(KeyRights::Full);
+    let patient = Patient::new(SQLITE, &s3(&server, &key));
+    let folder = patient.folder.join("secrets");
+    let connection = duckdb::Connection::open_in_memory().unwrap();
+    let extensions = metaxy_testkit::deps().extensions();
+    connection
+        .execute_batch(&format!(
+            "SET extension_directory = '{}'; SET secret_directory = '{folder}'; LOAD httpfs;
+             CREATE PERSISTENT SECRET kept (TYPE s3, KEY_ID '{}', SECRET '{}', ENDPOINT '{}', REGION '{}',
+                                            URL_STYLE 'path', USE_SSL false, SCOPE 's3://{BUCKET}/prod/')",
+            extensions.display(),
+            key.id,
+            key.secret,
+            server.endpoint(),
+            server.region()
+        ))
+        .unwrap();
+    drop(connection);
+    let more = format!("config = {{ secret_directory = {folder:?} }}");
+    let by_name =
+        |name: &str| format!("{{ type = \"s3\", secret_name = \"{name}\", data_path = \"s3://{BUCKET}/prod/\" }}");
+    patient.configure(SQLITE, &by_name("kept"), &more);
+    patient.warns_of(Cause::NoLakeYet);
+    patient.configure(SQLITE, &by_name("other"), &more);
+    assert_seen!("other-secret-used", patient.finds(Cause::OtherSecretUsed));
+}
+
+#[test]
 fn no_secret_covers_the_data_path() {
     let storage = r#"{ type = "s3", secret_name = "storage", bucket = "lake" }"#;
     Patient::new(SQLITE, storage).finds(Cause::NoSecretForPath);

@@ -96,6 +96,21 @@ fn everything_is_broken() {
     patient.warns_of(Cause::NoLakeYet);
 }
 
+/// A login as one text is a secret as a whole; what the server says of it shows no part.
+#[test]
+fn a_login_as_uri() {
+    let database = Postgres::shared().database();
+    let uri = |password: &str| {
+        let (host, port, name, user) = (database.host(), database.port(), database.name(), &database.owner().user);
+        let uri = format!("postgresql://{user}:{password}@{host}:{port}/{name}");
+        format!("{{ type = \"postgres\", secret_name = \"pg\", secret_parameters = {{ uri = {uri:?} }} }}")
+    };
+    let encoded = database.owner().password.bytes().map(|byte| format!("%{byte:02X}"));
+    let right = encoded.collect::<Vec<_>>().concat();
+    Patient::new(&uri(&right), LOCAL).warns_of(Cause::NoLakeYet);
+    Patient::new(&uri(&[MARKER, "-wrong"].concat()), LOCAL).finds(Cause::WrongPassword);
+}
+
 #[test]
 fn no_secret_of_the_name() {
     Patient::new("{ type = \"postgres\", secret_name = \"pg\" }", LOCAL).finds(Cause::MissingSecret);
