@@ -4,7 +4,8 @@
 //! part on the way. What holds for every check:
 //!
 //! - it creates no lake, and leaves no file, no secret and no attached database: extensions are not installed, catalogs
-//!   are attached read-only, and a probe object exists for a moment, and only when it was asked for;
+//!   are attached read-only, and a probe object exists for a moment, and only when it was asked for (an `init_sql` of the
+//!   configuration runs as always, and what it does is its own);
 //! - what engines and servers say is scrubbed of secrets before it becomes part of a report;
 //! - a check whose precondition failed is skipped and says so; independent checks go on.
 

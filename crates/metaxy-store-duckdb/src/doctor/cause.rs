@@ -204,7 +204,6 @@ impl Cause {
     pub(super) fn of_extension(text: &str) -> Option<Self> {
         let known = [
             ("built specifically for DuckDB version", Self::ExtensionOfOtherVersion),
-            ("was built for DuckDB version", Self::ExtensionOfOtherVersion),
             ("signature is either missing or invalid", Self::ExtensionNotSigned),
             ("not found", Self::ExtensionMissing),
         ];

@@ -265,6 +265,8 @@ fn probe_objects(visit: &Visit, patient: &Patient<'_>) -> Verdict {
         run("CALL ducklake_cleanup_old_files('metaxy_doctor_probe', cleanup_all => true)")
     };
     let failed = |text: &str, denied: Cause| match Cause::of_storage(text, &visit.facts, denied) {
+        // The credentials are accepted by now: a refusal that gives no reason is about rights.
+        Some(Cause::WrongSecret) => denied.verdict(Outcome::Failed, &visit.facts, text),
         Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, text),
         None => Verdict::unknown("a probe could not be put, got back and deleted", text),
     };
