@@ -163,14 +163,6 @@ impl Features<'_> {
         Diff::new(self, plan, Expected::Samples(samples), options, at)?.run(connection)
     }
 
-    /// How many rows are new, stale and orphaned, without keeping them.
-    pub(crate) fn count_update(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<[usize; 3], Error> {
-        let plan = self.plan(key)?;
-        let at = self.current_snapshot()?;
-        let sides = self.sides(&plan, options, &at)?;
-        Diff::new(self, plan, Expected::Upstream(sides), options, at)?.count(self.connection)
-    }
-
     fn plan(&self, key: &FeatureKey) -> Result<FeaturePlan<'_>, Error> {
         self.graph.plan(key).ok_or_else(|| self.unknown(key))
     }
@@ -458,18 +450,6 @@ impl<'g> Diff<'g> {
         let hashing = features.hashing;
         let stale_if = options.stale_if.clone();
         Ok(Self { plan, members, keys, expected, current, ids, version, filters, stale_if, hashing, by_field })
-    }
-
-    fn count(&self, connection: &Connection) -> Result<[usize; 3], Error> {
-        let count = |change: Change| {
-            let count = connection.number(&Sql::build(|sql| {
-                self.write(sql.keyword("SELECT count(*) FROM ("));
-                sql.keyword(") WHERE change = ").number(change.number());
-            }))?;
-            Ok::<_, Error>(usize::try_from(count).unwrap_or_default())
-        };
-        let [new, stale, orphaned] = Change::ALL.map(count);
-        Ok([new?, stale?, orphaned?])
     }
 
     /// Compares, and keeps what is found.

@@ -4,7 +4,7 @@ use ducklake_sql::Sql;
 use metaxy_feature::FeatureKey;
 
 use super::read::Latest;
-use super::resolve::ResolveOptions;
+use super::resolve::{Change, ResolveOptions};
 use super::table::{At, Table};
 use super::{Features, id_columns};
 use crate::error::Error;
@@ -62,7 +62,8 @@ impl Features<'_> {
         let update = if spec.deps().is_empty() {
             None
         } else {
-            let [new, stale, orphaned] = self.count_update(key, options)?;
+            let increment = self.resolve_update(key, options)?;
+            let [new, stale, orphaned] = Change::ALL.map(|change| increment.count(change));
             Some(UpdateCounts { new, stale, orphaned })
         };
         Ok(FeatureStatus { version: version.to_owned(), rows: rows.transpose()?, update })
