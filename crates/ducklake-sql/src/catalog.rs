@@ -26,6 +26,8 @@ pub enum Catalog {
     Sqlite(CatalogFile),
     /// A PostgreSQL database; many machines.
     Postgres(PostgresCatalog),
+    /// A DuckDB database that a Quack server shares; many machines.
+    Quack(QuackCatalog),
 }
 
 impl Catalog {
@@ -35,6 +37,7 @@ impl Catalog {
             Self::DuckDb(_) => CatalogKind::DuckDb,
             Self::Sqlite(_) => CatalogKind::Sqlite,
             Self::Postgres(_) => CatalogKind::Postgres,
+            Self::Quack(_) => CatalogKind::Quack,
         }
     }
 
@@ -42,7 +45,16 @@ impl Catalog {
     pub fn file(&self) -> Option<&CatalogFile> {
         match self {
             Self::DuckDb(file) | Self::Sqlite(file) => Some(file),
-            Self::Postgres(_) => None,
+            Self::Postgres(_) | Self::Quack(_) => None,
+        }
+    }
+
+    /// The secret that its plan makes or uses, and how it is made where it is ours.
+    pub(crate) fn secret(&self) -> Option<(&Ident, Option<&CreateSecret>)> {
+        match self {
+            Self::DuckDb(_) | Self::Sqlite(_) => None,
+            Self::Postgres(postgres) => Some((&postgres.name, postgres.create.as_ref())),
+            Self::Quack(quack) => Some((&quack.name, quack.create.as_ref())),
         }
     }
 
@@ -53,6 +65,7 @@ impl Catalog {
             Self::DuckDb(file) => ["duckdb:", file.as_str()].concat(),
             Self::Sqlite(file) => ["sqlite:", file.as_str()].concat(),
             Self::Postgres(_) => String::new(),
+            Self::Quack(quack) => quack.location.clone(),
         }
     }
 }
@@ -68,6 +81,8 @@ pub enum CatalogKind {
     Sqlite,
     /// A PostgreSQL database.
     Postgres,
+    /// A database that a Quack server shares.
+    Quack,
     /// MotherDuck's service.
     MotherDuck,
 }
@@ -79,6 +94,7 @@ impl CatalogKind {
             Self::DuckDb => "duckdb",
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
+            Self::Quack => "quack",
             Self::MotherDuck => "motherduck",
         }
     }
@@ -114,6 +130,8 @@ pub struct PostgresSpec {
     pub password: Option<Secret>,
     /// The server's port; 5432 unless given.
     pub port: Option<u16>,
+    /// The schema of the database that holds the metadata; `public` unless given.
+    pub metadata_schema: Option<String>,
     /// Further libpq keywords.
     pub parameters: Parameters,
 }
@@ -132,7 +150,7 @@ impl PostgresSpec {
     pub fn check(self) -> Result<Catalog, Problems> {
         const PORT: i64 = 5432;
         /// Ways to log in without a password in the configuration.
-        const PASSWORDLESS: &[&str] = &["passfile", "service", "sslcert", "uri"];
+        const PASSWORDLESS: &[&str] = &["aws_rds_secret", "passfile", "service", "sslcert", "uri"];
 
         let mut problems = Collector::default();
         let name = secret_name(&self.secret_name, &mut problems);
@@ -180,8 +198,9 @@ impl PostgresSpec {
                 "leave `dbname` out",
             ));
         }
+        let schema = self.metadata_schema.and_then(|schema| problems.take("metadata_schema", Ident::new(schema)));
         let create = (!secret.is_empty()).then_some(secret);
-        problems.finish(Some(Catalog::Postgres(PostgresCatalog { name, create })))
+        problems.finish(Some(Catalog::Postgres(PostgresCatalog { name, create, schema })))
     }
 }
 
@@ -190,11 +209,89 @@ impl PostgresSpec {
 pub struct PostgresCatalog {
     pub(crate) name: Ident,
     pub(crate) create: Option<CreateSecret>,
+    pub(crate) schema: Option<Ident>,
 }
 
 impl PostgresCatalog {
     /// The name of the secret that DuckLake logs in with.
     pub fn secret_name(&self) -> &Ident {
         &self.name
+    }
+
+    /// Whether the password is a token that AWS gives for a while.
+    pub(crate) fn uses_aws(&self) -> bool {
+        self.create.as_ref().is_some_and(|secret| secret.get("aws_rds_secret").is_some())
+    }
+}
+
+/// A catalog behind a Quack server as a person describes it; [`check`](Self::check) makes it one that can be used.
+///
+/// With a token the project makes a secret of that name, for that server only. Without, DuckDB has to know one for it.
+///
+/// ```
+/// use ducklake_sql::{QuackSpec, Secret};
+///
+/// let mut spec = QuackSpec::new("quack", "catalog.example");
+/// spec.token = Some(Secret::from("hunter2"));
+/// assert!(spec.check().is_ok());
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct QuackSpec {
+    /// The name of the secret, to make or to use.
+    pub secret_name: String,
+    /// The server's host name or address.
+    pub host: String,
+    /// The server's port; 9494 unless given.
+    pub port: Option<u16>,
+    /// The token that the server asks for.
+    pub token: Option<Secret>,
+}
+
+impl QuackSpec {
+    /// A catalog on a host that uses an existing secret.
+    pub fn new(secret_name: impl Into<String>, host: impl Into<String>) -> Self {
+        Self { secret_name: secret_name.into(), host: host.into(), ..Self::default() }
+    }
+
+    /// Checks the description.
+    ///
+    /// # Errors
+    ///
+    /// All problems at once: an empty value, a host that is none.
+    pub fn check(self) -> Result<Catalog, Problems> {
+        const PORT: u16 = 9494;
+        let mut problems = Collector::default();
+        let name = secret_name(&self.secret_name, &mut problems);
+        if !self.host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+            let problem = Problem::invalid_name("a host", &self.host).at("host");
+            problems.push(problem.help("write its name or address, and the port in `port`"));
+        }
+        problems.take("host", Value::from(self.host.as_str()).validate());
+        let location = ["quack:", &self.host, ":", &self.port.unwrap_or(PORT).to_string()].concat();
+        let create = self.token.map(|token| {
+            let token = Value::Secret(token);
+            problems.take("token", token.validate());
+            let mut secret = CreateSecret::new(name.clone(), SecretType::Quack);
+            secret.set("token", token);
+            secret.set("scope", Value::from(location.as_str()));
+            secret
+        });
+        problems.finish(Some(Catalog::Quack(QuackCatalog { name, create, location })))
+    }
+}
+
+/// A catalog behind a Quack server that can be planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuackCatalog {
+    name: Ident,
+    create: Option<CreateSecret>,
+    location: String,
+}
+
+impl QuackCatalog {
+    /// Where the server is, as `quack:host:port`.
+    pub fn location(&self) -> &str {
+        &self.location
     }
 }

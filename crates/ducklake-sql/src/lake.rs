@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::attach::{AttachOptions, Snapshot};
-use crate::catalog::{Catalog, CatalogKind};
+use crate::catalog::{Catalog, CatalogKind, PostgresCatalog};
+use crate::path::ObjectKind;
 use crate::plan::{Check, Plan};
 use crate::problem::{Collector, Problem, Problems};
 use crate::secret::{CreateSecret, SecretType};
@@ -196,20 +197,28 @@ fn merge(own: Vec<&'static str>, further: &[Extension]) -> Vec<Extension> {
 impl Attached {
     fn extensions(&self) -> Vec<&'static str> {
         let mut names = vec!["ducklake"];
-        match self.catalog {
+        match &self.catalog {
             Catalog::DuckDb(_) => {}
             Catalog::Sqlite(_) => names.push("sqlite_scanner"),
             Catalog::Postgres(_) => names.push("postgres_scanner"),
+            Catalog::Quack(_) => names.push("quack"),
         }
         if let Storage::Object(storage) = &self.storage {
             names.extend(storage.extensions());
+        }
+        if self.options.encrypted == Some(true) && !names.contains(&"httpfs") {
+            // DuckDB itself can read what is encrypted, but not write it.
+            names.push("httpfs");
+        }
+        if matches!(&self.catalog, Catalog::Postgres(postgres) if postgres.uses_aws()) && !names.contains(&"aws") {
+            names.push("aws");
         }
         names
     }
 
     fn attach(&self, mode: Mode, statements: &mut Vec<Statement>) -> Vec<Check> {
-        if let Catalog::Postgres(postgres) = &self.catalog {
-            statements.extend(postgres.create.clone().map(Statement::CreateSecret));
+        if let Some((_, Some(secret))) = self.catalog.secret() {
+            statements.push(Statement::CreateSecret(secret.clone()));
         }
         if let Storage::Object(storage) = &self.storage {
             statements.extend(storage.create.clone().map(Statement::CreateSecret));
@@ -309,6 +318,9 @@ impl MotherDuck {
 
 impl ObjectStorage {
     fn extensions(&self) -> Vec<&'static str> {
+        if self.kind == ObjectKind::Azure {
+            return vec!["azure"];
+        }
         let mut names = vec!["httpfs"];
         if self.create.as_ref().is_some_and(CreateSecret::uses_credential_chain) {
             names.push("aws");
@@ -344,13 +356,21 @@ impl LakeBuilder {
     ///
     /// # Errors
     ///
-    /// When two of its secrets have the same name, read without regard to case.
+    /// When two of its secrets have the same name, read without regard to case, or the catalog and the options name
+    /// different schemas for the metadata.
     pub fn build(self) -> Result<Lake, Problems> {
-        let lake = self.0;
-        let catalog = match &lake.catalog {
-            Catalog::Postgres(postgres) => Some((postgres.name.as_str(), postgres.create.is_some())),
-            Catalog::DuckDb(_) | Catalog::Sqlite(_) => None,
-        };
+        let mut lake = self.0;
+        if let Catalog::Postgres(PostgresCatalog { schema: Some(schema), .. }) = &lake.catalog
+            && lake.options.metadata_schema.get_or_insert_with(|| schema.clone()) != schema
+        {
+            return Err(Problem::conflict(
+                "metadata_schema",
+                "the catalog and the attach options name different schemas for the metadata",
+                "write `metadata_schema` once",
+            )
+            .into());
+        }
+        let catalog = lake.catalog.secret().map(|(name, create)| (name.as_str(), create.is_some()));
         let storage = match &lake.storage {
             Storage::Object(storage) => Some((storage.name.as_str(), storage.create.is_some())),
             Storage::Local(_) => None,

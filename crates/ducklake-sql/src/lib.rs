@@ -48,7 +48,7 @@ mod storage;
 mod value;
 
 pub use attach::{ATTACH_OPTIONS, AttachOptions, Snapshot};
-pub use catalog::{Catalog, CatalogKind, PostgresCatalog, PostgresSpec};
+pub use catalog::{Catalog, CatalogKind, PostgresCatalog, PostgresSpec, QuackCatalog, QuackSpec};
 pub use lake::{Lake, LakeBuilder, Mode, MotherDuckSpec, generated_name};
 pub use path::{CatalogFile, LocalFolder, ObjectKind, ObjectPath};
 pub use plan::{Check, PLAN_VERSION, Plan, PlanView, StatementView};
@@ -57,5 +57,5 @@ pub use secret::{CreateSecret, SecretType};
 pub use session::{Extension, Moment, Session, Setting};
 pub use sql::{Parameter, Reveal, Sql, Writer};
 pub use statement::{Attach, CreateDatabase, Statement};
-pub use storage::{GcsSpec, ObjectStorage, R2Spec, S3Spec, Storage};
+pub use storage::{AzureSpec, GcsSpec, ObjectStorage, R2Spec, S3Spec, Storage};
 pub use value::{Alias, Ident, Parameters, Secret, Text, Value, Word, is_harmless};

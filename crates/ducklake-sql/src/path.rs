@@ -114,6 +114,8 @@ pub enum ObjectKind {
     R2,
     /// Google Cloud Storage.
     Gcs,
+    /// Azure Blob Storage, where a bucket is called a container.
+    Azure,
 }
 
 impl ObjectKind {
@@ -123,6 +125,7 @@ impl ObjectKind {
             Self::S3 => "s3",
             Self::R2 => "r2",
             Self::Gcs => "gs",
+            Self::Azure => "az",
         }
     }
 
@@ -132,6 +135,7 @@ impl ObjectKind {
             Self::S3 => &["s3", "s3a", "s3n"],
             Self::R2 => &["r2"],
             Self::Gcs => &["gs", "gcs"],
+            Self::Azure => &["az", "azure"],
         }
     }
 }

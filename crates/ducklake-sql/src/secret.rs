@@ -13,12 +13,16 @@ use crate::value::{Ident, Parameters, Value, Word};
 pub enum SecretType {
     /// A login to PostgreSQL.
     Postgres,
+    /// A login to a Quack server.
+    Quack,
     /// Amazon S3 and what speaks its protocol.
     S3,
     /// Cloudflare R2.
     R2,
     /// Google Cloud Storage.
     Gcs,
+    /// Azure Blob Storage.
+    Azure,
     /// A lake: where its metadata and its data are.
     DuckLake,
 }
@@ -27,9 +31,11 @@ impl SecretType {
     pub(crate) fn keyword(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
+            Self::Quack => "quack",
             Self::S3 => "s3",
             Self::R2 => "r2",
             Self::Gcs => "gcs",
+            Self::Azure => "azure",
             Self::DuckLake => "ducklake",
         }
     }

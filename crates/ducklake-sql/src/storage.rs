@@ -39,7 +39,7 @@ impl From<ObjectStorage> for Storage {
     }
 }
 
-/// A prefix in a bucket, and the secret to use there; made by [`S3Spec`], [`R2Spec`] or [`GcsSpec`].
+/// A prefix in a bucket, and the secret to use there; made by [`S3Spec`], [`R2Spec`], [`GcsSpec`] or [`AzureSpec`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectStorage {
     pub(crate) kind: ObjectKind,
@@ -248,6 +248,75 @@ impl GcsSpec {
         default_region(&mut secret, "us-east-1");
 
         finish(problems, ObjectKind::Gcs, name, path, secret, None)
+    }
+}
+
+/// An Azure Blob Storage as a person describes it; [`check`](Self::check) makes it one that can be used.
+///
+/// With an account's name the rest of the login goes into `parameters`: `provider = "credential_chain"`,
+/// `service_principal`, … With none of the fields the secret of that name is used as it is.
+///
+/// ```
+/// use ducklake_sql::AzureSpec;
+///
+/// let mut spec = AzureSpec::new("azure", "az://container/lake");
+/// spec.account_name = Some("account".into());
+/// spec.parameters.insert("provider", "credential_chain".into());
+/// assert_eq!(spec.check()?.path().as_str(), "az://container/lake/");
+/// # Ok::<(), ducklake_sql::Problems>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct AzureSpec {
+    /// The name of the secret, to make or to use.
+    pub secret_name: String,
+    /// The storage account's name.
+    pub account_name: Option<String>,
+    /// All of the login in one text, with the account's name and key.
+    pub connection_string: Option<Secret>,
+    /// The data path: `az://container/prefix/`.
+    pub data_path: String,
+    /// Further parameters of the secret.
+    pub parameters: Parameters,
+}
+
+impl AzureSpec {
+    /// A storage at a data path that uses the existing secret of this name.
+    pub fn new(secret_name: impl Into<String>, data_path: impl Into<String>) -> Self {
+        Self { secret_name: secret_name.into(), data_path: data_path.into(), ..Self::default() }
+    }
+
+    /// Checks the description.
+    ///
+    /// # Errors
+    ///
+    /// All problems at once: two logins, an empty value, a location of another storage, …
+    pub fn check(self) -> Result<ObjectStorage, Problems> {
+        let mut problems = Collector::default();
+        let name = secret_name(&self.secret_name, &mut problems);
+        let path = problems.take("data_path", ObjectPath::new(ObjectKind::Azure, &self.data_path));
+        if self.account_name.is_some() && self.connection_string.is_some() {
+            problems.push(Problem::conflict(
+                "connection_string",
+                "`connection_string` holds the account's name already",
+                "leave `account_name` out",
+            ));
+        }
+
+        let mut secret = CreateSecret::new(name.clone(), SecretType::Azure);
+        let fields = [
+            ("account_name", self.account_name.map(Value::Text)),
+            ("connection_string", self.connection_string.map(Value::Secret)),
+        ];
+        for (field, value) in fields {
+            if let Some(value) = value {
+                problems.take(field, value.validate());
+                secret.set(field, value);
+            }
+        }
+        add_parameters(&mut secret, &self.parameters, &mut problems);
+
+        finish(problems, ObjectKind::Azure, name, path, secret, None)
     }
 }
 

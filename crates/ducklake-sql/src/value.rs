@@ -442,9 +442,14 @@ impl<N: Into<String>> FromIterator<(N, Value)> for Parameters {
 pub fn is_harmless(name: &str) -> bool {
     const HARMLESS: &[&str] = &[
         "account_id",
+        "account_name",
         "application_name",
+        "assume_role_arn",
+        "aws_rds_secret",
         "chain",
         "channel_binding",
+        "client_certificate_path",
+        "client_id",
         "connect_timeout",
         "database",
         "dbname",
@@ -471,11 +476,13 @@ pub fn is_harmless(name: &str) -> bool {
         "sslmode",
         "sslrootcert",
         "target_session_attrs",
+        "tenant_id",
         "url_compatibility_mode",
         "url_style",
         "use_ssl",
         "user",
         "validation",
+        "verify_ssl",
     ];
     HARMLESS.iter().any(|harmless| harmless.eq_ignore_ascii_case(name))
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ducklake_sql::{
-    Alias, AttachOptions, Catalog, CatalogFile, CatalogKind, GcsSpec, Lake, LocalFolder, Parameters, PostgresSpec,
-    Problem, Problems, R2Spec, S3Spec, Storage, Value as LakeValue,
+    Alias, AttachOptions, AzureSpec, Catalog, CatalogFile, CatalogKind, GcsSpec, Lake, LocalFolder, Parameters,
+    PostgresSpec, Problem, Problems, QuackSpec, R2Spec, S3Spec, Storage, Value as LakeValue,
 };
 use serde_json::Value as Json;
 
@@ -16,8 +16,8 @@ use crate::decode::{Context, Decode, Map, SecretParameters, Show};
 use crate::messages;
 use crate::node::{Node, Origin, Sources, Value};
 use crate::options::{
-    DuckLakeOptions, FileCatalogOptions, GcsOptions, LocalOptions, MotherDuckOptions, PostgresOptions, R2Options,
-    S3Options,
+    AzureOptions, DuckLakeOptions, FileCatalogOptions, GcsOptions, LocalOptions, MotherDuckOptions, PostgresOptions,
+    QuackOptions, R2Options, S3Options,
 };
 use crate::path;
 use crate::system::System;
@@ -83,6 +83,7 @@ enum CatalogPlace {
     File(CatalogKind, PathBuf),
     /// Host, port, database, schema; `None` for a login that only a secret or its parameters know.
     Postgres(Option<(String, u16, String)>, String),
+    Quack(String),
     MotherDuck(String),
 }
 
@@ -113,8 +114,8 @@ impl Place {
     }
 }
 
-const CATALOG_TYPES: &[&str] = &["duckdb", "sqlite", "postgres", "motherduck"];
-const STORAGE_TYPES: &[&str] = &["local", "s3", "r2", "gcs"];
+const CATALOG_TYPES: &[&str] = &["duckdb", "sqlite", "postgres", "quack", "motherduck"];
+const STORAGE_TYPES: &[&str] = &["local", "s3", "r2", "gcs", "azure"];
 
 /// The lake of the store `owner`, or reports of why there is none.
 pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option<Resolved> {
@@ -149,12 +150,21 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
     };
     let lake = match catalog.kind {
         CatalogOf::Attached(catalog) => {
-            let attach = attach?;
-            if let (CatalogPlace::Postgres(_, schema), Some(given)) = (&mut place.catalog, &attach.metadata_schema) {
+            let lake = Lake::on(catalog, storage?).owner(owner).alias(alias?).options(attach?);
+            let lake = match lake.build() {
+                Ok(lake) => lake,
+                Err(problems) => {
+                    for problem in problems {
+                        let of_catalog = problem.field() == "metadata_schema";
+                        scope.problems([problem], if of_catalog { catalog_node? } else { storage_node? });
+                    }
+                    return None;
+                }
+            };
+            if let (CatalogPlace::Postgres(_, schema), Some(given)) = (&mut place.catalog, lake.metadata_schema()) {
                 given.as_str().clone_into(schema);
             }
-            let lake = Lake::on(catalog, storage?).owner(owner).alias(alias?).options(attach);
-            scope.keep(lake.build(), storage_node?)?
+            lake
         }
         CatalogOf::MotherDuck(database) => {
             let mut spec = Lake::mother_duck(database.database.unwrap_or_default());
@@ -246,6 +256,7 @@ fn resolve_catalog(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog
         "duckdb" => file_catalog(kind, &node, Catalog::DuckDb, scope),
         "sqlite" => file_catalog(kind, &node, Catalog::Sqlite, scope),
         "postgres" => postgres(&node, scope),
+        "quack" => quack(&node, scope),
         _ => {
             let options = MotherDuckOptions::decode(&node, &mut scope.context)?;
             scope.missing(&node, "database", "name the database in MotherDuck");
@@ -346,10 +357,29 @@ fn postgres(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
     spec.database = options.database;
     spec.user = options.user;
     spec.password = options.password;
+    spec.metadata_schema = options.metadata_schema;
     spec.parameters = parameters(options.secret_parameters);
     let catalog = scope.keep(spec.check(), node)?;
     options.secret_name?;
     let place = CatalogPlace::Postgres(login, "public".to_owned());
+    Some(ResolvedCatalog { kind: CatalogOf::Attached(catalog), shown, place })
+}
+
+fn quack(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
+    let options = QuackOptions::decode(node, &mut scope.context)?;
+    scope.missing(node, "secret_name", "name the secret, to make or to use");
+    scope.missing(node, "host", "name the server");
+    let shown = with_type("quack", &options);
+    let mut spec = QuackSpec::new(
+        options.secret_name.as_deref().unwrap_or(PLACEHOLDER),
+        options.host.as_deref().unwrap_or(PLACEHOLDER),
+    );
+    spec.port = options.port;
+    spec.token = options.token;
+    let catalog = scope.keep(spec.check(), node)?;
+    options.secret_name.and(options.host)?;
+    let Catalog::Quack(quack) = &catalog else { return None };
+    let place = CatalogPlace::Quack(quack.location().to_ascii_lowercase());
     Some(ResolvedCatalog { kind: CatalogOf::Attached(catalog), shown, place })
 }
 
@@ -368,7 +398,8 @@ fn resolve_storage(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage
         "local" => local(node, scope),
         "s3" => s3(node, scope),
         "r2" => r2(node, scope),
-        _ => gcs(node, scope),
+        "gcs" => gcs(node, scope),
+        _ => azure(node, scope),
     }
 }
 
@@ -465,6 +496,24 @@ fn gcs(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
     spec.secret = options.secret;
     spec.parameters = parameters(options.secret_parameters);
     let service = [endpoint(&spec.parameters)];
+    let storage = scope.keep(spec.check(), node)?;
+    options.secret_name.and(options.data_path)?;
+    Some(object(storage, shown, &service))
+}
+
+fn azure(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
+    let options = AzureOptions::decode(node, &mut scope.context)?;
+    scope.missing(node, "secret_name", "name the secret, to make or to use");
+    scope.missing(node, "data_path", "write `az://container/prefix/`");
+    let shown = with_type("azure", &options);
+    let mut spec = AzureSpec::new(
+        options.secret_name.as_deref().unwrap_or(PLACEHOLDER),
+        options.data_path.as_deref().unwrap_or("az://missing/"),
+    );
+    spec.account_name = options.account_name;
+    spec.connection_string = options.connection_string;
+    spec.parameters = parameters(options.secret_parameters);
+    let service = [spec.account_name.clone()];
     let storage = scope.keep(spec.check(), node)?;
     options.secret_name.and(options.data_path)?;
     Some(object(storage, shown, &service))

@@ -249,12 +249,33 @@ pub(crate) struct PostgresOptions {
     /// The role's password.
     #[schemars(with = "Option<String>")]
     pub(crate) password: Option<Secret>,
+    /// The schema of the database that holds the metadata; `public` unless given.
+    pub(crate) metadata_schema: Option<String>,
     /// Further libpq keywords.
     #[schemars(with = "Option<crate::schema::Anything>")]
     pub(crate) secret_parameters: Option<SecretParameters>,
 }
 
-options!(shown PostgresOptions { secret_name, host, port, database, user, password, secret_parameters });
+options!(shown PostgresOptions {
+    secret_name, host, port, database, user, password, metadata_schema, secret_parameters,
+});
+
+/// A catalog that a Quack server shares.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct QuackOptions {
+    /// The name of the secret, to make or to use.
+    pub(crate) secret_name: Option<String>,
+    /// The server's host name or address.
+    pub(crate) host: Option<String>,
+    /// The server's port; 9494 unless given.
+    pub(crate) port: Option<u16>,
+    /// The token that the server asks for; without one DuckDB has to know a secret for it.
+    #[schemars(with = "Option<String>")]
+    pub(crate) token: Option<Secret>,
+}
+
+options!(shown QuackOptions { secret_name, host, port, token });
 
 /// A catalog that MotherDuck keeps.
 #[derive(JsonSchema, Default)]
@@ -361,6 +382,26 @@ pub(crate) struct GcsOptions {
 
 options!(shown GcsOptions { secret_name, key_id, secret, data_path, secret_parameters });
 
+/// Azure Blob Storage.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct AzureOptions {
+    /// The name of the secret, to make or to use.
+    pub(crate) secret_name: Option<String>,
+    /// The storage account's name; how to log in to it goes into `secret_parameters`.
+    pub(crate) account_name: Option<String>,
+    /// All of the login in one text, with the account's name and key.
+    #[schemars(with = "Option<String>")]
+    pub(crate) connection_string: Option<Secret>,
+    /// Where the data files are: `az://container/prefix/`.
+    pub(crate) data_path: Option<String>,
+    /// Further parameters of the secret, such as `provider = "credential_chain"`.
+    #[schemars(with = "Option<crate::schema::Anything>")]
+    pub(crate) secret_parameters: Option<SecretParameters>,
+}
+
+options!(shown AzureOptions { secret_name, account_name, connection_string, data_path, secret_parameters });
+
 /// Whether a word is the name of a field somewhere, so that it can be shown even in a broken file.
 pub(crate) fn is_known_word(word: &str) -> bool {
     let tables = [
@@ -371,11 +412,13 @@ pub(crate) fn is_known_word(word: &str) -> bool {
         DuckLakeOptions::KEYS,
         FileCatalogOptions::KEYS,
         PostgresOptions::KEYS,
+        QuackOptions::KEYS,
         MotherDuckOptions::KEYS,
         LocalOptions::KEYS,
         S3Options::KEYS,
         R2Options::KEYS,
         GcsOptions::KEYS,
+        AzureOptions::KEYS,
         &["type", "enable"],
     ];
     tables.iter().any(|keys| keys.contains(&word))

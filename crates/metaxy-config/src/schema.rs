@@ -7,8 +7,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value as Json, json};
 
 use crate::options::{
-    DuckDbOptions, FileCatalogOptions, GcsOptions, LocalOptions, MotherDuckOptions, Options, PostgresOptions,
-    R2Options, S3Options,
+    AzureOptions, DuckDbOptions, FileCatalogOptions, GcsOptions, LocalOptions, MotherDuckOptions, Options,
+    PostgresOptions, QuackOptions, R2Options, S3Options,
 };
 
 /// The JSON schema of `metaxy.toml`, for editors and other programs.
@@ -101,6 +101,7 @@ schemas! {
         ("duckdb", FileCatalogOptions::json_schema(generator)),
         ("sqlite", FileCatalogOptions::json_schema(generator)),
         ("postgres", PostgresOptions::json_schema(generator)),
+        ("quack", QuackOptions::json_schema(generator)),
         ("motherduck", MotherDuckOptions::json_schema(generator)),
     ]);
     /// Where the data files are.
@@ -109,6 +110,7 @@ schemas! {
         ("s3", S3Options::json_schema(generator)),
         ("r2", R2Options::json_schema(generator)),
         ("gcs", GcsOptions::json_schema(generator)),
+        ("azure", AzureOptions::json_schema(generator)),
     ]);
     /// A store: its type, and a configuration of that type.
     Store = |generator| {

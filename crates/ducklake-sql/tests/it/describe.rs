@@ -1,8 +1,8 @@
 //! What is refused in the description of a lake, all of it at once.
 
 use ducklake_sql::{
-    ATTACH_OPTIONS, Alias, AttachOptions, Catalog, CatalogFile, Code, GcsSpec, Lake, LocalFolder, PostgresSpec,
-    Problems, R2Spec, S3Spec, Secret, Setting, Storage, Value,
+    ATTACH_OPTIONS, Alias, AttachOptions, AzureSpec, Catalog, CatalogFile, Code, GcsSpec, Lake, LocalFolder,
+    PostgresSpec, Problems, QuackSpec, R2Spec, S3Spec, Secret, Setting, Storage, Value,
 };
 
 /// The fields and codes of a result's problems.
@@ -145,6 +145,29 @@ fn r2_and_gcs() {
 }
 
 #[test]
+fn azure_and_quack() {
+    let azure = |change: fn(&mut AzureSpec)| {
+        let mut spec = AzureSpec::new("azure", "az://container/lake");
+        change(&mut spec);
+        spec.check()
+    };
+    assert!(azure(|_| {}).is_ok());
+    check(azure(|spec| spec.data_path = "s3://container/lake".into()), &[("data_path", Code::InvalidObjectPath)]);
+    check(
+        azure(|spec| {
+            spec.account_name = Some("account".into());
+            spec.connection_string = Some("".into());
+        }),
+        &[("connection_string", Code::Conflict), ("connection_string", Code::EmptyValue)],
+    );
+    for (host, code) in [("", Code::EmptyValue), ("host:9494", Code::InvalidName), ("http://host", Code::InvalidName)] {
+        check(QuackSpec::new("quack", host).check(), &[("host", code)]);
+    }
+    let Catalog::Quack(quack) = QuackSpec::new("quack", "host").check().unwrap() else { unreachable!() };
+    assert_eq!(quack.location(), "quack:host:9494");
+}
+
+#[test]
 fn attach_options() {
     let options = |pairs: &[(&str, Value)]| AttachOptions::from_pairs(pairs.to_vec());
     check(
@@ -200,6 +223,15 @@ fn a_lake_as_a_whole() {
     check(Lake::on(postgres("Same"), s3("same")).build(), &[("secret_name", Code::SecretNameClash)]);
     check(Lake::on(postgres("metaxy___ducklake"), local()).build(), &[("secret_name", Code::SecretNameClash)]);
     assert!(Lake::on(postgres("one"), s3("two")).build().is_ok());
+
+    let in_schema = |of_catalog: &str, of_options: &str| {
+        let mut spec = PostgresSpec::new("pg");
+        spec.metadata_schema = Some(of_catalog.into());
+        let options = AttachOptions::from_pairs([("metadata_schema", Value::from(of_options))]).unwrap();
+        Lake::on(spec.check().unwrap(), local()).options(options).build()
+    };
+    check(in_schema("one", "two"), &[("metadata_schema", Code::Conflict)]);
+    assert_eq!(in_schema("one", "one").unwrap().metadata_schema().unwrap().as_str(), "one");
 
     let mut motherduck = Lake::mother_duck("db");
     motherduck.alias = Some("x".into());

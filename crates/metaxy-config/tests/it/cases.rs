@@ -73,6 +73,7 @@ fn there_is_a_lake_for_each_combination() {
     for catalog in ["duckdb", "sqlite", "postgres"] {
         expected.extend(["local", "s3", "r2", "gcs"].map(|storage| format!("{catalog}-{storage}")));
     }
+    expected.extend(["quack-local", "quack-azure", "postgres-azure"].map(str::to_owned));
     let mut found = BTreeSet::new();
     insta::glob!("../fixtures/lakes", "*.toml", |path| {
         let name = path.file_stem().and_then(|name| name.to_str()).expect("a fixture has a name");
@@ -83,7 +84,16 @@ fn there_is_a_lake_for_each_combination() {
 
 #[test]
 fn every_secret_field_of_every_fixture_holds_the_marker() {
-    const FIELDS: &[&str] = &["password", "key_id", "secret", "session_token", "bearer_token", "motherduck_token"];
+    const FIELDS: &[&str] = &[
+        "password",
+        "key_id",
+        "secret",
+        "session_token",
+        "bearer_token",
+        "motherduck_token",
+        "token",
+        "client_secret",
+    ];
     insta::glob!("../fixtures", "*/*.*", |path| {
         let text = std::fs::read_to_string(path).expect("a fixture is readable");
         for (number, line) in text.lines().enumerate() {

@@ -15,6 +15,9 @@ fn fixtures() -> Vec<PathBuf> {
     files
 }
 
+/// Extensions that `cargo xtask setup` does not bring; MotherDuck's does not even load without its service.
+const NOT_HERE: &[&str] = &["azure", "motherduck", "quack"];
+
 /// The plan of a fixture whose relative paths are below a folder.
 fn plan(fixture: &Path, home: &Home, mode: Mode) -> Plan {
     let text = std::fs::read_to_string(fixture).unwrap();
@@ -47,7 +50,7 @@ fn duckdb_understands_every_plan() {
         std::fs::create_dir(home.path("lake")).unwrap();
         for mode in [Mode::Write, Mode::Read] {
             let plan = plan(&fixture, &home, mode);
-            if plan.catalog() == CatalogKind::MotherDuck {
+            if plan.extensions().any(|extension| NOT_HERE.contains(&extension.name().as_str())) {
                 continue;
             }
             seen += 1;
@@ -84,7 +87,7 @@ fn there_is_a_fixture_for_every_combination() {
         .iter()
         .flat_map(|catalog| ["local", "s3", "r2", "gcs"].map(|storage| [catalog, "-", storage].concat()))
         .collect();
-    expected.push("motherduck-managed".to_owned());
+    expected.extend(["motherduck-managed", "quack-local", "quack-azure", "postgres-azure"].map(str::to_owned));
     expected.extend(["s3", "r2", "gcs"].map(|storage| ["motherduck-byob-", storage].concat()));
     let names: Vec<_> = fixtures().iter().map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     for combination in &expected {
