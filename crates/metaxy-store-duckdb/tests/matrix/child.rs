@@ -44,6 +44,7 @@ fn child() {
     match step.as_str() {
         "write" => write(),
         "read" => read(),
+        "lock" => lock(),
         other => panic!("no step `{other}`"),
     }
 }
@@ -102,4 +103,22 @@ fn read() {
     assert_eq!(value(&store, "SELECT count(*) FROM sample AT (VERSION => 3)"), "10001");
     store.close().unwrap();
     report(&time.as_millis().to_string());
+}
+
+/// Holds a write lock on the SQLite catalog in the working directory, from when there is a file `locked` until there is a
+/// file `let-go`.
+fn lock() {
+    let duckdb = duckdb::Connection::open_in_memory().unwrap();
+    let extensions = env::var("METAXY_EXTENSION_DIRECTORY").unwrap();
+    duckdb.execute("SET extension_directory = ?", [extensions]).unwrap();
+    let hold = "LOAD sqlite_scanner; ATTACH 'lake.sqlite' AS catalog (TYPE sqlite); BEGIN;
+        UPDATE catalog.ducklake_metadata SET value = value";
+    duckdb.execute_batch(hold).unwrap();
+    std::fs::write("locked", "").unwrap();
+    let start = Instant::now();
+    while !Path::new("let-go").exists() {
+        assert!(start.elapsed() < Duration::from_mins(1), "nobody lets this process go");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    duckdb.execute_batch("ROLLBACK").unwrap();
 }

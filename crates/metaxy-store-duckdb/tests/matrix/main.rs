@@ -3,13 +3,9 @@
 //! What depends on a process's variables, or has to be seen by a second process, runs in a child: this very program,
 //! see [`child`]. A child is given no variable that its case does not name, so nothing of the machine helps it.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test that cannot go on says so by a panic"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by a panic")]
 
 mod case;
 mod child;
 mod combinations;
+mod settings;
