@@ -6,7 +6,7 @@
 //! - [`S3Server`]: object storage that checks signatures, with key pairs of different rights, TLS and faults to inject.
 //! - [`MARKER`] and [`assert_no_leak`]: every secret made here carries a marker, and no output may show it.
 //! - [`SNAPSHOT_FILTERS`]: what differs from run to run, for snapshots.
-//! - [`deps`]: what `cargo xtask setup` brought. What is missing is a failure, never a skipped test.
+//! - [`deps()`]: what `cargo xtask setup` brought. What is missing is a failure, never a skipped test.
 //!
 //! It is a dev-dependency only: everything here panics, with a message that says what to do, where a test cannot go on.
 #![expect(clippy::panic, reason = "a test that cannot go on must fail, and say why")]
