@@ -15,7 +15,8 @@ const DUCKDB_PACKAGE: &str = "1.5.5-r.5";
 pub(crate) const POSTGRES: &str = "18.4.0-beta.17";
 
 /// The extensions, in the order of [`Platform::extensions`].
-pub(crate) const EXTENSIONS: [&str; 5] = ["aws", "ducklake", "httpfs", "postgres_scanner", "sqlite_scanner"];
+pub(crate) const EXTENSIONS: [&str; 7] =
+    ["aws", "azure", "ducklake", "httpfs", "postgres_scanner", "quack", "sqlite_scanner"];
 
 /// The sums of one package.
 #[derive(Debug)]
@@ -101,6 +102,10 @@ static PLATFORMS: [Platform; 4] = [
                 unpacked: "1bbf923fb64efd33a6ae69fb96d74cbd474fd003cfd3d5127c06f9a9a6901156",
             },
             Pin {
+                packed: "6c436ac1ff00953cf79ac32820ad66c9037da3cd7d70b4a351a1364cda02f213",
+                unpacked: "fd7620dbc98c4ecc32f64c223e0a9401fd2512736a3518017921b528b8115b30",
+            },
+            Pin {
                 packed: "b631ae4dd4bd649b3db35a789dbcc859476fe231ef449b3f03f4fe4e2ef4a946",
                 unpacked: "e51bf9e8d933d0e83780ae096455501b542cf962569a2ce5613532d702c08302",
             },
@@ -111,6 +116,10 @@ static PLATFORMS: [Platform; 4] = [
             Pin {
                 packed: "fea9413d1b5bded7ead650aff91b3d7578c5149d832f666100b362f64404bf18",
                 unpacked: "b1ced4cfc6311313e117c2afb3eac76508718778dde0716421503c7dbfb5605c",
+            },
+            Pin {
+                packed: "0fab21f33204d7a15cf540f9ee8a039f3c9db7326ffd5f0ed51eb5f09ae16c8b",
+                unpacked: "aa0155c452a882eb8912d59589626a5156ab92a8e80952371b78e26e1cf07168",
             },
             Pin {
                 packed: "0af00f8e4e6e0562e0fac1bb22d5c4a29d616a664da4194b51cbd26355b9a0c2",
@@ -139,6 +148,10 @@ static PLATFORMS: [Platform; 4] = [
                 unpacked: "4c891b0833524e00db01269033dfafcbe6acea8c8fed7afd23874664ee7d1545",
             },
             Pin {
+                packed: "e0a5ed13403334c62d53fed35a3ae991c05766502346deef2bf8d4fa4c10374e",
+                unpacked: "34128d7467f843d10a67bf336d1ceb7a11bb5dd7ba135d6bff52887f6f82f632",
+            },
+            Pin {
                 packed: "cd8280d3a20c744f7e113137a17a053f751b9cc469a9b694c43e1b8539fd30af",
                 unpacked: "d0b57c8e261b89a1ae367c7224f0857cfde72ab6cf2609f188e0de9b897b1088",
             },
@@ -149,6 +162,10 @@ static PLATFORMS: [Platform; 4] = [
             Pin {
                 packed: "5b50d53ecb192fca381c79ebd70da43b98fefe28a5781162081777f65efc8268",
                 unpacked: "e2469cce1e855e8c842a1487dd8168cf27904c03baaf1f2c227529403315d819",
+            },
+            Pin {
+                packed: "736c09de7746ff5463b7d817e8d637b2077b50c8e5cfa2903034964914b2536b",
+                unpacked: "41b2b9292bfb860c5ca8c5f818f9dd7a2c6bc24f9c750cffbc3169286fe59f08",
             },
             Pin {
                 packed: "8ecdf91ba4572fcee32500919b7cd2717d74d2bfe65c2910ad2b1c4b9d9b0c07",
@@ -177,6 +194,10 @@ static PLATFORMS: [Platform; 4] = [
                 unpacked: "39c5d8143f5af2cbfd95db4693aa61168ab75f06c87eb14fc02b64769bc48032",
             },
             Pin {
+                packed: "69b0a5a251c74ca4d9107183c61057128dba8e8745d69f28b29ba8ce5bf09a96",
+                unpacked: "3eba9d7c57ccdbd036cd96166db7412828d0decd94fbe901cc0aa636ce8acde2",
+            },
+            Pin {
                 packed: "d6a65e39a38bd03270ed54715f5c16f6695954742b74c0c77ed1cfc0eda33f67",
                 unpacked: "1b72fc42164dbf21948e5a912cefc383b24071852f9e70209874ebd0a73b7caa",
             },
@@ -187,6 +208,10 @@ static PLATFORMS: [Platform; 4] = [
             Pin {
                 packed: "053b9ee8abf30f1880a244c9396323273ec99cf4d72a658e702cf536848b7e5c",
                 unpacked: "f39dd59bf57679d0242e19e180d90b4222e5cdb691ab67c7506658f3548c0e05",
+            },
+            Pin {
+                packed: "9f7e4078e0bdddfc584377201479e29d559a099cdf8f95e82059e85d5e1e2280",
+                unpacked: "80ef881b569105f8a0733a4b41298b7219e074ca8637880261fc1ac1e42a9f28",
             },
             Pin {
                 packed: "214efb42ded3e752fd3d537f953d2ab0093716abef4f9197986cafe5e5f4fd5d",
@@ -215,6 +240,10 @@ static PLATFORMS: [Platform; 4] = [
                 unpacked: "14b64c2033d60b70da6d200a1be09aceef7f0b319a616483bc0bf7710ffb1963",
             },
             Pin {
+                packed: "06045c7c9f9692316b2197b966de224c1c0a1b54b7c4966c9982921a5745b610",
+                unpacked: "b3a3ee3c73c069ea605cf1feb6e39dad18dd2e17f4ae73d69eef42bf9c812e56",
+            },
+            Pin {
                 packed: "48b089cccf3d609a51e2372dabf85de9dad96ce09f478b0647a2ffd316f495ef",
                 unpacked: "c7baf45b87f19cb3191c228b820857d573761d344c7855570dcc7eb3b8f1ff9e",
             },
@@ -225,6 +254,10 @@ static PLATFORMS: [Platform; 4] = [
             Pin {
                 packed: "797acdb64f10280303b66fb56c3537d3a7c82eab7cf6dfb4c71307c81c3e7b0d",
                 unpacked: "0df780444ce04a75c5a4e7b89896eab5cebe1ca21163fc6c267f3365ffe4a3c1",
+            },
+            Pin {
+                packed: "1e597ef1a30679e50274808cca49c771fe0315b293d76c82ed2cdc4c29070d2d",
+                unpacked: "de05d52e235fd443eb8434e84569dafef565eb9840b5d9cfe78247490bebc37b",
             },
             Pin {
                 packed: "7b0fc7f402d780bf706fe8ea9af04dc179cc951855e3b307a43b0f20d95e8bde",
