@@ -1,5 +1,6 @@
 //! The connection to DuckDB: runs only [`Sql`], binds its values, returns Arrow batches, scrubs what the engine says.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -9,7 +10,7 @@ use duckdb::types::{ToSqlOutput, Value as DuckDbValue, ValueRef};
 use ducklake_sql::{Ident, Parameter, Plan, Sql, Statement};
 
 use crate::error::{Error, Kind};
-use crate::feature::Problem;
+use crate::feature::{self, Problem};
 
 /// A connection to the DuckDB instance that has the lake attached, the lake being the current database.
 ///
@@ -33,6 +34,8 @@ pub struct Connection {
     inner: duckdb::Connection,
     /// The plan whose secrets must not appear in an error.
     plan: Arc<Plan>,
+    /// Whether the instance has the hash functions, as far as this connection knows.
+    hashes: Cell<bool>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -47,7 +50,7 @@ impl Connection {
     }
 
     pub(crate) fn new(inner: duckdb::Connection, plan: Arc<Plan>) -> Self {
-        Self { inner, plan }
+        Self { inner, plan, hashes: Cell::new(false) }
     }
 
     /// Runs a statement to its end; the number of rows it changed.
@@ -85,7 +88,7 @@ impl Connection {
     /// When DuckDB refuses it.
     pub fn another(&self) -> Result<Self, Error> {
         let inner = self.inner.try_clone().map_err(|error| Error::query(self.scrub(&error)))?;
-        let another = Self { inner, plan: Arc::clone(&self.plan) };
+        let another = Self { inner, plan: Arc::clone(&self.plan), hashes: self.hashes.clone() };
         another.execute(Statement::Use(self.plan.alias().clone()).to_sql())?;
         Ok(another)
     }
@@ -130,6 +133,16 @@ impl Connection {
         run().map_err(|error| Error::query(self.scrub(&error)))
     }
 
+    /// Registers the hash functions in the instance, the first time that rows are to be hashed: an open that only runs
+    /// SQL does without.
+    pub(crate) fn register_hashes(&self) -> Result<(), Error> {
+        if !self.hashes.get() {
+            feature::register_hashes(&self.inner).map_err(|error| Error::query(self.scrub(&error)))?;
+            self.hashes.set(true);
+        }
+        Ok(())
+    }
+
     /// Appends batches to a temporary table that has exactly their columns.
     pub(crate) fn append(
         &self,
@@ -167,7 +180,7 @@ impl Connection {
 
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan } = self;
+        let Self { inner, plan, .. } = self;
         inner.close().map_err(|(_, error)| {
             let message = plan.scrub(&engine_text(&error));
             Error::new(Kind::Statement { statement: "closing the connection", message })

@@ -13,7 +13,6 @@ use metaxy_config::{Config, Database};
 use crate::catalog_file::{self, CatalogFile};
 use crate::connection::{Connection, engine_text};
 use crate::error::{Error, Kind};
-use crate::feature::register_hashes;
 use crate::place;
 
 #[cfg(test)]
@@ -288,7 +287,6 @@ pub(crate) fn open_instance(
             (None, _) | (Some(_), Mode::Read) => duckdb::Connection::open_in_memory_with_flags(config),
         }
     };
-    let open = || open().and_then(|instance| register_hashes(&instance).map(|()| instance));
     open().map_err(|error| Error::new(Kind::Open(engine_text(&error))))
 }
 
@@ -358,7 +356,8 @@ fn verify(connection: &Connection, check: &Check, lake: &Lake, warnings: &mut Ve
                     [
                         "the lake stores its data path as `",
                         &stored,
-                        "`: DuckLake takes its live files for orphans, so never run `ducklake_delete_orphaned_files` or                          CHECKPOINT on it",
+                        "`: DuckLake takes its live files for orphans, so never run `ducklake_delete_orphaned_files` or \
+                         CHECKPOINT on it",
                     ]
                     .concat(),
                 );

@@ -136,10 +136,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the hash algorithm is none that rows can be hashed with.
+    /// When the hash algorithm is none that rows can be hashed with, or DuckDB refuses its function.
     pub fn features<'s>(&'s self, graph: &'s FeatureGraph, options: FeatureOptions) -> Result<Features<'s>, Error> {
+        let connection = self.connection();
+        connection.register_hashes()?;
         Ok(Features {
-            connection: self.connection(),
+            connection,
             mode: self.plan().mode(),
             alias: self.plan().alias().clone(),
             graph,
