@@ -58,6 +58,19 @@ impl Catalog {
         }
     }
 
+    /// Gives another name to the secret that the plan makes, if it makes one.
+    pub(crate) fn rename_secret(&mut self, name: &str) {
+        let (own, create) = match self {
+            Self::DuckDb(_) | Self::Sqlite(_) => return,
+            Self::Postgres(postgres) => (&mut postgres.name, &mut postgres.create),
+            Self::Quack(quack) => (&mut quack.name, &mut quack.create),
+        };
+        if let Some(secret) = create {
+            *own = Ident::trusted(name);
+            secret.rename(own.clone());
+        }
+    }
+
     /// The `METADATA_PATH` of the lake's secret. The prefix matters: without it a new SQLite catalog becomes a DuckDB
     /// file, and a bare word is taken for the name of a secret.
     pub(crate) fn metadata_path(&self) -> String {

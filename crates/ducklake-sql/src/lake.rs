@@ -143,6 +143,37 @@ impl Lake {
         }
     }
 
+    /// The same lake as one that is attached beside another in one instance, for reading only.
+    ///
+    /// Two lakes of one configuration mostly have the same alias, and often secrets of the same names. This one gets an
+    /// alias made of `owner`, the name of its store, and so do the secrets that its plan makes; those that it only uses
+    /// keep their names. A lake in MotherDuck stays as it is: its alias is the name of its database.
+    ///
+    /// ```
+    /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session};
+    ///
+    /// let catalog = Catalog::Sqlite(CatalogFile::new("/srv/prod/meta.sqlite")?);
+    /// let lake = Lake::on(catalog, LocalFolder::new("/srv/prod/data")?).build()?.beside("prod");
+    /// assert_eq!(lake.alias().as_str(), "metaxy_beside_prod");
+    /// assert_eq!(lake.plan(&Session::default(), Mode::Write).mode(), Mode::Read);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn beside(&self, owner: &str) -> Self {
+        let mut lake = self.clone();
+        let Kind::Attached(attached) = &mut lake.0 else { return lake };
+        let mut alias = String::from("metaxy_beside_");
+        encode(owner, &mut alias);
+        attached.catalog.rename_secret(&[&alias, "__catalog"].concat());
+        if let Storage::Object(storage) = &mut attached.storage {
+            storage.rename_secret(&[&alias, "__storage"].concat());
+        }
+        attached.alias = Alias::trusted(alias);
+        attached.options.read_only = true;
+        // Only a name for the database of the metadata, which another lake may have too.
+        attached.options.metadata_catalog = None;
+        lake
+    }
+
     /// The statements that attach the lake, in order, and the checks to make after them.
     ///
     /// The order: settings that decide how extensions are found, extensions, the other settings, the catalog's secret,
@@ -317,6 +348,14 @@ impl MotherDuck {
 }
 
 impl ObjectStorage {
+    /// Gives another name to the secret that the plan makes, if it makes one.
+    fn rename_secret(&mut self, name: &str) {
+        if let Some(secret) = &mut self.create {
+            self.name = Ident::trusted(name);
+            secret.rename(self.name.clone());
+        }
+    }
+
     fn extensions(&self) -> Vec<&'static str> {
         if self.kind == ObjectKind::Azure {
             return vec!["azure"];

@@ -101,6 +101,14 @@ impl Plan {
         plan
     }
 
+    /// The same plan for an instance in which another was run: without what cannot be attached twice.
+    pub fn after(&self, earlier: &Self) -> Self {
+        let mut plan = self.clone();
+        let is_twice = |one: &Statement| *one == Statement::AttachMotherDuck && earlier.statements.contains(one);
+        plan.statements.retain(|one| !is_twice(one));
+        plan
+    }
+
     /// Replaces every secret of the plan where it occurs in `text`, see [`Sql::scrub`].
     pub fn scrub(&self, text: &str) -> String {
         let sensitive = self.statements.iter().filter(|statement| statement.is_sensitive());

@@ -70,6 +70,10 @@ impl CreateSecret {
         self.in_motherduck
     }
 
+    pub(crate) fn rename(&mut self, name: Ident) {
+        self.name = name;
+    }
+
     pub(crate) fn into_motherduck(mut self) -> Self {
         self.in_motherduck = true;
         self

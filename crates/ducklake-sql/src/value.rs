@@ -128,6 +128,11 @@ impl Alias {
         Ok(Self(alias))
     }
 
+    /// An alias built from parts that are already checked.
+    pub(crate) fn trusted(alias: impl Into<String>) -> Self {
+        Self(Ident::trusted(alias))
+    }
+
     /// The alias itself, without quotes.
     pub fn as_str(&self) -> &str {
         self.0.as_str()

@@ -36,6 +36,8 @@ pub struct Connection {
     plan: Arc<Plan>,
     /// Whether the instance has the hash functions, as far as this connection knows.
     hashes: Cell<bool>,
+    /// The plans of lakes attached beside it, whose secrets must not either.
+    beside: Arc<[Plan]>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -50,7 +52,12 @@ impl Connection {
     }
 
     pub(crate) fn new(inner: duckdb::Connection, plan: Arc<Plan>) -> Self {
-        Self { inner, plan, hashes: Cell::new(false) }
+        Self { inner, plan, beside: Arc::default(), hashes: Cell::new(false) }
+    }
+
+    /// The same connection, whose errors hold no secret of these plans either.
+    pub(crate) fn beside(self, plans: impl IntoIterator<Item = Plan>) -> Self {
+        Self { beside: plans.into_iter().collect(), ..self }
     }
 
     /// Runs a statement to its end; the number of rows it changed.
@@ -88,7 +95,8 @@ impl Connection {
     /// When DuckDB refuses it.
     pub fn another(&self) -> Result<Self, Error> {
         let inner = self.inner.try_clone().map_err(|error| Error::query(self.scrub(&error)))?;
-        let another = Self { inner, plan: Arc::clone(&self.plan), hashes: self.hashes.clone() };
+        let (plan, beside) = (Arc::clone(&self.plan), Arc::clone(&self.beside));
+        let another = Self { inner, plan, beside, hashes: self.hashes.clone() };
         another.execute(Statement::Use(self.plan.alias().clone()).to_sql())?;
         Ok(another)
     }
@@ -175,14 +183,15 @@ impl Connection {
     }
 
     fn scrub(&self, error: &duckdb::Error) -> String {
-        self.plan.scrub(&engine_text(error))
+        let text = self.plan.scrub(&engine_text(error));
+        self.beside.iter().fold(text, |text, plan| plan.scrub(&text))
     }
 
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan, .. } = self;
-        inner.close().map_err(|(_, error)| {
-            let message = plan.scrub(&engine_text(&error));
+        let Self { inner, plan, beside, hashes } = self;
+        inner.close().map_err(|(inner, error)| {
+            let message = Self { inner, plan, beside, hashes }.scrub(&error);
             Error::new(Kind::Statement { statement: "closing the connection", message })
         })
     }

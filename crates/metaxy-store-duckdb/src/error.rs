@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     Query(String),
     #[error("{0}")]
     Feature(Problem),
+    #[error("the store `{store}`, to be read beside this one, cannot be opened: {error}")]
+    Beside { store: String, error: Error },
     #[error("DuckDB could not be opened: {0}")]
     Open(String),
     #[error("{action} `{path}` failed: {message}")]
@@ -57,9 +59,17 @@ impl Error {
         Self::new(Kind::Query(message.into()))
     }
 
+    /// What happened, to whichever store.
+    fn kind(&self) -> &Kind {
+        match &*self.kind {
+            Kind::Beside { error, .. } => error.kind(),
+            kind => kind,
+        }
+    }
+
     /// What to do about it, where that is known.
     pub fn help(&self) -> Option<String> {
-        match &*self.kind {
+        match self.kind() {
             Kind::NoLakeConfigured(_) => Some("add a `ducklake` table with a catalog and a storage".to_owned()),
             Kind::ReadOnlyLake => Some("open it in read mode".to_owned()),
             Kind::MissingLake(_) => Some(
@@ -82,17 +92,17 @@ impl Error {
 
     /// Whether DuckDB refused a statement.
     pub(crate) fn is_query(&self) -> bool {
-        matches!(*self.kind, Kind::Query(_))
+        matches!(self.kind(), Kind::Query(_))
     }
 
     /// Whether the configuration of the store is at fault; [`diagnostics`](Self::diagnostics) has the details.
     pub fn is_config(&self) -> bool {
-        matches!(*self.kind, Kind::Config(_) | Kind::NoLakeConfigured(_))
+        matches!(self.kind(), Kind::Config(_) | Kind::NoLakeConfigured(_))
     }
 
     /// What is wrong with the configuration of the store, where that is what failed.
     pub fn diagnostics(&self) -> Option<&StoreError> {
-        match &*self.kind {
+        match self.kind() {
             Kind::Config(error) => Some(error),
             _ => None,
         }
@@ -100,27 +110,27 @@ impl Error {
 
     /// Whether an extension could neither be loaded nor installed.
     pub fn is_missing_extension(&self) -> bool {
-        matches!(*self.kind, Kind::MissingExtension { .. })
+        matches!(self.kind(), Kind::MissingExtension { .. })
     }
 
     /// Whether the catalog's file holds another kind of database than the configured one.
     pub fn is_wrong_catalog_file(&self) -> bool {
-        matches!(*self.kind, Kind::WrongCatalogFile { .. })
+        matches!(self.kind(), Kind::WrongCatalogFile { .. })
     }
 
     /// Whether there is no lake where one was to be opened, and none was to be created.
     pub fn is_missing_lake(&self) -> bool {
-        matches!(*self.kind, Kind::MissingLake(_))
+        matches!(self.kind(), Kind::MissingLake(_))
     }
 
     /// Whether the lake's stored data path is another place than the configured one.
     pub fn is_data_path_mismatch(&self) -> bool {
-        matches!(*self.kind, Kind::DataPath { .. })
+        matches!(self.kind(), Kind::DataPath { .. })
     }
 
     /// Whether the lake can only be read, and was to be written.
     pub fn is_read_only(&self) -> bool {
-        matches!(*self.kind, Kind::ReadOnlyLake)
+        matches!(self.kind(), Kind::ReadOnlyLake)
     }
 }
 

@@ -1,14 +1,14 @@
-//! A store: a DuckDB instance with one lake attached, from opening to closing.
+//! A store: a DuckDB instance with a lake attached, and others beside it for reading, from opening to closing.
 //!
-//! A store that exists has passed every check of its plan. One that could not be opened has left nothing behind: no
+//! A store that exists has passed every check of its plans. One that could not be opened has left nothing behind: no
 //! secret, no attached database, no file that was not there. Dropping a store closes it.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use ducklake_sql::{Check, Ident, Lake, Mode, Parameter, Plan, Session, Setting, Sql, Statement};
-use metaxy_config::{Config, Database};
+use ducklake_sql::{Check, Extension, Ident, Lake, Mode, Parameter, Plan, Session, Setting, Sql, Statement};
+use metaxy_config::{Config, Database, DuckDbStore};
 
 use crate::catalog_file::{self, CatalogFile};
 use crate::connection::{Connection, engine_text};
@@ -38,6 +38,18 @@ pub struct Store {
     plan: Arc<Plan>,
     home: Ident,
     warnings: Vec<String>,
+    /// In the order in which they were attached, all before the own one.
+    beside: Vec<Beside>,
+}
+
+/// The lake of another store, attached beside the own one for reading.
+#[derive(Debug, Clone)]
+pub(crate) struct Beside {
+    pub(crate) store: String,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) table_prefix: String,
+    /// Whether it is read where the own lake lacks a table.
+    pub(crate) is_fallback: bool,
 }
 
 impl fmt::Debug for Store {
@@ -81,6 +93,16 @@ impl Store {
         self.connection.as_ref().expect("a store that is not closed has a connection")
     }
 
+    /// The lakes attached beside it, fallback stores in the order in which they are asked.
+    pub(crate) fn beside(&self) -> &[Beside] {
+        &self.beside
+    }
+
+    /// The names of the stores that are read where this one lacks a table, in the order in which they are asked.
+    pub fn fallback_stores(&self) -> impl Iterator<Item = &str> {
+        self.beside.iter().filter(|beside| beside.is_fallback).map(|beside| beside.store.as_str())
+    }
+
     /// The plan that was run.
     pub fn plan(&self) -> &Plan {
         &self.plan
@@ -106,8 +128,9 @@ impl Store {
         let Some(connection) = self.connection.take() else {
             return Ok(());
         };
-        let all = 0..self.plan.statements().len();
-        let undone = run_all(&connection, &self.plan.undo(all, &self.home));
+        let undo = |plan: &Plan| run_all(&connection, &plan.undo(0..plan.statements().len(), &self.home));
+        let undone = undo(&self.plan);
+        let undone = self.beside.iter().rev().fold(undone, |undone, beside| undone.and(undo(&beside.plan)));
         connection.close().and(undone)
     }
 }
@@ -134,11 +157,13 @@ impl Drop for Store {
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
     install: bool,
+    fallbacks: bool,
+    beside: Vec<String>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { install: true }
+        Self { install: true, fallbacks: true, beside: Vec::new() }
     }
 }
 
@@ -149,21 +174,68 @@ impl OpenOptions {
         self
     }
 
+    /// Whether the lakes of the configured fallback stores are attached too; true unless set.
+    ///
+    /// Without them, every table is looked for in the store itself.
+    pub fn fallback_stores(mut self, attach: bool) -> Self {
+        self.fallbacks = attach;
+        self
+    }
+
+    /// Attaches the lake of another configured store too, for reading: to copy from it.
+    ///
+    /// It gets an alias of its own, and its secrets names of their own, so nothing collides. Where both stores make a
+    /// setting, that of the opened one holds.
+    pub fn beside(mut self, store: impl Into<String>) -> Self {
+        self.beside.push(store.into());
+        self
+    }
+
     /// Opens the store of this name from a configuration, see [`Store::open`].
     ///
     /// # Errors
     ///
-    /// As for [`Store::open`].
+    /// As for [`Store::open`]; and when a fallback store, or one that is to be attached beside it, cannot be read.
     pub fn open(&self, config: &Config, name: &str, mode: Mode) -> Result<Store, Error> {
         let store = config.store(name)?;
-        let Some(lake) = &store.lake else {
-            return Err(Error::new(Kind::NoLakeConfigured(name.to_owned())));
-        };
+        let lake = lake_of(store)?;
         let database = match &store.database {
             Database::File(path) => Some(path.as_path()),
             _ => None,
         };
-        self.attach(database, lake, &store.session, mode)
+        let neighbours = self.neighbours(config, store)?;
+        self.attach_all(database, lake, &store.session, &neighbours, mode)
+    }
+
+    /// The stores to attach beside one: its fallback stores, each before its own ones, and those that were asked for.
+    fn neighbours(&self, config: &Config, store: &DuckDbStore) -> Result<Vec<Neighbour>, Error> {
+        let mut neighbours: Vec<Neighbour> = Vec::new();
+        let wanted = |names: &[String], is_fallback| {
+            names.iter().rev().map(|name| (name.clone(), is_fallback)).collect::<Vec<_>>()
+        };
+        // The next one is the last.
+        let mut waiting = wanted(&self.beside, false);
+        if self.fallbacks {
+            waiting.extend(wanted(&store.fallback_stores, true));
+        }
+        while let Some((name, is_fallback)) = waiting.pop() {
+            if name == store.name || neighbours.iter().any(|known| known.store == name) {
+                continue;
+            }
+            let failed = |error: Error| Error::new(Kind::Beside { store: name.clone(), error });
+            let other = config.store(&name).map_err(|error| failed(error.into()))?;
+            neighbours.push(Neighbour {
+                store: name.clone(),
+                lake: lake_of(other).map_err(failed)?.beside(&name),
+                session: session_beside(&store.session, &neighbours, &other.session),
+                table_prefix: other.table_prefix.clone(),
+                is_fallback,
+            });
+            if is_fallback {
+                waiting.extend(wanted(&other.fallback_stores, true));
+            }
+        }
+        Ok(neighbours)
     }
 
     /// Opens a lake in a DuckDB database file, or in memory, see [`Store::attach`].
@@ -175,6 +247,17 @@ impl OpenOptions {
     ///
     /// As for [`Store::open`].
     pub fn attach(&self, database: Option<&Path>, lake: &Lake, session: &Session, mode: Mode) -> Result<Store, Error> {
+        self.attach_all(database, lake, session, &[], mode)
+    }
+
+    fn attach_all(
+        &self,
+        database: Option<&Path>,
+        lake: &Lake,
+        session: &Session,
+        neighbours: &[Neighbour],
+        mode: Mode,
+    ) -> Result<Store, Error> {
         if mode == Mode::Write && lake.is_read_only() {
             return Err(Error::new(Kind::ReadOnlyLake));
         }
@@ -182,7 +265,7 @@ impl OpenOptions {
         let creates = mode == Mode::Write && lake.creates_if_missing();
         let file = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates))?;
         let new_database = database.filter(|file| !file.exists());
-        match self.run(database, lake, plan, mode) {
+        match self.run(database, lake, plan, neighbours, mode) {
             Ok(store) => Ok(store),
             Err(error) => {
                 if let Some(file) = file {
@@ -196,14 +279,39 @@ impl OpenOptions {
         }
     }
 
-    fn run(&self, database: Option<&Path>, lake: &Lake, plan: Plan, mode: Mode) -> Result<Store, Error> {
-        let instance = open_instance(database, plan.settings_at_open(), mode)?;
-        let connection = Connection::new(instance, Arc::new(plan));
+    fn run(
+        &self,
+        database: Option<&Path>,
+        lake: &Lake,
+        plan: Plan,
+        neighbours: &[Neighbour],
+        mode: Mode,
+    ) -> Result<Store, Error> {
+        let plans = neighbours.iter().map(|neighbour| neighbour.lake.plan(&neighbour.session, Mode::Read));
+        let (plan, plans) = one_after_another(plan, plans.collect());
+        let mut settings = plan.settings_at_open().to_vec();
+        for setting in plans.iter().flat_map(Plan::settings_at_open) {
+            if !settings.iter().any(|one| same_name(one, setting)) {
+                settings.push(setting.clone());
+            }
+        }
+        let instance = open_instance(database, &settings, mode)?;
+        let plan = Arc::new(plan);
+        let connection = Connection::new(instance, Arc::clone(&plan)).beside(plans.iter().cloned());
         let home = current_database(&connection)?;
-        let plan = self.run_plan(&connection, lake, &home)?;
-        let mut store = Store { connection: Some(connection), plan, home, warnings: Vec::new() };
-        // From here on, dropping the store undoes the plan.
-        let mut warnings = Vec::new();
+        let (mut beside, mut warnings) = (Vec::new(), Vec::new());
+        // Those that are only read come first: when one fails, the own lake has not been made yet.
+        for (neighbour, plan) in neighbours.iter().zip(plans) {
+            let attached = self.attach_beside(&connection, neighbour, plan, &home, &mut warnings);
+            beside.push(attached.map_err(|error| {
+                let store = neighbour.store.clone();
+                Error::new(Kind::Beside { store, error })
+            })?);
+        }
+        let plan = self.run_plan(&connection, plan, lake, &home)?;
+        let mut store = Store { connection: Some(connection), plan, home, warnings, beside };
+        // From here on, dropping the store undoes the plans.
+        let mut warnings = std::mem::take(&mut store.warnings);
         for check in store.plan.checks() {
             verify(store.connection(), check, lake, &mut warnings)?;
         }
@@ -211,13 +319,39 @@ impl OpenOptions {
         Ok(store)
     }
 
+    /// Attaches the lake of another store. What a failure leaves goes away with the instance.
+    fn attach_beside(
+        &self,
+        connection: &Connection,
+        neighbour: &Neighbour,
+        plan: Plan,
+        home: &Ident,
+        warnings: &mut Vec<String>,
+    ) -> Result<Beside, Error> {
+        neighbour.lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, false))?;
+        let plan = self.run_plan(connection, Arc::new(plan), &neighbour.lake, home)?;
+        let mut found = Vec::new();
+        for check in plan.checks() {
+            verify(connection, check, &neighbour.lake, &mut found)?;
+        }
+        let of = ["the store `", &neighbour.store, "`: "].concat();
+        warnings.extend(found.into_iter().map(|warning| of.clone() + &warning));
+        let (store, table_prefix) = (neighbour.store.clone(), neighbour.table_prefix.clone());
+        Ok(Beside { store, plan, table_prefix, is_fallback: neighbour.is_fallback })
+    }
+
     /// Runs the statements; on a failure, takes back those that succeeded.
     ///
     /// DuckLake compares data paths as texts. Where it refuses only for that, the lake is attached without naming one,
     /// and the check of the data path tells two spellings of one place from two places.
-    fn run_plan(&self, connection: &Connection, lake: &Lake, home: &Ident) -> Result<Arc<Plan>, Error> {
+    fn run_plan(
+        &self,
+        connection: &Connection,
+        plan: Arc<Plan>,
+        lake: &Lake,
+        home: &Ident,
+    ) -> Result<Arc<Plan>, Error> {
         const OTHER_DATA_PATH: &str = "does not match existing data path";
-        let plan = connection.plan();
         let Err((failed, message)) = self.run_from(connection, &plan, 0) else {
             return Ok(plan);
         };
@@ -258,6 +392,45 @@ impl OpenOptions {
         }
         Ok(())
     }
+}
+
+/// Another store to attach beside the one that is opened.
+struct Neighbour {
+    store: String,
+    lake: Lake,
+    session: Session,
+    table_prefix: String,
+    is_fallback: bool,
+}
+
+fn lake_of(store: &DuckDbStore) -> Result<&Lake, Error> {
+    store.lake.as_ref().ok_or_else(|| Error::new(Kind::NoLakeConfigured(store.name.clone())))
+}
+
+/// The session for another store's lake: an instance has one value of each setting, and no extension begins twice.
+fn session_beside(own: &Session, neighbours: &[Neighbour], other: &Session) -> Session {
+    let mut session = own.clone();
+    let is_new = |setting: &&Setting| !own.settings.iter().any(|known| same_name(known, setting));
+    session.settings.extend(other.settings.iter().filter(is_new).cloned());
+    let earlier = neighbours.iter().flat_map(|neighbour| &neighbour.session.extensions);
+    let known: Vec<&Extension> = own.extensions.iter().chain(earlier).collect();
+    let is_new = |extension: &&Extension| !known.iter().any(|known| known.name() == extension.name());
+    session.extensions = other.extensions.iter().filter(is_new).cloned().collect();
+    session
+}
+
+fn same_name(one: &Setting, other: &Setting) -> bool {
+    one.name().as_str().eq_ignore_ascii_case(other.name().as_str())
+}
+
+/// The plans of one instance, the own one run last: none attaches what an earlier one did.
+fn one_after_another(own: Plan, beside: Vec<Plan>) -> (Plan, Vec<Plan>) {
+    let mut plans: Vec<Plan> = Vec::new();
+    for plan in beside {
+        let plan = plans.iter().fold(plan, |plan, earlier| plan.after(earlier));
+        plans.push(plan);
+    }
+    (plans.iter().fold(own, |own, earlier| own.after(earlier)), plans)
 }
 
 /// Opens DuckDB itself. Extensions come by the plan alone, never by themselves.

@@ -108,3 +108,37 @@ fn the_stored_data_path_is_asked_for_without_creating() {
     let text = plan.display(Reveal::Masked).to_string();
     assert!(!text.contains(", DATA_PATH") && text.contains("(CREATE_IF_NOT_EXISTS false)"), "{text}");
 }
+
+#[test]
+fn a_lake_beside_another_shares_no_name_with_it_and_is_only_read() {
+    let options = AttachOptions::from_pairs([("metadata_catalog", Value::from("meta"))]).unwrap();
+    let lake = lake(options);
+    let (own, beside) = (
+        lake.plan(&Session::default(), Mode::Write),
+        // A name like `prod-eu` could not be an alias that needs no quotes.
+        lake.beside("prod-eu").plan(&Session::default(), Mode::Write),
+    );
+    assert_eq!((beside.mode(), beside.alias().as_str()), (Mode::Read, "metaxy_beside_prod_2deu"));
+    let home = Ident::new("memory").unwrap();
+    let names = |plan: &ducklake_sql::Plan| {
+        let undo = plan.undo(0..plan.statements().len(), &home).into_iter().skip(1);
+        undo.map(|one| one.to_text(Reveal::Masked)).collect::<Vec<_>>()
+    };
+    insta::assert_snapshot!(names(&beside).join("\n"), @r#"
+    DETACH "metaxy_beside_prod_2deu"
+    DROP TEMPORARY SECRET "metaxy_test__metaxy_5fbeside_5fprod_5f2deu"
+    DROP TEMPORARY SECRET "metaxy_beside_prod_2deu__storage"
+    DROP TEMPORARY SECRET "metaxy_beside_prod_2deu__catalog"
+    "#);
+    assert!(names(&own).iter().all(|one| !names(&beside).contains(one)));
+    let text = beside.display(Reveal::Masked).to_string();
+    assert!(text.contains("'SECRET': 'metaxy_beside_prod_2deu__catalog'") && !text.contains("'meta'"), "{text}");
+}
+
+#[test]
+fn two_lakes_in_motherduck_are_attached_once() {
+    let plan = |name: &str| Lake::mother_duck(name).check().unwrap().plan(&Session::default(), Mode::Write);
+    let names = plan("prod").after(&plan("dev"));
+    let names: Vec<_> = names.statements().iter().map(ducklake_sql::Statement::name).collect();
+    assert_eq!(names, ["load-extension", "use"]);
+}

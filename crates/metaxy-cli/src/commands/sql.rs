@@ -6,7 +6,7 @@ use std::path::Path;
 use arrow::array::AsArray as _;
 use arrow::datatypes::Int64Type;
 use ducklake_sql::Sql as Statements;
-use metaxy_store_duckdb::{Connection, Store};
+use metaxy_store_duckdb::{Connection, OpenOptions};
 
 use crate::args::Sql;
 use crate::context::Context;
@@ -32,7 +32,9 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
     }
     let loaded = context.load()?;
     let name = &context.store(&loaded, printer)?.name;
-    let store = Store::open(&loaded.config, name, args.mode.into()).map_err(Error::Lake)?;
+    // A person's statements name the lake that they are for, so a fallback that is not there stands in no way.
+    let options = OpenOptions::default().fallback_stores(false);
+    let store = options.open(&loaded.config, name, args.mode.into()).map_err(Error::Lake)?;
     for warning in store.warnings() {
         printer.warn(warning, None);
     }

@@ -5,9 +5,9 @@ use metaxy_feature::FeatureKey;
 
 use super::filter::Filter;
 use super::read::Latest;
-use super::table::{At, Table};
+use super::table::Table;
 use super::transaction::{now, retried};
-use super::{Features, Problem, id_columns, inlining};
+use super::{Features, id_columns, inlining};
 use crate::error::Error;
 
 /// How rows are deleted.
@@ -43,7 +43,7 @@ impl Features<'_> {
         let ids = id_columns(self.definition(key)?.spec())?;
         let version = self.feature_version(key)?;
         let look = || {
-            let table = self.table(key, At::Now)?;
+            let table = self.table(key)?;
             let latest = Latest::of(&table, &ids, version);
             latest.check(key, filters)?;
             let needs_file = inlining::would_lose(self.connection, table.columns(), |sql| latest.write(sql, filters))?;
@@ -99,8 +99,8 @@ impl Features<'_> {
         self.definition(key)?;
         let name = self.table_name(key)?;
         let look = || {
-            let missing = || Problem::MissingTable { feature: key.clone(), table: name.name().to_string() };
-            if Table::exists(self.connection, &name)? { Ok(()) } else { Err(missing().into()) }
+            let exists = Table::exists(self.connection, &name)?;
+            if exists { Ok(()) } else { Err(Self::missing_table(key, &name, false)) }
         };
         retried(self.connection, look, |()| {
             self.connection.execute(Sql::build(|sql| name.write(sql.keyword("DROP TABLE "))))?;

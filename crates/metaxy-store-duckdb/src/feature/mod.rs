@@ -42,7 +42,7 @@ use self::problem::names;
 use self::table::{At, Table};
 use crate::connection::Connection;
 use crate::error::Error;
-use crate::store::Store;
+use crate::store::{Beside, Store};
 
 /// How the features of a lake are kept; write `FeatureOptions { …, ..FeatureOptions::default() }`.
 ///
@@ -109,6 +109,8 @@ pub struct Features<'s> {
     connection: &'s Connection,
     mode: Mode,
     alias: Ident,
+    /// The lakes of other stores that can be read.
+    beside: &'s [Beside],
     graph: &'s FeatureGraph,
     versions: GraphVersions<'s>,
     hashing: Hashing,
@@ -144,6 +146,7 @@ impl Store {
             connection,
             mode: self.plan().mode(),
             alias: self.plan().alias().clone(),
+            beside: self.beside(),
             graph,
             versions: graph.versions(options.truncation),
             hashing: Hashing::new(options.hash_algorithm, options.truncation)?,
@@ -186,11 +189,55 @@ impl<'s> Features<'s> {
         Ok(TableName::of(key, &self.alias, &self.options.table_prefix)?)
     }
 
-    /// The table of a feature; an error if it is missing.
-    fn table(&self, key: &FeatureKey, at: At) -> Result<Table, Error> {
+    /// The table of a feature in the store itself; an error if it is missing.
+    fn table(&self, key: &FeatureKey) -> Result<Table, Error> {
         let name = self.table_name(key)?;
-        let found = Table::find(self.connection, &name, at)?;
-        found.ok_or_else(|| Problem::MissingTable { feature: key.clone(), table: name.name().to_string() }.into())
+        let found = Table::find(self.connection, &name, At::Now)?;
+        found.ok_or_else(|| Self::missing_table(key, &name, false))
+    }
+
+    /// The table of a feature in the store, or else in the first of its fallback stores that has it; looked at when
+    /// `at` says for that lake.
+    fn find_table(
+        &self,
+        key: &FeatureKey,
+        own_only: bool,
+        mut at: impl FnMut(&Ident) -> Result<At, Error>,
+    ) -> Result<Option<Table>, Error> {
+        let own = Table::find(self.connection, &self.table_name(key)?, at(&self.alias)?)?;
+        if own.is_some() {
+            return Ok(own);
+        }
+        for beside in self.fallbacks(own_only) {
+            let alias = beside.plan.alias();
+            let name = TableName::of(key, alias, &beside.table_prefix)?;
+            if let Some(found) = Table::find(self.connection, &name, at(alias)?)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn fallbacks(&self, own_only: bool) -> impl Iterator<Item = &'s Beside> {
+        self.beside.iter().filter(move |beside| beside.is_fallback && !own_only)
+    }
+
+    /// The same; an error if it is nowhere.
+    fn table_or_fallback(
+        &self,
+        key: &FeatureKey,
+        own_only: bool,
+        at: impl FnMut(&Ident) -> Result<At, Error>,
+    ) -> Result<Table, Error> {
+        let found = self.find_table(key, own_only, at)?;
+        let and_fallbacks = self.fallbacks(own_only).next().is_some();
+        let name = self.table_name(key)?;
+        found.ok_or_else(|| Self::missing_table(key, &name, and_fallbacks))
+    }
+
+    fn missing_table(key: &FeatureKey, name: &TableName, and_fallbacks: bool) -> Error {
+        let (feature, table) = (key.clone(), name.name().to_string());
+        Problem::MissingTable { feature, table, and_fallbacks }.into()
     }
 
     fn must_write(&self) -> Result<(), Error> {

@@ -34,6 +34,11 @@ impl TableName {
         &self.name
     }
 
+    /// The alias of its lake; `None` for a temporary table.
+    pub(crate) fn database(&self) -> Option<&Ident> {
+        self.database.as_ref()
+    }
+
     pub(crate) fn write(&self, sql: &mut Writer) {
         match &self.database {
             Some(database) => sql.ident(database).keyword(".main."),

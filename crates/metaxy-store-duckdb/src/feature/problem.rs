@@ -7,8 +7,8 @@ use metaxy_feature::FeatureKey;
 pub(crate) enum Problem {
     #[error("there is no feature `{key}` in the graph")]
     UnknownFeature { key: FeatureKey, known: String },
-    #[error("the feature `{feature}` has no table `{table}` in the lake")]
-    MissingTable { feature: FeatureKey, table: String },
+    #[error("the feature `{feature}` has no table `{table}` in the lake{}", if *and_fallbacks { " or its fallbacks" } else { "" })]
+    MissingTable { feature: FeatureKey, table: String, and_fallbacks: bool },
     #[error("there is no table `{table}` for the feature `{feature}`, and none is to be created")]
     NotCreated { feature: FeatureKey, table: String },
     #[error("the store is open in read mode")]

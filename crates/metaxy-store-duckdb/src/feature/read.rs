@@ -34,6 +34,9 @@ pub struct ReadOptions {
     pub deleted: bool,
     /// The lake as it was at another time.
     pub at: Snapshot,
+    /// Whether to look in the store only, not in its fallback stores when it has no table of the feature. A lake as it
+    /// was at another time always is the store's own.
+    pub own_only: bool,
 }
 
 /// Which versions of a feature to read.
@@ -77,6 +80,8 @@ impl Snapshot {
 impl<'s> Features<'s> {
     /// Reads rows of a feature, while the engine produces them.
     ///
+    /// A feature that has no table in the store is read from the first of its fallback stores that has one.
+    ///
     /// Without `columns` the system columns come too. Filters look at the latest rows only, after older ones are gone.
     ///
     /// # Errors
@@ -84,7 +89,11 @@ impl<'s> Features<'s> {
     /// When the feature is not in the graph or has no table, or a column or filter does not fit its table.
     pub fn read(&self, key: &FeatureKey, options: &ReadOptions) -> Result<Rows<'s>, Error> {
         let definition = self.definition(key)?;
-        let table = self.table(key, options.at.at()?)?;
+        let table = match options.at.at()? {
+            At::Now => self.table_or_fallback(key, options.own_only, |_| Ok(At::Now))?,
+            // It may have been dropped since.
+            at => Table::look(self.connection, &self.table_name(key)?, at, None)?,
+        };
         let ids = id_columns(definition.spec())?;
         let version = match &options.versions {
             Versions::Current => Some(self.feature_version(key)?),

@@ -31,6 +31,8 @@ pub struct ResolveOptions {
     pub stale_if: Vec<Filter>,
     /// Whether to take every row as new, without a look at the feature's present rows.
     pub skip_comparison: bool,
+    /// Whether to look for upstream features in the store only, not in its fallback stores.
+    pub own_only: bool,
 }
 
 /// What there is to do with a row.
@@ -126,9 +128,9 @@ impl Features<'_> {
     pub fn resolve_update(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<Increment, Error> {
         let connection = self.connection.another()?;
         let plan = self.plan(key)?;
-        let at = self.current_snapshot()?;
-        let sides = self.sides(&plan, options, &at)?;
-        Diff::new(self, plan, Expected::Upstream(sides), options, at)?.run(connection)
+        let mut snapshots = Snapshots::new(self.connection);
+        let sides = self.sides(&plan, options, &mut snapshots)?;
+        Diff::new(self, plan, Expected::Upstream(sides), options, &mut snapshots)?.run(connection)
     }
 
     /// Compares the rows of a feature that depends on no other with samples: ids, `metaxy_provenance_by_field`, and
@@ -159,25 +161,21 @@ impl Features<'_> {
         };
         let (table, columns) = stage.keep();
         let samples = Samples { table, columns, by_field };
-        let at = self.current_snapshot()?;
-        Diff::new(self, plan, Expected::Samples(samples), options, at)?.run(connection)
+        let mut snapshots = Snapshots::new(self.connection);
+        Diff::new(self, plan, Expected::Samples(samples), options, &mut snapshots)?.run(connection)
     }
 
     fn plan(&self, key: &FeatureKey) -> Result<FeaturePlan<'_>, Error> {
         self.graph.plan(key).ok_or_else(|| self.unknown(key))
     }
 
-    /// The snapshot that every table is looked at, so that a write in between changes nothing.
-    fn current_snapshot(&self) -> Result<At, Error> {
-        let snapshot = self.connection.number(&Sql::build(|sql| {
-            sql.keyword("SELECT id FROM ducklake_current_snapshot(");
-            sql.bind("lake", &Value::from(self.alias.as_str())).keyword(")");
-        }))?;
-        Ok(At::Snapshot(snapshot))
-    }
-
     /// The upstream tables, required ones first.
-    fn sides(&self, plan: &FeaturePlan<'_>, options: &ResolveOptions, at: &At) -> Result<Vec<Side>, Error> {
+    fn sides(
+        &self,
+        plan: &FeaturePlan<'_>,
+        options: &ResolveOptions,
+        snapshots: &mut Snapshots<'_>,
+    ) -> Result<Vec<Side>, Error> {
         let key = plan.spec.key();
         if plan.deps.is_empty() {
             return Err(Problem::NoSamples(key.clone()).into());
@@ -190,9 +188,7 @@ impl Features<'_> {
         let mut sides: Vec<Side> = Vec::new();
         for dep in deps {
             let upstream = dep.upstream.key();
-            // Existence is a question of now; the columns are those of the snapshot.
-            self.table(upstream, At::Now)?;
-            let table = self.table(upstream, at.clone())?;
+            let table = self.table_or_fallback(upstream, options.own_only, |lake| snapshots.of(lake))?;
             table.check_hash(self.connection, self.hashing, &members(dep.upstream)?)?;
             let side = Side::new(plan, dep, table, self.feature_version(upstream)?, options)?;
             for other in &sides {
@@ -205,6 +201,31 @@ impl Features<'_> {
             sides.push(side);
         }
         Ok(sides)
+    }
+}
+
+/// The snapshot at which every table of a lake is looked at, so that a write in between changes nothing.
+struct Snapshots<'c> {
+    connection: &'c Connection,
+    of: Vec<(Ident, i64)>,
+}
+
+impl<'c> Snapshots<'c> {
+    fn new(connection: &'c Connection) -> Self {
+        Self { connection, of: Vec::new() }
+    }
+
+    /// Of the lake with this alias: the current one when it was asked for first.
+    fn of(&mut self, lake: &Ident) -> Result<At, Error> {
+        if let Some((_, known)) = self.of.iter().find(|(known, _)| known == lake) {
+            return Ok(At::Snapshot(*known));
+        }
+        let current = self.connection.number(&Sql::build(|sql| {
+            sql.keyword("SELECT id FROM ducklake_current_snapshot(");
+            sql.bind("lake", &Value::from(lake.as_str())).keyword(")");
+        }))?;
+        self.of.push((lake.clone(), current));
+        Ok(At::Snapshot(current))
     }
 }
 
@@ -417,15 +438,13 @@ impl<'g> Diff<'g> {
         plan: FeaturePlan<'g>,
         expected: Expected,
         options: &ResolveOptions,
-        at: At,
+        snapshots: &mut Snapshots<'_>,
     ) -> Result<Self, Error> {
         let key = plan.spec.key();
         let members = members(plan.spec)?;
         let name = features.table_name(key)?;
-        let current = match Table::find(features.connection, &name, At::Now)? {
-            Some(_) if !options.skip_comparison => Table::find(features.connection, &name, at)?,
-            _ => None,
-        };
+        let current = Table::find(features.connection, &name, snapshots.of(&features.alias)?)?;
+        let current = current.filter(|_| !options.skip_comparison);
         let ids = id_columns(plan.spec)?;
         let keys = match expected {
             Expected::Upstream(_) => idents(plan.input_id_columns.iter().copied())?,

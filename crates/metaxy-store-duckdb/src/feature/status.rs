@@ -5,7 +5,7 @@ use metaxy_feature::FeatureKey;
 
 use super::read::Latest;
 use super::resolve::{Change, ResolveOptions};
-use super::table::{At, Table};
+use super::table::At;
 use super::{Features, id_columns};
 use crate::error::Error;
 
@@ -15,7 +15,8 @@ use crate::error::Error;
 pub struct FeatureStatus {
     /// The version that the graph gives the feature.
     pub version: String,
-    /// The ids that have a row of this version; `None` without a table.
+    /// The ids that have a row of this version, in the store or else in the fallback store that they are read from; `None`
+    /// without a table.
     pub rows: Option<usize>,
     /// What there is to do; `None` for a feature that depends on no other, which only its samples can tell.
     pub update: Option<UpdateCounts>,
@@ -49,7 +50,7 @@ impl Features<'_> {
     pub fn status(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<FeatureStatus, Error> {
         let spec = self.definition(key)?.spec();
         let version = self.feature_version(key)?;
-        let table = Table::find(self.connection, &self.table_name(key)?, At::Now)?;
+        let table = self.find_table(key, options.own_only, |_| Ok(At::Now))?;
         let rows = table.map(|table| {
             let ids = id_columns(spec)?;
             let latest = Latest::of(&table, &ids, version);

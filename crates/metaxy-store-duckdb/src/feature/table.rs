@@ -24,6 +24,8 @@ pub(crate) const BY_FIELD: [&str; 2] = ["metaxy_provenance_by_field", "metaxy_da
 pub(crate) struct Table {
     name: TableName,
     at: At,
+    /// What it is hashed with by its comment.
+    record: Option<String>,
     /// The type is `None` where a lake may hold it but we cannot make it.
     columns: Vec<(Ident, Option<ColumnType>)>,
     /// Of the columns in [`BY_FIELD`], in that order.
@@ -107,11 +109,14 @@ fn write_key(sql: &mut Writer, member: &Ident) {
 }
 
 impl Table {
-    /// The table of this name, if there is one.
+    /// The table of this name, if there is one now; its columns are those of the given time.
     pub(crate) fn find(connection: &Connection, name: &TableName, at: At) -> Result<Option<Self>, Error> {
-        if at == At::Now && !Self::exists(connection, name)? {
-            return Ok(None);
-        }
+        let comment = Self::comment(connection, name)?;
+        comment.map(|comment| Self::look(connection, name, at, comment.strip_prefix(RECORD))).transpose()
+    }
+
+    /// The table of this name, which is there at the given time.
+    pub(crate) fn look(connection: &Connection, name: &TableName, at: At, record: Option<&str>) -> Result<Self, Error> {
         let rows = connection.query(Sql::build(|sql| {
             name.write(sql.keyword("SELECT * FROM "));
             at.write(sql);
@@ -133,7 +138,7 @@ impl Table {
         };
         let [provenance, data_version] = BY_FIELD.map(by_field);
         let by_field = [provenance?, data_version?];
-        Ok(Some(Self { name: name.clone(), at, columns, by_field }))
+        Ok(Self { name: name.clone(), at, record: record.map(str::to_owned), columns, by_field })
     }
 
     /// Whether there is a table of this name in the lake.
@@ -145,7 +150,7 @@ impl Table {
     fn comment(connection: &Connection, name: &TableName) -> Result<Option<String>, Error> {
         let sql = Sql::build(|sql| {
             sql.keyword("SELECT coalesce(comment, '') FROM duckdb_tables() WHERE database_name = ");
-            sql.bind("database", &Value::from(connection.plan().alias().as_str()));
+            sql.bind("database", &Value::from(name.database().map(Ident::as_str).unwrap_or_default()));
             sql.keyword(" AND schema_name = 'main' AND table_name = ");
             sql.bind("table", &Value::from(name.name().as_str()));
         });
@@ -183,16 +188,17 @@ impl Table {
             }
             sql.keyword(")");
         }))?;
-        let record = Text::new([RECORD, &hashing.to_string()].concat());
-        let record = record.map_err(|problem| Error::query(problem.to_string()))?;
+        let record = hashing.to_string();
+        let comment = Text::new([RECORD, &record].concat());
+        let comment = comment.map_err(|problem| Error::query(problem.to_string()))?;
         connection.execute(Sql::build(|sql| {
             name.write(sql.keyword("COMMENT ON TABLE "));
-            sql.keyword(" IS ").literal(&record);
+            sql.keyword(" IS ").literal(&comment);
         }))?;
         let by_field = if map { ByField::Map } else { ByField::Struct(fields.to_vec()) };
         let by_field = [by_field.clone(), by_field];
         let columns = columns.into_iter().map(|(column, of)| (column, Some(of))).collect();
-        Ok(Self { name: name.clone(), at: At::Now, columns, by_field })
+        Ok(Self { name: name.clone(), at: At::Now, record: Some(record), columns, by_field })
     }
 
     /// Adds what a write needs and the table lacks: columns of the user's, and members of its structs.
@@ -279,9 +285,8 @@ impl Table {
             let table = self.name.name().to_string();
             Err(Problem::OtherHash { table, written, configured: hashing.to_string() }.into())
         };
-        let comment = Self::comment(connection, &self.name)?.unwrap_or_default();
-        if let Some(record) = comment.strip_prefix(RECORD) {
-            return if record == hashing.to_string() { Ok(()) } else { other(record.to_owned()) };
+        if let Some(record) = &self.record {
+            return if *record == hashing.to_string() { Ok(()) } else { other(record.clone()) };
         }
         // Without a record, as in a table of Python's: what makes the hash of a row that is there?
         let members: Vec<&Ident> = fields.iter().collect();
