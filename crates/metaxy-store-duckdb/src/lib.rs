@@ -35,7 +35,7 @@ pub use connection::{Connection, Rows};
 pub use doctor::{Cause, CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Report};
 pub use error::Error;
 pub use feature::{
-    Change, Deletion, FeatureOptions, FeatureStatus, Features, Filter, Increment, Push, PushedGraph, ReadOptions,
-    ResolveOptions, Snapshot, UpdateCounts, Versions, WriteOptions,
+    Change, Copied, CopyOptions, Deletion, FeatureOptions, FeatureStatus, Features, Filter, Increment, Push,
+    PushedGraph, ReadOptions, ResolveOptions, Snapshot, UpdateCounts, Versions, WriteOptions,
 };
 pub use store::{OpenOptions, Store};

@@ -41,6 +41,7 @@ fn has_struct(of: &ColumnType) -> bool {
         ColumnType::Struct(_) => true,
         ColumnType::List(item) => has_struct(item),
         ColumnType::Map(key, value) => has_struct(key) || has_struct(value),
+        ColumnType::Kept(name) => *name == "VARIANT",
         ColumnType::Simple(_) | ColumnType::Decimal { .. } => false,
     }
 }

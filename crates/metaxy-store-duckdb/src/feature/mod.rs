@@ -3,6 +3,7 @@
 //! Tables, columns, versions and hashes are those of Python Metaxy 0.1.11, so both share a lake. A write is one
 //! transaction and checks its rows before anything in the lake is touched; SQL comes from the one writer.
 
+mod copy;
 mod delete;
 mod filter;
 mod hash;
@@ -25,6 +26,7 @@ use metaxy_feature::{
     FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, GraphVersions, ProjectName, Truncation,
 };
 
+pub use self::copy::{Copied, CopyOptions};
 pub use self::delete::Deletion;
 pub use self::filter::Filter;
 pub use self::read::{ReadOptions, Snapshot, Versions};

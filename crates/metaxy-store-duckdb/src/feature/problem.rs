@@ -28,6 +28,8 @@ pub(crate) enum Problem {
     SameColumn { feature: FeatureKey, column: String },
     #[error("the column `{column}` of the rows for `{feature}` is of the type {found}, which a lake cannot hold")]
     UnsupportedType { feature: FeatureKey, column: String, found: String },
+    #[error("the column `{column}` in the table of `{feature}` is of a type that is not known here")]
+    UnknownType { feature: FeatureKey, column: String },
     #[error("the column `{column}` is {found}, but in the table of `{feature}` it is {expected}")]
     WrongType { feature: FeatureKey, column: String, found: String, expected: String },
     #[error("the table of `{feature}` has no columns {columns}")]
@@ -69,6 +71,8 @@ pub(crate) enum Problem {
     Collision { feature: FeatureKey, columns: String },
     #[error("`{feature}` aggregates `{upstream}`, but selects none of {columns}, by which its rows are ordered")]
     Unordered { feature: FeatureKey, upstream: FeatureKey, columns: String },
+    #[error("the store `{store}` is not attached beside this one")]
+    NotBeside { store: String, known: String },
     #[error("there is no snapshot `{0}` in the lake")]
     UnknownSnapshot(String),
     #[error("no feature of the graph belongs to the project `{0}`")]
@@ -88,7 +92,7 @@ impl Problem {
             }
             Self::ReadMode => "open it in write mode".into(),
             Self::UnknownColumns { .. } => {
-                "leave them out, or let the write add them to the table (`WriteOptions::add_columns`)".into()
+                "leave them out, or let them be added to the table (`add_columns` in the options)".into()
             }
             Self::MissingFields { .. } => "every field of the feature needs a version in every row".into(),
             Self::UnknownFields { .. } => "leave them out, or add them to the feature's specification".into(),
@@ -108,6 +112,8 @@ impl Problem {
             Self::Filter { .. } => {
                 "a filter compares columns with values: `size > 10 AND (lang = 'en' OR lang IS NULL)`".into()
             }
+            Self::NotBeside { known, .. } if known.is_empty() => "open this store with `OpenOptions::beside`".into(),
+            Self::NotBeside { known, .. } => ["attached are ", known].concat(),
             Self::Unordered { .. } => "add them to the dependency's `select`".into(),
             Self::Collision { .. } => "rename them, or select others, in the dependencies".into(),
             _ => return None,

@@ -174,7 +174,8 @@ impl<'t> Latest<'t> {
                 " ANTI JOIN (SELECT metaxy_row FROM (SELECT rowid AS metaxy_row, row_number() OVER (PARTITION BY ",
             );
             columns_of(sql, self.ids).keyword(if self.per_version { ", metaxy_feature_version" } else { "" });
-            sql.keyword(" ORDER BY coalesce(metaxy_deleted_at, metaxy_updated_at) DESC, rowid) AS metaxy_rank FROM ");
+            self.table.write_changed_at(sql.keyword(" ORDER BY "), "o.");
+            sql.keyword(" DESC, rowid) AS metaxy_rank FROM ");
             self.table.write(sql, |sql| _ = sql.keyword("o"));
             self.write_version(sql, " WHERE o.");
             sql.keyword(") WHERE metaxy_rank > 1) AS replaced ON r.rowid = replaced.metaxy_row");

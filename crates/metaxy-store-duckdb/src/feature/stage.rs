@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow::compute::cast;
-use arrow::datatypes::{Field, Schema};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, StringArray};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Schema};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
 use ducklake_sql::{Ident, Sql};
@@ -14,7 +15,7 @@ use metaxy_feature::FeatureKey;
 
 use super::names::{TableName, ident};
 use super::problem::{Problem, names};
-use super::types::ColumnType;
+use super::types::{ColumnType, Simple};
 use crate::connection::Connection;
 use crate::error::Error;
 
@@ -44,17 +45,13 @@ impl<'c> Stage<'c> {
         connection.execute(Sql::build(|sql| {
             stage.table.write(sql.keyword("CREATE TEMP TABLE "));
             for (index, (name, of)) in stage.columns.iter().enumerate() {
-                of.write(sql.keyword(if index == 0 { " (" } else { ", " }).ident(name).keyword(" "));
+                of.staged().write(sql.keyword(if index == 0 { " (" } else { ", " }).ident(name).keyword(" "));
             }
             sql.keyword(")");
         }))?;
         let uniform = rows.by_ref().map(|batch| {
             let batch = batch?;
-            let arrays = batch.columns().iter().zip(schema.fields());
-            let arrays = arrays.map(|(array, field)| {
-                let is_same = array.data_type() == field.data_type();
-                if is_same { Ok(Arc::clone(array)) } else { cast(array, field.data_type()) }
-            });
+            let arrays = batch.columns().iter().zip(&stage.columns).map(|(array, (_, of))| uniform(array, of));
             RecordBatch::try_new(Arc::clone(&schema), arrays.collect::<Result<_, ArrowError>>()?)
         });
         connection.append(stage.table.name(), uniform)?;
@@ -127,6 +124,39 @@ impl Drop for Stage<'_> {
     }
 }
 
+/// An array in the one encoding in which its type is staged; an error if a value would not stay the same.
+fn uniform(array: &ArrayRef, of: &ColumnType) -> Result<ArrayRef, ArrowError> {
+    if let (ColumnType::Simple(Simple::Uuid), Some(bytes)) = (of, array.as_fixed_size_binary_opt()) {
+        return Ok(Arc::new(bytes.iter().map(|bytes| bytes.map(uuid)).collect::<StringArray>()));
+    }
+    if let (ColumnType::Decimal { width, .. }, Some(decimals)) = (of, array.as_primitive_opt::<Decimal128Type>()) {
+        // What DuckDB hands out for a HUGEINT may have a digit more than its type says.
+        decimals.validate_decimal_precision(*width)?;
+    }
+    let into = of.arrow();
+    if *array.data_type() == into {
+        return Ok(Arc::clone(array));
+    }
+    let exact = CastOptions { safe: false, ..CastOptions::default() };
+    let uniform = cast_with_options(array, &into, &exact)?;
+    let is_time = matches!(array.data_type(), DataType::Time64(_) | DataType::Timestamp(..));
+    if is_time && cast_with_options(&uniform, array.data_type(), &exact)?.to_data() != array.to_data() {
+        return Err(ArrowError::CastError(
+            "a lake keeps such a time to the microsecond, and one has more digits".into(),
+        ));
+    }
+    Ok(uniform)
+}
+
+/// The text of a UUID, which DuckDB reads: hyphens may be left out.
+fn uuid(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 0xf])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
+}
+
 /// Writes columns with commas.
 pub(crate) fn columns_of<'s>(sql: &'s mut ducklake_sql::Writer, columns: &[Ident]) -> &'s mut ducklake_sql::Writer {
     for (index, column) in columns.iter().enumerate() {
@@ -148,7 +178,7 @@ fn columns(feature: &FeatureKey, schema: &Schema) -> Result<Vec<NamedColumn>, Pr
             column: field.name().clone(),
             found: field.data_type().to_string(),
         };
-        columns.push((name, ColumnType::of(field.data_type()).ok_or_else(unsupported)?));
+        columns.push((name, ColumnType::of_field(field).ok_or_else(unsupported)?));
     }
     Ok(columns)
 }

@@ -4,12 +4,13 @@
 //! today. Its comment records the hash that its rows were written with; Python Metaxy reads no comment.
 
 use ducklake_sql::{Ident, Sql, Text, Value, Writer};
-use metaxy_feature::{SYSTEM_COLUMNS, Truncation};
+use metaxy_feature::{FeatureKey, SYSTEM_COLUMNS, Truncation};
 
 use super::hash::Hashing;
 use super::names::{TableName, ident};
 use super::problem::{Problem, names};
-use super::types::{ColumnType, Simple};
+use super::stage::NamedColumn;
+use super::types::{ColumnType, Simple, TEXT};
 use crate::connection::Connection;
 use crate::error::Error;
 
@@ -54,7 +55,6 @@ pub(crate) enum ByField {
 impl ByField {
     /// What a column of this type is; `None` if it is no struct or map of texts.
     pub(crate) fn of(found: &ColumnType) -> Option<Self> {
-        const TEXT: ColumnType = ColumnType::Simple(Simple::Text);
         match found {
             ColumnType::Struct(members) if members.iter().all(|(_, of)| *of == TEXT) => {
                 Some(Self::Struct(members.iter().map(|(name, _)| name.clone()).collect()))
@@ -117,14 +117,15 @@ impl Table {
 
     /// The table of this name, which is there at the given time.
     pub(crate) fn look(connection: &Connection, name: &TableName, at: At, record: Option<&str>) -> Result<Self, Error> {
-        let rows = connection.query(Sql::build(|sql| {
-            name.write(sql.keyword("SELECT * FROM "));
+        let described = connection.rows_of_text(&Sql::build(|sql| {
+            name.write(sql.keyword("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM "));
             at.write(sql);
-            sql.keyword(" LIMIT 0");
+            sql.keyword(")");
         }))?;
         let mut columns = Vec::new();
-        for field in rows.schema().fields() {
-            columns.push((ident(field.name())?, ColumnType::of(field.data_type())));
+        for row in described {
+            let [column, of] = <[_; 2]>::try_from(row).unwrap_or_default();
+            columns.push((ident(&column.unwrap_or_default())?, ColumnType::parse(&of.unwrap_or_default())));
         }
         let foreign = |what: String| Problem::ForeignTable { table: name.name().to_string(), what };
         let find = |wanted: &str| columns.iter().find(|(name, _)| name.as_str() == wanted);
@@ -166,18 +167,17 @@ impl Table {
         map: bool,
         hashing: Hashing,
     ) -> Result<Self, Error> {
-        let text = ColumnType::Simple(Simple::Text);
         let by_field = if map {
-            ColumnType::Map(Box::new(text.clone()), Box::new(text.clone()))
+            ColumnType::Map(Box::new(TEXT), Box::new(TEXT))
         } else {
-            ColumnType::Struct(fields.iter().map(|field| (field.clone(), text.clone())).collect())
+            ColumnType::Struct(fields.iter().map(|field| (field.clone(), TEXT)).collect())
         };
         let mut columns: Vec<(Ident, ColumnType)> = user_columns.to_vec();
         for column in SYSTEM_COLUMNS {
             let of = match column {
                 column if BY_FIELD.contains(&column) => by_field.clone(),
                 column if column.ends_with("_at") => ColumnType::Simple(Simple::TimestampTz),
-                _ => text.clone(),
+                _ => TEXT,
             };
             columns.push((ident(column)?, of));
         }
@@ -208,7 +208,6 @@ impl Table {
         user_columns: &[(Ident, ColumnType)],
         fields: &[Ident],
     ) -> Result<(), Error> {
-        let text = ColumnType::Simple(Simple::Text);
         let add = |path: &[&Ident], of: &ColumnType| {
             connection.execute(Sql::build(|sql| {
                 self.name.write(sql.keyword("ALTER TABLE "));
@@ -226,7 +225,7 @@ impl Table {
             let ByField::Struct(members) = by_field else { continue };
             for field in fields {
                 if !members.contains(field) {
-                    add(&[&ident(column)?, field], &text)?;
+                    add(&[&ident(column)?, field], &TEXT)?;
                     members.push(field.clone());
                 }
             }
@@ -270,13 +269,47 @@ impl Table {
         self.at.write(sql);
     }
 
-    /// Writes a time in the type of one of the table's columns.
-    pub(crate) fn write_time(&self, sql: &mut Writer, column: &str, micros: i64) {
-        let is_naive = self.column(column).is_some_and(|(_, of)| *of == Some(ColumnType::Simple(Simple::Timestamp)));
+    /// What the columns in [`BY_FIELD`] are, in that order.
+    pub(crate) fn by_field(&self) -> &[ByField; 2] {
+        &self.by_field
+    }
+
+    /// The columns that are not Metaxy's with their types; an error if one is of a type that we cannot make.
+    pub(crate) fn typed_user_columns(&self, feature: &FeatureKey) -> Result<Vec<NamedColumn>, Problem> {
+        let columns = self.columns.iter().filter(|(name, _)| !SYSTEM_COLUMNS.contains(&name.as_str()));
+        let typed = columns.map(|(name, of)| match of {
+            Some(of) => Ok((name.clone(), of.clone())),
+            None => {
+                let (feature, column) = (feature.clone(), name.to_string());
+                Err(Problem::UnknownType { feature, column })
+            }
+        });
+        typed.collect()
+    }
+
+    /// Writes a time in the type of one of the table's columns, from the microseconds since 1970 in UTC.
+    pub(crate) fn write_micros(&self, sql: &mut Writer, column: &str, micros: impl FnOnce(&mut Writer)) {
+        let is_zoned = self.column(column).is_none_or(|(_, of)| *of == Some(ColumnType::Simple(Simple::TimestampTz)));
         // The offset in the text keeps the session's time zone out of it.
-        sql.keyword(if is_naive { "make_timestamp(" } else { "CAST(CAST(make_timestamp(" });
-        sql.bind(column, &Value::from(micros));
-        sql.keyword(if is_naive { ")" } else { ") AS VARCHAR) || '+00' AS TIMESTAMPTZ)" });
+        sql.keyword(if is_zoned { "CAST(CAST(make_timestamp(" } else { "make_timestamp(" });
+        micros(sql);
+        sql.keyword(if is_zoned { ") AS VARCHAR) || '+00' AS TIMESTAMPTZ)" } else { ")" });
+    }
+
+    /// Writes a time that we know in the type of one of the table's columns.
+    pub(crate) fn write_time(&self, sql: &mut Writer, column: &str, micros: i64) {
+        self.write_micros(sql, column, |sql| _ = sql.bind(column, &Value::from(micros)));
+    }
+
+    /// Writes when a row became what it is: the later of two rows is the one that counts.
+    pub(crate) fn write_changed_at(&self, sql: &mut Writer, row: &'static str) {
+        let of = |column| self.column(column).map(|(_, of)| of);
+        let is_same = of("metaxy_deleted_at") == of("metaxy_updated_at");
+        // Between a time with a zone and one without, DuckDB would take that of the session.
+        let (before, between, after) =
+            if is_same { ("coalesce(", ", ", ")") } else { ("coalesce(epoch_us(", "), epoch_us(", "))") };
+        sql.keyword(before).keyword(row).keyword("metaxy_deleted_at").keyword(between);
+        sql.keyword(row).keyword("metaxy_updated_at").keyword(after);
     }
 
     /// Refuses a table whose rows were hashed in another way, by its record or by one of its rows.

@@ -1,7 +1,7 @@
 //! The types of columns: which of Arrow's a lake holds, and how DuckDB writes them.
 //!
-//! Rows come in many encodings of one type (dictionaries, views, other units). They are staged in one, so that DuckDB
-//! gets the type that a table of the lake has.
+//! Rows come in many encodings of one type (dictionaries, views). They are staged in one, so that DuckDB gets the type
+//! that a table of the lake has. A table that another program made may have types that no rows of ours have.
 
 use std::sync::Arc;
 
@@ -12,11 +12,22 @@ use ducklake_sql::{Ident, Writer};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ColumnType {
     Simple(Simple),
-    Decimal { width: u8, scale: u8 },
+    Decimal {
+        width: u8,
+        scale: u8,
+    },
     List(Box<Self>),
     Struct(Vec<(Ident, Self)>),
     Map(Box<Self>, Box<Self>),
+    /// One that a lake keeps, but that rows do not come in: they bring a text or a decimal for it, if anything.
+    Kept(&'static str),
 }
+
+/// The type of texts.
+pub(crate) const TEXT: ColumnType = ColumnType::Simple(Simple::Text);
+
+/// The types of [`ColumnType::Kept`], as DuckDB names them.
+const KEPT: [&str; 6] = ["JSON", "HUGEINT", "UHUGEINT", "INTERVAL", "TIME WITH TIME ZONE", "VARIANT"];
 
 /// A type that is one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +41,25 @@ pub(crate) enum Simple {
     Date,
     Time,
     Timestamp,
+    TimestampS,
+    TimestampMs,
+    TimestampNs,
     TimestampTz,
+    Uuid,
 }
 
 impl ColumnType {
-    /// The type in which a lake holds this one of Arrow; `None` if it cannot.
-    pub(crate) fn of(found: &DataType) -> Option<Self> {
+    /// The type in which a lake holds a column of Arrow; `None` if it cannot.
+    pub(crate) fn of_field(field: &Field) -> Option<Self> {
+        // Arrow's own name for UUIDs, which otherwise are bytes.
+        let is_uuid = field.extension_type_name() == Some("arrow.uuid");
+        if is_uuid && *field.data_type() == DataType::FixedSizeBinary(16) {
+            return Some(Self::Simple(Simple::Uuid));
+        }
+        Self::of(field.data_type())
+    }
+
+    fn of(found: &DataType) -> Option<Self> {
         use DataType as T;
         let simple = match found {
             T::Boolean => Simple::Boolean,
@@ -51,10 +75,13 @@ impl ColumnType {
             T::Float64 => Simple::Double,
             // A column without a single value has no type of its own.
             T::Null | T::Utf8 | T::LargeUtf8 | T::Utf8View => Simple::Text,
-            T::Binary | T::LargeBinary | T::BinaryView => Simple::Blob,
+            T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => Simple::Blob,
             T::Date32 => Simple::Date,
             T::Time32(_) | T::Time64(_) => Simple::Time,
-            T::Timestamp(_, None) => Simple::Timestamp,
+            T::Timestamp(TimeUnit::Second, None) => Simple::TimestampS,
+            T::Timestamp(TimeUnit::Millisecond, None) => Simple::TimestampMs,
+            T::Timestamp(TimeUnit::Microsecond, None) => Simple::Timestamp,
+            T::Timestamp(TimeUnit::Nanosecond, None) => Simple::TimestampNs,
             T::Timestamp(_, Some(_)) => Simple::TimestampTz,
             T::Decimal128(width, scale) => {
                 return Some(Self::Decimal { width: *width, scale: (*scale).try_into().ok()? });
@@ -79,6 +106,20 @@ impl ColumnType {
         Some(Self::Simple(simple))
     }
 
+    /// Whether it is a point in time, with a zone or without.
+    pub(crate) fn is_timestamp(&self) -> bool {
+        use Simple::{Timestamp, TimestampMs, TimestampNs, TimestampS, TimestampTz};
+        matches!(self, Self::Simple(Timestamp | TimestampMs | TimestampNs | TimestampS | TimestampTz))
+    }
+
+    /// The type in which rows of this one are staged: UUIDs as texts, from which DuckDB makes them.
+    pub(crate) fn staged(&self) -> &Self {
+        match self {
+            Self::Simple(Simple::Uuid) => &TEXT,
+            of => of,
+        }
+    }
+
     /// The Arrow type in which rows of this type are staged.
     pub(crate) fn arrow(&self) -> DataType {
         use DataType as T;
@@ -96,11 +137,14 @@ impl ColumnType {
                 Simple::Integer { signed: false, .. } => T::UInt64,
                 Simple::Float => T::Float32,
                 Simple::Double => T::Float64,
-                Simple::Text => T::Utf8,
                 Simple::Blob => T::Binary,
                 Simple::Date => T::Date32,
                 Simple::Time => T::Time64(TimeUnit::Microsecond),
                 Simple::Timestamp => T::Timestamp(TimeUnit::Microsecond, None),
+                Simple::TimestampS => T::Timestamp(TimeUnit::Second, None),
+                Simple::TimestampMs => T::Timestamp(TimeUnit::Millisecond, None),
+                Simple::TimestampNs => T::Timestamp(TimeUnit::Nanosecond, None),
+                Simple::Text | Simple::Uuid => T::Utf8,
                 Simple::TimestampTz => T::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             },
             Self::Decimal { width, scale } => T::Decimal128(*width, i8::try_from(*scale).unwrap_or(i8::MAX)),
@@ -110,6 +154,7 @@ impl ColumnType {
                 let entries = T::Struct(vec![field("key", key).with_nullable(false), field("value", value)].into());
                 T::Map(Arc::new(Field::new("entries", entries, false)), false)
             }
+            Self::Kept(_) => T::Utf8,
         }
     }
 
@@ -137,6 +182,7 @@ impl ColumnType {
                 value.write(sql.keyword(", "));
                 sql.keyword(")");
             }
+            Self::Kept(name) => _ = sql.keyword(name),
         }
     }
 
@@ -150,12 +196,102 @@ impl ColumnType {
                 let mut same = into.iter().filter(|(into, _)| into.as_str().eq_ignore_ascii_case(name.as_str()));
                 same.any(|(_, into)| from.fits(into))
             }),
+            // What comes out of such a column when it is read.
+            (Self::Simple(Simple::Text), Self::Kept("JSON")) => true,
+            (Self::Decimal { scale: 0, .. }, Self::Kept("HUGEINT")) => true,
             (from, into) => from == into,
+        }
+    }
+
+    /// The type that DuckDB describes with this text; `None` if it is none that we know.
+    ///
+    /// ```text
+    /// STRUCT(a INTEGER, "b c" MAP(VARCHAR, DECIMAL(5,2)[]))
+    /// ```
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (of, rest) = Self::parse_one(text)?;
+        rest.is_empty().then_some(of)
+    }
+
+    /// The type at the beginning of a text, and what follows.
+    fn parse_one(text: &str) -> Option<(Self, &str)> {
+        let (mut of, mut rest) = if let Some(mut rest) = text.strip_prefix("STRUCT(") {
+            let mut members = Vec::new();
+            loop {
+                let (name, after) = parse_name(rest)?;
+                let (member, after) = Self::parse_one(after.strip_prefix(' ')?)?;
+                members.push((Ident::new(name).ok()?, member));
+                match after.strip_prefix(", ") {
+                    Some(after) => rest = after,
+                    None => break (Self::Struct(members), after.strip_prefix(')')?),
+                }
+            }
+        } else if let Some(rest) = text.strip_prefix("MAP(") {
+            let (key, rest) = Self::parse_one(rest)?;
+            let (value, rest) = Self::parse_one(rest.strip_prefix(", ")?)?;
+            (Self::Map(Box::new(key), Box::new(value)), rest.strip_prefix(')')?)
+        } else if let Some(rest) = text.strip_prefix("DECIMAL(") {
+            let (numbers, rest) = rest.split_once(')')?;
+            let (width, scale) = numbers.split_once(',')?;
+            (Self::Decimal { width: width.parse().ok()?, scale: scale.parse().ok()? }, rest)
+        } else {
+            let (word, rest) = text.split_at(text.find([',', ')', '[']).unwrap_or(text.len()));
+            let kept = || KEPT.into_iter().find(|kept| *kept == word).map(Self::Kept);
+            (Simple::parse(word).map(Self::Simple).or_else(kept)?, rest)
+        };
+        while let Some(after) = rest.strip_prefix("[]") {
+            (of, rest) = (Self::List(Box::new(of)), after);
+        }
+        Some((of, rest))
+    }
+}
+
+/// The name at the beginning of a text, quoted where DuckDB does so, and what follows.
+fn parse_name(text: &str) -> Option<(String, &str)> {
+    let Some(mut rest) = text.strip_prefix('"') else {
+        let (name, rest) = text.split_at(text.find(' ')?);
+        return Some((name.to_owned(), rest));
+    };
+    let mut name = String::new();
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        name.push_str(part);
+        match after.strip_prefix('"') {
+            Some(after) => {
+                name.push('"');
+                rest = after;
+            }
+            None => return Some((name, after)),
         }
     }
 }
 
 impl Simple {
+    /// The type that DuckDB calls so.
+    fn parse(name: &str) -> Option<Self> {
+        const ALL: [Simple; 13] = [
+            Simple::Boolean,
+            Simple::Float,
+            Simple::Double,
+            Simple::Text,
+            Simple::Blob,
+            Simple::Date,
+            Simple::Time,
+            Simple::Timestamp,
+            Simple::TimestampS,
+            Simple::TimestampMs,
+            Simple::TimestampNs,
+            Simple::TimestampTz,
+            Simple::Uuid,
+        ];
+        let integers = [8, 16, 32, 64].into_iter();
+        let integers = integers.flat_map(|bits| [true, false].map(|signed| Self::Integer { signed, bits }));
+        match name {
+            "TIMESTAMP WITH TIME ZONE" => Some(Self::TimestampTz),
+            name => ALL.into_iter().chain(integers).find(|one| one.keyword() == name),
+        }
+    }
+
     fn keyword(self) -> &'static str {
         match self {
             Self::Boolean => "BOOLEAN",
@@ -174,6 +310,10 @@ impl Simple {
             Self::Date => "DATE",
             Self::Time => "TIME",
             Self::Timestamp => "TIMESTAMP",
+            Self::TimestampS => "TIMESTAMP_S",
+            Self::TimestampMs => "TIMESTAMP_MS",
+            Self::TimestampNs => "TIMESTAMP_NS",
+            Self::Uuid => "UUID",
             Self::TimestampTz => "TIMESTAMPTZ",
         }
     }
@@ -181,6 +321,10 @@ impl Simple {
     fn fits(self, into: Self) -> bool {
         match (self, into) {
             (Self::Float, Self::Double) => true,
+            // A UUID is read as a text.
+            (Self::Text, Self::Uuid) => true,
+            (Self::TimestampS, Self::TimestampMs | Self::Timestamp | Self::TimestampNs) => true,
+            (Self::TimestampMs, Self::Timestamp | Self::TimestampNs) => true,
             // A double holds every integer of up to 53 bits.
             (Self::Integer { bits, .. }, Self::Double) => bits <= 32,
             (Self::Integer { signed, bits }, Self::Integer { signed: into_signed, bits: into_bits }) => {

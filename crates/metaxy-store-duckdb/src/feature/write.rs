@@ -8,7 +8,7 @@ use super::problem::{Problem, names};
 use super::stage::{NamedColumn, Stage};
 use super::table::{At, BY_FIELD, ByField, Table};
 use super::transaction::{now, retried};
-use super::types::ColumnType;
+use super::types::{ColumnType, TEXT};
 use super::{Features, id_columns, inlining, members, sorted};
 use crate::error::Error;
 
@@ -99,7 +99,7 @@ impl Features<'_> {
         match Table::find(self.connection, &name, At::Now)? {
             Some(table) => {
                 table.check_hash(self.connection, self.hashing, &write.members)?;
-                let new = write.new_columns(&table, options)?;
+                let new = new_columns(write.definition.key(), &write.user_columns(), &table, options.add_columns)?;
                 Ok(Some((table, new)))
             }
             None if self.options.create_tables => Ok(None),
@@ -138,13 +138,14 @@ impl Features<'_> {
             write.write_provenance(sql, &table, self.hashing);
             sql.bind("feature version", &Value::from(feature_version)).keyword(" AS metaxy_feature_version, ");
             sql.bind("project version", &Value::from(project_version)).keyword(" AS metaxy_project_version, ");
-            if write.stage.column("metaxy_created_at").is_some() {
-                sql.keyword("coalesce(s.metaxy_created_at, ");
-                table.write_time(sql, "metaxy_created_at", now);
-                sql.keyword(")");
-            } else {
-                table.write_time(sql, "metaxy_created_at", now);
-            }
+            table.write_micros(sql, "metaxy_created_at", |sql| {
+                sql.keyword(match write.stage.column("metaxy_created_at") {
+                    Some((_, TEXT)) => "coalesce(epoch_us(CAST(s.metaxy_created_at AS TIMESTAMPTZ)), ",
+                    Some(_) => "coalesce(epoch_us(s.metaxy_created_at), ",
+                    None => "(",
+                });
+                sql.bind("metaxy_created_at", &Value::from(now)).keyword(")");
+            });
             table.write_time(sql.keyword(" AS metaxy_created_at, "), "metaxy_updated_at", now);
             sql.keyword(" AS metaxy_updated_at, ");
             match &options.materialization_id {
@@ -179,6 +180,12 @@ impl<'w> Write<'w> {
         if stage.column(provenance).is_none() {
             return Err(Problem::MissingColumns { feature: key.clone(), columns: names([provenance]) }.into());
         }
+        if let Some((column, found)) = stage.column("metaxy_created_at")
+            && !(found.is_timestamp() || *found == TEXT)
+        {
+            let (feature, column, found) = (key.clone(), column.to_string(), found.to_string());
+            return Err(Problem::WrongType { feature, column, found, expected: "TIMESTAMPTZ".to_owned() }.into());
+        }
         stage.check_ids(key, &id_columns(spec)?)?;
         let by_field = |column| by_field(&stage, key, column, &members);
         let provenance = by_field(provenance)?.unwrap_or(ByField::Map);
@@ -190,28 +197,6 @@ impl<'w> Write<'w> {
     fn user_columns(&self) -> Vec<NamedColumn> {
         let is_user = |(name, _): &&NamedColumn| !SYSTEM_COLUMNS.contains(&name.as_str());
         self.stage.columns().iter().filter(is_user).cloned().collect()
-    }
-
-    /// The columns that the table lacks, the others being of types that fit.
-    fn new_columns(&self, table: &Table, options: &WriteOptions) -> Result<Vec<NamedColumn>, Problem> {
-        let feature = self.definition.key();
-        let mut new = Vec::new();
-        for (name, found) in self.user_columns() {
-            let Some((_, expected)) = table.column(name.as_str()) else {
-                new.push((name, found));
-                continue;
-            };
-            if !expected.as_ref().is_some_and(|expected| found.fits(expected)) {
-                let expected = expected.as_ref().map_or_else(|| "of another type".to_owned(), ColumnType::to_string);
-                let (feature, column) = (feature.clone(), name.to_string());
-                return Err(Problem::WrongType { feature, column, found: found.to_string(), expected });
-            }
-        }
-        if new.is_empty() || options.add_columns {
-            return Ok(new);
-        }
-        let columns = names(new.iter().map(|(name, _)| name.as_str()));
-        Err(Problem::UnknownColumns { feature: feature.clone(), columns })
     }
 
     /// Writes the four columns of versions, each with its name and a comma.
@@ -254,6 +239,32 @@ impl<'w> Write<'w> {
         }
         sql.keyword(" AS metaxy_data_version, ");
     }
+}
+
+/// The columns that a table lacks, the others being of types that fit.
+pub(crate) fn new_columns(
+    feature: &FeatureKey,
+    columns: &[NamedColumn],
+    table: &Table,
+    may_add: bool,
+) -> Result<Vec<NamedColumn>, Problem> {
+    let mut new = Vec::new();
+    for (name, found) in columns {
+        let Some((_, expected)) = table.column(name.as_str()) else {
+            new.push((name.clone(), found.clone()));
+            continue;
+        };
+        if !expected.as_ref().is_some_and(|expected| found.fits(expected)) {
+            let expected = expected.as_ref().map_or_else(|| "of another type".to_owned(), ColumnType::to_string);
+            let (feature, column) = (feature.clone(), name.to_string());
+            return Err(Problem::WrongType { feature, column, found: found.to_string(), expected });
+        }
+    }
+    if new.is_empty() || may_add {
+        return Ok(new);
+    }
+    let columns = names(new.iter().map(|(name, _)| name.as_str()));
+    Err(Problem::UnknownColumns { feature: feature.clone(), columns })
 }
 
 /// What a `*_by_field` column of the rows is, if it is there: a struct or map with exactly the feature's fields.

@@ -3,13 +3,14 @@
 use ducklake_sql::Mode;
 use metaxy_config::{Config, LoadOptions, MemorySystem};
 use metaxy_store_duckdb::{
-    Change, Deletion, FeatureOptions, OpenOptions, ReadOptions, ResolveOptions, Store, WriteOptions,
+    Change, CopyOptions, Deletion, FeatureOptions, OpenOptions, ReadOptions, ResolveOptions, Store, Versions,
+    WriteOptions,
 };
 use metaxy_testkit::{Database, MARKER, Postgres, TempDir, assert_no_leak, deps};
 use serde_json::{Value, json};
 
 use crate::increments::{counts, resolve};
-use crate::lake::{collect, graph, key, md5, read_all, row, texts, write};
+use crate::lake::{collect, graph, key, md5, read_all, read_with, row, texts, write};
 
 const GRAPH: &str = "[[feature]]\nkey = 'a'\nid_columns = ['id']\n\n\
                      [[feature]]\nkey = 'b'\nid_columns = ['id']\ndeps = ['a']";
@@ -214,4 +215,130 @@ fn secrets_of_one_name_do_not_collide_and_do_not_leak() {
     let error = Store::open(&wrong, "dev", Mode::Write).unwrap_err();
     assert!(error.to_string().contains("the store `prod`"), "{error}");
     assert_no_leak(&format!("{error} {error:?}"), "the fallback's password");
+}
+
+/// Rows of both features of [`GRAPH`] in `prod`, whose `a` was written in two versions, and has a deletion.
+fn with_history(config: &Config) {
+    let prod = OpenOptions::default().fallback_stores(false).open(config, "prod", Mode::Write).unwrap();
+    let old = graph("[[feature]]\nkey = 'a'\nid_columns = ['id']\nfields = ['old']");
+    let old = prod.features(&old, md5()).unwrap();
+    let row_of_old = |id: &str, size: i64| json!({"id": id, "size": size, "metaxy_provenance_by_field": {"old": "o"}});
+    write(&old, "a", &json!([row_of_old("1", 1), row_of_old("2", 1), row_of_old("3", 1)])).unwrap();
+    let graph = graph(GRAPH);
+    let features = prod.features(&graph, md5()).unwrap();
+    let new = |id: &str, size: i64| json!({"id": id, "size": size, "metaxy_provenance_by_field": {"default": "n"}});
+    write(&features, "a", &json!([new("1", 2), new("4", 2), new("5", 2)])).unwrap();
+    write(&features, "a", &json!([new("4", 3)])).unwrap();
+    features.delete(&key("a"), &["id = '5'".parse().unwrap()], Deletion::Soft).unwrap();
+    write(&features, "b", &json!([row("1", "1")])).unwrap();
+}
+
+/// What matters of a row: its id, size, and which versions it has.
+fn summary(rows: Vec<Value>) -> Vec<String> {
+    let one = |row: Value| {
+        let fields = row["metaxy_provenance_by_field"].as_object().unwrap();
+        let fields: Vec<_> = fields.iter().filter(|(_, of)| !of.is_null()).map(|(field, _)| field.as_str()).collect();
+        format!("{} {} {}", row["id"].as_str().unwrap(), row["size"], fields.join(","))
+    };
+    let mut summary: Vec<String> = rows.into_iter().map(one).collect();
+    summary.sort();
+    summary
+}
+
+#[test]
+fn h8_features_are_copied_together_with_their_versions_and_times() {
+    let stores = Stores::new();
+    let config = stores.config(["", "", ""]);
+    with_history(&config);
+    let store = OpenOptions::default().fallback_stores(false).beside("prod").open(&config, "dev", Mode::Write).unwrap();
+    let graph = graph(&(GRAPH.to_owned() + "\n[[feature]]\nkey = 'c'\nid_columns = ['id']"));
+    let features = store.features(&graph, md5()).unwrap();
+    let (a, b, c) = (key("a"), key("b"), key("c"));
+    let options = CopyOptions { materialization_id: Some("copy".into()), ..CopyOptions::default() };
+    let copied = features.copy("prod", [&a, &b, &c], &options).unwrap();
+    assert_eq!(copied.rows, [(a.clone(), 4), (b, 1)].into());
+    assert_eq!(copied.missing, [c]);
+    // H9: of each id one row, whatever its version.
+    let any = ReadOptions { versions: Versions::Any, ..ReadOptions::default() };
+    assert_eq!(summary(read_with(&features, "a", &any)), ["1 2 default", "2 1 old", "3 1 old", "4 3 default"]);
+    assert_eq!(summary(read_all(&features, "a")), ["1 2 default", "4 3 default"]);
+    assert_eq!(texts(&store, "SELECT max(snapshot_id) FROM ducklake_snapshots('ducklake')"), ["1"]);
+    let same = "SELECT count(*) FROM a AS c JOIN metaxy_beside_prod.a AS p USING (id, metaxy_provenance, \
+                metaxy_feature_version, metaxy_project_version, metaxy_data_version, metaxy_created_at) \
+                WHERE c.metaxy_updated_at > p.metaxy_updated_at AND c.metaxy_materialization_id = 'copy'";
+    assert_eq!(texts(&store, same), ["4"]);
+}
+
+#[test]
+fn h9_every_version_and_the_whole_history_can_be_copied_too() {
+    for (options, rows, each, every) in [
+        (CopyOptions { versions: Versions::Current, ..CopyOptions::default() }, 2, 2, 2),
+        (CopyOptions { versions: Versions::Any, ..CopyOptions::default() }, 4, 4, 4),
+        (CopyOptions { versions: Versions::Each, ..CopyOptions::default() }, 5, 5, 5),
+        (CopyOptions { all_rows: true, ..CopyOptions::default() }, 8, 5, 8),
+        (CopyOptions { global_filters: vec!["size > 1".parse().unwrap()], ..CopyOptions::default() }, 2, 2, 2),
+        (
+            CopyOptions { filters: [(key("a"), vec!["id = '3'".parse().unwrap()])].into(), ..CopyOptions::default() },
+            1,
+            1,
+            1,
+        ),
+    ] {
+        let stores = Stores::new();
+        let config = stores.config(["", "", ""]);
+        with_history(&config);
+        let store = OpenOptions::default().fallback_stores(false).beside("prod").open(&config, "dev", Mode::Write);
+        let store = store.unwrap();
+        let graph = graph(GRAPH);
+        let features = store.features(&graph, md5()).unwrap();
+        let copied = features.copy("prod", [&key("a")], &options).unwrap();
+        assert_eq!(copied.rows, [(key("a"), rows)].into(), "{options:?}");
+        let read = |options: ReadOptions| read_with(&features, "a", &options).len();
+        let of_each = ReadOptions { versions: Versions::Each, ..ReadOptions::default() };
+        assert_eq!(read(of_each), each, "{options:?}");
+        let all = ReadOptions { versions: Versions::Any, all_rows: true, deleted: true, ..ReadOptions::default() };
+        assert_eq!(read(all), every, "{options:?}");
+        // What was the latest of an id still is: the row that was deleted stays so.
+        let latest = summary(read_all(&features, "a"));
+        assert!(latest.iter().all(|row| ["1 2 default", "4 3 default"].contains(&row.as_str())), "{latest:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_copied_is_refused_and_nothing_is_copied() {
+    let by_field = json!({"default": "1"});
+    for (own, options, message) in [
+        (
+            json!([{"id": "x", "size": "big", "metaxy_provenance_by_field": by_field}]),
+            CopyOptions::default(),
+            "the column `size` is BIGINT, but in the table of `a` it is VARCHAR",
+        ),
+        (json!([row("x", "1")]), CopyOptions::default(), "the table of `a` has no columns `size`"),
+        (
+            json!([row("x", "1")]),
+            CopyOptions { global_filters: vec!["nope = 1".parse().unwrap()], ..CopyOptions::default() },
+            "the filter `nope = 1` names the column `nope`, which the rows of `a` do not have",
+        ),
+    ] {
+        let stores = Stores::new();
+        let config = stores.config(["", "", ""]);
+        with_history(&config);
+        fill(&config, "dev", "a", &own);
+        let store = OpenOptions::default().fallback_stores(false).beside("prod").open(&config, "dev", Mode::Write);
+        let store = store.unwrap();
+        let graph = graph(GRAPH);
+        let features = store.features(&graph, md5()).unwrap();
+        let error = features.copy("prod", [&key("b"), &key("a")], &options).unwrap_err();
+        assert_eq!(error.to_string(), message);
+        assert_eq!(texts(&store, "SELECT table_name FROM duckdb_tables() WHERE database_name = 'ducklake'"), ["a"]);
+        let error = features.copy("staging", [&key("a")], &options).unwrap_err();
+        assert_eq!(error.to_string(), "the store `staging` is not attached beside this one");
+        assert_eq!(error.help().unwrap(), "attached are `prod`");
+        // Columns are added only when that is asked for.
+        if message.contains("no columns") {
+            let adding = CopyOptions { add_columns: true, ..CopyOptions::default() };
+            assert_eq!(features.copy("prod", [&key("a")], &adding).unwrap().rows[&key("a")], 4);
+            assert_eq!(summary(read_all(&features, "a")), ["1 2 default", "4 3 default", "x null default"]);
+        }
+    }
 }
