@@ -52,7 +52,7 @@ impl Connection {
     }
 
     pub(crate) fn new(inner: duckdb::Connection, plan: Arc<Plan>) -> Self {
-        Self { inner, plan, beside: Arc::default(), hashes: Cell::new(false) }
+        Self { inner, plan, hashes: Cell::new(false), beside: Arc::default() }
     }
 
     /// The same connection, whose errors hold no secret of these plans either.
@@ -96,7 +96,7 @@ impl Connection {
     pub fn another(&self) -> Result<Self, Error> {
         let inner = self.inner.try_clone().map_err(|error| Error::query(self.scrub(&error)))?;
         let (plan, beside) = (Arc::clone(&self.plan), Arc::clone(&self.beside));
-        let another = Self { inner, plan, beside, hashes: self.hashes.clone() };
+        let another = Self { inner, plan, hashes: self.hashes.clone(), beside };
         another.execute(Statement::Use(self.plan.alias().clone()).to_sql())?;
         Ok(another)
     }
@@ -189,9 +189,9 @@ impl Connection {
 
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan, beside, hashes } = self;
+        let Self { inner, plan, hashes, beside } = self;
         inner.close().map_err(|(inner, error)| {
-            let message = Self { inner, plan, beside, hashes }.scrub(&error);
+            let message = Self { inner, plan, hashes, beside }.scrub(&error);
             Error::new(Kind::Statement { statement: "closing the connection", message })
         })
     }

@@ -36,6 +36,6 @@ pub use doctor::{Cause, CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Rep
 pub use error::Error;
 pub use feature::{
     Change, Copied, CopyOptions, Deletion, FeatureOptions, FeatureStatus, Features, Filter, Increment, Push,
-    PushedGraph, ReadOptions, ResolveOptions, Snapshot, UpdateCounts, Versions, WriteOptions,
+    PushedGraph, ReadOptions, RebaseOptions, ResolveOptions, Snapshot, UpdateCounts, Versions, WriteOptions,
 };
 pub use store::{OpenOptions, Store};

@@ -124,7 +124,7 @@ impl Features<'_> {
             for (key, source) in sources {
                 match source {
                     None => copied.missing.push(key.clone()),
-                    Some(source) => _ = copied.rows.insert(key.clone(), self.take(source, options)?),
+                    Some(source) => _ = copied.rows.insert(key.clone(), self.take(&source, options)?),
                 }
             }
             Ok(copied)
@@ -189,18 +189,15 @@ impl Features<'_> {
     }
 
     /// Inserts the rows of a source, in a transaction that has begun.
-    fn take(&self, source: Source<'_>, options: &CopyOptions) -> Result<usize, Error> {
-        let into = match &source.into {
-            Some((table, new)) => {
-                let mut table = table.clone();
-                table.grow(self.connection, new, &source.members)?;
-                table
-            }
-            None => {
-                let (name, map) = (self.table_name(source.key)?, *source.table.provenance() == ByField::Map);
-                let (columns, members) = (&source.user_columns, &source.members);
-                Table::create(self.connection, &name, columns, members, map, self.hashing)?
-            }
+    fn take(&self, source: &Source<'_>, options: &CopyOptions) -> Result<usize, Error> {
+        let into = if let Some((table, new)) = &source.into {
+            let mut table = table.clone();
+            table.grow(self.connection, new, &source.members)?;
+            table
+        } else {
+            let (name, map) = (self.table_name(source.key)?, *source.table.provenance() == ByField::Map);
+            let (columns, members) = (&source.user_columns, &source.members);
+            Table::create(self.connection, &name, columns, members, map, self.hashing)?
         };
         let insert = Sql::build(|sql| source.write_insert(sql, &into, options));
         let insert = || self.connection.execute(insert);

@@ -28,8 +28,8 @@ pub(crate) enum Problem {
     SameColumn { feature: FeatureKey, column: String },
     #[error("the column `{column}` of the rows for `{feature}` is of the type {found}, which a lake cannot hold")]
     UnsupportedType { feature: FeatureKey, column: String, found: String },
-    #[error("the column `{column}` in the table of `{feature}` is of a type that is not known here")]
-    UnknownType { feature: FeatureKey, column: String },
+    #[error("the column `{column}` in the table of `{feature}` is of a type that a lake does not keep as it is")]
+    UnkeptType { feature: FeatureKey, column: String },
     #[error("the column `{column}` is {found}, but in the table of `{feature}` it is {expected}")]
     WrongType { feature: FeatureKey, column: String, found: String, expected: String },
     #[error("the table of `{feature}` has no columns {columns}")]
@@ -75,6 +75,12 @@ pub(crate) enum Problem {
     NotBeside { store: String, known: String },
     #[error("there is no snapshot `{0}` in the lake")]
     UnknownSnapshot(String),
+    #[error("the feature `{feature}` is of the version `{version}` here, but was pushed last with `{pushed}`")]
+    NotPushed { feature: FeatureKey, version: String, pushed: String },
+    #[error("the feature `{0}` depends on no other: its provenance was given, and cannot be computed anew")]
+    RebaseOfRoot(FeatureKey),
+    #[error("no graph was pushed in which `{feature}` is of the version `{version}`")]
+    UnknownVersion { feature: FeatureKey, version: String },
     #[error("no feature of the graph belongs to the project `{0}`")]
     EmptyProject(String),
 }
@@ -111,6 +117,14 @@ impl Problem {
             }
             Self::Filter { .. } => {
                 "a filter compares columns with values: `size > 10 AND (lang = 'en' OR lang IS NULL)`".into()
+            }
+            Self::NotPushed { .. } => {
+                "push this graph, use the pushed one, or let the write go on (`WriteOptions::unpushed`)".into()
+            }
+            Self::RebaseOfRoot(_) => "write its rows again".into(),
+            Self::UnknownVersion { .. } => "push that graph first".into(),
+            Self::UnkeptType { .. } => {
+                "as HUGEINT, INTERVAL and TIMETZ; turn it into a DECIMAL(38, 0), a BIGINT or a text".into()
             }
             Self::NotBeside { known, .. } if known.is_empty() => "open this store with `OpenOptions::beside`".into(),
             Self::NotBeside { known, .. } => ["attached are ", known].concat(),

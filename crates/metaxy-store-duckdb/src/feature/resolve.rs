@@ -33,6 +33,9 @@ pub struct ResolveOptions {
     pub skip_comparison: bool,
     /// Whether to look for upstream features in the store only, not in its fallback stores.
     pub own_only: bool,
+    /// Whether the rows that an aggregation makes one of come out as one: the first by their ids, with the provenance of
+    /// all. Otherwise each comes out with it, as in Python.
+    pub distinct: bool,
 }
 
 /// What there is to do with a row.
@@ -249,6 +252,8 @@ struct Side {
     stored: Vec<(Ident, Ident)>,
     /// Of an aggregation, the stored names of the columns that rows are grouped by.
     groups: Option<Vec<Ident>>,
+    /// Whether a group becomes one row.
+    distinct: bool,
 }
 
 impl Side {
@@ -324,6 +329,7 @@ impl Side {
             filters,
             renamed_filters,
             groups,
+            distinct: options.distinct,
             stored,
             table,
         };
@@ -367,25 +373,42 @@ impl Side {
     /// Writes what turns the versions of `aN` into those of its groups, and so makes `uN`.
     fn write_groups(&self, sql: &mut Writer, number: u64, groups: usize, hashing: Hashing) {
         let members = 0..self.members.len() as u64;
-        sql.keyword("g").number(number).keyword(" AS (SELECT ");
-        for group in 0..groups as u64 {
+        let in_order = |sql: &mut Writer| {
+            for id in 0..self.ids.len() {
+                sql.keyword(if id == 0 { " ORDER BY o" } else { ", o" }).number(id as u64).keyword(" NULLS LAST");
+            }
+            sql.keyword(")");
+        };
+        sql.keyword(if self.distinct { "u" } else { "g" }).number(number).keyword(" AS (SELECT ");
+        for group in (0..groups as u64).filter(|_| !self.distinct) {
             sql.keyword("g").number(group).keyword(", ");
         }
         for member in members.clone() {
             hashing.write(sql, |sql| {
-                sql.keyword("string_agg(d").number(number).keyword("_").number(member).keyword(", '|' ORDER BY ");
-                for id in 0..self.ids.len() {
-                    sql.comma(id).keyword("o").number(id as u64).keyword(" NULLS LAST");
-                }
-                sql.keyword(")");
+                sql.keyword("string_agg(d").number(number).keyword("_").number(member).keyword(", '|'");
+                in_order(sql);
             });
             sql.keyword(" AS d").number(number).keyword("_").number(member).keyword(", ");
         }
-        sql.keyword("count(*) AS rows FROM a").number(number).keyword(" GROUP BY ");
+        if self.distinct {
+            for key in 0..self.keys.len() as u64 {
+                in_order(sql.keyword("first(k").number(key));
+                sql.keyword(" AS k").number(key).keyword(", ");
+            }
+            in_order(sql.keyword("first(r").number(number));
+            sql.keyword(" AS r").number(number);
+        } else {
+            sql.keyword("count(*) AS rows");
+        }
+        sql.keyword(" FROM a").number(number).keyword(" GROUP BY ");
         for group in 0..groups {
             sql.comma(group).keyword("g").number(group as u64);
         }
-        sql.keyword("), u").number(number).keyword(" AS (SELECT ");
+        sql.keyword("), ");
+        if self.distinct {
+            return;
+        }
+        sql.keyword("u").number(number).keyword(" AS (SELECT ");
         for key in 0..self.keys.len() as u64 {
             sql.keyword("a.k").number(key).keyword(", ");
         }
@@ -412,6 +435,34 @@ struct Samples {
 enum Expected {
     Upstream(Vec<Side>),
     Samples(Samples),
+}
+
+/// What the rows of a feature should be, whatever they are; in a temporary table of the connection.
+pub(super) struct Made {
+    /// The query of the rows that [`Increment::rows`] would hand out as new.
+    pub(super) rows: Sql,
+    /// What its `metaxy_provenance_by_field` is.
+    pub(super) by_field: ByField,
+    /// The id columns that its rows have.
+    pub(super) ids: Vec<Ident>,
+}
+
+impl Features<'_> {
+    /// Makes what the rows of a feature should be, those of one group being one.
+    pub(super) fn make(&self, connection: &Connection, key: &FeatureKey) -> Result<Made, Error> {
+        let plan = self.plan(key)?;
+        let options = ResolveOptions { skip_comparison: true, distinct: true, ..ResolveOptions::default() };
+        let mut snapshots = Snapshots::new(self.connection);
+        let sides = self.sides(&plan, &options, &mut snapshots)?;
+        let carried = sides.iter().flat_map(|side| side.carried.iter().map(|(_, name)| name.clone()));
+        let carried: Vec<Ident> = carried.collect();
+        let diff = Diff::new(self, plan, Expected::Upstream(sides), &options, &mut snapshots)?;
+        let found = diff.find(connection)?;
+        let has = |id: &&Ident| diff.keys.contains(id) || carried.contains(id);
+        let ids = diff.ids.iter().filter(has).cloned().collect();
+        let rows = Sql::build(|sql| diff.write_columns(sql, &found));
+        Ok(Made { rows, by_field: diff.by_field, ids })
+    }
 }
 
 /// The comparison of a feature's rows with what they should be.
@@ -471,13 +522,19 @@ impl<'g> Diff<'g> {
         Ok(Self { plan, members, keys, expected, current, ids, version, filters, stale_if, hashing, by_field })
     }
 
-    /// Compares, and keeps what is found.
-    fn run(self, connection: Connection) -> Result<Increment, Error> {
+    /// Compares, and keeps what is found in a temporary table.
+    fn find(&self, connection: &Connection) -> Result<TableName, Error> {
         let found = TableName::temporary()?;
         connection.execute(Sql::build(|sql| {
             found.write(sql.keyword("CREATE TEMP TABLE "));
             self.write(sql.keyword(" AS "));
         }))?;
+        Ok(found)
+    }
+
+    /// Compares, and keeps what is found with the connection.
+    fn run(self, connection: Connection) -> Result<Increment, Error> {
+        let found = self.find(&connection)?;
         let count = |change: Change| {
             let count = connection.number(&Sql::build(|sql| {
                 found.write(sql.keyword("SELECT count(*) FROM "));

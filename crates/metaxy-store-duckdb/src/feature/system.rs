@@ -103,6 +103,42 @@ impl Features<'_> {
         })
     }
 
+    /// Refuses a feature of which another version was pushed last.
+    pub(super) fn check_pushed(&self, definition: &FeatureDefinition) -> Result<(), Error> {
+        let Some(table) = feature_versions(self.connection, &self.alias, &self.options.table_prefix)? else {
+            return Ok(());
+        };
+        let (key, version) = (definition.key(), self.feature_version(definition.key())?);
+        let pushed = self.connection.text(&Sql::build(|sql| {
+            table.write(sql.keyword("SELECT metaxy_feature_version FROM "));
+            sql.keyword(" WHERE project = ").bind("project", &Value::from(definition.project().as_str()));
+            sql.keyword(" AND feature_key = ").bind("feature", &Value::from(key.as_str()));
+            sql.keyword(" ORDER BY recorded_at DESC LIMIT 1");
+        }));
+        match pushed.map_err(Error::query)? {
+            Some(pushed) if pushed != version => {
+                let (feature, version) = (key.clone(), version.to_owned());
+                Err(Problem::NotPushed { feature, version, pushed }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The graph that was pushed last with this version of a feature, and its project's version.
+    pub(super) fn graph_with(&self, key: &FeatureKey, version: &str) -> Result<(FeatureGraph, String), Error> {
+        let unknown = || Problem::UnknownVersion { feature: key.clone(), version: version.to_owned() };
+        let table = feature_versions(self.connection, &self.alias, &self.options.table_prefix)?.ok_or_else(unknown)?;
+        let pushed = self.connection.text(&Sql::build(|sql| {
+            table.write(sql.keyword("SELECT metaxy_project_version FROM "));
+            sql.keyword(" WHERE feature_key = ").bind("feature", &Value::from(key.as_str()));
+            sql.keyword(" AND metaxy_feature_version = ").bind("version", &Value::from(version));
+            sql.keyword(" ORDER BY recorded_at DESC LIMIT 1");
+        }));
+        let project_version = pushed.map_err(Error::query)?.ok_or_else(unknown)?;
+        let graph = load(self.connection, &table, Some(&project_version))?.ok_or_else(unknown)?;
+        Ok((graph, project_version))
+    }
+
     /// The version of a project that was recorded last.
     fn latest(&self, table: &TableName, project: &str) -> Result<Option<String>, Error> {
         let latest = self.connection.text(&Sql::build(|sql| {
@@ -173,37 +209,49 @@ impl Store {
     pub fn load_graph(&self, options: &FeatureOptions, project_version: Option<&str>) -> Result<FeatureGraph, Error> {
         let unknown = || Problem::UnknownSnapshot(project_version.unwrap_or("latest").to_owned());
         let table = self.feature_versions(options)?.ok_or_else(unknown)?;
-        let rows = self.connection().rows_of_text(&Sql::build(|sql| {
-            sql.keyword("SELECT project, feature_spec, feature_schema, feature_class_path FROM ");
-            table.write(sql);
-            if let Some(version) = project_version {
-                sql.keyword(" WHERE metaxy_project_version = ").bind("version", &Value::from(version));
-            }
-            sql.keyword(" QUALIFY row_number() OVER (PARTITION BY feature_key ORDER BY recorded_at DESC) = 1");
-        }))?;
-        if rows.is_empty() {
-            return Err(unknown().into());
-        }
-        let definition = |row: Vec<Option<String>>| -> Result<FeatureDefinition, metaxy_feature::Error> {
-            let mut row = row.into_iter().map(Option::unwrap_or_default);
-            let mut next = || row.next().unwrap_or_default();
-            let project = next().parse()?;
-            let spec = FeatureSpec::from_json(&next())?;
-            let schema = Json::parse(&next())?.into_object().unwrap_or_default();
-            let definition = FeatureDefinition::new(spec, project).with_schema(schema);
-            let class_path = next();
-            Ok(if class_path.is_empty() { definition } else { definition.with_class_path(class_path) })
-        };
-        let definitions: Vec<_> =
-            rows.into_iter().map(definition).collect::<Result<_, _>>().map_err(Problem::Feature)?;
-        Ok(FeatureGraph::new(definitions).map_err(Problem::Feature)?)
+        Ok(load(self.connection(), &table, project_version)?.ok_or_else(unknown)?)
     }
 
     fn feature_versions(&self, options: &FeatureOptions) -> Result<Option<TableName>, Error> {
-        let alias: &Ident = self.plan().alias();
-        let table = TableName::in_lake(&[&options.table_prefix, TABLE].concat(), alias)?;
-        Ok(Table::exists(self.connection(), &table)?.then_some(table))
+        feature_versions(self.connection(), self.plan().alias(), &options.table_prefix)
     }
+}
+
+/// The table of records, if there is one.
+fn feature_versions(connection: &Connection, alias: &Ident, prefix: &str) -> Result<Option<TableName>, Error> {
+    let table = TableName::in_lake(&[prefix, TABLE].concat(), alias)?;
+    Ok(Table::exists(connection, &table)?.then_some(table))
+}
+
+/// The graph that was pushed with this version, or each feature as it was pushed last; `None` without any.
+fn load(
+    connection: &Connection,
+    table: &TableName,
+    project_version: Option<&str>,
+) -> Result<Option<FeatureGraph>, Error> {
+    let rows = connection.rows_of_text(&Sql::build(|sql| {
+        sql.keyword("SELECT project, feature_spec, feature_schema, feature_class_path FROM ");
+        table.write(sql);
+        if let Some(version) = project_version {
+            sql.keyword(" WHERE metaxy_project_version = ").bind("version", &Value::from(version));
+        }
+        sql.keyword(" QUALIFY row_number() OVER (PARTITION BY feature_key ORDER BY recorded_at DESC) = 1");
+    }))?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let definition = |row: Vec<Option<String>>| -> Result<FeatureDefinition, metaxy_feature::Error> {
+        let mut row = row.into_iter().map(Option::unwrap_or_default);
+        let mut next = || row.next().unwrap_or_default();
+        let project = next().parse()?;
+        let spec = FeatureSpec::from_json(&next())?;
+        let schema = Json::parse(&next())?.into_object().unwrap_or_default();
+        let definition = FeatureDefinition::new(spec, project).with_schema(schema);
+        let class_path = next();
+        Ok(if class_path.is_empty() { definition } else { definition.with_class_path(class_path) })
+    };
+    let definitions: Vec<_> = rows.into_iter().map(definition).collect::<Result<_, _>>().map_err(Problem::Feature)?;
+    Ok(Some(FeatureGraph::new(definitions).map_err(Problem::Feature)?))
 }
 
 fn create(connection: &Connection, table: &TableName) -> Result<(), Error> {

@@ -64,6 +64,14 @@ impl ByField {
         }
     }
 
+    /// The members of a struct.
+    pub(crate) fn members(&self) -> Option<&[Ident]> {
+        match self {
+            Self::Struct(members) => Some(members),
+            Self::Map => None,
+        }
+    }
+
     /// Writes the version of one field, which is NULL where there is none.
     pub(crate) fn write_member(&self, sql: &mut Writer, column: impl FnOnce(&mut Writer), member: &Ident) {
         match self {
@@ -277,12 +285,9 @@ impl Table {
     /// The columns that are not Metaxy's with their types; an error if one is of a type that we cannot make.
     pub(crate) fn typed_user_columns(&self, feature: &FeatureKey) -> Result<Vec<NamedColumn>, Problem> {
         let columns = self.columns.iter().filter(|(name, _)| !SYSTEM_COLUMNS.contains(&name.as_str()));
-        let typed = columns.map(|(name, of)| match of {
-            Some(of) => Ok((name.clone(), of.clone())),
-            None => {
-                let (feature, column) = (feature.clone(), name.to_string());
-                Err(Problem::UnknownType { feature, column })
-            }
+        let typed = columns.map(|(name, of)| {
+            let unkept = || Problem::UnkeptType { feature: feature.clone(), column: name.to_string() };
+            Ok((name.clone(), of.clone().ok_or_else(unkept)?))
         });
         typed.collect()
     }

@@ -19,6 +19,9 @@ pub struct WriteOptions {
     pub materialization_id: Option<String>,
     /// Whether columns that the table lacks are added to it; refused otherwise.
     pub add_columns: bool,
+    /// Whether rows may be of another version of the feature than the one that was pushed last; refused otherwise, since
+    /// whoever uses the pushed graph would not see them. A feature that was never pushed can always be written.
+    pub unpushed: bool,
 }
 
 impl Features<'_> {
@@ -54,7 +57,7 @@ impl Features<'_> {
     /// # Errors
     ///
     /// When the rows do not fit the feature or its table, the table was written with another hash or changed by another
-    /// program, or the lake cannot be written. Nothing is written then.
+    /// program, another version of the feature was pushed last, or the lake cannot be written. Nothing is written then.
     pub fn write(
         &self,
         key: &FeatureKey,
@@ -95,6 +98,9 @@ impl Features<'_> {
 
     /// The table of checked rows and the columns that it lacks; `None` if it is to be made.
     fn look(&self, write: &Write<'_>, options: &WriteOptions) -> Result<Option<(Table, Vec<NamedColumn>)>, Error> {
+        if !options.unpushed {
+            self.check_pushed(write.definition)?;
+        }
         let name = self.table_name(write.definition.key())?;
         match Table::find(self.connection, &name, At::Now)? {
             Some(table) => {

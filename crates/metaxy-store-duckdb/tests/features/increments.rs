@@ -79,7 +79,7 @@ fn mapped_renamed_and_optional_dependencies_are_those_of_python() {
 }
 
 #[test]
-fn groups_and_their_parts_are_those_of_python() {
+fn h11_groups_and_their_parts_are_those_of_python() {
     let graph = golden_graph("lineage");
     let recorded = golden("data_lineage");
     let home = Home::new();
@@ -112,7 +112,16 @@ fn groups_and_their_parts_are_those_of_python() {
     assert_eq!(rows(&mut increment, Change::New), stats);
     let mut one_each = without(&Value::Array(stats), &["frame_id"]);
     one_each.dedup();
-    write(&features, "lin/stats", &Value::Array(one_each)).unwrap();
+    // Or one row for each group, if that is asked for: the first of its frames.
+    let distinct = ResolveOptions { distinct: true, ..ResolveOptions::default() };
+    let mut increment = features.resolve_update(&key("lin/stats"), &distinct).unwrap();
+    let groups = rows(&mut increment, Change::New);
+    assert_eq!(groups.iter().map(|row| &row["frame_id"]).collect::<Vec<_>>(), [&json!(1), &json!(1)]);
+    assert_eq!(without(&Value::Array(groups), &["frame_id"]), one_each);
+    let new = increment.rows(Change::New).unwrap().into_reader();
+    features.write(&key("lin/stats"), new, &WriteOptions::default()).unwrap();
+    drop(increment);
+    assert!(features.resolve_update(&key("lin/stats"), &distinct).unwrap().is_empty());
     assert!(resolve(&features, "lin/stats").unwrap().is_empty());
 
     write(&features, "lin/video", &json!([video("v1", "a1b", "f1")])).unwrap();

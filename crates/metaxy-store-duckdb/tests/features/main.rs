@@ -7,6 +7,7 @@ mod hashes;
 mod hazards;
 mod increments;
 mod lake;
+mod rebases;
 mod refusals;
 mod rows;
 mod writes;
