@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::problem::Problem;
+use crate::secret::SecretType;
 
 /// An absolute local path without `.`, `..`, `//` or a scheme; collapses what can be collapsed without looking at disk.
 fn canonical(path: &str) -> Result<String, Problem> {
@@ -126,6 +127,16 @@ impl ObjectKind {
             Self::R2 => "r2",
             Self::Gcs => "gs",
             Self::Azure => "az",
+        }
+    }
+
+    /// The type of its secrets.
+    pub fn secret_type(self) -> SecretType {
+        match self {
+            Self::S3 => SecretType::S3,
+            Self::R2 => SecretType::R2,
+            Self::Gcs => SecretType::Gcs,
+            Self::Azure => SecretType::Azure,
         }
     }
 

@@ -28,7 +28,8 @@ pub enum SecretType {
 }
 
 impl SecretType {
-    pub(crate) fn keyword(self) -> &'static str {
+    /// The name that DuckDB gives it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
             Self::Quack => "quack",
@@ -114,7 +115,7 @@ impl CreateSecret {
         } else {
             sql.keyword("CREATE TEMPORARY SECRET ").ident(&self.name);
         }
-        sql.keyword(" (TYPE ").keyword(self.kind.keyword());
+        sql.keyword(" (TYPE ").keyword(self.kind.as_str());
         for (option, value) in &self.options {
             sql.keyword(", ").word(option).keyword(" ").bind(option.as_str(), value);
         }

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     WrongCatalogFile { path: String, found: &'static str, configured: &'static str },
     #[error("the extension `{name}` could not be loaded: {message}")]
     MissingExtension { name: String, message: String, tried_to_install: bool },
+    #[error("the extension `{name}` is there, but does not start: {message}")]
+    ExtensionNotStarted { name: String, message: String },
     #[error("the lake keeps its data at `{stored}`, but the configuration says `{configured}`")]
     DataPath { stored: String, configured: String },
     #[error("the data path `{data_path}` cannot be reached: {message}")]
@@ -81,6 +83,11 @@ impl Error {
                 Some("set the catalog's `type` to what the file is, or name another file".to_owned())
             }
             Kind::MissingExtension { name, tried_to_install, .. } => Some(missing_extension_help(name, *tried_to_install)),
+            Kind::ExtensionNotStarted { name, .. } if name == "motherduck" => Some(
+                "it asks MotherDuck's service while it starts: open the way from here to api.motherduck.com, or try again \
+                 later"
+                    .to_owned(),
+            ),
             Kind::DataPath { .. } => Some(
                 "write the stored path into the configuration, or name the catalog that belongs to this data path"
                     .to_owned(),

@@ -378,6 +378,9 @@ impl OpenOptions {
             let run = || connection.run(&statement.to_sql());
             let result = match statement {
                 Statement::Load(extension) if self.install => run().or_else(|missing| {
+                    if missing.contains(NOT_STARTED) {
+                        return Err(missing);
+                    }
                     let install = Statement::Install(extension.clone()).to_sql();
                     connection.run(&install).map_err(|_| missing)?;
                     run()
@@ -478,6 +481,10 @@ fn run_all(connection: &Connection, statements: &[Statement]) -> Result<(), Erro
     outcome
 }
 
+/// What DuckDB says of an extension that is there, whole and of its version, but gives up while it starts: installing it
+/// anew changes nothing. MotherDuck's does so without its service, after ten seconds.
+const NOT_STARTED: &str = "threw an exception";
+
 /// What the failure of a plan's statement means.
 fn explain(plan: &Plan, failed: usize, message: String, lake: &Lake, install: bool) -> Error {
     const NO_LAKE: &str = "creating a new DuckLake is explicitly disabled";
@@ -485,6 +492,9 @@ fn explain(plan: &Plan, failed: usize, message: String, lake: &Lake, install: bo
         return Error::query(message);
     };
     Error::new(match statement {
+        Statement::Load(extension) if message.contains(NOT_STARTED) => {
+            Kind::ExtensionNotStarted { name: extension.name().to_string(), message }
+        }
         Statement::Load(extension) => {
             Kind::MissingExtension { name: extension.name().to_string(), message, tried_to_install: install }
         }

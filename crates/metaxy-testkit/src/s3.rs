@@ -183,6 +183,12 @@ impl S3Server {
         self.faults.requests()
     }
 
+    /// The different values that came in one of Amazon's own headers, `x-amz-…`, in order.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Vec<String> {
+        self.faults.header(name)
+    }
+
     /// Makes every request go wrong, until [`heal`](Self::heal).
     ///
     /// # Panics

@@ -44,6 +44,8 @@ causes! {
     ExtensionOfOtherVersion = "extension-of-other-version",
     /// An extension's signature does not hold.
     ExtensionNotSigned = "extension-not-signed",
+    /// An extension gives up while it starts.
+    ExtensionNotStarted = "extension-not-started",
     /// A persistent secret has the name of a secret of the plan.
     AmbiguousSecret = "ambiguous-secret",
     /// No secret has the name that the configuration uses.
@@ -88,6 +90,8 @@ causes! {
     CatalogNewer = "catalog-newer",
     /// The lake's format is older than the engine's.
     CatalogOlder = "catalog-older",
+    /// MotherDuck's service does not answer.
+    MotherDuckDown = "motherduck-down",
     /// MotherDuck's service did not let us in.
     MotherDuckRefused = "motherduck-refused",
     /// The credential chain found no credentials.
@@ -174,6 +178,8 @@ pub(super) struct Facts {
     pub(super) endpoint: String,
     pub(super) region: String,
     pub(super) url_style: String,
+    /// Whether the storage is Azure's, which has accounts in place of keys.
+    pub(super) is_azure: bool,
 }
 
 impl Facts {
@@ -206,6 +212,9 @@ impl Cause {
             ("built specifically for DuckDB version", Self::ExtensionOfOtherVersion),
             ("signature is either missing or invalid", Self::ExtensionNotSigned),
             ("not found", Self::ExtensionMissing),
+            // It asks its service while it starts, for ten seconds.
+            ("api.motherduck.com", Self::MotherDuckDown),
+            ("threw an exception", Self::ExtensionNotStarted),
         ];
         first(text, &known)
     }
@@ -253,6 +262,11 @@ impl Cause {
             ("AuthorizationHeaderMalformed", Self::WrongRegion),
             ("PermanentRedirect", Self::WrongRegion),
             ("AccessDenied", denied),
+            // Azure's words.
+            ("AuthorizationFailure", Self::WrongSecret),
+            ("AuthenticationFailed", Self::WrongSecret),
+            ("ContainerNotFound", Self::NoSuchBucket),
+            ("Fail to get a new connection", Self::StorageDown),
             ("HTTP 503", Self::StorageUnavailable),
             ("Could not resolve hostname", Self::StorageHostUnknown),
             ("SSL peer certificate", Self::WrongStorageCa),
@@ -336,6 +350,10 @@ impl Cause {
                 format!(
                     "replace it: run `FORCE INSTALL {extension}` in DuckDB 1.5.5; do not allow unsigned extensions"
                 ),
+            ),
+            Self::ExtensionNotStarted => (
+                format!("the extension `{extension}` is there, but does not start"),
+                "see what it says with `--verbose`; it may need a server or a file that is not there".to_owned(),
             ),
             Self::AmbiguousSecret => (
                 "a persistent secret of DuckDB has the name of a secret that this store makes".to_owned(),
@@ -450,6 +468,10 @@ impl Cause {
                      once; older programs cannot open it afterwards"
                 ),
             ),
+            Self::MotherDuckDown => (
+                "MotherDuck's service does not answer".to_owned(),
+                "open the way from here to api.motherduck.com, or try again later".to_owned(),
+            ),
             Self::MotherDuckRefused => (
                 "MotherDuck did not let us in".to_owned(),
                 "set `motherduck_token` in the environment, and check that its service can be reached from here"
@@ -465,8 +487,9 @@ impl Cause {
             Self::NoSecretForPath => (
                 format!("no secret covers {data_path}"),
                 format!(
-                    "set `key_id` and `secret` in {in_storage}, or create the secret `{storage_secret}` in DuckDB \
-                     with a scope that begins the data path"
+                    "set {} in {in_storage}, or create the secret `{storage_secret}` in DuckDB \
+                     with a scope that begins the data path",
+                    if facts.is_azure { "`connection_string`" } else { "`key_id` and `secret`" }
                 ),
             ),
             Self::OtherSecretUsed => (
@@ -511,6 +534,10 @@ impl Cause {
             Self::WrongKey => (
                 "the storage does not know the key".to_owned(),
                 format!("correct `key_id` in {in_storage}, or the variable that it comes from"),
+            ),
+            Self::WrongSecret if facts.is_azure => (
+                "the storage does not accept the account's key".to_owned(),
+                format!("correct `connection_string` in {in_storage}, or the variable that it comes from"),
             ),
             Self::WrongSecret => (
                 "the storage knows the key, but the secret is not the key's".to_owned(),
@@ -675,8 +702,24 @@ mod tests {
         assert_eq!(Cause::of_catalog(&error), Some(Cause::DiskFull));
     }
 
+    /// What was seen of servers that are not part of the tests: MotherDuck without a network, Azure's emulator.
     #[test]
-    fn a_locked_sqlite_file_is_recognised() {
+    fn what_others_say_is_recognised() {
         assert_eq!(Cause::of_catalog("IO Error: database is locked"), Some(Cause::CatalogLocked));
+        let motherduck = "Invalid Input Error: Initialization function \"motherduck_duckdb_cpp_init\" from file \
+            \"motherduck.duckdb_extension\" threw an exception: \"Failed to download \
+            \"http://api.motherduck.com/extension_version\" (attempt 5): Could not establish connection\"";
+        assert_eq!(Cause::of_extension(motherduck), Some(Cause::MotherDuckDown));
+        let facts = Facts { is_azure: true, ..Facts::default() };
+        for (text, cause) in [
+            (
+                "IO Error: AzureBlobStorageFileSystem Read to az://lake/prod/* failed with AuthorizationFailure Reason \
+                 Phrase: Server failed to authenticate the request.",
+                Cause::WrongSecret,
+            ),
+            ("Fail to get a new connection for: http://127.0.0.1:1. Could not connect to server", Cause::StorageDown),
+        ] {
+            assert_eq!(Cause::of_storage(text, &facts, Cause::NoPermissionToList), Some(cause));
+        }
     }
 }

@@ -93,7 +93,7 @@ fn attach_option(patient: &Patient<'_>, name: &str) -> Option<String> {
 
 fn health(visit: &Visit, patient: &Patient<'_>) -> Verdict {
     let Some(metadata) = Metadata::of(patient) else {
-        return Verdict::skipped("MotherDuck keeps the metadata");
+        return Verdict::skipped("the catalog's server keeps the metadata");
     };
     let counted = patient.rows(Sql::build(|sql| {
         let counts = [
@@ -169,7 +169,7 @@ impl Metadata {
         let default = ["__ducklake_metadata_", patient.lake.alias().as_str()].concat();
         let database = attach_option(patient, "METADATA_CATALOG").unwrap_or(default);
         let schema = match patient.lake.catalog_kind() {
-            CatalogKind::MotherDuck => return None,
+            CatalogKind::MotherDuck | CatalogKind::Quack => return None,
             CatalogKind::Postgres => "public",
             _ => "main",
         };

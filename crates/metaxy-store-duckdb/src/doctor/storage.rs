@@ -96,6 +96,7 @@ fn probe_name() -> String {
 
 fn examine_objects(visit: &mut Visit, patient: &Patient<'_>, storage: &ObjectStorage, write: bool) {
     visit.facts.storage_secret = storage.secret_name().to_string();
+    visit.facts.is_azure = storage.kind() == ObjectKind::Azure;
     let created = visit.check(CheckName::StorageSecret, |visit| secret_used(visit, patient, storage));
     let Ok(()) = created else {
         for name in [CheckName::Credentials, CheckName::Storage, CheckName::StorageWrite, CheckName::Clock] {
@@ -171,11 +172,7 @@ fn secret_used(visit: &mut Visit, patient: &Patient<'_>, storage: &ObjectStorage
         return (Err(()), verdict);
     }
     let name = storage.secret_name().as_str();
-    let kind = match storage.kind() {
-        ObjectKind::R2 => "r2",
-        ObjectKind::Gcs => "gcs",
-        _ => "s3",
-    };
+    let kind = storage.kind().secret_type().as_str();
     let sql = Sql::fixed("SELECT name FROM which_secret(?, ?)").with_text("path", storage.path().as_str());
     let used = match patient.rows(sql.with_text("type", kind)) {
         Ok(rows) => rows.concat(),

@@ -268,3 +268,18 @@ fn a_database_of_ones_own_is_not_left_behind_either() {
     OpenOptions::default().attach(Some(&own), &lake, &Place::session(), Mode::Write).unwrap_err();
     assert_eq!(place.home.files(), ["own.duckdb"]);
 }
+
+/// MotherDuck's extension without a network: seen once, since it takes ten seconds, and a network may be there.
+#[test]
+fn an_extension_that_does_not_start_is_not_missing() {
+    let said = "Invalid Input Error: Initialization function \"motherduck_duckdb_cpp_init\" from file \
+        \"motherduck.duckdb_extension\" threw an exception: \"Failed to download \
+        \"http://api.motherduck.com/extension_version\" (attempt 5): Could not establish connection\"";
+    let lake = Lake::mother_duck("lake").check().unwrap();
+    let plan = lake.plan(&Session::default(), Mode::Read);
+    let load = plan.statements().iter().position(|statement| matches!(statement, Statement::Load(_))).unwrap();
+    let error = explain(&plan, load, said.to_owned(), &lake, true);
+    assert!(!error.is_missing_extension());
+    assert!(error.to_string().starts_with("the extension `motherduck` is there, but does not start"), "{error}");
+    assert!(error.help().unwrap().contains("api.motherduck.com"));
+}

@@ -4,14 +4,22 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
 
-use metaxy_testkit::{Database, FileKind, KeyPair, KeyRights, Postgres, S3Server, TempDir, deps, file_kind};
+use metaxy_testkit::{
+    Database, FileKind, KeyPair, KeyRights, MARKER, Postgres, S3Server, TempDir, closed_port, deps, file_kind,
+};
+
+use crate::child;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Catalog {
     DuckDb,
     Sqlite,
     Postgres,
+    Quack,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +56,12 @@ impl Case {
     /// Every combination that can run here, in every form that it has.
     pub(crate) fn all() -> Vec<Self> {
         let mut all = Vec::new();
-        for catalog in [Catalog::DuckDb, Catalog::Sqlite, Catalog::Postgres] {
+        for catalog in [Catalog::DuckDb, Catalog::Sqlite, Catalog::Postgres, Catalog::Quack] {
             for storage in [Storage::Local, Storage::S3, Storage::R2, Storage::Gcs] {
-                let forms: &[Form] = if catalog != Catalog::Postgres && storage == Storage::Local {
-                    &[Form::None]
-                } else {
-                    &[Form::Inline, Form::Existing, Form::Environment, Form::Profile]
+                let forms: &[Form] = match (catalog, storage) {
+                    (Catalog::DuckDb | Catalog::Sqlite, Storage::Local) => &[Form::None],
+                    (Catalog::Quack, _) => &[Form::Inline, Form::Existing],
+                    _ => &[Form::Inline, Form::Existing, Form::Environment, Form::Profile],
                 };
                 all.extend(forms.iter().map(|&form| Self { catalog, storage, form }));
             }
@@ -78,6 +86,7 @@ pub(crate) struct Site {
     pub(crate) case: Case,
     pub(crate) home: TempDir,
     pub(crate) database: Option<Database<'static>>,
+    quack: Option<Quack>,
     server: &'static S3Server,
     bucket: String,
     key: KeyPair,
@@ -102,7 +111,8 @@ impl Site {
             ("HOME", home.join("")),
             ("METAXY_EXTENSION_DIRECTORY", deps().extensions().canonicalize().unwrap().to_str().unwrap().to_owned()),
         ]);
-        let mut site = Self { case, home, database, server, bucket, key, variables, given: Vec::new() };
+        let quack = (case.catalog == Catalog::Quack).then(|| Quack::start(&variables));
+        let mut site = Self { case, home, database, quack, server, bucket, key, variables, given: Vec::new() };
         site.write_credentials();
         site.home.write("metaxy.toml", site.config());
         site.given = site.home.files();
@@ -132,6 +142,11 @@ impl Site {
     }
 
     fn catalog(&self) -> String {
+        if let Some(Quack { port, token, .. }) = &self.quack {
+            let secret = "type = 'quack'\nsecret_name = 'lake_catalog'";
+            let token = if self.case.form == Form::Existing { String::new() } else { format!("token = {token:?}") };
+            return format!("{secret}\nhost = '127.0.0.1'\nport = {port}\n{token}");
+        }
         let Some(database) = &self.database else {
             let kind = format!("{:?}", self.case.catalog).to_lowercase();
             return format!("type = {kind:?}\nuri = {:?}", self.catalog_file());
@@ -241,6 +256,14 @@ impl Site {
             )
             .unwrap();
         }
+        if let Some(Quack { port, token, .. }) = &self.quack {
+            writeln!(
+                script,
+                "LOAD quack; CREATE PERSISTENT SECRET lake_catalog (TYPE quack, TOKEN '{token}',
+                 SCOPE 'quack:127.0.0.1:{port}');"
+            )
+            .unwrap();
+        }
         if self.case.storage != Storage::Local {
             let kind = format!("{:?}", self.case.storage);
             let (endpoint, id, key) = (self.server.endpoint(), quoted(&self.key.id), quoted(&self.key.secret));
@@ -274,6 +297,10 @@ impl Site {
                 );
                 assert!(metadata.is_empty(), "{metadata:?}");
             }
+            (Catalog::Quack, _) => {
+                assert!(metadata.is_empty(), "{metadata:?}");
+                self.quack.as_ref().unwrap().check_bytes();
+            }
             (catalog, _) => {
                 assert_eq!(metadata, [self.catalog_file()]);
                 assert_eq!(kind(), if catalog == Catalog::Sqlite { FileKind::Sqlite } else { FileKind::DuckDb });
@@ -297,5 +324,44 @@ impl Site {
                 "`{name}` is no Parquet file below `{below}`"
             );
         }
+    }
+}
+
+/// A server of a catalog: DuckDB itself, in a process of its own that ends with this value.
+struct Quack {
+    home: TempDir,
+    port: u16,
+    token: String,
+    process: Child,
+}
+
+impl Quack {
+    fn start(variables: &BTreeMap<&'static str, String>) -> Self {
+        let (home, port, token) = (TempDir::new(), closed_port(), format!("{MARKER}-of-a-quack-server"));
+        let mut variables = variables.clone();
+        variables.insert("QUACK_PLACE", format!("quack:127.0.0.1:{port}"));
+        variables.insert("QUACK_TOKEN", token.clone());
+        let mut command = child::command("serve", home.path(), &variables);
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        while !home.path().join("serving").exists() {
+            assert!(process.try_wait().unwrap().is_none(), "the server of the catalog ended: see above");
+            thread::sleep(Duration::from_millis(10));
+        }
+        Self { home, port, token, process }
+    }
+
+    /// Fails unless it keeps the metadata, and no row.
+    fn check_bytes(&self) {
+        assert_eq!(file_kind(self.home.join("served.duckdb")), FileKind::DuckDb);
+        let mut files = self.home.files();
+        files.retain(|file| !file.starts_with("served.duckdb") && file != "serving");
+        assert!(files.is_empty(), "files that nobody asked for: {files:?}");
+    }
+}
+
+impl Drop for Quack {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        self.process.wait().unwrap();
     }
 }

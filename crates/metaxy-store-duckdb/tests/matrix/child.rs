@@ -18,16 +18,21 @@ const STEP: &str = "METAXY_MATRIX_STEP";
 /// What a line of a child's report begins with.
 const REPORT: &str = "matrix: ";
 
-/// Runs a step in a process of its own, in a folder, with these variables and no others. What it reports, or all that
-/// it said when it failed; it shows no secret either way.
+/// A step in a process of its own, in a folder, with these variables and no others.
+pub(crate) fn command(step: &str, folder: &Path, variables: &BTreeMap<&'static str, String>) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", "child::child", "--nocapture"]).current_dir(folder);
+    command.env_clear().envs(variables).env(STEP, step);
+    command
+}
+
+/// Runs a step; what it reports, or all that it said when it failed. It shows no secret either way.
 pub(crate) fn run(
     step: &str,
     folder: &Path,
     variables: &BTreeMap<&'static str, String>,
 ) -> Result<Vec<String>, String> {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "child::child", "--nocapture"]).current_dir(folder);
-    let output = command.env_clear().envs(variables).env(STEP, step).output().unwrap();
+    let output = command(step, folder, variables).output().unwrap();
     let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     assert_no_leak(&text, step);
     if output.status.success() {
@@ -45,6 +50,7 @@ fn child() {
         "write" => write(),
         "read" => read(),
         "lock" => lock(),
+        "serve" => serve(),
         other => panic!("no step `{other}`"),
     }
 }
@@ -108,9 +114,7 @@ fn read() {
 /// Holds a write lock on the SQLite catalog in the working directory, from when there is a file `locked` until there is a
 /// file `let-go`.
 fn lock() {
-    let duckdb = duckdb::Connection::open_in_memory().unwrap();
-    let extensions = env::var("METAXY_EXTENSION_DIRECTORY").unwrap();
-    duckdb.execute("SET extension_directory = ?", [extensions]).unwrap();
+    let duckdb = with_extensions(duckdb::Connection::open_in_memory().unwrap());
     let hold = "LOAD sqlite_scanner; ATTACH 'lake.sqlite' AS catalog (TYPE sqlite); BEGIN;
         UPDATE catalog.ducklake_metadata SET value = value";
     duckdb.execute_batch(hold).unwrap();
@@ -121,4 +125,21 @@ fn lock() {
         std::thread::sleep(Duration::from_millis(10));
     }
     duckdb.execute_batch("ROLLBACK").unwrap();
+}
+
+/// Serves a DuckDB file in the working directory as a catalog, from when there is a file `serving` until the parent
+/// closes this process's input.
+fn serve() {
+    let duckdb = with_extensions(duckdb::Connection::open("served.duckdb").unwrap());
+    duckdb.execute_batch("LOAD quack").unwrap();
+    let [place, token] = ["QUACK_PLACE", "QUACK_TOKEN"].map(|variable| env::var(variable).unwrap());
+    duckdb.query_row("CALL quack_serve(?, token => ?)", [place, token], |_| Ok(())).unwrap();
+    std::fs::write("serving", "").unwrap();
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
+}
+
+fn with_extensions(duckdb: duckdb::Connection) -> duckdb::Connection {
+    let extensions = env::var("METAXY_EXTENSION_DIRECTORY").unwrap();
+    duckdb.execute("SET extension_directory = ?", [extensions]).unwrap();
+    duckdb
 }

@@ -150,6 +150,8 @@ fn parameters_of_an_s3_secret() {
     store.connection().execute(ROWS).unwrap();
     assert_eq!(value(&store, COUNT), "10000");
     assert!(!server.objects("bucket").is_empty());
+    assert_eq!(server.header("x-amz-request-payer"), ["requester"]);
+    assert_eq!(server.header("x-amz-server-side-encryption-aws-kms-key-id"), ["arn:aws:kms:us-east-1:1:key/1"]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The thread that listens, and what goes wrong on it when a test wants so.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::net::TcpListener as StdListener;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, DATE, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, DATE, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request};
@@ -40,6 +41,8 @@ pub(super) struct Faults {
     /// The fault, and how often still: `None` is for ever.
     active: Mutex<Option<(Fault, Option<u32>)>>,
     requests: Mutex<Vec<String>>,
+    /// What came in each of Amazon's own headers.
+    headers: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Faults {
@@ -53,6 +56,18 @@ impl Faults {
 
     pub(super) fn requests(&self) -> Vec<String> {
         lock(&self.requests).clone()
+    }
+
+    pub(super) fn header(&self, name: &str) -> Vec<String> {
+        lock(&self.headers).get(name).into_iter().flatten().cloned().collect()
+    }
+
+    fn note_headers(&self, headers: &HeaderMap) {
+        let mut seen = lock(&self.headers);
+        for (name, value) in headers.iter().filter(|(name, _)| name.as_str().starts_with("x-amz-")) {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            seen.entry(name.to_string()).or_default().insert(value);
+        }
     }
 
     /// The fault that this request meets; it counts.
@@ -178,6 +193,7 @@ impl Server {
     async fn answer(&self, request: Request<Incoming>) -> Result<HttpResponse, Box<dyn Error + Send + Sync>> {
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let line = format!("{} {target}", request.method());
+        self.faults.note_headers(request.headers());
         let result = self.answer_or_fail(request).await;
         let status = result.as_ref().map_or("---".to_owned(), |response| response.status().as_str().to_owned());
         lock(&self.faults.requests).push(format!("{status} {line}"));
