@@ -215,6 +215,11 @@ pub struct Attach {
 }
 
 impl Attach {
+    /// The value of an option by its name in SQL, as in `DATA_INLINING_ROW_LIMIT`.
+    pub fn option(&self, name: &str) -> Option<&Value> {
+        self.options.iter().find(|(option, _)| option.as_str() == name).map(|(_, value)| value)
+    }
+
     /// Attaches only a lake that exists.
     pub(crate) fn never_create(&mut self) {
         const OPTION: &str = "CREATE_IF_NOT_EXISTS";

@@ -4,7 +4,7 @@
 //! them as text, and a struct with a `'` or `\` in a text comes back without it, or the table cannot be read any more
 //! (DuckLake 1.0; maps and lists are safe). Such rows go into a file, whatever their number.
 
-use ducklake_sql::{Ident, Sql, Value, Writer};
+use ducklake_sql::{Ident, Sql, Statement, Value, Writer};
 
 use super::problem::Problem;
 use super::types::ColumnType;
@@ -48,8 +48,11 @@ fn has_struct(of: &ColumnType) -> bool {
 
 /// Runs an insert with nothing inlined.
 pub(crate) fn without<T>(connection: &Connection, insert: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    const OPTION: &str = "DATA_INLINING_ROW_LIMIT";
-    let attached = connection.plan().statements().iter().any(|statement| statement.to_sql().text().contains(OPTION));
+    let inlines = |limit: &Value| *limit != Value::Integer(0);
+    let attached = connection.plan().statements().iter().any(|statement| match statement {
+        Statement::Attach(attach) => attach.option("DATA_INLINING_ROW_LIMIT").is_some_and(inlines),
+        _ => false,
+    });
     let stored = connection.number(&Sql::build(|sql| {
         sql.keyword("SELECT count(*) FROM ducklake_options(");
         sql.bind("lake", &Value::from(connection.plan().alias().as_str()));
