@@ -5,6 +5,8 @@ mod ci;
 mod codegen;
 mod demo;
 mod error;
+mod interop;
+mod peer;
 mod pins;
 mod repo;
 mod setup;
@@ -30,6 +32,8 @@ Usage: cargo xtask TASK
   test                run all tests, after setup
   tidy                check the rules that compiler and clippy do not
   codegen [--check]   write, or check, what is generated from the types
+  interop [--seed N] [--cases M]
+                      run the tests that share lakes with Python Metaxy, which it brings into .deps
   bench [ARGS…]       run the benchmarks; ARGS go to Criterion
   ci                  fmt, tidy, codegen --check, setup, clippy, test, doc
   help                this";
@@ -42,6 +46,7 @@ enum Task {
     Test,
     Tidy,
     Codegen(codegen::Mode),
+    Interop(interop::Options),
     Bench(Vec<OsString>),
     Ci,
     Help,
@@ -73,6 +78,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Test => test::test(&repo),
         Task::Tidy => tidy::tidy(&repo),
         Task::Codegen(mode) => codegen::codegen(&repo, mode),
+        Task::Interop(options) => interop::interop(&repo, &options),
         Task::Bench(args) => bench::bench(&repo, &args),
         Task::Ci => ci::ci(&repo),
         Task::Help => {
@@ -91,6 +97,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
         Some("test") => Task::Test,
         Some("tidy") => Task::Tidy,
         Some("codegen") => Task::Codegen(parse_codegen(&mut args)?),
+        Some("interop") => Task::Interop(interop::Options::parse(&mut args)?),
         Some("bench") => Task::Bench(args.by_ref().collect()),
         Some("ci") => Task::Ci,
         Some("help" | "--help" | "-h") => Task::Help,

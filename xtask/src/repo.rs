@@ -71,9 +71,13 @@ impl Repo {
         let mut folders = vec![self.root.clone()];
         while let Some(folder) = folders.pop() {
             for (path, kind) in read_folder(&folder)? {
+                // In a worktree `.git` is a file.
+                if self.is_without_source(&path) {
+                    continue;
+                }
                 if kind.is_file() {
                     files.push(path);
-                } else if kind.is_dir() && !self.is_without_source(&path) {
+                } else if kind.is_dir() {
                     folders.push(path);
                 }
             }
@@ -82,8 +86,8 @@ impl Repo {
         Ok(files)
     }
 
-    fn is_without_source(&self, folder: &Path) -> bool {
-        NO_SOURCE.iter().any(|name| folder == self.root.join(name))
+    fn is_without_source(&self, path: &Path) -> bool {
+        NO_SOURCE.iter().any(|name| path == self.root.join(name))
     }
 }
 

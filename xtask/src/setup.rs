@@ -276,12 +276,12 @@ fn check(path: &Path, pinned: &str) -> Result<()> {
 }
 
 /// Makes a folder and those above it.
-fn make_folder(folder: &Path) -> Result<()> {
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).context(|| format!("cannot make the folder `{}`", folder.display()))
 }
 
 /// Removes a file or folder, if it is there.
-fn remove(path: &Path) -> Result<()> {
+pub(crate) fn remove(path: &Path) -> Result<()> {
     let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match removed {
         Err(error) if error.kind() != ErrorKind::NotFound => {

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context, Error, Result};
+use crate::peer;
 use crate::repo::Repo;
 use crate::setup;
 use crate::shell::{run, say};
@@ -22,6 +23,7 @@ const REFERENCES: &str = "target/insta-references.txt";
 /// When the setup or a test fails, or a snapshot file belongs to no test.
 pub(crate) fn test(repo: &Repo) -> Result<()> {
     setup::run(repo, &setup::Options::default())?;
+    peer::bring(repo)?;
     let references = repo.path(REFERENCES);
     // Insta appends to the file, and does not make its folder.
     fs::create_dir_all(repo.path("target"))

@@ -51,6 +51,22 @@ impl Deps {
         folder
     }
 
+    /// The Python that has Python Metaxy.
+    ///
+    /// # Panics
+    ///
+    /// When `cargo xtask interop` has not brought it.
+    #[must_use]
+    pub fn peer(&self) -> PathBuf {
+        let python = self.root.join(if cfg!(windows) { "peer/Scripts/python.exe" } else { "peer/bin/python" });
+        assert!(
+            self.root.join("peer/made-of.txt").is_file() && python.is_file(),
+            "no Python Metaxy: `{}` is missing; run `cargo xtask interop`, which brings it",
+            python.display()
+        );
+        python
+    }
+
     /// DuckDB's extension directory, whose extensions load without a network; `METAXY_EXTENSION_DIRECTORY` names
     /// another one.
     ///

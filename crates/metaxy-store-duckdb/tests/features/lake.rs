@@ -1,20 +1,17 @@
 //! A lake in a temporary folder, graphs, and rows as JSON.
 
-use std::sync::Arc;
-
-use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use arrow::json::reader::infer_json_schema_from_iterator;
-use arrow::json::writer::LineDelimited;
-use arrow::json::{ReaderBuilder, WriterBuilder};
-use arrow::record_batch::{RecordBatchIterator, RecordBatchReader};
+use arrow::record_batch::RecordBatchReader;
 use ducklake_sql::{AttachOptions, Catalog, CatalogFile, Lake, LocalFolder, Mode, Session, Setting, Value as SqlValue};
 use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec};
 use metaxy_store_duckdb::{Error, FeatureOptions, Features, ReadOptions, Rows, Store, WriteOptions};
 use metaxy_testkit::{TempDir, deps};
 use serde_json::{Map, Value, json};
+
+use crate::common::{to_json, to_rows};
 
 /// A lake on SQLite and local files.
 pub(crate) struct Home(TempDir);
@@ -80,34 +77,12 @@ pub(crate) fn key(key: &str) -> FeatureKey {
 /// Rows as Arrow: every object one row, types as they come.
 pub(crate) fn rows(rows: &Value) -> impl RecordBatchReader + use<> {
     let rows = rows.as_array().unwrap();
-    let schema = infer_json_schema_from_iterator(rows.iter().map(Ok::<_, ArrowError>)).unwrap();
-    let mut decoder = ReaderBuilder::new(Arc::new(schema)).build_decoder().unwrap();
-    decoder.serialize(rows).unwrap();
-    let batch = decoder.flush().unwrap().unwrap();
-    let schema = batch.schema();
-    RecordBatchIterator::new([Ok(batch)], schema)
+    to_rows(infer_json_schema_from_iterator(rows.iter().map(Ok::<_, ArrowError>)).unwrap(), rows)
 }
 
 /// Rows as JSON, sorted by their text, without the columns that differ from run to run.
 pub(crate) fn collect(rows: Rows<'_>) -> Vec<Value> {
-    let batches: Vec<RecordBatch> = rows.map(|batch| with_numbers_for_times(&batch.unwrap())).collect();
-    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
-    writer.write_batches(&batches.iter().collect::<Vec<_>>()).unwrap();
-    writer.finish().unwrap();
-    let text = String::from_utf8(writer.into_inner()).unwrap();
-    let rows = text.lines().map(|line| serde_json::from_str(line).unwrap());
-    comparable(rows.collect())
-}
-
-/// A batch whose times are numbers: JSON needs to know the name of their zone.
-fn with_numbers_for_times(batch: &RecordBatch) -> RecordBatch {
-    let schema = batch.schema();
-    let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-        let is_time = matches!(column.data_type(), DataType::Timestamp(_, Some(_)));
-        let column = if is_time { cast(column, &DataType::Int64).unwrap() } else { Arc::clone(column) };
-        (field.name().clone(), column, true)
-    });
-    RecordBatch::try_from_iter_with_nullable(columns.collect::<Vec<_>>()).unwrap()
+    comparable(to_json(rows))
 }
 
 /// The same rows in an order and with the keys that recorded and computed ones share.

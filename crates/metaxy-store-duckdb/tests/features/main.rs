@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so by a panic")]
 
 mod chains;
+#[path = "../common/rows.rs"]
+mod common;
 mod hashes;
 mod hazards;
 mod increments;
