@@ -61,9 +61,10 @@ def plain(value):
         return (value - epoch) // datetime.timedelta(microseconds=1)
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items()}
-    # Arrow gives a map as its entries.
+    # A map comes as its entries: pairs from Arrow, structs from Polars.
     if isinstance(value, list):
-        return {name: plain(item) for name, item in value}
+        entries = (entry.values() if isinstance(entry, dict) else entry for entry in value)
+        return {name: plain(item) for name, item in entries}
     return value
 
 
