@@ -11,7 +11,7 @@ use arrow::array::StringArray;
 use arrow::datatypes::DataType;
 use ducklake_sql::{Mode, Reveal};
 use metaxy_config::{Config, LoadOptions, OsSystem};
-use metaxy_store_duckdb::Store;
+use metaxy_store_duckdb::{Doctor, Store};
 use metaxy_testkit::assert_no_leak;
 
 const STEP: &str = "METAXY_MATRIX_STEP";
@@ -92,7 +92,8 @@ fn write() {
     report(&time.as_millis().to_string());
 }
 
-/// Reads what the other process wrote, now and as it was, is refused a write, and drops the table.
+/// Reads what the other process wrote, now and as it was, is refused a write, finds nothing for the doctor to say, and
+/// drops the table.
 fn read() {
     const SUM: &str = "SELECT count(*) || ' ' || sum(id) FROM sample";
     let (store, time) = open(Mode::Read);
@@ -103,12 +104,19 @@ fn read() {
     assert!(refused.to_string().contains("read-only"), "{refused}");
     store.close().unwrap();
 
+    let start = Instant::now();
+    let examined = Doctor::default().write(true).examine(&Config::load(&OsSystem, &LoadOptions::default()), None);
+    let doctor = start.elapsed();
+    assert!(examined.findings.iter().all(|finding| finding.cause.is_none()), "{examined}");
+    println!("{examined:?}");
+
     let (store, _) = open(Mode::Write);
     store.connection().execute("DROP TABLE sample").unwrap();
     assert_eq!(value(&store, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'sample'"), "0");
     assert_eq!(value(&store, "SELECT count(*) FROM sample AT (VERSION => 3)"), "10001");
     store.close().unwrap();
     report(&time.as_millis().to_string());
+    report(&doctor.as_millis().to_string());
 }
 
 /// Holds a write lock on the SQLite catalog in the working directory, from when there is a file `locked` until there is a
