@@ -138,7 +138,11 @@ fn uniform(array: &ArrayRef, of: &ColumnType) -> Result<ArrayRef, ArrowError> {
         return Ok(Arc::clone(array));
     }
     let exact = CastOptions { safe: false, ..CastOptions::default() };
-    let uniform = cast_with_options(array, &into, &exact)?;
+    let mut uniform = cast_with_options(array, &into, &exact)?;
+    if *uniform.data_type() != into {
+        // From a list of fixed length comes a list whose items are still called as they were.
+        uniform = cast_with_options(&uniform, &into, &exact)?;
+    }
     let is_time = matches!(array.data_type(), DataType::Time64(_) | DataType::Timestamp(..));
     if is_time && cast_with_options(&uniform, array.data_type(), &exact)?.to_data() != array.to_data() {
         return Err(ArrowError::CastError(

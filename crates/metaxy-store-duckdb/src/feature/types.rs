@@ -54,12 +54,13 @@ pub(crate) enum Simple {
 impl ColumnType {
     /// The type in which a lake holds a column of Arrow; `None` if it cannot.
     pub(crate) fn of_field(field: &Field) -> Option<Self> {
-        // Arrow's own name for UUIDs, which otherwise are bytes.
-        let is_uuid = field.extension_type_name() == Some("arrow.uuid");
-        if is_uuid && *field.data_type() == DataType::FixedSizeBinary(16) {
-            return Some(Self::Simple(Simple::Uuid));
+        match (field.extension_type_name(), field.data_type()) {
+            (Some("arrow.uuid"), DataType::FixedSizeBinary(16)) => Some(Self::Simple(Simple::Uuid)),
+            (Some("arrow.bool8"), DataType::Int8) => Some(Self::Simple(Simple::Boolean)),
+            // Bytes that mean something to another program only.
+            (Some("arrow.opaque"), _) => None,
+            (_, of) => Self::of(of),
         }
-        Self::of(field.data_type())
     }
 
     fn of(found: &DataType) -> Option<Self> {

@@ -1,8 +1,14 @@
 //! The hazards of Python Metaxy 0.1.11 that concern rows, by their numbers in the contract: what happens here instead.
+//! H1 and the rest of H8 and H9 are with the stores beside each other, H11 is with the increments.
 
+use std::collections::BTreeMap;
+
+use ducklake_sql::Mode;
 use metaxy_config::HashAlgorithm;
 use metaxy_feature::Truncation;
-use metaxy_store_duckdb::{Change, Deletion, FeatureOptions, ReadOptions, ResolveOptions, Versions, WriteOptions};
+use metaxy_store_duckdb::{
+    Change, CopyOptions, Deletion, FeatureOptions, ReadOptions, RebaseOptions, ResolveOptions, Versions, WriteOptions,
+};
 use serde_json::json;
 
 use crate::increments::{counts, resolve, rows};
@@ -167,6 +173,30 @@ fn h9_history_can_be_read_by_version() {
         assert_eq!(read(Versions::Any), 1);
         assert_eq!(read(Versions::Each).to_string(), code);
     }
+}
+
+#[test]
+fn h10_reading_makes_no_lake() {
+    let home = Home::new();
+    assert!(home.try_open(Mode::Read).unwrap_err().is_missing_lake());
+    assert!(home.files().is_empty());
+    home.open().close().unwrap();
+    let before = home.files();
+    let store = home.open_in(Mode::Read);
+    let graph = graph(&two("'default'"));
+    let features = store.features(&graph, md5()).unwrap();
+    for error in [
+        write(&features, "a", &json!([row("1", "1")])).unwrap_err(),
+        features.push(&BTreeMap::new()).unwrap_err(),
+        features.delete(&key("a"), &[], Deletion::Hard).unwrap_err(),
+        features.drop_table(&key("a")).unwrap_err(),
+        features.copy("prod", [&key("a")], &CopyOptions::default()).unwrap_err(),
+        features.rebase(&key("b"), "old", &RebaseOptions::default()).unwrap_err(),
+    ] {
+        assert_eq!(error.to_string(), "the store is open in read mode");
+    }
+    store.close().unwrap();
+    assert_eq!(home.files(), before);
 }
 
 #[test]

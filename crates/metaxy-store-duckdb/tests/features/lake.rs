@@ -34,10 +34,20 @@ impl Home {
     }
 
     pub(crate) fn open_in(&self, mode: Mode) -> Store {
+        self.try_open(mode).unwrap()
+    }
+
+    pub(crate) fn try_open(&self, mode: Mode) -> Result<Store, Error> {
         let mut session = Session::default();
         let extensions = deps().extensions().to_str().unwrap().to_owned();
         session.settings.push(Setting::new("extension_directory", SqlValue::from(extensions)).unwrap());
-        Store::attach(&self.lake(), &session, mode).unwrap()
+        Store::attach(&self.lake(), &session, mode)
+    }
+
+    /// Everything that is there, but for what SQLite keeps beside its file while that is open.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let is_sqlite_s = |file: &String| file.ends_with("-wal") || file.ends_with("-shm");
+        self.0.files().into_iter().filter(|file| !is_sqlite_s(file)).collect()
     }
 }
 

@@ -12,4 +12,5 @@ mod lake;
 mod rebases;
 mod refusals;
 mod rows;
+mod tables;
 mod writes;
