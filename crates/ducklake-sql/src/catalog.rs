@@ -111,6 +111,23 @@ impl CatalogKind {
             Self::MotherDuck => "motherduck",
         }
     }
+
+    /// The kind of a file that begins with these bytes (sixteen are enough), if it is one of a catalog.
+    ///
+    /// ```
+    /// use ducklake_sql::CatalogKind;
+    ///
+    /// assert_eq!(CatalogKind::of_file(b"SQLite format 3\0"), Some(CatalogKind::Sqlite));
+    /// assert_eq!(CatalogKind::of_file(b"........DUCK...."), Some(CatalogKind::DuckDb));
+    /// assert_eq!(CatalogKind::of_file(b"PAR1"), None);
+    /// ```
+    pub fn of_file(head: &[u8]) -> Option<Self> {
+        if head.starts_with(b"SQLite format 3\0") {
+            Some(Self::Sqlite)
+        } else {
+            (head.get(8..12) == Some(b"DUCK")).then_some(Self::DuckDb)
+        }
+    }
 }
 
 /// A PostgreSQL catalog as a person describes it; [`check`](Self::check) makes it one that can be used.

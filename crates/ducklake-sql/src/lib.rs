@@ -52,7 +52,7 @@ pub use catalog::{Catalog, CatalogKind, PostgresCatalog, PostgresSpec, QuackCata
 pub use lake::{Lake, LakeBuilder, Mode, MotherDuckSpec, generated_name};
 pub use path::{CatalogFile, LocalFolder, ObjectKind, ObjectPath};
 pub use plan::{Check, PLAN_VERSION, Plan, PlanView, StatementView};
-pub use problem::{Code, Problem, Problems};
+pub use problem::{Code, Problem, Problems, excerpt};
 pub use secret::{CreateSecret, SecretType};
 pub use session::{Extension, Moment, Session, Setting};
 pub use sql::{Parameter, Reveal, Sql, Writer};

@@ -301,27 +301,17 @@ fn file_catalog(
     let file = scope.keep(CatalogFile::new(&path).map_err(|problem| problem.at("uri").into()), node)?;
     let path = Path::new(file.as_str());
     if scope.system.is_file(path)
-        && let Some(found) = kind_of_file(path, scope.system)
-        && found.0 != kind
+        && let Some(head) = scope.system.head(path).ok().filter(|head| !head.is_empty())
     {
-        return scope.context.reject(at, messages::catalog_file(at.origin, kind, found.1));
+        let found = CatalogKind::of_file(&head);
+        if found.map(CatalogKind::as_str) != Some(kind) {
+            return scope.context.reject(at, messages::catalog_file(at.origin, kind, found));
+        }
     }
     let place = CatalogPlace::File(catalog(file.clone()).kind(), path::real(path, scope.system));
     // With its prefix, without which Python Metaxy makes a DuckDB file of a new SQLite catalog.
     options.uri = Some([kind, ":", file.as_str()].concat());
     Some(ResolvedCatalog { shown: with_type(kind, &options), kind: CatalogOf::Attached(catalog(file)), place })
-}
-
-/// What a file is by its first bytes, as a type of catalog and in words; `None` for one that is empty or unreadable.
-fn kind_of_file(path: &Path, system: &dyn System) -> Option<(&'static str, &'static str)> {
-    let head = system.head(path).ok().filter(|head| !head.is_empty())?;
-    Some(if head.starts_with(b"SQLite format 3\0") {
-        ("sqlite", "a SQLite file")
-    } else if head.get(8..12) == Some(b"DUCK") {
-        ("duckdb", "a DuckDB file")
-    } else {
-        ("", "neither a DuckDB nor a SQLite file")
-    })
 }
 
 /// An absolute path of this machine; `file://` is taken off. The last slash, which says "folder", stays.

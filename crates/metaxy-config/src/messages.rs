@@ -5,7 +5,7 @@
 use std::fmt::Display;
 use std::path::Path;
 
-use ducklake_sql::{Code, Problem};
+use ducklake_sql::{CatalogKind, Code, Problem, excerpt};
 
 use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::node::{Node, Origin};
@@ -346,16 +346,6 @@ impl Diagnostic {
     }
 }
 
-/// A name or a path for a message: on one line, not longer than it helps.
-fn excerpt(text: &str) -> String {
-    const LONGEST: usize = 80;
-    let mut out: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        out.push('…');
-    }
-    out
-}
-
 fn listed<T: AsRef<str>>(words: &[T]) -> String {
     let words: Vec<_> = words.iter().map(|word| ["`", &excerpt(word.as_ref()), "`"].concat()).collect();
     words.join(", ")
@@ -580,13 +570,14 @@ pub(crate) fn catalog_prefix(origin: Origin, wanted: &str) -> Diagnostic {
         .hint(format!("write a path, or `{wanted}:` and a path; or correct `type`"))
 }
 
-pub(crate) fn catalog_file(origin: Origin, wanted: &str, found: &str) -> Diagnostic {
-    let help = match (wanted, found) {
-        ("sqlite", "a DuckDB file") => {
-            "write `type = \"duckdb\"`: Python Metaxy makes a DuckDB file where a SQLite catalog has no `sqlite:` prefix"
-        }
-        ("duckdb", "a SQLite file") => "write `type = \"sqlite\"`",
-        _ => "choose another path: this file is no catalog",
+pub(crate) fn catalog_file(origin: Origin, wanted: &str, found: Option<CatalogKind>) -> Diagnostic {
+    let (found, help) = match found {
+        Some(CatalogKind::DuckDb) => (
+            "a DuckDB file",
+            "write `type = \"duckdb\"`: Python Metaxy makes a DuckDB file where a SQLite catalog has no `sqlite:` prefix",
+        ),
+        Some(CatalogKind::Sqlite) => ("a SQLite file", "write `type = \"sqlite\"`"),
+        _ => ("neither a DuckDB nor a SQLite file", "choose another path: this file is no catalog"),
     };
     Diagnostic::error(CATALOG_KIND, format!("a catalog of type `{wanted}` is wanted, but the file there is {found}"))
         .showing(origin)

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use ducklake_sql::Catalog;
+use ducklake_sql::{Catalog, CatalogKind};
 
 use crate::error::{Error, Kind};
 
@@ -102,19 +102,17 @@ enum Content {
 
 impl Content {
     fn of(path: &Path) -> std::io::Result<Self> {
-        const SQLITE: &[u8] = b"SQLite format 3\0";
-        const DUCKDB: &[u8] = b"DUCK";
-        const DUCKDB_AT: usize = 8;
+        const HEAD: u64 = 16;
         let mut head = Vec::new();
         match fs::File::open(path) {
-            Ok(file) => file.take(SQLITE.len() as u64).read_to_end(&mut head)?,
+            Ok(file) => file.take(HEAD).read_to_end(&mut head)?,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::Missing),
             Err(error) => return Err(error),
         };
-        Ok(match head.as_slice() {
-            [] => Self::Empty,
-            head if head == SQLITE => Self::Sqlite,
-            head if head.get(DUCKDB_AT..).is_some_and(|rest| rest.starts_with(DUCKDB)) => Self::DuckDb,
+        Ok(match CatalogKind::of_file(&head) {
+            _ if head.is_empty() => Self::Empty,
+            Some(CatalogKind::Sqlite) => Self::Sqlite,
+            Some(CatalogKind::DuckDb) => Self::DuckDb,
             _ => Self::Other,
         })
     }
