@@ -7,6 +7,7 @@ mod demo;
 mod error;
 mod interop;
 mod peer;
+mod peer_bench;
 mod pins;
 mod repo;
 mod setup;
@@ -35,6 +36,8 @@ Usage: cargo xtask TASK
   interop [--seed N] [--cases M]
                       run the tests that share lakes with Python Metaxy, which it brings into .deps
   bench [ARGS…]       run the benchmarks; ARGS go to Criterion
+  bench --peer [--rows N,M,…] [--rounds N]
+                      run those that Python Metaxy can run too, side by side, and write docs/benchmarks.md
   ci                  fmt, tidy, codegen --check, setup, clippy, test, doc
   help                this";
 
@@ -48,6 +51,7 @@ enum Task {
     Codegen(codegen::Mode),
     Interop(interop::Options),
     Bench(Vec<OsString>),
+    PeerBench(peer_bench::Options),
     Ci,
     Help,
 }
@@ -80,6 +84,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Codegen(mode) => codegen::codegen(&repo, mode),
         Task::Interop(options) => interop::interop(&repo, &options),
         Task::Bench(args) => bench::bench(&repo, &args),
+        Task::PeerBench(options) => peer_bench::bench(&repo, &options),
         Task::Ci => ci::ci(&repo),
         Task::Help => {
             say(HELP);
@@ -98,7 +103,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
         Some("tidy") => Task::Tidy,
         Some("codegen") => Task::Codegen(parse_codegen(&mut args)?),
         Some("interop") => Task::Interop(interop::Options::parse(&mut args)?),
-        Some("bench") => Task::Bench(args.by_ref().collect()),
+        Some("bench") => parse_bench(args.by_ref().collect())?,
         Some("ci") => Task::Ci,
         Some("help" | "--help" | "-h") => Task::Help,
         _ => return Err(unknown(&name)),
@@ -106,6 +111,14 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
     match args.next() {
         Some(arg) => Err(unknown(&arg)),
         None => Ok(task),
+    }
+}
+
+fn parse_bench(args: Vec<OsString>) -> Result<Task> {
+    if args.first().is_some_and(|arg| arg == "--peer") {
+        Ok(Task::PeerBench(peer_bench::Options::parse(args.into_iter().skip(1))?))
+    } else {
+        Ok(Task::Bench(args))
     }
 }
 

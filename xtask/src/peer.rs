@@ -52,6 +52,12 @@ pub(crate) fn bring(repo: &Repo) -> Result<PathBuf> {
     Ok(python)
 }
 
+/// A package with its version, as in `metaxy 0.1.11`.
+pub(crate) fn version(package: &str) -> String {
+    let pin = REQUIREMENTS.lines().find_map(|line| line.strip_prefix(package)?.strip_prefix("=="));
+    format!("{package} {}", pin.unwrap_or("unknown"))
+}
+
 /// Makes the environment anew.
 fn make(place: &Path, python: &Path) -> Result<()> {
     output(Command::new("python3").args(["-c", PYTHON]))

@@ -1,7 +1,8 @@
-//! The steps of a pipeline on one lake, timed: the same as those of the peer's benchmark, with the same rows.
+//! The steps of a pipeline on one lake, timed: the same as those of `xtask/peer/bench.py`, with the same rows.
 //!
 //! `cargo bench --bench features -- --rows 1000000` prints, for each step, seconds of wall and processor time and the
-//! process's peak memory in MB. Sizes belong into processes of their own: the peak never falls.
+//! process's peak memory in MB; with `--floor` the same for plain SQL. Sizes belong into processes of their own: the peak
+//! never falls. `cargo xtask bench --peer` runs all of them, Python Metaxy too, and makes a table.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by a panic")]
 
@@ -16,6 +17,9 @@ use metaxy_config::HashAlgorithm;
 use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey};
 use metaxy_store_duckdb::{Change, FeatureOptions, Features, ReadOptions, ResolveOptions, Rows, Store, WriteOptions};
 use metaxy_testkit::{TempDir, deps};
+
+#[path = "features/floor.rs"]
+mod floor;
 
 const GRAPH: &str = "
 [[feature]]
@@ -43,10 +47,17 @@ fn main() {
     let mut session = Session::default();
     let extensions = deps().extensions().to_str().unwrap().to_owned();
     session.settings.push(Setting::new("extension_directory", Value::from(extensions)).unwrap());
+    let store = step("open, create the lake", || Store::attach(&lake, &session, Mode::Write).unwrap());
+    if arguments.iter().any(|argument| argument == "--floor") {
+        floor::run(&store, usize::try_from(rows).unwrap());
+    } else {
+        run(&store, rows);
+    }
+}
+
+fn run(store: &Store, rows: i64) {
     let graph = FeatureGraph::new(FeatureDefinition::from_toml(GRAPH, &"bench".parse().unwrap()).unwrap()).unwrap();
     let (root, child): (FeatureKey, FeatureKey) = ("bench/root".parse().unwrap(), "bench/child".parse().unwrap());
-
-    let store = step("open (create lake)", || Store::attach(&lake, &session, Mode::Write).unwrap());
     let options = FeatureOptions { hash_algorithm: HashAlgorithm::Md5, ..FeatureOptions::default() };
     let features = store.features(&graph, options).unwrap();
     let write = WriteOptions::default();
@@ -55,30 +66,33 @@ fn main() {
 
     step("write root", || features.write(&root, samples(rows, 1, "0"), &write).unwrap());
     let read = |key| features.read(key, &ReadOptions::default()).unwrap();
-    assert_eq!(step("read root -> arrow", || count(read(&root))), all);
-    let mut increment = resolve(&features, &child, "resolve child (all new)", [all, 0, 0]);
-    step("write child from increment", || {
-        features.write(&child, increment.rows(Change::New).unwrap().into_reader(), &write).unwrap()
-    });
+    assert_eq!(step("read root", || count(read(&root))), all);
+    let mut increment = resolve(&features, &child, "resolve, all new", [all, 0, 0]);
+    step("write child", || features.write(&child, increment.rows(Change::New).unwrap().into_reader(), &write).unwrap());
     drop(increment);
-    resolve(&features, &child, "resolve child (no change)", [0, 0, 0]);
-    step("write root 1% changed", || features.write(&root, samples(rows, 100, "1"), &write).unwrap());
-    let mut increment = resolve(&features, &child, "resolve child (1% stale)", [0, stale, 0]);
-    assert_eq!(step("read the 1% stale", || count(increment.rows(Change::Stale).unwrap())), stale);
-    step("write child 1% stale", || {
+    resolve(&features, &child, "resolve, no change", [0, 0, 0]);
+    step("write root, 1 %", || features.write(&root, samples(rows, 100, "1"), &write).unwrap());
+    let mut increment = resolve(&features, &child, "resolve, 1 % stale", [0, stale, 0]);
+    step("write child, 1 %", || {
         features.write(&child, increment.rows(Change::Stale).unwrap().into_reader(), &write).unwrap()
     });
-    assert_eq!(step("read child -> arrow", || count(read(&child))), all);
-    step("status child", || features.status(&child, &ResolveOptions::default()).unwrap());
+    assert_eq!(step("read child", || count(read(&child))), all);
+    step("status", || features.status(&child, &ResolveOptions::default()).unwrap());
 }
 
+/// Resolves, and reads the rows that come out.
 fn resolve(
     features: &Features<'_>,
     key: &FeatureKey,
     name: &str,
     expected: [usize; 3],
 ) -> metaxy_store_duckdb::Increment {
-    let increment = step(name, || features.resolve_update(key, &ResolveOptions::default()).unwrap());
+    let increment = step(name, || {
+        let mut increment = features.resolve_update(key, &ResolveOptions::default()).unwrap();
+        let counts = Change::ALL.map(|change| count(increment.rows(change).unwrap()));
+        assert_eq!(counts, expected);
+        increment
+    });
     assert_eq!(Change::ALL.map(|change| increment.count(change)), expected);
     increment
 }

@@ -53,7 +53,7 @@ impl Generated {
 /// Features of one project, each after those it depends on.
 pub(crate) fn graph(dice: &mut Dice) -> Vec<Generated> {
     let mut features: Vec<Generated> = Vec::new();
-    for number in 0..2 + dice.below(4) {
+    for number in 0..3 + dice.below(3) {
         let feature = feature(dice, number, &features);
         features.push(feature);
     }
@@ -102,7 +102,7 @@ fn upstream(dice: &mut Dice, level: Level, earlier: &[Generated]) -> Vec<Generat
     let mut chosen = vec![first.clone()];
     for other in earlier.iter().rev() {
         let fits = level == Level::Coarse || other.level == first.level;
-        if other.key() != first.key() && fits && chosen.len() < 3 && dice.chance(40) {
+        if other.key() != first.key() && fits && chosen.len() < 3 && dice.chance(60) {
             chosen.push(other.clone());
         }
     }

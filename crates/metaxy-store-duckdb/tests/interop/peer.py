@@ -18,6 +18,7 @@ os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 warnings.simplefilter("ignore")
 
 import metaxy
+import offline  # noqa: F401
 import polars
 import polars_hash
 from metaxy.config import MetaxyConfig
@@ -27,16 +28,13 @@ from metaxy.models.filter_expression import parse_filter_string
 
 BY_FIELD = ("metaxy_provenance_by_field", "metaxy_data_version_by_field")
 TYPES = {"text": polars.String, "integer": polars.Int64, "float": polars.Float64, "boolean": polars.Boolean}
-# The functions of the extension `hashfuncs`, which is in no package: the reference library behind polars_hash.
+# The functions of the extension `hashfuncs`, which is in no package: those of the library behind polars_hash.
 HASHES = {"xxh32": ("xxhash32", "UINTEGER"), "xxh64": ("xxhash64", "UBIGINT"), "xxh3_64": ("xxh3_64", "UBIGINT")}
 
 
-def load_only(store):
-    """Loads the extensions, where Metaxy would install them first, which needs DuckDB's own server."""
+def load_with_hashes(store, load=DuckDBMetadataStore._load_extensions):
+    load(store)
     connection = store._duckdb_raw_connection()
-    catalog = store._ducklake_attachment._config.catalog.type
-    for name in ["ducklake", *{"sqlite": ["sqlite_scanner"], "postgres": ["postgres_scanner"]}.get(catalog, [])]:
-        connection.load_extension(name)
     for name, (hasher, returned) in HASHES.items():
         connection.create_function(name, hash_function(hasher), ["VARCHAR"], returned, type="arrow")
 
@@ -49,7 +47,7 @@ def hash_function(hasher):
     return hashed
 
 
-DuckDBMetadataStore._load_extensions = load_only
+DuckDBMetadataStore._load_extensions = load_with_hashes
 
 
 def plain(value):

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use crate::pair::{Changes, Feature, Refused, Side};
 
-/// What the process runs.
+/// What the process runs, and where a module of its is.
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/peer.py");
+const MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../xtask/peer");
 
 pub(crate) struct Python {
     process: Child,
@@ -26,7 +27,7 @@ impl Python {
         let mut command = Command::new(deps().peer());
         // Metaxy 0.1.11 takes what a store's configuration leaves out from variables like `DATABASE`.
         command.env_clear().envs(["PATH", "HOME", "TMPDIR"].map(|name| (name, env::var_os(name).unwrap_or_default())));
-        command.env("PYTHONUTF8", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env("PYTHONPATH", MODULES).env("PYTHONUTF8", "1").env("PYTHONDONTWRITEBYTECODE", "1");
         let mut process = command.arg(SCRIPT).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (requests, answers) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
         Self { process, requests, answers: BufReader::new(answers), is_open: false }
