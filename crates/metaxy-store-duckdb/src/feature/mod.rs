@@ -160,6 +160,16 @@ impl Store {
 }
 
 impl<'s> Features<'s> {
+    /// The same features, looked at through another connection.
+    fn on<'c>(&self, connection: &'c Connection) -> Features<'c>
+    where
+        's: 'c,
+    {
+        let (mode, alias, options) = (self.mode, self.alias.clone(), self.options.clone());
+        let (beside, graph, versions, hashing) = (self.beside, self.graph, self.versions.clone(), self.hashing);
+        Features { connection, mode, alias, beside, graph, versions, hashing, options }
+    }
+
     /// The graph.
     pub fn graph(&self) -> &'s FeatureGraph {
         self.graph

@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::read::Latest;
 use super::resolve::Made;
 use super::table::Table;
-use super::transaction::{now, retried};
+use super::transaction::{now, once, retried};
 use super::{Features, id_columns, inlining, members};
 use crate::error::Error;
 
@@ -74,10 +74,13 @@ impl Features<'_> {
     ) -> Result<usize, Error> {
         let spec = self.definition(key)?.spec();
         let (ids, members) = (id_columns(spec)?, members(spec)?);
-        let table = self.table(key)?;
-        table.check_hash(self.connection, self.hashing, &members)?;
         let connection = self.connection.another()?;
-        let made = self.make(&connection, key)?;
+        let here = self.on(&connection);
+        let (table, made) = once(&connection, || {
+            let table = here.table(key)?;
+            table.check_hash(&connection, self.hashing, &members)?;
+            Ok((table, here.make(&connection, key)?))
+        })?;
         if made.ids.is_empty() {
             return Err(Problem::NothingShared(key.clone()).into());
         }
@@ -88,7 +91,7 @@ impl Features<'_> {
             return Ok(usize::try_from(count).unwrap_or_default());
         }
         let look = || {
-            let table = self.table(key)?;
+            let table = here.table(key)?;
             let needs_file = inlining::would_lose(&connection, table.columns(), |sql| {
                 rebase.latest(&table).write(sql, &[]);
             })?;

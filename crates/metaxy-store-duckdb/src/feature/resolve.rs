@@ -16,6 +16,7 @@ use super::problem::{Problem, names};
 use super::read::Latest;
 use super::stage::{NamedColumn, Stage};
 use super::table::{At, BY_FIELD, ByField, Table};
+use super::transaction::once;
 use super::{Features, id_columns, members, sorted};
 use crate::connection::{Connection, Rows};
 use crate::error::Error;
@@ -130,10 +131,16 @@ impl Features<'_> {
     /// with another hash.
     pub fn resolve_update(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<Increment, Error> {
         let connection = self.connection.another()?;
-        let plan = self.plan(key)?;
-        let mut snapshots = Snapshots::new(self.connection);
-        let sides = self.sides(&plan, options, &mut snapshots)?;
-        Diff::new(self, plan, Expected::Upstream(sides), options, &mut snapshots)?.run(connection)
+        let (diff, found) = once(&connection, || {
+            let here = self.on(&connection);
+            let plan = self.plan(key)?;
+            let mut snapshots = Snapshots::new(&connection);
+            let sides = here.sides(&plan, options, &mut snapshots)?;
+            let diff = Diff::new(&here, plan, Expected::Upstream(sides), options, &mut snapshots)?;
+            let found = diff.find(&connection)?;
+            Ok((diff, found))
+        })?;
+        diff.into_increment(connection, &found)
     }
 
     /// Compares the rows of a feature that depends on no other with samples: ids, `metaxy_provenance_by_field`, and
@@ -164,8 +171,13 @@ impl Features<'_> {
         };
         let (table, columns) = stage.keep();
         let samples = Samples { table, columns, by_field };
-        let mut snapshots = Snapshots::new(self.connection);
-        Diff::new(self, plan, Expected::Samples(samples), options, &mut snapshots)?.run(connection)
+        let (diff, found) = once(&connection, || {
+            let mut snapshots = Snapshots::new(&connection);
+            let diff = Diff::new(&self.on(&connection), plan, Expected::Samples(samples), options, &mut snapshots)?;
+            let found = diff.find(&connection)?;
+            Ok((diff, found))
+        })?;
+        diff.into_increment(connection, &found)
     }
 
     fn plan(&self, key: &FeatureKey) -> Result<FeaturePlan<'_>, Error> {
@@ -452,7 +464,7 @@ impl Features<'_> {
     pub(super) fn make(&self, connection: &Connection, key: &FeatureKey) -> Result<Made, Error> {
         let plan = self.plan(key)?;
         let options = ResolveOptions { skip_comparison: true, distinct: true, ..ResolveOptions::default() };
-        let mut snapshots = Snapshots::new(self.connection);
+        let mut snapshots = Snapshots::new(connection);
         let sides = self.sides(&plan, &options, &mut snapshots)?;
         let carried = sides.iter().flat_map(|side| side.carried.iter().map(|(_, name)| name.clone()));
         let carried: Vec<Ident> = carried.collect();
@@ -532,19 +544,18 @@ impl<'g> Diff<'g> {
         Ok(found)
     }
 
-    /// Compares, and keeps what is found with the connection.
-    fn run(self, connection: Connection) -> Result<Increment, Error> {
-        let found = self.find(&connection)?;
-        let count = |change: Change| {
-            let count = connection.number(&Sql::build(|sql| {
-                found.write(sql.keyword("SELECT count(*) FROM "));
-                sql.keyword(" WHERE change = ").number(change.number());
-            }))?;
-            Ok::<_, Error>(usize::try_from(count).unwrap_or_default())
-        };
-        let [new, stale, orphaned] = Change::ALL.map(count);
-        let counts = [new?, stale?, orphaned?];
-        let queries = Change::ALL.map(|change| Sql::build(|sql| self.write_rows(sql, &found, change)));
+    /// Counts what was found, and keeps it with the connection.
+    fn into_increment(self, connection: Connection, found: &TableName) -> Result<Increment, Error> {
+        let counted = connection.rows_of_text(&Sql::build(|sql| {
+            for (index, change) in Change::ALL.into_iter().enumerate() {
+                sql.keyword(if index == 0 { "SELECT " } else { ", " }).keyword("CAST(count(*) FILTER (change = ");
+                sql.number(change.number()).keyword(") AS VARCHAR)");
+            }
+            found.write(sql.keyword(" FROM "));
+        }))?;
+        let mut counted = counted.into_iter().flatten().flatten().map(|count| count.parse().unwrap_or_default());
+        let counts = Change::ALL.map(|_| counted.next().unwrap_or_default());
+        let queries = Change::ALL.map(|change| Sql::build(|sql| self.write_rows(sql, found, change)));
         Ok(Increment { connection, counts, queries })
     }
 

@@ -15,10 +15,10 @@ use crate::error::Error;
 /// How long a transaction is begun anew, before its conflict is reported.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Looks at the lake, then runs `work` on what was found in a transaction; both again when another writer was faster.
+/// Looks at the lake, then runs `work` on what was found; both again when another writer was faster.
 ///
-/// `look` runs before the transaction begins: a SQLite catalog stays locked against other writers from the first read of
-/// a transaction to its end.
+/// Each has a transaction of its own: a SQLite catalog stays locked against other writers from the first read of a
+/// transaction to its end. Within one, DuckLake asks its catalog for the snapshot once, not with every statement.
 pub(crate) fn retried<P, T>(
     connection: &Connection,
     mut look: impl FnMut() -> Result<P, Error>,
@@ -27,7 +27,7 @@ pub(crate) fn retried<P, T>(
     let start = Instant::now();
     let mut attempts = 1;
     loop {
-        let error = match look().and_then(|found| once(connection, || work(found))) {
+        let error = match once(connection, &mut look).and_then(|found| once(connection, || work(found))) {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
@@ -42,7 +42,8 @@ pub(crate) fn retried<P, T>(
     }
 }
 
-fn once<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+/// Runs `work` in a transaction.
+pub(crate) fn once<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     connection.execute("BEGIN TRANSACTION")?;
     let done = work().and_then(|value| connection.execute("COMMIT").map(|_| value));
     if done.is_err() {
