@@ -1,14 +1,16 @@
 //! The whole configuration, resolved; the errors of one store do not touch the others.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::decode::{Context, Decode};
+use crate::decode::{At, Context, Decode};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::files::{self, Failure};
 use crate::lake::Scope;
 use crate::node::{Entry, Node, Origin, Table, Value};
-use crate::options::{FeatureKey, Options, SelectionOptions};
+use crate::options::{FeatureKey, Options, RustOptions, SelectionOptions};
 use crate::store::{self, DuckDbStore};
 use crate::system::System;
 use crate::{load, messages};
@@ -76,6 +78,19 @@ pub struct Config {
     pub theme: String,
     /// Plugins of Python Metaxy.
     pub plugins: Vec<Plugin>,
+    /// The files that define features: what the patterns of `[ext.rust] features` match, each once, in their order.
+    ///
+    /// ```
+    /// use metaxy_config::{Config, LoadOptions, MemorySystem};
+    ///
+    /// let system = MemorySystem::new()
+    ///     .file("/project/metaxy.toml", "ext.rust.features = ['features/*.toml']")
+    ///     .file("/project/features/video.toml", "");
+    /// let config = Config::load(&system, &LoadOptions::default())?.config;
+    /// assert_eq!(config.feature_files[0].as_os_str(), "/project/features/video.toml");
+    /// # Ok::<(), metaxy_config::LoadError>(())
+    /// ```
+    pub feature_files: Vec<PathBuf>,
     /// How many characters of a hash are kept: 8 to 64.
     pub hash_truncation_length: u8,
     /// Whether Python Metaxy keeps maps as maps.
@@ -322,6 +337,7 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
     };
     let auto_create_tables = options.auto_create_tables.unwrap_or(false);
     let plugins = plugins(table.get("ext"), scope);
+    let feature_files = feature_files(table.get("ext").and_then(|ext| ext.as_table()?.get(RUST)), scope);
     let selections = options.extra_features.unwrap_or_default().into_iter();
     let extra_features = selections.map(|at| feature_selection(at.value, at.node.origin, scope)).collect();
     let stores = stores(table.get("stores"), auto_create_tables, scope);
@@ -337,6 +353,7 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
         entrypoints: options.entrypoints.unwrap_or_default(),
         theme: options.theme.unwrap_or_else(|| "default".to_owned()),
         plugins,
+        feature_files,
         hash_truncation_length: u8::try_from(length).unwrap_or_default(),
         enable_map_datatype: options.enable_map_datatype.unwrap_or(false),
         auto_create_tables,
@@ -405,12 +422,39 @@ fn feature_selection(options: SelectionOptions, origin: Origin, scope: &mut Scop
     selection
 }
 
+/// The table below `ext` that is ours.
+const RUST: &str = "rust";
+
+/// The files that the patterns of `[ext.rust]` match.
+fn feature_files(node: Option<&Node>, scope: &mut Scope<'_>) -> Vec<PathBuf> {
+    let options = node.and_then(|node| RustOptions::decode(node, &mut scope.context)).unwrap_or_default();
+    let patterns = options.features.filter(|_| options.enable != Some(false)).unwrap_or_default();
+    let mut all: Vec<PathBuf> = Vec::new();
+    for At { node, value: pattern } in patterns {
+        let absolute = crate::path::absolute(&pattern, scope.sources.dir(node.origin), scope.system);
+        let found = match files::matching(&absolute, scope.system) {
+            _ if pattern.is_empty() => Err(messages::empty_value(&node, "the path of a feature file")),
+            Ok(found) if found.is_empty() => Err(messages::no_feature_file(node.origin, &absolute)),
+            Ok(found) => Ok(found),
+            Err(Failure::Pattern(why)) => Err(messages::invalid_pattern(node.origin, why)),
+            Err(Failure::Folder(folder, error)) => Err(messages::config_unreadable(&folder, &error.kind().to_string())),
+        };
+        match found {
+            Ok(found) => all.extend(found),
+            Err(diagnostic) => scope.context.report(diagnostic),
+        }
+    }
+    let mut seen = HashSet::new();
+    all.retain(|file| seen.insert(file.clone()));
+    all
+}
+
 fn plugins(node: Option<&Node>, scope: &mut Scope<'_>) -> Vec<Plugin> {
     let Some(table) = node.and_then(|node| crate::decode::table(node, &mut scope.context)) else {
         return Vec::new();
     };
     let mut plugins = Vec::new();
-    for entry in &table.0 {
+    for entry in table.0.iter().filter(|entry| entry.key != RUST) {
         let Some(table) = crate::decode::table(&entry.node, &mut scope.context) else { continue };
         let enable = crate::decode::field(table, "enable", &mut scope.context).unwrap_or(false);
         let mut rest = table.clone();

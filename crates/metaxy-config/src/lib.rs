@@ -47,6 +47,7 @@ mod config;
 mod decode;
 mod diagnostic;
 mod expand;
+mod files;
 mod lake;
 mod load;
 mod mask;

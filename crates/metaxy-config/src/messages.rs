@@ -26,6 +26,7 @@ const INVALID_CHOICE: &str = "invalid-choice";
 const INVALID_PATH: &str = "invalid-path";
 const INVALID_PROJECT: &str = "invalid-project";
 const INVALID_STORE_NAME: &str = "invalid-store-name";
+const NO_FEATURE_FILE: &str = "no-feature-file";
 const EMPTY_SELECTION: &str = "empty-selection";
 const CONFLICT: &str = "conflict";
 const MISSING_STORE_TYPE: &str = "missing-store-type";
@@ -148,6 +149,12 @@ pub(crate) const REFERENCE: &[Reference] = &[
         meaning: "A store's name is empty or holds a control character.",
         example: "[stores.\"\"]",
         remedy: "Give the store a name.",
+    },
+    Reference {
+        code: NO_FEATURE_FILE,
+        meaning: "A path or pattern of `[ext.rust] features` matches no file.",
+        example: "[ext.rust]\nfeatures = [\"fetures/*.toml\"]",
+        remedy: "Correct it; it starts from the folder of the file that names it. `*` does not cross folders, `**` does.",
     },
     Reference {
         code: EMPTY_SELECTION,
@@ -468,6 +475,19 @@ pub(crate) fn invalid_choice(origin: Origin, found: &str, choices: &[&str]) -> D
 
 pub(crate) fn invalid_path(origin: Origin, why: &str) -> Diagnostic {
     Diagnostic::error(INVALID_PATH, format!("the path {why}")).at(origin)
+}
+
+pub(crate) fn invalid_pattern(origin: Origin, why: &str) -> Diagnostic {
+    Diagnostic::error(INVALID_PATH, format!("the path is no pattern: {}", why.to_lowercase()))
+        .showing(origin)
+        .hint("`*`, `?`, `[…]` and `**` match; write `[*]` for a name that holds one of them")
+}
+
+pub(crate) fn no_feature_file(origin: Origin, pattern: &Path) -> Diagnostic {
+    let message = format!("no file matches `{}`", excerpt(&pattern.to_string_lossy()));
+    Diagnostic::error(NO_FEATURE_FILE, message)
+        .showing(origin)
+        .hint("the path starts from the folder of the file that names it")
 }
 
 pub(crate) fn invalid_project(origin: Origin, why: &str) -> Diagnostic {

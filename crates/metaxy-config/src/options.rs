@@ -25,8 +25,8 @@ pub(crate) struct Options {
     pub(crate) entrypoints: Option<Vec<String>>,
     /// The colours in which Python Metaxy draws graphs.
     pub(crate) theme: Option<String>,
-    /// Settings of plugins, by plugin.
-    #[schemars(with = "Option<std::collections::BTreeMap<String, crate::schema::Plugin>>")]
+    /// Settings of plugins, by plugin; those of this program are in `rust`.
+    #[schemars(with = "Option<crate::schema::Plugins>")]
     #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
     pub(crate) ext: Option<Unread>,
     /// How many characters of a hash are kept: 8, unless given, to 64.
@@ -82,6 +82,19 @@ impl Show for Unread {
         None
     }
 }
+
+/// What only this program reads.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields, rename = "Rust")]
+pub(crate) struct RustOptions {
+    /// Whether the features count; they do unless this is `false`.
+    pub(crate) enable: Option<bool>,
+    /// The files that define features, relative to this file: paths, or patterns with `*`, `?`, `[…]` and `**`.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) features: Option<Vec<At<String>>>,
+}
+
+options!(RustOptions { enable, features });
 
 /// Features to load: of projects, single ones, or all.
 #[derive(JsonSchema, Default)]
@@ -406,6 +419,7 @@ options!(shown AzureOptions { secret_name, account_name, connection_string, data
 pub(crate) fn is_known_word(word: &str) -> bool {
     let tables = [
         Options::KEYS,
+        RustOptions::KEYS,
         SelectionOptions::KEYS,
         DuckDbOptions::KEYS,
         ExtensionOptions::KEYS,
@@ -419,7 +433,7 @@ pub(crate) fn is_known_word(word: &str) -> bool {
         R2Options::KEYS,
         GcsOptions::KEYS,
         AzureOptions::KEYS,
-        &["type", "enable"],
+        &["type", "enable", "rust"],
     ];
     tables.iter().any(|keys| keys.contains(&word))
 }

@@ -37,6 +37,10 @@ impl Config {
             table.extend(plugin.shown.as_object().cloned().unwrap_or_default());
             (plugin.name.clone(), table.into())
         });
+        // What a pattern has matched must match itself when it is read again.
+        let files = self.feature_files.iter().map(|path| glob::Pattern::escape(&path.to_string_lossy()));
+        let rust = json!({ "features": files.collect::<Vec<_>>() });
+        let rust = (!self.feature_files.is_empty()).then(|| ("rust".to_owned(), rust));
         let stores = self.stores.iter().map(|entry| (entry.name.clone(), shown_store(entry)));
         json!({
             "store": self.store,
@@ -50,7 +54,7 @@ impl Config {
             "sync": self.sync,
             "extra_features": selections.collect::<Vec<_>>(),
             "metaxy_lock_path": self.lock_file.as_ref().map(|path| path.to_string_lossy()),
-            "ext": plugins.collect::<Map<_, _>>(),
+            "ext": plugins.chain(rust).collect::<Map<_, _>>(),
             "stores": stores.collect::<Map<_, _>>(),
         })
     }

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use crate::options::{
     AzureOptions, DuckDbOptions, FileCatalogOptions, GcsOptions, LocalOptions, MotherDuckOptions, Options,
-    PostgresOptions, QuackOptions, R2Options, S3Options,
+    PostgresOptions, QuackOptions, R2Options, RustOptions, S3Options,
 };
 
 /// The JSON schema of `metaxy.toml`, for editors and other programs.
@@ -87,6 +87,12 @@ schemas! {
     Plugin = |_generator| json_schema!({
         "type": "object",
         "properties": { "enable": { "type": "boolean", "description": "Whether it is used." } },
+    });
+    /// Plugins by their names.
+    Plugins = |generator| json_schema!({
+        "type": "object",
+        "properties": { "rust": generator.subschema_for::<RustOptions>() },
+        "additionalProperties": generator.subschema_for::<Plugin>(),
     });
     /// A hash that DuckDB stores have.
     HashAlgorithm = |_generator| choices(crate::HashAlgorithm::ALL.iter().map(|it| it.as_str()));

@@ -2,7 +2,7 @@
 //!
 //! Nothing in this crate but [`OsSystem`] touches files or variables, so that everything can be tried in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -44,6 +44,13 @@ pub trait System {
     ///
     /// When it cannot be read.
     fn head(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The names of what is in a folder, in any order; those that are not Unicode are left out.
+    ///
+    /// # Errors
+    ///
+    /// When it is no folder or cannot be read.
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
 
     /// The path without symbolic links and `..`.
     ///
@@ -88,6 +95,12 @@ impl System for OsSystem {
         let mut head = Vec::new();
         File::open(path)?.take(HEAD).read_to_end(&mut head)?;
         Ok(head)
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let entries = std::fs::read_dir(folder)?;
+        let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        names.filter_map(Result::transpose).collect()
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
@@ -178,6 +191,13 @@ impl System for MemorySystem {
         let mut content = self.read(path)?;
         content.truncate(usize::try_from(HEAD).unwrap_or(usize::MAX));
         Ok(content)
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let below = self.files.keys().filter_map(|file| file.strip_prefix(folder).ok());
+        let names = below.filter_map(|path| path.iter().next()?.to_str()).map(str::to_owned);
+        let names: BTreeSet<String> = names.collect();
+        if names.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(names.into_iter().collect()) }
     }
 
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {

@@ -36,6 +36,10 @@ impl System for In<'_> {
         OsSystem.head(path)
     }
 
+    fn names(&self, folder: &Path) -> std::io::Result<Vec<String>> {
+        OsSystem.names(folder)
+    }
+
     fn canonicalize(&self, path: &Path) -> std::io::Result<std::path::PathBuf> {
         OsSystem.canonicalize(path)
     }
