@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{FeatureKey, FeatureSpec, FieldKey, Json, JsonObject, Result, Truncation, Version, error, feature_file};
+use crate::{
+    FeatureKey, FeatureSpec, FieldKey, Json, JsonObject, Position, Result, Truncation, Version, error, feature_file,
+};
 
 /// The project of a feature: any text but the empty one.
 ///
@@ -92,9 +94,28 @@ impl FeatureDefinition {
     /// # Ok::<(), metaxy_feature::Error>(())
     /// ```
     pub fn from_toml(text: &str, project: &ProjectName) -> Result<Vec<Self>> {
+        Ok(Self::from_toml_located(text, project)?.into_iter().map(|(definition, _)| definition).collect())
+    }
+
+    /// Reads a feature file as [`from_toml`](Self::from_toml) does; each feature with the place of its key, for what is
+    /// found out when it meets the features of other files.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_toml`](Self::from_toml).
+    ///
+    /// ```
+    /// use metaxy_feature::FeatureDefinition;
+    ///
+    /// let text = "[[feature]]\nkey = 'video'\nid_columns = ['id']";
+    /// let located = FeatureDefinition::from_toml_located(text, &"demo".parse()?)?;
+    /// assert_eq!((located[0].1.line, located[0].1.column), (2, 7));
+    /// # Ok::<(), metaxy_feature::Error>(())
+    /// ```
+    pub fn from_toml_located(text: &str, project: &ProjectName) -> Result<Vec<(Self, Position)>> {
         let features = feature_file::parse(text)?.into_iter();
-        let definition = |(spec, schema): (FeatureSpec, Option<JsonObject>)| {
-            Self::new(spec, project.clone()).with_schema(schema.unwrap_or_default())
+        let definition = |(spec, schema, position): (FeatureSpec, Option<JsonObject>, Position)| {
+            (Self::new(spec, project.clone()).with_schema(schema.unwrap_or_default()), position)
         };
         Ok(features.map(definition).collect())
     }

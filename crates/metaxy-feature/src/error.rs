@@ -89,6 +89,7 @@ pub struct Problem {
     path: Path,
     part: Part,
     position: Option<Position>,
+    feature: Option<FeatureKey>,
 }
 
 impl Problem {
@@ -112,6 +113,13 @@ impl Problem {
         self.path.to_string()
     }
 
+    /// The feature of a graph that it is about; [`FeatureDefinition::from_toml_located`] knows where that was written.
+    ///
+    /// [`FeatureDefinition::from_toml_located`]: crate::FeatureDefinition::from_toml_located
+    pub fn feature(&self) -> Option<&FeatureKey> {
+        self.feature.as_ref()
+    }
+
     /// Line and column in the text, where the text keeps them.
     pub fn position(&self) -> Option<Position> {
         self.position
@@ -119,11 +127,16 @@ impl Problem {
 
     fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
         let (message, path) = (message.into(), Path::default());
-        Self { kind, message, hint: None, path, part: Part::Value, position: None }
+        Self { kind, message, hint: None, path, part: Part::Value, position: None, feature: None }
     }
 
     fn hint_with(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    fn about(mut self, feature: &FeatureKey) -> Self {
+        self.feature = Some(feature.clone());
         self
     }
 
@@ -207,6 +220,12 @@ pub(crate) struct Path(Vec<Step>);
 impl Path {
     pub(crate) fn steps(&self) -> &[Step] {
         &self.0
+    }
+}
+
+impl FromIterator<Step> for Path {
+    fn from_iter<I: IntoIterator<Item = Step>>(steps: I) -> Self {
+        Self(steps.into_iter().collect())
     }
 }
 
@@ -442,22 +461,22 @@ pub(crate) fn select_before_rename(column: &Column, renamed: &Column) -> Problem
 // The graph.
 
 pub(crate) fn duplicate_feature(feature: &FeatureKey) -> Problem {
-    Problem::new(ProblemKind::Duplicate, format!("the feature `{feature}` is defined twice"))
+    Problem::new(ProblemKind::Duplicate, format!("the feature `{feature}` is defined twice")).about(feature)
 }
 
 pub(crate) fn table_collision(feature: &FeatureKey, other: &FeatureKey) -> Problem {
     let message = format!("the features `{other}` and `{feature}` share the table `{}`", feature.table_name());
-    Problem::new(ProblemKind::Collision, message)
+    Problem::new(ProblemKind::Collision, message).about(feature)
 }
 
 pub(crate) fn system_table(feature: &FeatureKey) -> Problem {
     let message = format!("the table `{}` of the feature `{feature}` is kept for system tables", feature.table_name());
-    Problem::new(ProblemKind::Collision, message)
+    Problem::new(ProblemKind::Collision, message).about(feature)
 }
 
 pub(crate) fn unknown_dep(feature: &FeatureKey, dep: &FeatureKey, known: &[&str]) -> Problem {
     let message = format!("the feature `{feature}` depends on `{dep}`, which is not in the graph");
-    let problem = Problem::new(ProblemKind::UnknownFeature, message);
+    let problem = Problem::new(ProblemKind::UnknownFeature, message).about(feature);
     match closest(dep.as_str(), known) {
         Some(close) => problem.hint_with(format!("did you mean `{close}`?")),
         None => problem,
@@ -466,24 +485,26 @@ pub(crate) fn unknown_dep(feature: &FeatureKey, dep: &FeatureKey, known: &[&str]
 
 pub(crate) fn cycle(features: &[&FeatureKey]) -> Problem {
     let names: Vec<String> = features.iter().map(|feature| format!("`{feature}`")).collect();
-    Problem::new(ProblemKind::Cycle, format!("features depend on each other: {}", names.join(" → ")))
+    let problem = Problem::new(ProblemKind::Cycle, format!("features depend on each other: {}", names.join(" → ")));
+    Problem { feature: features.first().copied().cloned(), ..problem }
 }
 
 pub(crate) fn unknown_field(feature: &FeatureKey, field: &FieldKey, dep: &FeatureKey, wanted: &FieldKey) -> Problem {
     let message =
         format!("the field `{field}` of `{feature}` depends on `{wanted}` of `{dep}`, which has no such field");
-    Problem::new(ProblemKind::UnknownField, message)
+    Problem::new(ProblemKind::UnknownField, message).about(feature)
 }
 
 pub(crate) fn no_upstream_field(feature: &FeatureKey, field: &FieldKey) -> Problem {
     let message = format!("the mappings of `{feature}` leave its field `{field}` without any upstream field");
     Problem::new(ProblemKind::NoUpstreamField, message)
+        .about(feature)
         .hint_with("list the field's `deps`, or widen the `fields_mapping` of one dependency")
 }
 
 pub(crate) fn rename_to_id(feature: &FeatureKey, dep: &FeatureKey, column: &Column) -> Problem {
     let message = format!("`{feature}` renames a column of `{dep}` to `{column}`, an id column of `{dep}`");
-    Problem::new(ProblemKind::Columns, message)
+    Problem::new(ProblemKind::Columns, message).about(feature)
 }
 
 pub(crate) fn no_project() -> Problem {

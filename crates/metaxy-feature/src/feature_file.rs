@@ -7,14 +7,19 @@ use crate::{
     error::{Part, Path, Position, Problems, Step},
 };
 
-/// Reads the `[[feature]]` tables: each specification, and its schema if there is one.
-pub(crate) fn parse(text: &str) -> Result<Vec<(FeatureSpec, Option<JsonObject>)>> {
+/// Reads the `[[feature]]` tables: each specification, its schema if there is one, and where its key is.
+pub(crate) fn parse(text: &str) -> Result<Vec<(FeatureSpec, Option<JsonObject>, Position)>> {
     let document = DeTable::parse(text).map_err(|error| {
         let position = error.span().map(|span| Position::of(text, span.start));
         error::toml_syntax(error.message(), position)
     })?;
-    features(document.get_ref())
-        .map_err(|error| error.locate(|path, part| Position::of(text, offset(document.get_ref(), path, part))))
+    let find = |path: &Path, part| Position::of(text, offset(document.get_ref(), path, part));
+    let features = features(document.get_ref()).map_err(|error| error.locate(find))?;
+    let located = features.into_iter().enumerate().map(|(index, (spec, schema))| {
+        let key = Path::from_iter([Step::from("feature"), Step::from(index), Step::from("key")]);
+        (spec, schema, find(&key, Part::Value))
+    });
+    Ok(located.collect())
 }
 
 fn features(document: &DeTable<'_>) -> Result<Vec<(FeatureSpec, Option<JsonObject>)>> {
