@@ -1,6 +1,6 @@
 //! Deleting rows, so that they come back or not; and whole tables.
 
-use ducklake_sql::{Sql, Writer};
+use ducklake_sql::{Ident, Sql, Writer};
 use metaxy_feature::FeatureKey;
 
 use super::filter::Filter;
@@ -18,6 +18,11 @@ pub enum Deletion {
     Soft,
     /// They are gone, with the older rows of the same ids and version.
     Hard,
+}
+
+/// The rows of one version, or of each.
+fn latest_of<'t>(table: &'t Table, ids: &'t [Ident], version: Option<&'t str>) -> Latest<'t> {
+    version.map_or_else(|| Latest::of_each(table, ids), |version| Latest::of(table, ids, version))
 }
 
 impl Features<'_> {
@@ -39,18 +44,40 @@ impl Features<'_> {
     ///
     /// When the feature has no table, a filter does not fit it, or the lake cannot be written.
     pub fn delete(&self, key: &FeatureKey, filters: &[Filter], deletion: Deletion) -> Result<usize, Error> {
+        self.delete_of(key, Some(self.feature_version(key)?), filters, deletion)
+    }
+
+    /// Deletes rows as [`delete`](Self::delete) does, of every version of the feature.
+    ///
+    /// Filters look at the latest row of each id and version. This is Python's `with_feature_history`, which marks the
+    /// latest version of an id only.
+    ///
+    /// # Errors
+    ///
+    /// As for [`delete`](Self::delete).
+    pub fn delete_history(&self, key: &FeatureKey, filters: &[Filter], deletion: Deletion) -> Result<usize, Error> {
+        self.delete_of(key, None, filters, deletion)
+    }
+
+    /// Deletes rows of one version, or of every.
+    fn delete_of(
+        &self,
+        key: &FeatureKey,
+        version: Option<&str>,
+        filters: &[Filter],
+        deletion: Deletion,
+    ) -> Result<usize, Error> {
         self.must_write()?;
         let ids = id_columns(self.definition(key)?.spec())?;
-        let version = self.feature_version(key)?;
         let look = || {
             let table = self.table(key)?;
-            let latest = Latest::of(&table, &ids, version);
+            let latest = latest_of(&table, &ids, version);
             latest.check(key, filters)?;
             let needs_file = inlining::would_lose(self.connection, table.columns(), |sql| latest.write(sql, filters))?;
             Ok((table, needs_file))
         };
         retried(self.connection, look, |(table, needs_file)| {
-            let latest = Latest::of(&table, &ids, version);
+            let latest = latest_of(&table, &ids, version);
             match deletion {
                 Deletion::Soft if needs_file => {
                     inlining::without(self.connection, || self.mark(&table, latest, filters))
@@ -77,10 +104,13 @@ impl Features<'_> {
                     sql.keyword(if index == 0 { "{" } else { ", " }).ident(id).keyword(": ");
                     sql.keyword(table).ident(id);
                 }
+                if latest.per_version {
+                    sql.keyword(", metaxy_feature_version: ").keyword(table).keyword("metaxy_feature_version");
+                }
                 sql.keyword("}");
             };
             table.name().write(sql.keyword("DELETE FROM "));
-            latest.write_version(sql, " WHERE ");
+            latest.write_version(sql.keyword(" WHERE TRUE"), " AND ");
             // An older row must not come to light in the place of the one that is deleted.
             id(sql.keyword(" AND "), "");
             id(sql.keyword(" IN (SELECT "), "r.");

@@ -146,6 +146,11 @@ impl<'t> Latest<'t> {
         Self { table, ids, version: Some(version), per_version: false, all_rows: false, deleted: false }
     }
 
+    /// The latest rows of each version that are not deleted.
+    pub(crate) fn of_each(table: &'t Table, ids: &'t [Ident]) -> Self {
+        Self { table, ids, version: None, per_version: true, all_rows: false, deleted: false }
+    }
+
     /// Refuses a table without the id columns, and filters on columns that it does not have.
     pub(crate) fn check(&self, feature: &FeatureKey, filters: &[Filter]) -> Result<(), Problem> {
         let missing = |name: &&str| self.table.column(name).is_none();
