@@ -1,8 +1,12 @@
 //! The command line: what can be written, and what `--help` says about it. Nothing is done here.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use metaxy_feature::{Column, FeatureKey};
+use metaxy_store_duckdb::Filter;
 
 use crate::help;
 
@@ -26,6 +30,12 @@ pub(crate) struct Global {
     /// The store to use; else `METAXY_STORE`, else the file's default
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) store: Option<String>,
+    /// The project whose features are meant; else the configured one, else all
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "all_projects")]
+    pub(crate) project: Option<String>,
+    /// Mean the features of all projects
+    #[arg(long, global = true)]
+    pub(crate) all_projects: bool,
     /// When to use colours; `NO_COLOR` turns them off, too
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: clap::ColorChoice,
@@ -50,9 +60,19 @@ pub(crate) enum Command {
     /// Show the resolved configuration, or the schema of the file
     #[command(subcommand)]
     Config(Config),
-    /// List what is configured
+    /// List the stores, or the features
     #[command(subcommand)]
     List(List),
+    /// Describe features, or their graph
+    #[command(subcommand)]
+    Describe(Describe),
+    /// Record the features of the project in the lake
+    Push(Push),
+    /// List the graphs that were recorded in the lake, the latest first
+    History(History),
+    /// Look at, write and delete the rows of features
+    #[command(subcommand)]
+    Metadata(Metadata),
     /// Print the completions for a shell
     Completions(Completions),
 }
@@ -174,7 +194,11 @@ pub(crate) struct ConfigPrint {
 #[derive(Debug, Subcommand)]
 pub(crate) enum List {
     /// List the stores, and whether each can be used
+    #[command(alias = "store")]
     Stores(ListStores),
+    /// List the features with their versions
+    #[command(alias = "feature")]
+    Features(ListFeatures),
 }
 
 /// `metaxy list stores`
@@ -183,6 +207,406 @@ pub(crate) struct ListStores {
     /// How to print them
     #[arg(long, default_value = "text")]
     pub(crate) format: TextOrJson,
+}
+
+/// `metaxy list features`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::LIST_FEATURES)]
+pub(crate) struct ListFeatures {
+    /// Also list the fields, and what each depends on
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+    /// How to print them
+    #[arg(long, short, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+/// `metaxy describe`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Describe {
+    /// Describe features: fields, versions, dependencies
+    #[command(alias = "feature")]
+    Features(DescribeFeatures),
+    /// Describe the graph: its size, depth, roots and leaves
+    Graph(DescribeGraph),
+}
+
+/// `metaxy describe features`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::DESCRIBE_FEATURES)]
+pub(crate) struct DescribeFeatures {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// How to print them
+    #[arg(long, short, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+/// `metaxy describe graph`
+#[derive(Debug, clap::Args)]
+pub(crate) struct DescribeGraph {
+    /// The graph that was recorded with this project version, in place of the present one
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) snapshot: Option<String>,
+    /// How to print it
+    #[arg(long, short, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+/// `metaxy push`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::PUSH)]
+pub(crate) struct Push {
+    /// A tag to keep with the record; `--tags.KEY VALUE` is the same
+    #[arg(long, short, value_name = "KEY=VALUE")]
+    pub(crate) tags: Vec<Tag>,
+}
+
+/// A tag of a push.
+#[derive(Debug, Clone)]
+pub(crate) struct Tag {
+    pub(crate) key: String,
+    pub(crate) value: String,
+}
+
+impl FromStr for Tag {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some(("metaxy", _)) => Err("the tag `metaxy` is kept by the program itself"),
+            Some((key, value)) if !key.is_empty() => Ok(Self { key: key.to_owned(), value: value.to_owned() }),
+            _ => Err("a tag is written KEY=VALUE"),
+        }
+    }
+}
+
+/// `metaxy history`
+#[derive(Debug, clap::Args)]
+pub(crate) struct History {
+    /// List so many at most
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<usize>,
+    /// How to print them
+    #[arg(long, short, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+/// `metaxy metadata`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Metadata {
+    /// Count what is new, stale and orphaned in features
+    Status(MetadataStatus),
+    /// Print the rows of a feature
+    Read(MetadataRead),
+    /// Write rows of a feature from a file
+    Write(MetadataWrite),
+    /// Print the rows that a feature has to make, to make again or to remove
+    Increment(MetadataIncrement),
+    /// Delete rows of features
+    Delete(MetadataDelete),
+    /// Copy rows of features from one store to another
+    Copy(MetadataCopy),
+    /// Write rows of one version of a feature again as rows of another
+    Rebase(MetadataRebase),
+}
+
+/// The features that a command is about: these, or all.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Selection {
+    /// The features, as `part/part`
+    #[arg(value_name = "FEATURE")]
+    pub(crate) features: Vec<String>,
+    /// All features of the project
+    #[arg(long)]
+    pub(crate) all_features: bool,
+}
+
+/// The one feature that a command is about.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct OneFeature {
+    /// The feature, as `part/part`
+    #[arg(value_name = "FEATURE")]
+    feature: Option<FeatureKey>,
+    /// The same, with its name
+    #[arg(long = "feature", value_name = "FEATURE")]
+    named: Option<FeatureKey>,
+}
+
+impl OneFeature {
+    /// The feature; the group makes sure that there is one.
+    pub(crate) fn key(&self) -> Option<&FeatureKey> {
+        self.feature.as_ref().or(self.named.as_ref())
+    }
+}
+
+/// Whether fallback stores are read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Fallbacks {
+    /// Read from the fallback stores where the store has no table of a feature; this is the default
+    #[arg(long, overrides_with = "no_allow_fallback_stores")]
+    allow_fallback_stores: bool,
+    /// Read from the store itself only
+    #[arg(long)]
+    no_allow_fallback_stores: bool,
+}
+
+impl Fallbacks {
+    pub(crate) fn are_read(&self) -> bool {
+        self.allow_fallback_stores || !self.no_allow_fallback_stores
+    }
+}
+
+/// `metaxy metadata status`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::METADATA_STATUS)]
+pub(crate) struct MetadataStatus {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Count only the feature's rows that meet this condition; all of them when repeated
+    #[arg(long = "filter", value_name = "CONDITION")]
+    pub(crate) filters: Vec<Filter>,
+    /// The same for the rows of every feature that is looked at
+    #[arg(long = "global-filter", value_name = "CONDITION")]
+    pub(crate) global_filters: Vec<Filter>,
+    /// Count a row as stale that meets this condition, whatever its versions say
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) stale_if: Vec<Filter>,
+    /// Use the graph that was recorded with this project version
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) snapshot_id: Option<String>,
+    /// Exit with 1 unless every feature is there and needs no update
+    #[arg(long)]
+    pub(crate) assert_in_sync: bool,
+    /// Also print the first rows of each kind
+    #[arg(long)]
+    pub(crate) verbose: bool,
+    /// Also say how many of the input's rows were processed at least once, in percent
+    #[arg(long)]
+    pub(crate) progress: bool,
+    #[command(flatten)]
+    pub(crate) fallbacks: Fallbacks,
+    /// How to print it
+    #[arg(long, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+/// `metaxy metadata read`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::METADATA_READ)]
+pub(crate) struct MetadataRead {
+    #[command(flatten)]
+    pub(crate) feature: OneFeature,
+    /// Only these columns, in this order
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',')]
+    pub(crate) columns: Option<Vec<Column>>,
+    /// Only rows that meet this condition; all of them when repeated
+    #[arg(long = "filter", value_name = "CONDITION")]
+    pub(crate) filters: Vec<Filter>,
+    /// Of each id the latest row, whatever its feature version
+    #[arg(long)]
+    pub(crate) with_feature_history: bool,
+    /// Every row that was ever written for an id
+    #[arg(long)]
+    pub(crate) with_sample_history: bool,
+    /// Also rows that were deleted softly
+    #[arg(long)]
+    pub(crate) include_soft_deleted: bool,
+    /// The lake as it was: the number of a snapshot, or a time as in `2026-01-31 12:00:00+00`
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) at: Option<String>,
+    #[command(flatten)]
+    pub(crate) fallbacks: Fallbacks,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Where rows go, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Output {
+    /// How to print the rows
+    #[arg(long, short, default_value = "table")]
+    pub(crate) format: RowFormat,
+    /// The file to write, which is replaced once all rows are there; else stdout
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// `metaxy metadata write`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::METADATA_WRITE)]
+pub(crate) struct MetadataWrite {
+    /// The feature, as `part/part`
+    #[arg(long, value_name = "FEATURE")]
+    pub(crate) feature: FeatureKey,
+    /// The rows: Parquet, CSV, or JSON lines; - for stdin
+    pub(crate) file: PathBuf,
+    /// What the file is [default: by its name or its first bytes]
+    #[arg(long, short)]
+    pub(crate) format: Option<FileFormat>,
+    /// The type of a column of CSV or JSON, as in `id=VARCHAR` [default: that of the table, else guessed]
+    #[arg(long = "type", value_name = "COLUMN=TYPE")]
+    pub(crate) types: Vec<ColumnType>,
+    /// The run that made the rows, kept in `metaxy_materialization_id`
+    #[arg(long, value_name = "ID")]
+    pub(crate) materialization_id: Option<String>,
+    /// Add columns to the table that it lacks
+    #[arg(long)]
+    pub(crate) add_columns: bool,
+    /// Write although the feature is of another version here than the one that was pushed last
+    #[arg(long)]
+    pub(crate) unpushed: bool,
+}
+
+/// A column of a file and the type in which DuckDB is to read it.
+#[derive(Debug, Clone)]
+pub(crate) struct ColumnType {
+    pub(crate) column: String,
+    pub(crate) of: String,
+}
+
+impl FromStr for ColumnType {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.rsplit_once('=') {
+            Some((column, of)) if !column.is_empty() && !of.is_empty() => {
+                Ok(Self { column: column.to_owned(), of: of.to_owned() })
+            }
+            _ => Err("a type is written COLUMN=TYPE, as in `id=VARCHAR`"),
+        }
+    }
+}
+
+/// What a file of rows can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileFormat {
+    /// Apache Parquet
+    Parquet,
+    /// With a header; nested values as JSON
+    Csv,
+    /// A row is an object: one a line, or all in an array
+    #[value(alias = "jsonl")]
+    Json,
+}
+
+/// `metaxy metadata increment`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::METADATA_INCREMENT)]
+pub(crate) struct MetadataIncrement {
+    #[command(flatten)]
+    pub(crate) feature: OneFeature,
+    /// Only these changes
+    #[arg(long = "only", value_name = "CHANGE,…", value_delimiter = ',')]
+    pub(crate) only: Option<Vec<Change>>,
+    /// The samples of a feature that depends on no other, as for `metadata write`; - for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) samples: Option<PathBuf>,
+    /// Only the feature's rows that meet this condition; all of them when repeated
+    #[arg(long = "filter", value_name = "CONDITION")]
+    pub(crate) filters: Vec<Filter>,
+    /// The same for the rows of every feature that is looked at
+    #[arg(long = "global-filter", value_name = "CONDITION")]
+    pub(crate) global_filters: Vec<Filter>,
+    /// Take a row as stale that meets this condition, whatever its versions say
+    #[arg(long, value_name = "CONDITION")]
+    pub(crate) stale_if: Vec<Filter>,
+    /// Of the rows that an aggregation makes one of, only the first
+    #[arg(long)]
+    pub(crate) distinct: bool,
+    #[command(flatten)]
+    pub(crate) fallbacks: Fallbacks,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// What there is to do with a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Change {
+    /// To make
+    New,
+    /// To make again
+    Stale,
+    /// To remove
+    Orphaned,
+}
+
+/// `metaxy metadata delete`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::METADATA_DELETE)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct MetadataDelete {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Only rows that meet this condition; all of them when repeated
+    #[arg(long = "filter", value_name = "CONDITION")]
+    pub(crate) filters: Vec<Filter>,
+    /// Mark the rows, so that writing them again brings them back; this is the default
+    #[arg(long, conflicts_with = "hard")]
+    pub(crate) soft: bool,
+    /// Remove the rows
+    #[arg(long)]
+    pub(crate) hard: bool,
+    /// Delete in all versions of the feature, not only the current one
+    #[arg(long)]
+    pub(crate) with_feature_history: bool,
+    /// Really remove all rows of the features, where neither a filter nor `--soft` holds them
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Say how many rows it would be, and delete none
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `metaxy metadata copy`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::METADATA_COPY)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct MetadataCopy {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// The store to copy from
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from: String,
+    /// The store to copy to
+    #[arg(long, value_name = "NAME")]
+    pub(crate) to: String,
+    /// Only rows that meet this condition; all of them when repeated
+    #[arg(long = "filter", value_name = "CONDITION")]
+    pub(crate) filters: Vec<Filter>,
+    /// Of each id the latest row, whatever its feature version; this is the default
+    #[arg(long, overrides_with = "no_with_feature_history")]
+    pub(crate) with_feature_history: bool,
+    /// Only rows of the current feature version
+    #[arg(long)]
+    pub(crate) no_with_feature_history: bool,
+    /// Of each id the latest row of every feature version
+    #[arg(long, conflicts_with_all = ["with_feature_history", "no_with_feature_history"])]
+    pub(crate) each_version: bool,
+    /// Every row that was ever written for an id
+    #[arg(long)]
+    pub(crate) with_sample_history: bool,
+    /// Add columns to a table that it lacks
+    #[arg(long)]
+    pub(crate) add_columns: bool,
+}
+
+/// `metaxy metadata rebase`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::METADATA_REBASE)]
+pub(crate) struct MetadataRebase {
+    /// The feature, as `part/part`
+    pub(crate) feature: FeatureKey,
+    /// The feature version of the rows
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) from: String,
+    /// The feature version that they get [default: the current one]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<String>,
+    /// Say how many rows it would be, and write none
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// `metaxy completions`
@@ -215,6 +639,7 @@ impl From<Mode> for ducklake_sql::Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TextOrJson {
     /// For people
+    #[value(alias = "plain")]
     Text,
     /// For programs
     Json,
@@ -247,4 +672,54 @@ pub(crate) enum RowFormat {
     Json,
     /// With a header; nested values as JSON
     Csv,
+    /// Apache Parquet
+    Parquet,
+}
+
+/// Puts `--tags.KEY VALUE`, as Python Metaxy has it, into the form `--tags KEY=VALUE`.
+pub(crate) fn with_tags(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments = arguments.into_iter();
+    let mut all = Vec::new();
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_str().unwrap_or_default();
+        let key = text.strip_prefix("--tags.").or_else(|| text.strip_prefix("-t."));
+        match key.map(str::to_owned) {
+            None => {
+                all.push(argument);
+                if all.last().is_some_and(|argument| argument == "--") {
+                    break;
+                }
+            }
+            Some(mut tag) => {
+                if !tag.contains('=')
+                    && let Some(value) = arguments.next()
+                {
+                    tag = [&tag, "=", &value.to_string_lossy()].concat();
+                }
+                all.extend(["--tags".into(), tag.into()]);
+            }
+        }
+    }
+    all.extend(arguments);
+    all
+}
+
+impl Command {
+    /// Whether a program reads what the command prints, and so why it failed, too.
+    pub(crate) fn is_for_programs(&self) -> bool {
+        let format = match self {
+            Self::List(List::Features(args)) => args.format,
+            Self::Describe(Describe::Features(args)) => args.format,
+            Self::Describe(Describe::Graph(args)) => args.format,
+            Self::History(args) => args.format,
+            Self::Metadata(Metadata::Status(args)) => args.format,
+            Self::Metadata(
+                Metadata::Read(MetadataRead { output, .. }) | Metadata::Increment(MetadataIncrement { output, .. }),
+            ) => {
+                return output.format == RowFormat::Json && output.output.is_none();
+            }
+            _ => TextOrJson::Text,
+        };
+        format == TextOrJson::Json
+    }
 }

@@ -10,15 +10,33 @@ use crate::error::Error;
 use crate::printer::Printer;
 
 /// Where the configuration is, and which of its stores is meant.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Context {
     config_file: Option<PathBuf>,
     store: Option<String>,
+    project: Option<String>,
+    all_projects: bool,
 }
 
 impl Context {
     pub(crate) fn new(global: Global) -> Self {
-        Self { config_file: global.config_file, store: global.store }
+        let Global { config_file, store, project, all_projects, .. } = global;
+        Self { config_file, store, project, all_projects }
+    }
+
+    /// The project whose features are meant; `None` for those of all.
+    pub(crate) fn project<'a>(&'a self, config: &'a Config) -> Option<&'a str> {
+        if self.all_projects { None } else { self.project.as_deref().or(config.project.as_deref()) }
+    }
+
+    /// The same for another store.
+    pub(crate) fn for_store(&self, name: &str) -> Self {
+        Self { store: Some(name.to_owned()), ..self.clone() }
+    }
+
+    /// Whether another project than the configured one is meant.
+    pub(crate) fn names_a_project(&self) -> bool {
+        self.all_projects || self.project.is_some()
     }
 
     /// Reads `.env` and then the configuration, whatever is wrong with it.

@@ -1,10 +1,14 @@
 //! Why a command failed, and how that is told: `error: …`, then `help: …`.
 
+use std::fmt::Display;
 use std::io;
 
 use metaxy_config::{Diagnostics, StoreError};
+use metaxy_feature::FeatureKey;
+use serde_json::{Value, json};
 
 use crate::exit::Exit;
+use crate::features::Wrong;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +28,48 @@ pub(crate) enum Error {
     /// A file cannot be read or written.
     #[error("{action} `{path}` failed: {source}")]
     File { action: &'static str, path: String, source: io::Error },
+    /// The features have errors, each with its place in a file where it has one.
+    #[error("the features have errors: {}", messages(.0))]
+    Features(Vec<Wrong>),
+    /// There are features, but no project that they could belong to.
+    #[error("the features of `[ext.rust]` belong to no project")]
+    NoProject,
+    /// There are no feature files, and nothing was pushed either.
+    #[error("no feature files are configured, and nothing was pushed to the store `{0}` so far")]
+    NoGraph(String),
+    /// There are no feature files, so nothing can be pushed.
+    #[error("there is nothing to push: no feature files are configured")]
+    NothingToPush,
+    /// A command that is for the configured project only.
+    #[error("`metaxy push` is for the configured project alone")]
+    OtherProject,
+    /// No such graph was pushed.
+    #[error("no graph with the project version `{version}` was pushed to the store `{store}`")]
+    UnknownSnapshot { version: String, store: String },
+    /// Neither features nor all of them.
+    #[error("no feature is named")]
+    NothingSelected,
+    /// Features, and all of them.
+    #[error("features are named beside `--all-features`")]
+    SelectedTwice,
+    /// A feature's key that cannot be one.
+    #[error("`{key}` is no key of a feature: {message}")]
+    InvalidKey { key: String, message: String },
+    /// Features that are not in the graph.
+    #[error("the graph does not have {}", quoted(.keys))]
+    UnknownFeatures { keys: Vec<FeatureKey>, known: Vec<String> },
+    /// Nothing is left of what was selected.
+    #[error("there is no feature to delete from")]
+    NoFeatures,
+    /// Everything was to be removed.
+    #[error("this would remove all rows of the features for good")]
+    Unconfirmed,
+    /// Some of several features could not be dealt with; each was told of.
+    #[error("{failed} of {of} features failed")]
+    Some { failed: usize, of: usize },
+    /// A file of rows is not what it has to be.
+    #[error("`{file}` {what}")]
+    Source { file: String, what: String, help: Option<&'static str> },
     /// `metaxy init` finds a file already.
     #[error("`{0}` exists already")]
     Exists(String),
@@ -45,6 +91,9 @@ pub(crate) enum Error {
     /// Rows cannot be printed in this format.
     #[error("the rows cannot be printed: {0}")]
     Rows(#[from] arrow::error::ArrowError),
+    /// Rows cannot be written as Parquet.
+    #[error("the rows cannot be written as Parquet: {0}")]
+    Parquet(#[from] parquet::errors::ParquetError),
     /// The output cannot be written, or the terminal cannot be asked.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -55,6 +104,12 @@ impl Error {
     pub(crate) fn help(&self) -> Option<String> {
         let help = match self {
             Self::Store(error) => return error.help(),
+            Self::Lake(error) if error.is_missing_lake() => {
+                "`metaxy push` creates it, and so does `metaxy sql --mode write`; or correct the catalog's location"
+            }
+            Self::Lake(error) if error.to_string().contains("but was pushed last with") => {
+                "push this graph with `metaxy push`, or let the write go on with `--unpushed`"
+            }
             Self::Lake(error) if is_refused_write(error) => "write with `--mode write`",
             Self::Lake(error) => return error.help(),
             Self::EnvLine(_) => "write the value in single quotes, or put a `#` before the line",
@@ -63,9 +118,45 @@ impl Error {
             Self::NoLake(_) => "add a `ducklake` table with a catalog and a storage; `metaxy init` writes an example",
             Self::ReadOnly(_) => "use `--mode read`",
             Self::Usage { help, .. } => help,
+            Self::NoProject => "add `project = \"…\"` to the configuration",
+            Self::NoGraph(_) | Self::NothingToPush => {
+                "name the files in metaxy.toml, as in `[ext.rust] features = [\"features/*.toml\"]`"
+            }
+            Self::OtherProject => "leave out `--project` and `--all-projects`, or set `project` in the configuration",
+            Self::UnknownSnapshot { .. } => "`metaxy history --all-projects` lists them",
+            Self::NothingSelected => "name features, as in `video/crop`, or say `--all-features`",
+            Self::SelectedTwice => "leave one of them out",
+            Self::InvalidKey { .. } => "a key is lower-case words joined by `/`, as in `video/crop`",
+            Self::UnknownFeatures { known, .. } => return Some(["it has ", &quoted(known)].concat()),
+            Self::Unconfirmed => "say so with `--yes`, restrict it with `--filter`, or see how many with `--dry-run`",
+            Self::Source { help, .. } => return help.map(str::to_owned),
             _ => return None,
         };
         Some(help.to_owned())
+    }
+
+    /// The same for programs, in the shape that Python Metaxy has: a code, a message, and what belongs to that code.
+    pub(crate) fn to_json(&self) -> Value {
+        let all = "--all-features";
+        let (code, details) = match self {
+            Self::NothingSelected => ("MISSING_REQUIRED_FLAG", json!({ "required_flags": [all, "<features>"] })),
+            Self::SelectedTwice => ("CONFLICTING_FLAGS", json!({ "conflicting_flags": [all, "<features>"] })),
+            Self::InvalidKey { key, .. } => ("INVALID_FEATURE_KEY", json!({ "key": key })),
+            Self::UnknownFeatures { keys, .. } => {
+                let keys: Vec<&str> = keys.iter().map(FeatureKey::as_str).collect();
+                ("FEATURES_NOT_FOUND", json!({ "features": keys }))
+            }
+            Self::NoFeatures | Self::NoGraph(_) | Self::NothingToPush => ("NO_FEATURES", json!({})),
+            Self::Unconfirmed => ("MISSING_CONFIRMATION", json!({})),
+            Self::UnknownSnapshot { version, .. } => ("SNAPSHOT_ERROR", json!({ "project_version": version })),
+            Self::Diagnostics(diagnostics) => ("GENERIC_ERROR", diagnostics.to_json()),
+            _ => ("GENERIC_ERROR", json!({})),
+        };
+        let mut error = json!({ "error": code, "message": self.to_string(), "help": self.help() });
+        if let (Value::Object(error), Value::Object(details)) = (&mut error, details) {
+            error.extend(details);
+        }
+        error
     }
 
     /// How the program ends because of it.
@@ -88,6 +179,15 @@ impl Error {
     pub(crate) fn file(action: &'static str, path: &std::path::Path, source: io::Error) -> Self {
         Self::File { action, path: path.display().to_string(), source }
     }
+}
+
+fn messages(wrong: &[Wrong]) -> String {
+    wrong.iter().map(|wrong| wrong.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+/// Names in backticks, with commas.
+fn quoted<T: Display>(names: &[T]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether DuckDB refused to change a lake that is attached to be read.

@@ -12,8 +12,9 @@ Examples:
   metaxy init                                  Write a metaxy.toml for a lake on this machine
   metaxy check                                 See whether it is right
   metaxy preview                               See what will be run
-  metaxy sql --mode write 'CREATE TABLE t AS SELECT 1 AS id'
-  metaxy sql 'FROM t'                          Read it back
+  metaxy push                                  Record the features of the project in the lake
+  metaxy metadata status --all-features        See what is to be done
+  metaxy sql 'SHOW TABLES'                     Look at the lake itself
 
 A file .env in the working directory is read first; variables that are set already win.";
 
@@ -63,3 +64,81 @@ Examples:
   metaxy completions bash > ~/.local/share/bash-completion/completions/metaxy
   metaxy completions zsh > ~/.zfunc/_metaxy
   metaxy completions fish > ~/.config/fish/completions/metaxy.fish";
+
+pub(crate) const LIST_FEATURES: &str = "\
+Examples:
+  metaxy list features
+  metaxy list features --verbose                 Also fields, and what each depends on
+  metaxy list features --format json | jq -r '.features[].key'
+
+The features are those of the files that `[ext.rust] features` names in metaxy.toml; without any,
+those that were pushed to the lake last.";
+
+pub(crate) const DESCRIBE_FEATURES: &str = "\
+Examples:
+  metaxy describe features video/crop
+  metaxy describe features --all-features --format json";
+
+pub(crate) const PUSH: &str = "\
+Examples:
+  metaxy push
+  metaxy push --tags.git $(git rev-parse HEAD)
+  version=$(metaxy push --quiet)                 Only the project version is printed on stdout
+
+A lake that is not there is created.";
+
+pub(crate) const METADATA_STATUS: &str = "\
+Examples:
+  metaxy metadata status video/crop
+  metaxy metadata status --all-features --format json
+  metaxy metadata status --all-features --assert-in-sync || echo 'there is work to do'
+  metaxy metadata status video/crop --stale-if 'frames < 10'
+
+A feature that is not in the graph is a warning, or with --assert-in-sync an error.";
+
+pub(crate) const METADATA_READ: &str = "\
+Examples:
+  metaxy metadata read video/crop
+  metaxy metadata read video/crop --columns id,path --filter 'frames > 10' --format csv
+  metaxy metadata read video/crop --format parquet --output crop.parquet
+  metaxy metadata read video/crop --at 7         As it was in the lake's snapshot 7";
+
+pub(crate) const METADATA_WRITE: &str = "\
+Examples:
+  metaxy metadata write --feature video/raw videos.parquet
+  metaxy metadata write --feature video/raw videos.csv --type id=VARCHAR
+  make-rows | metaxy metadata write --feature video/raw -
+
+The rows have the feature's id columns and `metaxy_provenance_by_field`, with a version for each
+field; in CSV and JSON that is an object, as in {\"audio\": \"1\"}. Rows that come from
+`metadata increment` have it already. All rows are written, or none.";
+
+pub(crate) const METADATA_INCREMENT: &str = "\
+Examples:
+  metaxy metadata increment --feature video/crop
+  metaxy metadata increment --feature video/crop --only new,stale -f parquet -o todo.parquet
+  metaxy metadata increment --feature video/raw --samples videos.csv
+
+The column `metaxy_change` says what there is to do with a row; `metadata write` takes rows that
+are new or stale.";
+
+pub(crate) const METADATA_DELETE: &str = "\
+Examples:
+  metaxy metadata delete video/crop --filter 'frames = 0' --dry-run
+  metaxy metadata delete video/crop --filter 'frames = 0'
+  metaxy metadata delete --all-features --hard --yes";
+
+pub(crate) const METADATA_COPY: &str = "\
+Examples:
+  metaxy metadata copy --all-features --from prod --to dev
+  metaxy metadata copy video/crop --from prod --to dev --filter \"lang = 'en'\"
+
+All features are copied, or none.";
+
+pub(crate) const METADATA_REBASE: &str = "\
+Examples:
+  metaxy metadata rebase video/crop --from 987564b2 --dry-run
+  metaxy metadata rebase video/crop --from 987564b2
+
+For a change of a feature that leaves its samples as they are. `metaxy list features` shows the
+current versions.";

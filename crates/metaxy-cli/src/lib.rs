@@ -8,9 +8,15 @@ mod commands;
 mod context;
 mod error;
 mod exit;
+mod features;
 mod help;
+mod output;
 mod printer;
+mod progress;
 mod rows;
+mod selection;
+mod source;
+mod table;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -18,7 +24,7 @@ use std::process::ExitCode;
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
 
 use args::{Args, Command};
-use commands::{check, completions, config, doctor, init, list, preview, sql};
+use commands::{check, completions, config, describe, doctor, history, init, list, metadata, preview, push, sql};
 use context::Context;
 use error::Error;
 use exit::Exit;
@@ -28,7 +34,8 @@ use printer::Printer;
 #[must_use]
 pub fn main() -> ExitCode {
     let command = Args::command().color(color_of_help());
-    let parsed = command.try_get_matches().and_then(|matches| Args::from_arg_matches(&matches));
+    let arguments = args::with_tags(std::env::args_os());
+    let parsed = command.try_get_matches_from(arguments).and_then(|matches| Args::from_arg_matches(&matches));
     let exit = match parsed {
         Ok(args) => run(args),
         Err(error) => {
@@ -51,7 +58,13 @@ fn run(args: Args) -> Exit {
         Ok(exit) => exit,
         Err(_) if printer.reader_is_gone() => Exit::Done,
         Err(error) => {
-            printer.error(&error);
+            // In the middle of other data it would be no JSON.
+            let told = args.command.is_for_programs()
+                && !printer.has_written()
+                && printer.json(&error.to_json()).and_then(|()| Ok(printer.flush()?)).is_ok();
+            if !told {
+                printer.error(&error);
+            }
             error.exit()
         }
     }
@@ -66,6 +79,10 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Doctor(args) => doctor::run(args, context, printer),
         Command::Config(args) => config::run(args, context, printer),
         Command::List(args) => list::run(args, context, printer),
+        Command::Describe(args) => describe::run(args, context, printer),
+        Command::Push(args) => push::run(args, context, printer),
+        Command::History(args) => history::run(args, context, printer),
+        Command::Metadata(args) => metadata::run(args, context, printer),
         Command::Completions(args) => completions::run(args, printer),
     }
 }

@@ -16,18 +16,29 @@ use crate::error::Error;
 pub(crate) struct Printer {
     out: BufWriter<io::StdoutLock<'static>>,
     reader_is_gone: bool,
+    has_written: bool,
     color: ColorChoice,
     quiet: bool,
 }
 
 impl Printer {
     pub(crate) fn new(color: ColorChoice, quiet: bool) -> Self {
-        Self { out: BufWriter::new(io::stdout().lock()), reader_is_gone: false, color, quiet }
+        Self { out: BufWriter::new(io::stdout().lock()), reader_is_gone: false, has_written: false, color, quiet }
+    }
+
+    /// Whether the person wants to hear of errors only.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Whether the reader of stdout left before the end.
     pub(crate) fn reader_is_gone(&self) -> bool {
         self.reader_is_gone
+    }
+
+    /// Whether there is data on stdout already.
+    pub(crate) fn has_written(&self) -> bool {
+        self.has_written
     }
 
     /// Writes a JSON document to stdout.
@@ -85,8 +96,19 @@ impl Printer {
             self.say(format_args!("{}", diagnostics.render(style)));
             return;
         }
-        self.headed("error", AnsiColor::Red, error);
-        if let Some(help) = error.help() {
+        if let Error::Features(wrong) = error {
+            for wrong in wrong {
+                self.failure(&wrong.message, wrong.help.as_deref());
+            }
+            return;
+        }
+        self.failure(error, error.help().as_deref());
+    }
+
+    /// Says what failed, and what to do about it.
+    pub(crate) fn failure(&mut self, what: impl Display, help: Option<&str>) {
+        self.headed("error", AnsiColor::Red, &what);
+        if let Some(help) = help {
             self.headed("help", AnsiColor::Cyan, &help);
         }
     }
@@ -116,6 +138,7 @@ impl Printer {
 
 impl Write for Printer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.has_written = true;
         let result = self.out.write(bytes);
         self.note_reader(result)
     }

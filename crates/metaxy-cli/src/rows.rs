@@ -1,6 +1,6 @@
-//! Rows as a table, as JSON or as CSV, batch by batch while the engine produces them.
+//! Rows as a table, as JSON, CSV or Parquet, batch by batch while the engine produces them.
 
-use std::io::Write as _;
+use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
@@ -12,84 +12,170 @@ use arrow::json::writer::{EncoderOptions, JsonArray, WriterBuilder, make_encoder
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow::util::pretty::pretty_format_batches_with_schema;
 
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+
 use crate::args::RowFormat;
 use crate::error::Error;
-use crate::printer::Printer;
 
 /// After so many rows a table is printed and another begun, since the widths of its columns need all of its rows.
 const TABLE_ROWS: usize = 10_000;
 
+/// So many rows of a Parquet file are in memory at a time; it is DuckDB's own number.
+const PARQUET_GROUP: usize = 122_880;
+
 /// Longer lines of a value are cut in a table.
 const TABLE_CELL: usize = 80;
 
-/// Prints rows to stdout.
+/// What takes rows, batch by batch.
+pub(crate) trait Sink {
+    /// Takes more rows, of the columns that it was made for.
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Error>;
+
+    /// Writes what is left.
+    fn finish(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// Prints rows.
 pub(crate) fn print(
     schema: &SchemaRef,
     batches: impl Iterator<Item = Result<RecordBatch, metaxy_store_duckdb::Error>>,
     format: RowFormat,
-    printer: &mut Printer,
+    out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let batches = batches.map(|batch| Ok(map_columns(&batch.map_err(Error::Lake)?, widened)?));
-    match format {
-        RowFormat::Table => table(schema, batches, printer),
-        RowFormat::Json => json(batches, printer),
-        RowFormat::Csv => csv(schema, batches, printer),
-    }
-}
-
-fn json(batches: impl Iterator<Item = Result<RecordBatch, Error>>, printer: &mut Printer) -> Result<(), Error> {
-    // A row that is NULL in a column says so; else a program could not tell it from a column that is not there.
-    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(&mut *printer);
+    let mut sink = sink(schema, format, out)?;
     for batch in batches {
-        writer.write(&batch?)?;
+        sink.write(&batch.map_err(Error::Lake)?)?;
     }
-    writer.finish()?;
-    Ok(writeln!(printer)?)
+    sink.finish()
 }
 
-fn csv(
+/// A sink that prints the rows of these columns.
+pub(crate) fn sink<'w>(
     schema: &SchemaRef,
-    batches: impl Iterator<Item = Result<RecordBatch, Error>>,
-    printer: &mut Printer,
-) -> Result<(), Error> {
-    let mut writer = csv::Writer::new(printer);
-    // The header is there without rows, too.
-    let none = RecordBatch::new_empty(Arc::clone(schema));
-    for batch in std::iter::once(Ok(none)).chain(batches) {
-        writer.write(&map_columns(&batch?, |field, column| {
+    format: RowFormat,
+    out: &'w mut dyn Write,
+) -> Result<Box<dyn Sink + 'w>, Error> {
+    // The columns are known without rows, too.
+    let none = map_columns(&RecordBatch::new_empty(Arc::clone(schema)), widened)?;
+    Ok(match format {
+        RowFormat::Table => Box::new(Table::new(&none, out)),
+        RowFormat::Json => Box::new(Json::new(out)),
+        RowFormat::Csv => Box::new(Csv::new(&none, out)?),
+        RowFormat::Parquet => Box::new(Parquet::new(&none, out)?),
+    })
+}
+
+struct Json<'w>(arrow::json::Writer<&'w mut dyn Write, JsonArray>);
+
+impl<'w> Json<'w> {
+    fn new(out: &'w mut dyn Write) -> Self {
+        // A row that is NULL in a column says so; else a program could not tell it from a column that is not there.
+        Self(WriterBuilder::new().with_explicit_nulls(true).build(out))
+    }
+}
+
+impl Sink for Json<'_> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        Ok(self.0.write(&map_columns(batch, widened)?)?)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), Error> {
+        self.0.finish()?;
+        Ok(writeln!(self.0.into_inner())?)
+    }
+}
+
+struct Csv<'w>(csv::Writer<&'w mut dyn Write>);
+
+impl<'w> Csv<'w> {
+    fn new(none: &RecordBatch, out: &'w mut dyn Write) -> Result<Self, Error> {
+        let mut csv = Self(csv::Writer::new(out));
+        // The header is there without rows, too.
+        csv.write(none)?;
+        Ok(csv)
+    }
+}
+
+impl Sink for Csv<'_> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        Ok(self.0.write(&map_columns(&map_columns(batch, widened)?, |field, column| {
             // CSV has no nested values.
             if column.data_type().is_nested() { as_json(field, column) } else { Ok(Arc::clone(column)) }
-        })?)?;
+        })?)?)
     }
-    Ok(())
+
+    fn finish(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
-fn table(
-    schema: &SchemaRef,
-    batches: impl Iterator<Item = Result<RecordBatch, Error>>,
-    printer: &mut Printer,
-) -> Result<(), Error> {
-    let as_cells = |batch: &RecordBatch| map_columns(batch, |_, column| as_cells(column));
-    let names = schema.fields().iter().map(|field| Field::new(cell(field.name()), DataType::Utf8, true));
-    let header = Arc::new(Schema::new(names.collect::<Vec<_>>()));
-    let mut pending = Vec::new();
-    let mut rows = 0;
-    let mut is_first = true;
-    for batch in batches {
-        let batch = as_cells(&batch?)?;
-        rows += batch.num_rows();
-        pending.push(batch);
-        if rows >= TABLE_ROWS {
-            writeln!(printer, "{}", pretty_format_batches_with_schema(Arc::clone(&header), &pending)?)?;
-            pending.clear();
-            rows = 0;
-            is_first = false;
-        }
+/// Rows until they are printed, since the widths of columns need all of them.
+struct Table<'w> {
+    header: SchemaRef,
+    pending: Vec<RecordBatch>,
+    rows: usize,
+    is_first: bool,
+    out: &'w mut dyn Write,
+}
+
+impl<'w> Table<'w> {
+    fn new(none: &RecordBatch, out: &'w mut dyn Write) -> Self {
+        let schema = none.schema();
+        let names = schema.fields().iter().map(|field| Field::new(cell(field.name()), DataType::Utf8, true));
+        let header = Arc::new(Schema::new(names.collect::<Vec<_>>()));
+        Self { header, pending: Vec::new(), rows: 0, is_first: true, out }
     }
-    if is_first || rows > 0 {
-        writeln!(printer, "{}", pretty_format_batches_with_schema(header, &pending)?)?;
+
+    fn print(&mut self) -> Result<(), Error> {
+        writeln!(self.out, "{}", pretty_format_batches_with_schema(Arc::clone(&self.header), &self.pending)?)?;
+        self.pending.clear();
+        self.rows = 0;
+        self.is_first = false;
+        Ok(())
     }
-    Ok(())
+}
+
+impl Sink for Table<'_> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        self.pending.push(map_columns(&map_columns(batch, widened)?, |_, column| as_cells(column))?);
+        self.rows += batch.num_rows();
+        if self.rows >= TABLE_ROWS { self.print() } else { Ok(()) }
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), Error> {
+        if self.is_first || self.rows > 0 { self.print() } else { Ok(()) }
+    }
+}
+
+/// A Parquet file, which goes out group by group of rows.
+struct Parquet<'w> {
+    writer: ArrowWriter<Vec<u8>>,
+    out: &'w mut dyn Write,
+}
+
+impl<'w> Parquet<'w> {
+    fn new(none: &RecordBatch, out: &'w mut dyn Write) -> Result<Self, Error> {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_max_row_group_row_count(Some(PARQUET_GROUP))
+            .build();
+        Ok(Self { writer: ArrowWriter::try_new(Vec::new(), none.schema(), Some(properties))?, out })
+    }
+}
+
+impl Sink for Parquet<'_> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        self.writer.write(&map_columns(batch, widened)?)?;
+        // The writer counts what it wrote, so what is taken from it here is not missed.
+        Ok(self.out.write_all(&std::mem::take(self.writer.inner_mut()))?)
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), Error> {
+        let Self { writer, out } = *self;
+        Ok(out.write_all(&writer.into_inner()?)?)
+    }
 }
 
 /// The batch with every column replaced.

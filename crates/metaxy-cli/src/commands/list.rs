@@ -1,4 +1,4 @@
-//! `metaxy list`: the stores of the configuration, and whether each can be used.
+//! `metaxy list`: the stores of the configuration, and whether each can be used; the features and their versions.
 
 use std::io::Write as _;
 
@@ -6,15 +6,19 @@ use ducklake_sql::{Lake, ObjectKind, Storage};
 use metaxy_config::{Config, StoreError};
 use serde_json::json;
 
-use crate::args::{List, ListStores, TextOrJson};
+use super::describe::Described;
+use crate::args::{List, ListFeatures, ListStores, TextOrJson};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::features;
 use crate::printer::Printer;
+use crate::table::aligned;
 
 pub(crate) fn run(args: &List, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     match args {
         List::Stores(args) => stores(args, context, printer),
+        List::Features(args) => features(args, context, printer),
     }
 }
 
@@ -34,6 +38,45 @@ fn stores(args: &ListStores, context: &Context, printer: &mut Printer) -> Result
         }))?,
     }
     Ok(Exit::Done)
+}
+
+fn features(args: &ListFeatures, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    let loaded = context.load()?;
+    let graph = features::graph(context, &loaded, None, printer)?;
+    let described = Described::all(&graph, features::truncation(&loaded.config)?);
+    let project = context.project(&loaded.config);
+    let listed: Vec<_> =
+        described.iter().filter(|one| project.is_none_or(|project| one.project() == project)).collect();
+    match args.format {
+        TextOrJson::Text if listed.is_empty() => printer.note("there are no features in the project"),
+        TextOrJson::Text => write!(printer, "{}", features_text(&listed, args.verbose))?,
+        TextOrJson::Json => printer.json(&json!({
+            "version": 1,
+            "feature_count": listed.len(),
+            "features": listed.iter().map(|one| one.listed(args.verbose)).collect::<Vec<_>>(),
+        }))?,
+    }
+    Ok(Exit::Done)
+}
+
+fn features_text(features: &[&Described<'_>], verbose: bool) -> String {
+    let rows = features.iter().map(|one| {
+        let deps = if one.deps().is_empty() { "-".to_owned() } else { one.deps().join(", ") };
+        [one.key(), one.version(), one.project(), &one.source(), &deps].map(str::to_owned)
+    });
+    let mut text = aligned(["FEATURE", "VERSION", "PROJECT", "SOURCE", "DEPENDS ON"], &rows.collect::<Vec<_>>());
+    if verbose {
+        let rows = features.iter().flat_map(|one| {
+            one.fields().iter().map(|field| {
+                let from = field.parents();
+                let from = if from.is_empty() { "-".to_owned() } else { from.join(", ") };
+                [one.key(), field.key, field.code_version, &field.version, &from].map(str::to_owned)
+            })
+        });
+        let fields = aligned(["FEATURE", "FIELD", "CODE", "VERSION", "DEPENDS ON"], &rows.collect::<Vec<_>>());
+        text = [&text, "\n", &fields].concat();
+    }
+    text
 }
 
 /// A store and what is known of it.
@@ -116,7 +159,7 @@ fn text(stores: &[Listed<'_>], printer: &mut Printer) -> Result<(), Error> {
         printer.note("no store is configured");
         return Ok(());
     }
-    let mut rows = vec![["NAME", "DEFAULT", "TYPE", "LAKE", "FALLBACKS", "USABLE"].map(str::to_owned)];
+    let mut rows = Vec::new();
     for store in stores {
         let usable = store.problem.as_ref().map_or("yes".to_owned(), |problem| ["no: ", problem].concat());
         let fallbacks = if store.fallbacks.is_empty() { "-".to_owned() } else { store.fallbacks.join(", ") };
@@ -124,15 +167,6 @@ fn text(stores: &[Listed<'_>], printer: &mut Printer) -> Result<(), Error> {
         let (name, type_name) = (store.name.escape_debug(), store.type_name.escape_debug());
         rows.push([name.to_string(), default.to_owned(), type_name.to_string(), store.info(), fallbacks, usable]);
     }
-    let widths = [0, 1, 2, 3, 4].map(|column| {
-        let widths = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        widths.max().unwrap_or_default()
-    });
-    for [name, default, type_name, info, fallbacks, usable] in rows {
-        for (cell, width) in [name, default, type_name, info, fallbacks].iter().zip(widths) {
-            write!(printer, "{cell:width$}  ")?;
-        }
-        writeln!(printer, "{usable}")?;
-    }
-    Ok(())
+    let header = ["NAME", "DEFAULT", "TYPE", "LAKE", "FALLBACKS", "USABLE"];
+    Ok(write!(printer, "{}", aligned(header, &rows))?)
 }

@@ -3,7 +3,7 @@
 //! A session is a list of lines of this kind, each in a shell's words:
 //!
 //! - `metaxy …`, with `NAME=value` before it and `echo text |` before that;
-//! - `cp FIXTURE FILE`, from `tests/fixtures`, `{SECRET}` replaced by a secret; `mkdir FOLDER`; `ls`;
+//! - `cp FIXTURE FILE`, from `tests/fixtures`, `{SECRET}` replaced by a secret; `mkdir FOLDER`; `ls`; `cat FILE`;
 //! - `# …`, a comment.
 
 use std::fs;
@@ -13,12 +13,27 @@ use metaxy_testkit::{MARKER, SNAPSHOT_FILTERS, TempDir};
 
 use crate::run::{SECRET, metaxy, run};
 
+/// When a graph was recorded.
+const WHEN: (&str, &str) = (r#"([" ])20\d\d-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?"#, "$1[WHEN]");
+
+// Two tests, since each session takes its time and the two run side by side.
+
 #[test]
-fn sessions() {
-    insta::with_settings!({ filters => SNAPSHOT_FILTERS.iter().copied(), omit_expression => true }, {
-        insta::glob!("../sessions", "*.txt", |path| {
+fn sessions_about_configurations_and_lakes() {
+    all("[!f-p]*.txt");
+}
+
+#[test]
+fn sessions_about_features() {
+    all("[f-p]*.txt");
+}
+
+fn all(pattern: &str) {
+    let filters = SNAPSHOT_FILTERS.iter().copied().chain([WHEN]);
+    insta::with_settings!({ filters => filters, omit_expression => true }, {
+        insta::glob!("../sessions", pattern, |path| {
             let session = fs::read_to_string(path).expect("a readable session");
-            insta::assert_snapshot!(check(&session));
+            insta::assert_snapshot!("sessions", check(&session));
         });
     });
 }
@@ -51,6 +66,7 @@ fn typed(line: &str, folder: &TempDir) -> String {
             fs::create_dir(folder.join(name)).expect("a new folder");
             String::new()
         }
+        ["cat", file] => fs::read_to_string(folder.join(file)).expect("a file that was written"),
         ["ls"] => folder.files().join("\n") + "\n",
         ["echo", input, "|", command @ ..] => program(command, input, folder),
         command => program(command, "", folder),
@@ -64,25 +80,26 @@ fn program(words: &[&str], input: &str, folder: &TempDir) -> String {
         let (name, value) = variable.split_once('=').unwrap_or_else(|| panic!("no variable: {variable}"));
         command.env(name, value.replace(SECRET, MARKER));
     }
-    // Only what runs SQL needs extensions; a preview would show where they are.
-    if words.contains(&"sql") || words.contains(&"doctor") {
+    // Only what opens a lake needs extensions; a preview would show where they are.
+    let opens = ["sql", "doctor", "push", "history", "metadata", "features", "graph"];
+    if words.iter().any(|word| opens.contains(word)) {
         command.env("METAXY_EXTENSION_DIRECTORY", metaxy_testkit::deps().extensions());
     }
     run(&mut command, input).transcript()
 }
 
-/// The words of a line, as a shell reads them: `'…'` is one word, and `\n` in it is a new line.
+/// The words of a line, as a shell reads them: `'…'` and `"…"` are one word, and `\n` in it is a new line.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
-    let mut is_quoted = false;
+    let mut quote = None;
     for character in line.chars() {
         match character {
-            '\'' => {
-                is_quoted = !is_quoted;
+            '\'' | '"' if quote.is_none_or(|quote| quote == character) => {
+                quote = if quote.is_none() { Some(character) } else { None };
                 word.get_or_insert_default();
             }
-            ' ' if !is_quoted => words.extend(word.take()),
+            ' ' if quote.is_none() => words.extend(word.take()),
             _ => word.get_or_insert_default().push(character),
         }
     }

@@ -1,0 +1,52 @@
+//! `metaxy metadata`: the rows of features, and what is to be done with them.
+
+mod copy;
+mod delete;
+mod increment;
+mod read;
+mod rebase;
+mod status;
+mod write;
+
+use std::collections::BTreeMap;
+
+use metaxy_feature::FeatureKey;
+use metaxy_store_duckdb::{Filter, ResolveOptions};
+
+use crate::args::{Metadata, OneFeature};
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::printer::Printer;
+
+pub(crate) fn run(args: &Metadata, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    match args {
+        Metadata::Status(args) => status::run(args, context, printer),
+        Metadata::Read(args) => read::run(args, context, printer),
+        Metadata::Write(args) => write::run(args, context, printer),
+        Metadata::Increment(args) => increment::run(args, context, printer),
+        Metadata::Delete(args) => delete::run(args, context, printer),
+        Metadata::Copy(args) => copy::run(args, context, printer),
+        Metadata::Rebase(args) => rebase::run(args, context, printer),
+    }
+}
+
+/// The feature that was named; clap refuses a command line without.
+fn named(feature: &OneFeature) -> Result<&FeatureKey, Error> {
+    feature.key().ok_or(Error::NothingSelected)
+}
+
+/// Filters of one feature, and of all that are looked at.
+fn resolve_options(key: &FeatureKey, filters: &[Filter], global: &[Filter], stale_if: &[Filter]) -> ResolveOptions {
+    ResolveOptions {
+        filters: BTreeMap::from([(key.clone(), filters.to_vec())]),
+        global_filters: global.to_vec(),
+        stale_if: stale_if.to_vec(),
+        ..ResolveOptions::default()
+    }
+}
+
+/// A number of rows in words.
+fn rows(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "row" } else { "rows" })
+}

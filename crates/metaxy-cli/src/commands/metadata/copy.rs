@@ -1,0 +1,51 @@
+//! `metaxy metadata copy`: rows of features from the lake of one store into that of another, all or none.
+
+use metaxy_store_duckdb::{CopyOptions, Versions};
+
+use super::rows;
+use crate::args::MetadataCopy;
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::features::{self, How, Opened};
+use crate::printer::Printer;
+use crate::progress::Progress;
+
+pub(crate) fn run(args: &MetadataCopy, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    args.selection.keys()?;
+    if args.from == args.to {
+        return Err(Error::Usage {
+            message: "a store is not copied to itself",
+            help: "name another store with `--to`",
+        });
+    }
+    let loaded = context.load()?;
+    // Without feature files the graph is that of the lake that has the rows.
+    let graph = features::graph(&context.for_store(&args.from), &loaded, None, printer)?;
+    let keys = args.selection.resolve_all(&graph, context.project(&loaded.config))?;
+    let to = context.for_store(&args.to);
+    let (store, options) = features::open(&to, &loaded, How::WRITE.beside(&args.from), printer)?;
+    let opened = Opened { store, name: args.to.clone(), graph, options };
+    let copy = CopyOptions {
+        global_filters: args.filters.clone(),
+        versions: match (args.each_version, args.no_with_feature_history && !args.with_feature_history) {
+            (true, _) => Versions::Each,
+            (false, true) => Versions::Current,
+            (false, false) => Versions::Any,
+        },
+        all_rows: args.with_sample_history,
+        add_columns: args.add_columns,
+        ..CopyOptions::default()
+    };
+    let progress = Progress::new(format!("copying from `{}` to `{}`", args.from, args.to), printer.is_quiet());
+    let copied = opened.features()?.copy(&args.from, &keys, &copy).map_err(Error::Lake)?;
+    drop(progress);
+    for key in &copied.missing {
+        printer.warn(format_args!("the store `{}` has no rows of `{key}`", args.from.escape_debug()), None);
+    }
+    for (key, count) in &copied.rows {
+        printer.note(format_args!("copied {} of `{key}`", rows(*count)));
+    }
+    opened.store.close().map_err(Error::Lake)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,71 @@
+//! `metaxy metadata delete`: marks or removes rows of features.
+
+use metaxy_feature::FeatureKey;
+use metaxy_store_duckdb::{Deletion, Features, ReadOptions, Versions};
+
+use super::rows;
+use crate::args::MetadataDelete;
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::features::{How, Opened};
+use crate::printer::Printer;
+use crate::progress::Progress;
+
+pub(crate) fn run(args: &MetadataDelete, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    if args.hard && args.filters.is_empty() && !args.yes && !args.dry_run {
+        return Err(Error::Unconfirmed);
+    }
+    args.selection.keys()?;
+    let loaded = context.load()?;
+    let how = if args.dry_run { How::READ_OWN } else { How::WRITE };
+    let opened = Opened::open(context, &loaded, how, printer)?;
+    // Python Metaxy goes on without those that are not there; what is to be deleted should better be spelled right.
+    let keys = args.selection.resolve_all(&opened.graph, context.project(&loaded.config))?;
+    if keys.is_empty() {
+        return Err(Error::NoFeatures);
+    }
+    let features = opened.features()?;
+    let mut failed = 0;
+    for key in &keys {
+        let progress = Progress::new(format!("deleting from `{key}`"), printer.is_quiet());
+        let done = if args.dry_run { count(&features, key, args) } else { delete(&features, key, args) };
+        drop(progress);
+        match done {
+            Ok(count) if args.dry_run && args.hard => {
+                printer.note(format_args!("would remove the rows of {count} ids of `{key}`"));
+            }
+            Ok(count) if args.dry_run => printer.note(format_args!("would mark {} of `{key}` as deleted", rows(count))),
+            Ok(count) if args.hard => printer.note(format_args!("removed {} of `{key}`", rows(count))),
+            Ok(count) => printer.note(format_args!("marked {} of `{key}` as deleted", rows(count))),
+            Err(error) => {
+                failed += 1;
+                printer.failure(format_args!("{error} (`{key}`)"), error.help().as_deref());
+            }
+        }
+    }
+    drop(features);
+    opened.store.close().map_err(Error::Lake)?;
+    if failed > 0 { Err(Error::Some { failed, of: keys.len() }) } else { Ok(Exit::Done) }
+}
+
+fn delete(features: &Features<'_>, key: &FeatureKey, args: &MetadataDelete) -> Result<usize, Error> {
+    let deletion = if args.hard { Deletion::Hard } else { Deletion::Soft };
+    let done = if args.with_feature_history {
+        features.delete_history(key, &args.filters, deletion)
+    } else {
+        features.delete(key, &args.filters, deletion)
+    };
+    done.map_err(Error::Lake)
+}
+
+/// How many ids a deletion would take away.
+fn count(features: &Features<'_>, key: &FeatureKey, args: &MetadataDelete) -> Result<usize, Error> {
+    let options = ReadOptions {
+        filters: args.filters.clone(),
+        versions: if args.with_feature_history { Versions::Each } else { Versions::Current },
+        ..ReadOptions::default()
+    };
+    let found = features.read(key, &options).map_err(Error::Lake)?;
+    found.map(|batch| Ok(batch.map_err(Error::Lake)?.num_rows())).sum()
+}

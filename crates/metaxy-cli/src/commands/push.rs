@@ -1,0 +1,37 @@
+//! `metaxy push`: records the features of the project in the lake. Only the project version goes to stdout.
+
+use std::io::Write as _;
+
+use metaxy_feature::FeatureKey;
+
+use crate::args::Push;
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::features::{How, Opened};
+use crate::printer::Printer;
+
+pub(crate) fn run(args: &Push, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    if context.names_a_project() {
+        return Err(Error::OtherProject);
+    }
+    let loaded = context.load()?;
+    if loaded.config.feature_files.is_empty() {
+        return Err(Error::NothingToPush);
+    }
+    let opened = Opened::open(context, &loaded, How::WRITE, printer)?;
+    let tags = args.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+    let push = opened.features()?.push(&tags).map_err(Error::Lake)?;
+    let name = opened.name.escape_debug();
+    match (push.already_pushed, push.updated.as_slice()) {
+        (false, _) => printer.note(format_args!("recorded the features in `{name}`")),
+        (true, []) => printer.note(format_args!("the features are recorded in `{name}` already")),
+        (true, updated) => {
+            let updated: Vec<_> = updated.iter().map(FeatureKey::as_str).collect();
+            printer.note(format_args!("brought the record in `{name}` up to date: {}", updated.join(", ")));
+        }
+    }
+    writeln!(printer, "{}", push.project_version)?;
+    opened.store.close().map_err(Error::Lake)?;
+    Ok(Exit::Done)
+}

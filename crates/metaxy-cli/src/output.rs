@@ -1,0 +1,52 @@
+//! Where rows go: stdout, or a file that is replaced once all of them are there.
+
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::path::Path;
+
+use crate::args::{Output, RowFormat};
+use crate::error::Error;
+use crate::printer::Printer;
+
+impl Output {
+    /// Runs `print` with the place that the rows go to.
+    pub(crate) fn with<T>(
+        &self,
+        printer: &mut Printer,
+        print: impl FnOnce(&mut dyn Write) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if let Some(path) = self.output.as_deref().filter(|path| path.as_os_str() != "-") {
+            return replaced(path, print);
+        }
+        refuse_terminal(self.format)?;
+        print(printer)
+    }
+}
+
+/// Parquet on a terminal helps nobody.
+pub(crate) fn refuse_terminal(format: RowFormat) -> Result<(), Error> {
+    if format == RowFormat::Parquet && io::stdout().is_terminal() {
+        let message = "Parquet is not for a terminal";
+        return Err(Error::Usage { message, help: "send it to a file or another program" });
+    }
+    Ok(())
+}
+
+/// Writes a file beside the one that is meant, which takes its place at the end: there is never half of it.
+fn replaced<T>(path: &Path, print: impl FnOnce(&mut dyn Write) -> Result<T, Error>) -> Result<T, Error> {
+    // Which file beside it failed is nothing to the person.
+    let failed = |error: io::Error| Error::file("writing", path, error.kind().into());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // As for any new file, the umask takes from this.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let file = builder.tempfile_in(folder).map_err(failed)?;
+    let mut writer = BufWriter::new(file);
+    let value = print(&mut writer)?;
+    let file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(value)
+}
