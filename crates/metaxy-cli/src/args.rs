@@ -101,6 +101,8 @@ pub(crate) enum Catalog {
     Duckdb,
     /// A PostgreSQL database: many machines
     Postgres,
+    /// A Quack server: many machines
+    Quack,
     /// MotherDuck keeps it
     Motherduck,
 }
@@ -118,6 +120,8 @@ pub(crate) enum Storage {
     R2,
     /// Google Cloud Storage
     Gcs,
+    /// Azure Blob Storage
+    Azure,
 }
 
 /// `metaxy check`

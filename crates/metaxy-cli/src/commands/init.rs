@@ -43,6 +43,7 @@ fn catalog_template(catalog: Catalog) -> &'static str {
         Catalog::Sqlite => include_str!("../../templates/catalog-sqlite.toml"),
         Catalog::Duckdb => include_str!("../../templates/catalog-duckdb.toml"),
         Catalog::Postgres => include_str!("../../templates/catalog-postgres.toml"),
+        Catalog::Quack => include_str!("../../templates/catalog-quack.toml"),
         Catalog::Motherduck => include_str!("../../templates/catalog-motherduck.toml"),
     }
 }
@@ -53,6 +54,7 @@ fn storage_template(storage: Storage) -> &'static str {
         Storage::S3 => include_str!("../../templates/storage-s3.toml"),
         Storage::R2 => include_str!("../../templates/storage-r2.toml"),
         Storage::Gcs => include_str!("../../templates/storage-gcs.toml"),
+        Storage::Azure => include_str!("../../templates/storage-azure.toml"),
         Storage::None => "",
     }
 }
@@ -60,8 +62,8 @@ fn storage_template(storage: Storage) -> &'static str {
 /// Whether a lake can be made of both.
 fn go_together(catalog: Catalog, storage: Storage) -> bool {
     match catalog {
-        // MotherDuck cannot reach files of this machine.
-        Catalog::Motherduck => storage != Storage::Local,
+        // MotherDuck cannot reach files of this machine, and nobody has tried it with Azure here.
+        Catalog::Motherduck => !matches!(storage, Storage::Local | Storage::Azure),
         _ => storage != Storage::None,
     }
 }
@@ -86,12 +88,12 @@ fn choose(args: &Init) -> Result<(Catalog, Storage), Error> {
     match catalog {
         _ if go_together(catalog, storage) => Ok((catalog, storage)),
         Catalog::Motherduck => Err(Error::Usage {
-            message: "MotherDuck cannot reach files of this machine",
+            message: "MotherDuck cannot reach files of this machine, and is not offered with Azure",
             help: "choose the storage s3, r2, gcs or none",
         }),
         _ => Err(Error::Usage {
             message: "only MotherDuck keeps the data itself",
-            help: "choose the storage local, s3, r2 or gcs, or the catalog motherduck",
+            help: "choose the storage local, s3, r2, gcs or azure, or the catalog motherduck",
         }),
     }
 }

@@ -4,8 +4,8 @@ use metaxy_testkit::{MARKER, SNAPSHOT_FILTERS, TempDir, assert_no_leak};
 
 use crate::run::{metaxy, run};
 
-const CATALOGS: [&str; 4] = ["duckdb", "sqlite", "postgres", "motherduck"];
-const STORAGES: [&str; 5] = ["local", "s3", "r2", "gcs", "none"];
+const CATALOGS: [&str; 5] = ["duckdb", "sqlite", "postgres", "quack", "motherduck"];
+const STORAGES: [&str; 6] = ["local", "s3", "r2", "gcs", "azure", "none"];
 
 #[test]
 fn every_combination_is_written_accepted_and_planned() {
@@ -25,7 +25,7 @@ fn every_combination_is_written_accepted_and_planned() {
             });
         }
     }
-    assert_eq!(combinations, 16);
+    assert_eq!(combinations, 24);
 }
 
 /// The file, and what the commands say about it.
@@ -47,7 +47,7 @@ fn check(folder: &TempDir, written: &str) -> String {
     let masked = run(&["preview"]).done();
     let revealed = run(&["preview", "--reveal-secrets"]).done();
     assert_eq!(revealed.replace(MARKER, "***"), masked, "nothing but secrets differs");
-    let has_secret = written.contains("SECRET") || written.contains("PASSWORD");
+    let has_secret = ["SECRET", "PASSWORD", "TOKEN", "CONNECTION"].iter().any(|word| written.contains(word));
     assert_eq!(revealed.contains(MARKER), has_secret, "a secret is there when it is asked for");
     [written, "\n", &file, "\n-- metaxy preview --------\n\n", &masked].concat()
 }
@@ -63,7 +63,7 @@ fn variables(written: &str) -> Vec<&str> {
 fn value(name: &str) -> &str {
     match name {
         "DUCKLAKE_R2_ACCOUNT_ID" => "0123456789abcdef0123456789abcdef",
-        _ if name.ends_with("_BUCKET") => "bucket",
+        _ if name.ends_with("_BUCKET") || name.ends_with("_CONTAINER") => "bucket",
         _ if name.ends_with("_USER") => "metaxy",
         _ => MARKER,
     }
