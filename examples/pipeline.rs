@@ -1,0 +1,113 @@
+//! A pipeline of features: what is new is made, and after a change only what depends on it.
+//!
+//! ```text
+//! cargo run -p metaxy-examples --example pipeline
+//! ```
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatchReader;
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::json::ReaderBuilder;
+use ducklake_sql::Mode;
+use metaxy_config::{Config, LoadOptions, OsSystem};
+use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey};
+use metaxy_store_duckdb::{Change, FeatureOptions, Features, Increment, ResolveOptions, Store, WriteOptions};
+
+/// The videos, each with the versions of its fields: hashes of their bytes, or times of their files.
+const VIDEOS: &str = r#"
+{"id": "1", "path": "videos/1.mp4", "metaxy_provenance_by_field": {"audio": "a1", "frames": "f1"}}
+{"id": "2", "path": "videos/2.mp4", "metaxy_provenance_by_field": {"audio": "a2", "frames": "f2"}}
+{"id": "3", "path": "videos/3.mp4", "metaxy_provenance_by_field": {"audio": "a3", "frames": "f3"}}
+"#;
+
+type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
+
+fn main() -> Result<()> {
+    run(&Path::new(env!("CARGO_MANIFEST_DIR")).join("pipeline"), &mut io::stdout().lock())
+}
+
+/// Runs the pipeline that a folder describes, on a lake below it.
+fn run(folder: &Path, out: &mut dyn Write) -> Result<()> {
+    let config = Config::load(&OsSystem, &LoadOptions::file(folder.join("metaxy.toml")))?.config;
+    let graph = graph(&config)?;
+    let store = Store::open(&config, &config.store, Mode::Write)?;
+    let features = store.features(&graph, FeatureOptions::from_config(&config, &config.store)?)?;
+    features.push(&[("run".to_owned(), "example".to_owned())].into())?;
+
+    writeln!(out, "Three videos come in.")?;
+    update(&features, VIDEOS, out)?;
+
+    writeln!(out, "\nNothing changes.")?;
+    update(&features, VIDEOS, out)?;
+
+    writeln!(out, "\nThe audio of one video is recorded again.")?;
+    update(&features, &VIDEOS.replace("a2", "a2-again"), out)?;
+    Ok(())
+}
+
+/// The features that the files of the configuration define.
+fn graph(config: &Config) -> Result<FeatureGraph> {
+    let project = config.project.as_deref().ok_or("the configuration names no project")?.parse()?;
+    let mut definitions = Vec::new();
+    for file in &config.feature_files {
+        definitions.extend(FeatureDefinition::from_toml(&std::fs::read_to_string(file)?, &project)?);
+    }
+    Ok(FeatureGraph::new(definitions)?)
+}
+
+/// Brings every feature up to date, each after those that it depends on.
+fn update(features: &Features<'_>, videos: &str, out: &mut dyn Write) -> Result<()> {
+    for definition in features.graph().iter() {
+        let key = definition.key();
+        let options = ResolveOptions::default();
+        let mut increment = if definition.spec().deps().is_empty() {
+            features.resolve_samples(key, samples(videos)?, &options)?
+        } else {
+            features.resolve_update(key, &options)?
+        };
+        let [new, stale] = [Change::New, Change::Stale].map(|change| increment.count(change));
+        writeln!(out, "  {key:16}  {new} new, {stale} stale")?;
+        make(features, key, &mut increment)?;
+    }
+    Ok(())
+}
+
+/// Makes the rows that are new or stale, and writes them.
+fn make(features: &Features<'_>, key: &FeatureKey, increment: &mut Increment) -> Result<()> {
+    for change in [Change::New, Change::Stale] {
+        // They come with the columns of the features above, and with the versions to write them with. Here is where a
+        // program would listen to the audio or look at the frames, and add columns of its own.
+        let rows = increment.rows(change)?.into_reader();
+        features.write(key, rows, &WriteOptions::default())?;
+    }
+    Ok(())
+}
+
+/// JSON lines as Arrow.
+fn samples(lines: &str) -> Result<impl RecordBatchReader> {
+    let text = |name| Field::new(name, DataType::Utf8, true);
+    let versions = DataType::Struct(vec![text("audio"), text("frames")].into());
+    let columns = vec![text("id"), text("path"), Field::new("metaxy_provenance_by_field", versions, true)];
+    Ok(ReaderBuilder::new(Arc::new(Schema::new(columns))).build(io::Cursor::new(lines.to_owned()))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use metaxy_testkit::TempDir;
+
+    #[test]
+    fn the_readme_shows_what_it_prints() -> super::Result<()> {
+        let folder = TempDir::new();
+        folder.write("metaxy.toml", include_str!("pipeline/metaxy.toml"));
+        folder.write("features.toml", include_str!("pipeline/features.toml"));
+        let mut out = Vec::new();
+        super::run(folder.path(), &mut out)?;
+        let out = String::from_utf8(out)?;
+        assert!(include_str!("../README.md").contains(&out), "{out}");
+        Ok(())
+    }
+}
