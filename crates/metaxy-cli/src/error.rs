@@ -107,7 +107,7 @@ impl Error {
             Self::Lake(error) if error.is_missing_lake() => {
                 "`metaxy push` creates it, and so does `metaxy sql --mode write`; or correct the catalog's location"
             }
-            Self::Lake(error) if error.to_string().contains("but was pushed last with") => {
+            Self::Lake(error) if error.is_unpushed() => {
                 "push this graph with `metaxy push`, or let the write go on with `--unpushed`"
             }
             Self::Lake(error) if is_refused_write(error) => "write with `--mode write`",

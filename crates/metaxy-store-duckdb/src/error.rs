@@ -130,6 +130,11 @@ impl Error {
         matches!(self.kind(), Kind::MissingLake(_))
     }
 
+    /// Whether rows were to be written of another version of a feature than the one that was pushed last.
+    pub fn is_unpushed(&self) -> bool {
+        matches!(*self.kind, Kind::Feature(Problem::NotPushed { .. }))
+    }
+
     /// Whether the lake's stored data path is another place than the configured one.
     pub fn is_data_path_mismatch(&self) -> bool {
         matches!(self.kind(), Kind::DataPath { .. })

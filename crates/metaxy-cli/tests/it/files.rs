@@ -1,0 +1,112 @@
+//! Rows as files: what goes out comes in again, under any name, in any amount, from stdin, too.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use metaxy_testkit::{TempDir, deps};
+
+use crate::run::{metaxy, run};
+
+/// A folder with two stores and a feature `a`.
+fn with_stores() -> TempDir {
+    let folder = TempDir::new();
+    folder.write("metaxy.toml", include_str!("../fixtures/two-stores.toml"));
+    folder.write("features/a.toml", "[[feature]]\nkey = 'a'\nid_columns = ['id']");
+    folder
+}
+
+fn command(folder: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = metaxy(folder, arguments);
+    command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions());
+    command
+}
+
+/// Runs what has to succeed; its stdout.
+#[track_caller]
+fn done(folder: &TempDir, arguments: &[&str], input: &str) -> String {
+    run(&mut command(folder, arguments), input).done()
+}
+
+const ROWS: &str = r#"
+{"id": "001", "size": 5, "share": 0.5, "ok": true, "day": "2026-01-31", "text": "it's, \"quoted\"\nand é", "metaxy_provenance_by_field": {"default": "2026-01-01"}}
+{"id": "002", "size": null, "share": null, "ok": null, "day": null, "text": null, "metaxy_provenance_by_field": {"default": "{\"}"}}
+"#;
+
+#[test]
+fn every_format_goes_out_and_comes_back() {
+    let folder = with_stores();
+    done(&folder, &["metadata", "write", "--feature", "a", "-"], ROWS);
+    let columns = "id,size,share,ok,day,text,metaxy_provenance_by_field,metaxy_created_at";
+    let read = ["metadata", "read", "a", "--columns", columns, "--format", "json"];
+    let rows = done(&folder, &read, "");
+    assert!(rows.contains(r#""id":"001","size":5,"share":0.5,"ok":true,"day":"2026-01-31""#), "{rows}");
+    for format in ["parquet", "csv", "json"] {
+        // The end of the name says nothing, so that the content has to.
+        let file = ["rows.", format, ".txt"].concat();
+        done(&folder, &["metadata", "read", "a", "--format", format, "--output", &file], "");
+        let write = ["metadata", "write", "--store", "copy", "--feature", "a", &file, "--type", "id=VARCHAR"];
+        // Parquet has types.
+        done(&folder, if format == "parquet" { &write[..7] } else { &write }, "");
+        assert_eq!(done(&folder, &[&read[..], &["--store", "copy"]].concat(), ""), rows, "{format}");
+        done(&folder, &["sql", "--store", "copy", "--mode", "write", "DROP TABLE a"], "");
+    }
+}
+
+#[test]
+fn a_name_is_no_pattern() {
+    let folder = with_stores();
+    for name in ["a*.json", "a[1].json", "a?.json", "it's.json", "a b.json"] {
+        folder.write(name, ROWS);
+    }
+    folder.write("ab.json", "not this one");
+    folder.write("a1.json", "not this one");
+    for name in ["a*.json", "a[1].json", "a?.json", "it's.json", "a b.json"] {
+        done(&folder, &["metadata", "write", "--feature", "a", name], "");
+    }
+    let rows = done(&folder, &["metadata", "read", "a", "--columns", "id", "--with-sample-history", "-f", "csv"], "");
+    assert_eq!(rows.lines().count(), 1 + 5 * 2);
+}
+
+#[test]
+fn many_rows_go_through_in_every_format() {
+    let folder = with_stores();
+    let mut rows = String::new();
+    for id in 0..150_000 {
+        writeln!(rows, r#"{{"id": {id}, "metaxy_provenance_by_field": {{"default": "{id}"}}}}"#).unwrap();
+    }
+    done(&folder, &["metadata", "write", "--feature", "a", "-"], &rows);
+    // More than one group of rows, read back from a pipe.
+    let out = folder.join("rows.parquet");
+    let mut read = command(&folder, &["metadata", "read", "a", "--format", "parquet"]);
+    assert!(read.stdout(File::create(&out).unwrap()).status().unwrap().success());
+    let mut write = command(&folder, &["metadata", "write", "--store", "copy", "--feature", "a", "-"]);
+    assert!(write.stdin(File::open(&out).unwrap()).stderr(Stdio::null()).status().unwrap().success());
+    let sum = "SELECT count(*) AS n, sum(id) AS ids, count(DISTINCT metaxy_provenance) AS versions FROM a";
+    let sums = ["dev", "copy"].map(|store| done(&folder, &["sql", "--store", store, "--format", "csv", sum], ""));
+    assert!(sums[0].starts_with("n,ids,versions\n150000,11249925000,"), "{}", sums[0]);
+    assert_eq!(sums[0], sums[1]);
+    for format in ["table", "json", "csv", "parquet"] {
+        let mut read = command(&folder, &["metadata", "read", "a", "--format", format]);
+        let mut child = read.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""), "a reader that leaves: {format}");
+    }
+}
+
+#[test]
+fn a_file_is_replaced_by_a_whole_one_or_not_at_all() {
+    let folder = with_stores();
+    done(&folder, &["metadata", "write", "--feature", "a", "-"], ROWS);
+    folder.write("rows.csv", "what was there");
+    let refused = ["metadata", "read", "a", "--output", "rows.csv", "--format", "csv", "--columns", "nosuch"];
+    assert_eq!(run(&mut command(&folder, &refused), "").exit, 1);
+    assert_eq!(std::fs::read_to_string(folder.join("rows.csv")).unwrap(), "what was there");
+    done(&folder, &["metadata", "read", "a", "--output", "rows.csv", "--format", "csv", "--columns", "id"], "");
+    assert_eq!(std::fs::read_to_string(folder.join("rows.csv")).unwrap(), "id\n001\n002\n");
+    let left: Vec<_> = folder.files().into_iter().filter(|file| file.starts_with('.')).collect();
+    assert_eq!(left, [""; 0]);
+}
