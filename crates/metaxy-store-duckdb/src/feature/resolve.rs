@@ -554,8 +554,18 @@ impl<'g> Diff<'g> {
             found.write(sql.keyword(" FROM "));
         }))?;
         let mut counted = counted.into_iter().flatten().flatten().map(|count| count.parse().unwrap_or_default());
-        let counts = Change::ALL.map(|_| counted.next().unwrap_or_default());
-        let queries = Change::ALL.map(|change| Sql::build(|sql| self.write_rows(sql, found, change)));
+        let counts: [usize; 3] = Change::ALL.map(|_| counted.next().unwrap_or_default());
+        let mut left = counts.into_iter();
+        let queries = Change::ALL.map(|change| {
+            Sql::build(|sql| {
+                if left.next().is_some_and(|count| count > 0) {
+                    return self.write_rows(sql, found, change);
+                }
+                // The columns are wanted, but no table needs to be read for them.
+                self.write_rows(sql.keyword("SELECT * FROM ("), found, change);
+                sql.keyword(") WHERE FALSE");
+            })
+        });
         Ok(Increment { connection, counts, queries })
     }
 
@@ -646,6 +656,7 @@ impl<'g> Diff<'g> {
             sql.comma(index);
             self.hashing.write(sql, |sql| {
                 let mut constant = [field.key.as_str(), "|", field.code_version].concat();
+                let mut before = "";
                 for parent in &field.parents {
                     constant.extend(["|", &parent.name, "|"]);
                     let found = sides.iter().enumerate().find_map(|(number, side)| {
@@ -654,13 +665,16 @@ impl<'g> Diff<'g> {
                         (side.feature == *parent.feature).then_some((number as u64, member as u64))
                     });
                     let Some((side, member)) = found else { continue };
-                    sql.bind("field", &Value::from(constant.as_str()));
+                    sql.keyword(before).bind("field", &Value::from(constant.as_str()));
                     sql.keyword(if parent.optional { " || coalesce(u" } else { " || u" }).number(side);
                     sql.keyword(".d").number(side).keyword("_").number(member);
-                    sql.keyword(if parent.optional { ", '') || " } else { " || " });
+                    sql.keyword(if parent.optional { ", '')" } else { "" });
                     constant.clear();
+                    before = " || ";
                 }
-                sql.bind("field", &Value::from(constant.as_str()));
+                if !constant.is_empty() {
+                    sql.keyword(before).bind("field", &Value::from(constant.as_str()));
+                }
             });
             sql.keyword(" AS h").number(index as u64);
         }
