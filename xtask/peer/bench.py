@@ -14,9 +14,9 @@ import warnings
 os.environ.setdefault("METAXY_LOG_LEVEL", "ERROR")
 warnings.simplefilter("ignore")
 
-import metaxy
 import offline  # noqa: F401
 import polars
+from bench_features import Child, Root
 from metaxy.config import MetaxyConfig
 from metaxy.ext.duckdb import DuckDBMetadataStore, DuckLakeConfig
 from metaxy.versioning.types import HashAlgorithm
@@ -68,20 +68,6 @@ def resolve(store, name, expected):
 
 def main():
     MetaxyConfig.set(MetaxyConfig(project="bench", auto_create_tables=True))
-    # Registers itself with the active graph.
-    class Root(metaxy.BaseFeature, spec=metaxy.FeatureSpec(
-        key="bench/root", id_columns=["id"], fields=["audio", "frames"],
-    )):
-        id: str
-
-    class Child(metaxy.BaseFeature, spec=metaxy.FeatureSpec(
-        key="bench/child",
-        id_columns=["id"],
-        deps=[metaxy.FeatureDep(feature=Root)],
-        fields=[metaxy.FieldSpec(key="audio", code_version="2"), "embedding"],
-    )):
-        id: str
-
     rows, changed = samples(1, "0"), samples(100, "1")
     lake = store()
     opened = lake.open("w")

@@ -13,11 +13,14 @@ use crate::error::{Context, Error, Result};
 use crate::repo::Repo;
 use crate::setup::{make_folder, remove};
 use crate::shell::{output, say};
-use crate::{peer, pins, setup};
+use crate::{peer, pins, setup, shell};
 
 /// What is written, and the line behind which.
 const PAGE: &str = "docs/benchmarks.md";
 const MARK: &str = "<!-- What follows is written by `cargo xtask bench --peer`. -->";
+
+/// Where the scripts of the peer are, and the features of the benchmark.
+const SCRIPTS: &str = "xtask/peer";
 
 const USAGE: &str = "cargo xtask bench --peer [--rows N,M,…] [--rounds N]";
 
@@ -54,8 +57,13 @@ impl Options {
     }
 }
 
-/// Who is measured, in the order of the columns.
-const RUNNERS: [Runner; 3] = [Runner::Ours, Runner::Peer, Runner::Floor];
+/// Who is measured, in the order in which they take turns.
+///
+/// The peer begins: what it leaves in [`FOLDER`] is what the programs of both are asked about.
+const RUNNERS: [Runner; 3] = [Runner::Peer, Runner::Ours, Runner::Floor];
+
+/// Where the peer's lake is, until it runs again.
+const FOLDER: &str = "target/peer-bench";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Runner {
@@ -72,18 +80,21 @@ enum Runner {
 pub(crate) fn bench(repo: &Repo, options: &Options) -> Result<()> {
     setup::run(repo, &setup::Options { no_postgres: true, ..Default::default() })?;
     let python = peer::bring(repo)?;
+    shell::run(&mut repo.cargo(["build", "--quiet", "--release", "--package", "metaxy-cli"]))?;
     let mut tables = machine(&python)?;
     for rows in &options.rows {
         let mut best: [Vec<Step>; 3] = Default::default();
         for round in 1..=options.rounds {
             say(format_args!("bench: {rows} rows, round {round} of {}", options.rounds));
             for (runner, best) in RUNNERS.into_iter().zip(&mut best) {
-                let steps = steps(&run(repo, &python, runner, *rows)?)?;
-                keep_best(best, steps);
+                let printed = run(repo, &python, runner, *rows)?;
+                let printed = printed + &status(repo, &python, runner)?;
+                keep_best(best, steps(&printed)?);
             }
         }
         tables += &table(*rows, &best);
     }
+    remove(&repo.path(FOLDER))?;
     say(&tables);
     write_page(repo, &tables)
 }
@@ -99,18 +110,68 @@ fn run(repo: &Repo, python: &Path, runner: Runner, rows: u64) -> Result<String> 
             command
         }
         Runner::Peer => {
-            let folder = repo.path("target/peer-bench");
+            let folder = repo.path(FOLDER);
             remove(&folder)?;
             make_folder(&folder)?;
-            let mut command = Command::new(python);
-            command.arg(repo.path("xtask/peer/bench.py")).arg(folder).arg(repo.path(".deps/extensions")).arg(rows);
-            command.env("PYTHONDONTWRITEBYTECODE", "1");
+            let mut command = script(repo, python, "bench.py");
+            command.arg(folder).arg(repo.path(".deps/extensions")).arg(rows);
             command
         }
     };
-    let printed = output(&mut command)?;
-    remove(&repo.path("target/peer-bench"))?;
+    Ok(String::from_utf8_lossy(&output(&mut command)?).into_owned())
+}
+
+/// One of the scripts beside this crate.
+fn script(repo: &Repo, python: &Path, name: &str) -> Command {
+    let mut command = Command::new(python);
+    command
+        .arg(repo.path(SCRIPTS).join(name))
+        .env("PYTHONPATH", repo.path(SCRIPTS))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// Asks a program, started by a shell's command, how the peer's lake stands; nothing for the plain SQL.
+fn status(repo: &Repo, python: &Path, runner: Runner) -> Result<String> {
+    let folder = repo.path(FOLDER);
+    let mut command = script(repo, python, "timed.py");
+    command.arg("metadata status, from the shell").current_dir(&folder);
+    match runner {
+        Runner::Floor => return Ok(String::new()),
+        Runner::Ours => command.arg(repo.target().join("release/metaxy")),
+        Runner::Peer => {
+            let file = folder.join("metaxy.toml");
+            fs::write(&file, configuration(repo, &folder)).context(|| format!("cannot write `{}`", file.display()))?;
+            command.arg(python).arg(repo.path(SCRIPTS).join("cli.py"))
+        }
+    };
+    let printed = output(command.args(["metadata", "status", "bench/child", "--format", "json"]))?;
     Ok(String::from_utf8_lossy(&printed).into_owned())
+}
+
+/// The configuration of the peer's lake, for both.
+fn configuration(repo: &Repo, folder: &Path) -> String {
+    let text = |path: &Path| toml::Value::from(path.to_string_lossy().into_owned());
+    let catalog = format!("sqlite:{}", folder.join("meta.sqlite").display());
+    let (features, extensions) = (repo.path(SCRIPTS).join("features.toml"), repo.path(".deps/extensions"));
+    format!(
+        "project = 'bench'
+entrypoints = ['bench_features']
+ext.rust.features = [{}]
+[stores.dev]
+type = 'metaxy.ext.duckdb.DuckDBMetadataStore'
+config.database = ':memory:'
+config.hash_algorithm = 'md5'
+config.config = {{ extension_directory = {} }}
+[stores.dev.config.ducklake]
+catalog = {{ type = 'sqlite', uri = {} }}
+storage = {{ type = 'local', path = {} }}
+",
+        text(&features),
+        text(&extensions),
+        toml::Value::from(catalog),
+        text(&folder.join("data"))
+    )
 }
 
 /// What a step cost.
@@ -151,7 +212,7 @@ fn keep_best(best: &mut Vec<Step>, steps: Vec<Step>) {
 }
 
 /// The Markdown table of one size.
-fn table(rows: u64, [ours, peer, floor]: &[Vec<Step>; 3]) -> String {
+fn table(rows: u64, [peer, ours, floor]: &[Vec<Step>; 3]) -> String {
     let mut table = format!(
         "\n### {rows} rows\n\n| step, wall s / cpu s | here | Python Metaxy | plain SQL | Python ÷ here | here ÷ SQL |\n\
          |---|---:|---:|---:|---:|---:|\n"
@@ -229,7 +290,7 @@ status                                     0.100 s  cpu     0.01  peak      12.0
         let mut best = steps(&PRINTED.replace("0.500", "0.900")).expect("steps");
         keep_best(&mut best, ours);
         let peer = steps(&PRINTED.replace("0.25", "1.00").replace("status", "other ")).expect("steps");
-        let table = table(7, &[best.clone(), peer, best]);
+        let table = table(7, &[peer, best.clone(), best]);
         let lines: Vec<&str> = table.lines().skip(5).collect();
         assert_eq!(
             lines,

@@ -43,6 +43,11 @@ impl Repo {
         self.root.join(relative)
     }
 
+    /// Where Cargo puts what it builds.
+    pub(crate) fn target(&self) -> PathBuf {
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.path("target"), |folder| self.path(folder))
+    }
+
     /// The same path, as seen from the root, with `/`.
     pub(crate) fn relative(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().replace('\\', "/")
