@@ -168,3 +168,21 @@ fn on_postgres_with_structs() {
 fn on_postgres_with_maps() {
     check(Catalog::Postgres, true);
 }
+
+#[test]
+fn rows_without_an_id_are_seen_alike() {
+    let mut python = Python::start();
+    let settings = Settings { catalog: Catalog::Sqlite, maps: false, hash: "xxhash32", truncation: 8, inlining: false };
+    let mut pair = Pair::new(&mut python, settings);
+    pair.define(&features(false)).unwrap();
+    let mut rows = samples(0..4, "", false);
+    rows[2]["id"] = Value::Null;
+    let refused = pair.side(Who::Rust).write("video/raw", &rows).unwrap_err();
+    assert!(refused.message.contains("no value in an id column"), "{refused}");
+    // Python writes them. They equal no other row, not even themselves.
+    pair.side(Who::Python).write("video/raw", &rows).unwrap();
+    assert_eq!(pair.read_both("video/raw", false).len(), 4);
+    assert_eq!(pair.resolve_both("video/crop"), [4, 0, 0]);
+    pair.side(Who::Python).write_increment("video/crop", 0).unwrap();
+    assert_eq!(pair.resolve_both("video/crop"), [1, 0, 1]);
+}
