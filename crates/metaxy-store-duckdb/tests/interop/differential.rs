@@ -73,7 +73,7 @@ fn versions_of_random_graphs_are_those_of_python() {
 
 #[test]
 fn rows_of_random_lakes_are_those_of_python() {
-    run(1, 12, |seed, pythons, seen| {
+    run(1, 10, |seed, pythons, seen| {
         let mut dice = Dice::new(seed);
         let settings = settings(&mut dice);
         let (features, pair, odd) =
