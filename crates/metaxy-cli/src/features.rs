@@ -9,6 +9,7 @@ use metaxy_feature::{
 };
 use metaxy_store_duckdb::{FeatureOptions, Features, OpenOptions, Store};
 
+use crate::args::Fallbacks;
 use crate::context::Context;
 use crate::error::Error;
 use crate::printer::Printer;
@@ -63,6 +64,11 @@ impl<'a> How<'a> {
 
     /// To change what is in the store itself.
     pub(crate) const WRITE: Self = Self { mode: Mode::Write, ..Self::READ_OWN };
+
+    /// To read its rows, with or without those of its fallback stores.
+    pub(crate) fn reading(fallbacks: &Fallbacks) -> Self {
+        if fallbacks.are_read() { Self::READ } else { Self::READ_OWN }
+    }
 
     /// The same with another store beside.
     pub(crate) fn beside(self, store: &'a str) -> Self {

@@ -351,7 +351,6 @@ impl OpenOptions {
         lake: &Lake,
         home: &Ident,
     ) -> Result<Arc<Plan>, Error> {
-        const OTHER_DATA_PATH: &str = "does not match existing data path";
         let Err((failed, message)) = self.run_from(connection, &plan, 0) else {
             return Ok(plan);
         };
@@ -483,7 +482,10 @@ fn run_all(connection: &Connection, statements: &[Statement]) -> Result<(), Erro
 
 /// What DuckDB says of an extension that is there, whole and of its version, but gives up while it starts: installing it
 /// anew changes nothing. MotherDuck's does so without its service, after ten seconds.
-const NOT_STARTED: &str = "threw an exception";
+pub(crate) const NOT_STARTED: &str = "threw an exception";
+
+/// What DuckLake says of a lake whose stored data path is another text than the configured one.
+pub(crate) const OTHER_DATA_PATH: &str = "does not match existing data path";
 
 /// What the failure of a plan's statement means.
 fn explain(plan: &Plan, failed: usize, message: String, lake: &Lake, install: bool) -> Error {

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use ducklake_sql::{Lake, ObjectKind, Storage};
+use ducklake_sql::{Lake, Storage};
 use metaxy_config::{Config, StoreError};
 use serde_json::json;
 
@@ -135,12 +135,7 @@ fn storage(lake: &Lake) -> Option<&'static str> {
     match lake.storage() {
         None => Some("motherduck"),
         Some(Storage::Local(_)) => Some("local"),
-        Some(Storage::Object(storage)) => match storage.kind() {
-            ObjectKind::S3 => Some("s3"),
-            ObjectKind::R2 => Some("r2"),
-            ObjectKind::Gcs => Some("gcs"),
-            _ => None,
-        },
+        Some(Storage::Object(storage)) => Some(storage.kind().secret_type().as_str()),
         Some(_) => None,
     }
 }

@@ -8,6 +8,7 @@ use ducklake_sql::{Catalog, CatalogKind, Lake, SecretType, Sql, Statement, Stora
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Cause, Patient, Visit, shown};
 use crate::catalog_file::CatalogFile;
+use crate::store::OTHER_DATA_PATH;
 
 /// A lake that is attached to be read.
 #[derive(Debug)]
@@ -214,7 +215,6 @@ fn file_rights(visit: &Visit, catalog: &Catalog, writes: bool) -> (bool, Verdict
 
 /// Attaches the lake to read it, as the plan does.
 fn attach(visit: &mut Visit, patient: &Patient<'_>) -> (Option<Attached>, Verdict) {
-    const OTHER_DATA_PATH: &str = "does not match existing data path";
     const ABOUT: &str = "
         SELECT (SELECT catalog_type FROM ducklake_settings(?)),
                (SELECT value FROM ducklake_options(?) WHERE option_name = 'version'),

@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::report::{Outcome, Verdict};
+use crate::store::NOT_STARTED;
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $cause:ident = $name:literal,)*) => {
@@ -214,7 +215,7 @@ impl Cause {
             ("not found", Self::ExtensionMissing),
             // It asks its service while it starts, for ten seconds.
             ("api.motherduck.com", Self::MotherDuckDown),
-            ("threw an exception", Self::ExtensionNotStarted),
+            (NOT_STARTED, Self::ExtensionNotStarted),
         ];
         first(text, &known)
     }

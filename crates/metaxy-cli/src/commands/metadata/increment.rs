@@ -24,7 +24,7 @@ pub(crate) fn run(args: &MetadataIncrement, context: &Context, printer: &mut Pri
     let key = named(&args.feature)?;
     let loaded = context.load()?;
     let samples = args.samples.as_deref().map(|file| Source::find(file, None)).transpose()?;
-    let how = if args.fallbacks.are_read() { How::READ } else { How::READ_OWN };
+    let how = How::reading(&args.fallbacks);
     let opened = Opened::open(context, &loaded, how, printer)?;
     let progress = Progress::new(format!("comparing `{key}`"), printer.is_quiet());
     let mut increment = resolve(args, key, &opened, samples.as_ref(), &progress)?;

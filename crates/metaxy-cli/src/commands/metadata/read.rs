@@ -16,7 +16,7 @@ use crate::rows;
 pub(crate) fn run(args: &MetadataRead, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let key = named(&args.feature)?;
     let loaded = context.load()?;
-    let how = if args.fallbacks.are_read() { How::READ } else { How::READ_OWN };
+    let how = How::reading(&args.fallbacks);
     let opened = Opened::open(context, &loaded, how, printer)?;
     let options = ReadOptions {
         columns: args.columns.clone(),

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &MetadataStatus, context: &Context, printer: &mut Printe
     args.selection.keys()?;
     let loaded = context.load()?;
     let snapshot = args.snapshot_id.as_deref();
-    let how = if args.fallbacks.are_read() { How::READ } else { How::READ_OWN };
+    let how = How::reading(&args.fallbacks);
     let opened = Opened::open(context, &loaded, how.at(snapshot), printer)?;
     let selected = args.selection.resolve(&opened.graph, context.project(&loaded.config))?;
     let missing: Vec<String> = selected.missing.iter().map(ToString::to_string).collect();
