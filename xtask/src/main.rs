@@ -1,5 +1,7 @@
 //! `cargo xtask`: the maintainers' tasks. One file per task; `cargo xtask help` lists them.
 
+#![forbid(unsafe_code)]
+
 mod bench;
 mod ci;
 mod codegen;

@@ -34,6 +34,8 @@
 //! - What DuckLake would take for something else, with data lost or landed elsewhere, cannot be described: a relative
 //!   data path, an unscoped secret, a secret's name that reads as a file, an option that does not exist.
 
+#![forbid(unsafe_code)]
+
 mod attach;
 mod catalog;
 mod lake;

@@ -3,6 +3,8 @@
 //! It is thin: `args` says what can be asked, each command is one file of `commands`, and what it does is done by the
 //! crates below. Stdout is data, stderr is talk; the exit codes are those of `exit`.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod commands;
 mod context;

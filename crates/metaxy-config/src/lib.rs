@@ -43,6 +43,8 @@
 //! - No secret is in a message, in a shown source line, in `Debug` or in `Display` of anything.
 //! - Nothing but [`System`] reaches out: no file, no variable, no network.
 
+#![forbid(unsafe_code)]
+
 mod config;
 mod decode;
 mod diagnostic;

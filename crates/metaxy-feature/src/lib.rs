@@ -31,6 +31,8 @@
 //! # Ok::<(), metaxy_feature::Error>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod column;
 mod decode;
 mod definition;

@@ -1,6 +1,5 @@
 //! The connection to DuckDB: runs only [`Sql`], binds its values, returns Arrow batches, scrubs what the engine says.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -10,7 +9,7 @@ use duckdb::types::{ToSqlOutput, Value as DuckDbValue, ValueRef};
 use ducklake_sql::{Ident, Parameter, Plan, Sql, Statement};
 
 use crate::error::{Error, Kind};
-use crate::feature::{self, Problem};
+use crate::feature::{Hashing, Problem};
 
 /// A connection to the DuckDB instance that has the lake attached, the lake being the current database.
 ///
@@ -34,8 +33,6 @@ pub struct Connection {
     inner: duckdb::Connection,
     /// The plan whose secrets must not appear in an error.
     plan: Arc<Plan>,
-    /// Whether the instance has the hash functions, as far as this connection knows.
-    hashes: Cell<bool>,
     /// The plans of lakes attached beside it, whose secrets must not either.
     beside: Arc<[Plan]>,
 }
@@ -52,7 +49,7 @@ impl Connection {
     }
 
     pub(crate) fn new(inner: duckdb::Connection, plan: Arc<Plan>) -> Self {
-        Self { inner, plan, hashes: Cell::new(false), beside: Arc::default() }
+        Self { inner, plan, beside: Arc::default() }
     }
 
     /// The same connection, whose errors hold no secret of these plans either.
@@ -94,11 +91,18 @@ impl Connection {
     ///
     /// When DuckDB refuses it.
     pub fn another(&self) -> Result<Self, Error> {
-        let inner = self.inner.try_clone().map_err(|error| Error::query(self.scrub(&error)))?;
-        let (plan, beside) = (Arc::clone(&self.plan), Arc::clone(&self.beside));
-        let another = Self { inner, plan, hashes: self.hashes.clone(), beside };
+        let another = self.elsewhere()?;
         another.execute(Statement::Use(self.plan.alias().clone()).to_sql())?;
         Ok(another)
+    }
+
+    /// The same with the instance's own memory as current database.
+    ///
+    /// It is for statements that name the lake of each table: where the lake is the current database, DuckDB asks its
+    /// catalog for a snapshot with every statement, one that touches no table of it too.
+    pub(crate) fn elsewhere(&self) -> Result<Self, Error> {
+        let inner = self.inner.try_clone().map_err(|error| Error::query(self.scrub(&error)))?;
+        Ok(Self { inner, plan: Arc::clone(&self.plan), beside: Arc::clone(&self.beside) })
     }
 
     /// Runs a statement; what the engine says against it, scrubbed.
@@ -141,14 +145,12 @@ impl Connection {
         run().map_err(|error| Error::query(self.scrub(&error)))
     }
 
-    /// Registers the hash functions in the instance, the first time that rows are to be hashed: an open that only runs
-    /// SQL does without.
-    pub(crate) fn register_hashes(&self) -> Result<(), Error> {
-        if !self.hashes.get() {
-            feature::register_hashes(&self.inner).map_err(|error| Error::query(self.scrub(&error)))?;
-            self.hashes.set(true);
-        }
-        Ok(())
+    /// Registers hash functions in the instance: when rows are to be hashed, for an open that only runs SQL does without.
+    pub(crate) fn register(&self, mut hashings: impl Iterator<Item = Hashing>) -> Result<(), Error> {
+        // Through a connection of its own: in the transaction of a stream that is still read, it would go with that.
+        let registered =
+            self.inner.try_clone().and_then(|other| hashings.try_for_each(|hashing| hashing.register(&other)));
+        registered.map_err(|error| Error::query(self.scrub(&error)))
     }
 
     /// Appends batches to a temporary table that has exactly their columns.
@@ -189,9 +191,9 @@ impl Connection {
 
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan, hashes, beside } = self;
+        let Self { inner, plan, beside } = self;
         inner.close().map_err(|(inner, error)| {
-            let message = Self { inner, plan, hashes, beside }.scrub(&error);
+            let message = Self { inner, plan, beside }.scrub(&error);
             Error::new(Kind::Statement { statement: "closing the connection", message })
         })
     }

@@ -9,6 +9,7 @@
 //! - [`deps()`]: what `cargo xtask setup` brought. What is missing is a failure, never a skipped test.
 //!
 //! It is a dev-dependency only: everything here panics, with a message that says what to do, where a test cannot go on.
+#![forbid(unsafe_code)]
 #![expect(clippy::panic, reason = "a test that cannot go on must fail, and say why")]
 
 mod deps;

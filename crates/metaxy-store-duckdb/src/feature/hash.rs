@@ -1,73 +1,60 @@
 //! The hashes of rows: functions that we register in DuckDB, and expressions made of them.
 //!
 //! A hash is the lower-case hexadecimal MD5 of a text, or the decimal number that an xxHash of its bytes is (seed 0),
-//! cut to its first characters. The functions have names of their own, so they stay clear of those that a community
-//! extension brings; every connection of an instance has them.
+//! cut to its first characters. A function takes the pieces of the text and does all of that in one go: MD5 hashes several
+//! rows at a time, and no text is made in between. Its name says what it does (`metaxy_md5_8`), so it stays clear of
+//! those that a community extension brings; every connection of an instance has it.
 
 use std::error::Error as StdError;
-use std::sync::Arc;
+use std::fmt::Write as _;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array, UInt64Array};
-use arrow::datatypes::DataType;
-use duckdb::vscalar::{ArrowFunctionSignature, VArrowScalar};
+use duckdb::core::{DataChunkHandle, FlatVector, Inserter as _, LogicalTypeId};
+use duckdb::ffi::duckdb_string_t;
+use duckdb::types::DuckString;
+use duckdb::vscalar::{ScalarFunctionSignature, VScalar};
+use duckdb::vtab::arrow::WritableVector;
 use ducklake_sql::Writer;
+use md5_simd::Md5Engine;
 use metaxy_config::HashAlgorithm;
 use metaxy_feature::Truncation;
 use xxhash_rust::{xxh3, xxh32, xxh64};
 
 use super::problem::Problem;
 
-/// Registers the functions that DuckDB lacks.
-pub(crate) fn register(instance: &duckdb::Connection) -> duckdb::Result<()> {
-    instance.register_scalar_function::<Xxh32>("metaxy_xxh32")?;
-    instance.register_scalar_function::<Xxh64>("metaxy_xxh64")?;
-    instance.register_scalar_function::<Xxh3>("metaxy_xxh3_64")
-}
-
-/// Declares one function from a text to a number.
-macro_rules! function {
-    ($name:ident, $array:ident, $type:ident, $hash:expr) => {
-        struct $name;
-
-        impl VArrowScalar for $name {
-            type State = ();
-
-            fn invoke((): &(), input: RecordBatch) -> Result<ArrayRef, Box<dyn StdError>> {
-                let texts = input.columns().first().and_then(|column| column.as_string_opt::<i32>());
-                let texts = texts.ok_or("a hash function takes one text")?;
-                Ok(Arc::new(texts.iter().map(|text| text.map(|text| $hash(text.as_bytes()))).collect::<$array>()))
-            }
-
-            fn signatures() -> Vec<ArrowFunctionSignature> {
-                vec![ArrowFunctionSignature::exact(vec![DataType::Utf8], DataType::$type)]
-            }
-        }
-    };
-}
-
-function!(Xxh32, UInt32Array, UInt32, |bytes| xxh32::xxh32(bytes, 0));
-function!(Xxh64, UInt64Array, UInt64, |bytes| xxh64::xxh64(bytes, 0));
-function!(Xxh3, UInt64Array, UInt64, xxh3::xxh3_64);
-
 /// How the rows of a lake are hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hashing {
     algorithm: HashAlgorithm,
     truncation: Truncation,
-    /// What stands before and after the text that is hashed.
-    call: (&'static str, &'static str),
+    /// What the names of its functions begin with.
+    function: &'static str,
+    hash: Hash,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hash {
+    Md5,
+    Xxh32,
+    Xxh64,
+    Xxh3,
 }
 
 impl Hashing {
     pub(crate) fn new(algorithm: HashAlgorithm, truncation: Truncation) -> Result<Self, Problem> {
-        let call = match algorithm {
-            HashAlgorithm::Md5 => ("md5(", ")"),
-            HashAlgorithm::Xxhash32 => ("CAST(metaxy_xxh32(", ") AS VARCHAR)"),
-            HashAlgorithm::Xxhash64 => ("CAST(metaxy_xxh64(", ") AS VARCHAR)"),
-            HashAlgorithm::Xxh3_64 => ("CAST(metaxy_xxh3_64(", ") AS VARCHAR)"),
+        let (function, hash) = match algorithm {
+            HashAlgorithm::Md5 => ("metaxy_md5_", Hash::Md5),
+            HashAlgorithm::Xxhash32 => ("metaxy_xxh32_", Hash::Xxh32),
+            HashAlgorithm::Xxhash64 => ("metaxy_xxh64_", Hash::Xxh64),
+            HashAlgorithm::Xxh3_64 => ("metaxy_xxh3_64_", Hash::Xxh3),
             other => return Err(Problem::Algorithm(other.as_str())),
         };
-        Ok(Self { algorithm, truncation, call })
+        Ok(Self { algorithm, truncation, function, hash })
+    }
+
+    /// Registers its function in an instance, for connections that begin a transaction from now on.
+    pub(crate) fn register(self, instance: &duckdb::Connection) -> duckdb::Result<()> {
+        let name = [self.function, &self.truncation.length().to_string()].concat();
+        instance.register_scalar_function_with_state::<HashOfPieces>(&name, &self)
     }
 
     pub(crate) fn truncation(self) -> Truncation {
@@ -78,23 +65,24 @@ impl Hashing {
         self.algorithm.as_str()
     }
 
-    /// Every algorithm at this truncation.
-    pub(crate) fn all(truncation: Truncation) -> Vec<Self> {
-        HashAlgorithm::ALL.iter().filter_map(|algorithm| Self::new(*algorithm, truncation).ok()).collect()
+    /// Every algorithm, of whose hash nothing is cut off.
+    pub(crate) fn whole() -> impl Iterator<Item = Self> {
+        let whole = |algorithm: &HashAlgorithm| Self::new(*algorithm, Truncation::new(64).ok()?).ok();
+        HashAlgorithm::ALL.iter().filter_map(whole)
     }
 
-    /// Writes the hash of a text expression; NULL stays NULL.
-    pub(crate) fn write(self, sql: &mut Writer, text: impl FnOnce(&mut Writer)) {
-        sql.keyword(self.call.0);
-        text(sql);
-        sql.keyword(self.call.1).keyword("[1:").number(self.truncation.length() as u64).keyword("]");
+    /// Writes the hash of a text, given in pieces with commas between them; NULL if one of them is.
+    pub(crate) fn write(self, sql: &mut Writer, pieces: impl FnOnce(&mut Writer)) {
+        sql.keyword(self.function).number(self.truncation.length() as u64).keyword("(");
+        pieces(sql);
+        sql.keyword(")");
     }
 
     /// Writes the hash of texts joined by `|`, as samples are hashed.
     pub(crate) fn write_joined<T>(self, sql: &mut Writer, texts: &[T], mut text: impl FnMut(&mut Writer, &T)) {
         self.write(sql, |sql| {
             for (index, one) in texts.iter().enumerate() {
-                sql.keyword(if index == 0 { "" } else { " || '|' || " });
+                sql.keyword(if index == 0 { "" } else { ", '|', " });
                 text(sql, one);
             }
         });
@@ -105,5 +93,96 @@ impl Hashing {
 impl std::fmt::Display for Hashing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} cut to {}", self.algorithm.as_str(), self.truncation.length())
+    }
+}
+
+/// The function: from the pieces of a text to the first characters of its hash.
+struct HashOfPieces;
+
+impl VScalar for HashOfPieces {
+    type State = Hashing;
+
+    fn invoke(
+        hashing: &Hashing,
+        input: &mut DataChunkHandle,
+        output: &mut dyn WritableVector,
+    ) -> Result<(), Box<dyn StdError>> {
+        let rows = input.len();
+        let columns: Vec<FlatVector<'_>> = (0..input.num_columns()).map(|at| input.flat_vector(at)).collect();
+        let columns: Vec<Texts<'_>> = columns.iter().map(|column| Texts::new(column, rows)).collect();
+        let mut output = output.flat_vector();
+        // The texts of all rows, one behind the other, and which row each is of.
+        let mut bytes = Vec::with_capacity(rows * 64);
+        let mut texts = Vec::with_capacity(rows);
+        for row in 0..rows {
+            let start = bytes.len();
+            if columns.iter().all(|column| column.append(row, &mut bytes)) {
+                texts.push((row, start..bytes.len()));
+            } else {
+                bytes.truncate(start);
+                output.set_null(row);
+            }
+        }
+        let slices: Vec<&[u8]> = texts.iter().filter_map(|(_, range)| bytes.get(range.clone())).collect();
+        let rows = texts.iter().map(|(row, _)| *row);
+        hashing.hash(&slices, rows, |row, hash| output.insert(row, hash));
+        Ok(())
+    }
+
+    fn signatures() -> Vec<ScalarFunctionSignature> {
+        vec![ScalarFunctionSignature::variadic(LogicalTypeId::Varchar.into(), LogicalTypeId::Varchar.into())]
+    }
+}
+
+impl Hashing {
+    /// Hands out the first characters of the hash of each text, and what comes with the text.
+    fn hash(self, texts: &[&[u8]], rows: impl Iterator<Item = usize>, mut out: impl FnMut(usize, &[u8])) {
+        let mut cut = |row, hash: &[u8]| out(row, hash.get(..self.truncation.length()).unwrap_or(hash));
+        let mut decimal = String::new();
+        let mut number = |row, number: u64| {
+            decimal.clear();
+            // Writing into a text does not fail.
+            _ = write!(decimal, "{number}");
+            cut(row, decimal.as_bytes());
+        };
+        let rows_of_texts = rows.zip(texts);
+        match self.hash {
+            Hash::Md5 => {
+                let mut digests = vec![[0; 16]; texts.len()];
+                Md5Engine::new().hash_many(texts, &mut digests);
+                rows_of_texts
+                    .zip(&digests)
+                    .for_each(|((row, _), digest)| cut(row, &md5_simd::hex_encode_digest(digest)));
+            }
+            Hash::Xxh32 => rows_of_texts.for_each(|(row, text)| number(row, xxh32::xxh32(text, 0).into())),
+            Hash::Xxh64 => rows_of_texts.for_each(|(row, text)| number(row, xxh64::xxh64(text, 0))),
+            Hash::Xxh3 => rows_of_texts.for_each(|(row, text)| number(row, xxh3::xxh3_64(text))),
+        }
+    }
+}
+
+/// A column of texts on its way into the function.
+struct Texts<'v> {
+    column: &'v FlatVector<'v>,
+    texts: &'v [duckdb_string_t],
+}
+
+impl<'v> Texts<'v> {
+    #[expect(unsafe_code, reason = "the only way to the texts that does not copy each of them twice")]
+    fn new(column: &'v FlatVector<'v>, rows: usize) -> Self {
+        // SAFETY: DuckDB hands the function what its signature says, columns of type VARCHAR, whose physical type this is;
+        // so many rows are in it, nobody writes to it meanwhile, and no element is read that is NULL.
+        let texts = unsafe { column.as_slice_with_len(rows) };
+        Self { column, texts }
+    }
+
+    /// Appends the text of a row; false if it is NULL.
+    fn append(&self, row: usize, bytes: &mut Vec<u8>) -> bool {
+        if self.column.row_is_null(row as u64) {
+            return false;
+        }
+        let mut text = self.texts[row];
+        bytes.extend_from_slice(DuckString::new(&mut text).as_bytes());
+        true
     }
 }

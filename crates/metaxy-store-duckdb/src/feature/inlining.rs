@@ -14,6 +14,40 @@ use crate::error::Error;
 /// Inserts of more rows than this are inlined by no sensible setting.
 const MOST: u64 = 100_000;
 
+/// Of so few rows it is faster to look at each than to ask how many are inlined.
+const FEW: usize = 1000;
+
+/// Whether an insert of so many rows may be inlined.
+pub(crate) fn may_happen(connection: &Connection, rows: usize) -> Result<bool, Error> {
+    if rows <= FEW {
+        return Ok(true);
+    }
+    let (attached, stored) = limits(connection)?;
+    let most = attached.max(stored).unwrap_or_default().max(default_limit(connection)?);
+    Ok(i64::try_from(rows).is_ok_and(|rows| rows <= most))
+}
+
+/// How many rows are inlined at most by the options of the attachment, and by the largest that the lake keeps.
+fn limits(connection: &Connection) -> Result<(Option<i64>, Option<i64>), Error> {
+    let attached = connection.plan().statements().iter().find_map(|statement| match statement {
+        Statement::Attach(attach) => attach.option("DATA_INLINING_ROW_LIMIT").cloned(),
+        _ => None,
+    });
+    let attached = attached.map(|limit| if let Value::Integer(limit) = limit { limit } else { i64::MAX });
+    let stored = connection.text(&Sql::build(|sql| {
+        sql.keyword("SELECT CAST(max(CAST(value AS BIGINT)) AS VARCHAR) FROM ducklake_options(");
+        sql.bind("lake", &Value::from(connection.plan().alias().as_str()));
+        sql.keyword(") WHERE option_name = 'data_inlining_row_limit'");
+    }));
+    let stored = stored.map_err(Error::query)?.map(|limit| limit.parse().unwrap_or(i64::MAX));
+    Ok((attached, stored))
+}
+
+/// How many rows are inlined at most where neither says anything.
+fn default_limit(connection: &Connection) -> Result<i64, Error> {
+    connection.number(&Sql::fixed("SELECT CAST(current_setting('ducklake_default_data_inlining_row_limit') AS BIGINT)"))
+}
+
 /// Whether rows, those of what `from` writes, hold a struct that would not come back from a catalog as it is.
 pub(crate) fn would_lose<'t>(
     connection: &Connection,
@@ -48,21 +82,11 @@ fn has_struct(of: &ColumnType) -> bool {
 
 /// Runs an insert with nothing inlined.
 pub(crate) fn without<T>(connection: &Connection, insert: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let inlines = |limit: &Value| *limit != Value::Integer(0);
-    let attached = connection.plan().statements().iter().any(|statement| match statement {
-        Statement::Attach(attach) => attach.option("DATA_INLINING_ROW_LIMIT").is_some_and(inlines),
-        _ => false,
-    });
-    let stored = connection.number(&Sql::build(|sql| {
-        sql.keyword("SELECT count(*) FROM ducklake_options(");
-        sql.bind("lake", &Value::from(connection.plan().alias().as_str()));
-        sql.keyword(") WHERE option_name = 'data_inlining_row_limit' AND value <> '0'");
-    }))?;
-    if attached || stored > 0 {
+    let (attached, stored) = limits(connection)?;
+    if attached.max(stored).is_some_and(|limit| limit != 0) {
         return Err(Problem::Inlined.into());
     }
-    let before = connection
-        .number(&Sql::fixed("SELECT CAST(current_setting('ducklake_default_data_inlining_row_limit') AS BIGINT)"))?;
+    let before = default_limit(connection)?;
     connection.execute("SET GLOBAL ducklake_default_data_inlining_row_limit = 0")?;
     let inserted = insert();
     connection.execute(Sql::build(|sql| {

@@ -37,10 +37,9 @@ pub use self::status::{FeatureStatus, UpdateCounts};
 pub use self::system::{Push, PushedGraph};
 pub use self::write::WriteOptions;
 
-pub(crate) use self::hash::register as register_hashes;
+pub(crate) use self::hash::Hashing;
 pub(crate) use self::problem::Problem;
 
-use self::hash::Hashing;
 use self::names::{TableName, ident, idents};
 use self::problem::names;
 use self::table::{At, Table};
@@ -145,7 +144,8 @@ impl Store {
     /// When the hash algorithm is none that rows can be hashed with, or DuckDB refuses its function.
     pub fn features<'s>(&'s self, graph: &'s FeatureGraph, options: FeatureOptions) -> Result<Features<'s>, Error> {
         let connection = self.connection();
-        connection.register_hashes()?;
+        let hashing = Hashing::new(options.hash_algorithm, options.truncation)?;
+        connection.register(Hashing::whole().chain([hashing]))?;
         Ok(Features {
             connection,
             mode: self.plan().mode(),
@@ -153,7 +153,7 @@ impl Store {
             beside: self.beside(),
             graph,
             versions: graph.versions(options.truncation),
-            hashing: Hashing::new(options.hash_algorithm, options.truncation)?,
+            hashing,
             options,
         })
     }

@@ -175,18 +175,34 @@ impl<'t> Latest<'t> {
     pub(crate) fn write(&self, sql: &mut Writer, filters: &[Filter]) {
         self.table.write(sql, |sql| _ = sql.keyword("r"));
         if !self.all_rows {
-            sql.keyword(
-                " ANTI JOIN (SELECT metaxy_row FROM (SELECT rowid AS metaxy_row, row_number() OVER (PARTITION BY ",
-            );
-            columns_of(sql, self.ids).keyword(if self.per_version { ", metaxy_feature_version" } else { "" });
-            self.table.write_changed_at(sql.keyword(" ORDER BY "), "o.");
-            sql.keyword(" DESC, rowid) AS metaxy_rank FROM ");
-            self.table.write(sql, |sql| _ = sql.keyword("o"));
+            self.write_rank(sql.keyword(" ANTI JOIN (SELECT metaxy_row FROM (SELECT rowid AS metaxy_row, "));
+            self.table.write(sql.keyword(" AS metaxy_rank FROM "), |sql| _ = sql.keyword("o"));
             self.write_version(sql, " WHERE o.");
             sql.keyword(") WHERE metaxy_rank > 1) AS replaced ON r.rowid = replaced.metaxy_row");
         }
-        sql.keyword(" WHERE TRUE");
-        self.write_version(sql, " AND r.");
+        self.write_conditions(sql, filters);
+    }
+
+    /// Writes the same for a query that needs few columns: they go through the sort, behind which every processor works
+    /// on the rows, be there one row group of them.
+    pub(crate) fn write_narrow(&self, sql: &mut Writer, filters: &[Filter]) {
+        self.table.write(sql.keyword("(SELECT *, rowid FROM "), |sql| _ = sql.keyword("o"));
+        self.write_version(sql, " WHERE o.");
+        self.write_rank(sql.keyword(" QUALIFY "));
+        sql.keyword(" = 1) AS r");
+        self.write_conditions(sql, filters);
+    }
+
+    /// Writes the place of a row of `o` among those with its ids, from 1.
+    fn write_rank(&self, sql: &mut Writer) {
+        columns_of(sql.keyword("row_number() OVER (PARTITION BY "), self.ids);
+        sql.keyword(if self.per_version { ", metaxy_feature_version" } else { "" });
+        self.table.write_changed_at(sql.keyword(" ORDER BY "), "o.");
+        sql.keyword(" DESC, rowid)");
+    }
+
+    fn write_conditions(&self, sql: &mut Writer, filters: &[Filter]) {
+        self.write_version(sql.keyword(" WHERE TRUE"), " AND r.");
         if !self.deleted {
             sql.keyword(" AND r.metaxy_deleted_at IS NULL");
         }

@@ -74,7 +74,7 @@ impl Features<'_> {
     ) -> Result<usize, Error> {
         let spec = self.definition(key)?.spec();
         let (ids, members) = (id_columns(spec)?, members(spec)?);
-        let connection = self.connection.another()?;
+        let connection = self.connection.elsewhere()?;
         let here = self.on(&connection);
         let (table, made) = once(&connection, || {
             let table = here.table(key)?;

@@ -130,7 +130,7 @@ impl Features<'_> {
     /// no table, dependencies share no id column or both have a column, a filter does not fit, or a table was written
     /// with another hash.
     pub fn resolve_update(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<Increment, Error> {
-        let connection = self.connection.another()?;
+        let connection = self.connection.elsewhere()?;
         let (diff, found) = once(&connection, || {
             let here = self.on(&connection);
             let plan = self.plan(key)?;
@@ -156,7 +156,7 @@ impl Features<'_> {
         samples: impl RecordBatchReader,
         options: &ResolveOptions,
     ) -> Result<Increment, Error> {
-        let connection = self.connection.another()?;
+        let connection = self.connection.elsewhere()?;
         let plan = self.plan(key)?;
         if !plan.deps.is_empty() {
             return Err(Problem::Samples(key.clone()).into());
@@ -368,7 +368,7 @@ impl Side {
             sql.keyword(" AS d").number(number).keyword("_").number(index as u64).keyword(", ");
         }
         sql.keyword("r.rowid AS r").number(number).keyword(" FROM ");
-        Latest::of(&self.table, &self.ids, &self.version).write(sql, &self.filters);
+        Latest::of(&self.table, &self.ids, &self.version).write_narrow(sql, &self.filters);
         let stored = |sql: &mut Writer, column: &Ident| {
             let found = self.stored.iter().find(|(_, new)| new == column);
             sql.keyword("r.").ident(found.map_or(column, |(stored, _)| stored));
@@ -666,11 +666,11 @@ impl<'g> Diff<'g> {
                     });
                     let Some((side, member)) = found else { continue };
                     sql.keyword(before).bind("field", &Value::from(constant.as_str()));
-                    sql.keyword(if parent.optional { " || coalesce(u" } else { " || u" }).number(side);
+                    sql.keyword(if parent.optional { ", coalesce(u" } else { ", u" }).number(side);
                     sql.keyword(".d").number(side).keyword("_").number(member);
                     sql.keyword(if parent.optional { ", '')" } else { "" });
                     constant.clear();
-                    before = " || ";
+                    before = ", ";
                 }
                 if !constant.is_empty() {
                     sql.keyword(before).bind("field", &Value::from(constant.as_str()));
@@ -714,7 +714,7 @@ impl<'g> Diff<'g> {
             filter.write(sql.keyword(if index == 0 { "" } else { " OR " }), &column);
         }
         sql.keyword(if self.stale_if.is_empty() { "FALSE), FALSE) AS cs FROM " } else { "), FALSE) AS cs FROM " });
-        Latest::of(table, &self.ids, &self.version).write(sql, &self.filters);
+        Latest::of(table, &self.ids, &self.version).write_narrow(sql, &self.filters);
         if collapsed {
             for key in 0..self.keys.len() {
                 sql.keyword(if key == 0 { " GROUP BY " } else { ", " }).number(key as u64 + 1);

@@ -28,6 +28,7 @@ pub(crate) struct Stage<'c> {
     connection: &'c Connection,
     table: TableName,
     columns: Vec<NamedColumn>,
+    rows: usize,
     kept: bool,
 }
 
@@ -41,7 +42,7 @@ impl<'c> Stage<'c> {
         let columns = columns(feature, &rows.schema())?;
         let fields: Vec<_> = columns.iter().map(|(name, of)| Field::new(name.as_str(), of.arrow(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
-        let stage = Self { connection, table: TableName::temporary()?, columns, kept: false };
+        let mut stage = Self { connection, table: TableName::temporary()?, columns, rows: 0, kept: false };
         connection.execute(Sql::build(|sql| {
             stage.table.write(sql.keyword("CREATE TEMP TABLE "));
             for (index, (name, of)) in stage.columns.iter().enumerate() {
@@ -49,12 +50,15 @@ impl<'c> Stage<'c> {
             }
             sql.keyword(")");
         }))?;
+        let mut count = 0;
         let uniform = rows.by_ref().map(|batch| {
             let batch = batch?;
+            count += batch.num_rows();
             let arrays = batch.columns().iter().zip(&stage.columns).map(|(array, (_, of))| uniform(array, of));
             RecordBatch::try_new(Arc::clone(&schema), arrays.collect::<Result<_, ArrowError>>()?)
         });
         connection.append(stage.table.name(), uniform)?;
+        stage.rows = count;
         Ok(stage)
     }
 
@@ -70,6 +74,11 @@ impl<'c> Stage<'c> {
 
     pub(crate) fn columns(&self) -> &[NamedColumn] {
         &self.columns
+    }
+
+    /// How many rows there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
     }
 
     pub(crate) fn column(&self, name: &str) -> Option<&NamedColumn> {
@@ -169,6 +178,11 @@ pub(crate) fn columns_of<'s>(sql: &'s mut ducklake_sql::Writer, columns: &[Ident
     sql
 }
 
+/// Whether DuckDB takes a column for the number of a row.
+pub(crate) fn is_row_id(column: &Ident) -> bool {
+    column.as_str().eq_ignore_ascii_case("rowid")
+}
+
 /// The columns of rows, each of a type that a lake holds.
 fn columns(feature: &FeatureKey, schema: &Schema) -> Result<Vec<NamedColumn>, Problem> {
     let mut columns: Vec<NamedColumn> = Vec::new();
@@ -176,6 +190,9 @@ fn columns(feature: &FeatureKey, schema: &Schema) -> Result<Vec<NamedColumn>, Pr
         let name = ident(field.name())?;
         if columns.iter().any(|(other, _)| other.as_str().eq_ignore_ascii_case(name.as_str())) {
             return Err(Problem::SameColumn { feature: feature.clone(), column: name.to_string() });
+        }
+        if is_row_id(&name) {
+            return Err(Problem::RowId(feature.clone()));
         }
         let unsupported = || Problem::UnsupportedType {
             feature: feature.clone(),

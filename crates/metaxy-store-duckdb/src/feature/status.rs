@@ -57,7 +57,7 @@ impl Features<'_> {
             let mut filters = options.global_filters.clone();
             filters.extend(options.filters.get(key).into_iter().flatten().cloned());
             latest.check(key, &filters)?;
-            let count = Sql::build(|sql| latest.write(sql.keyword("SELECT count(*) FROM "), &filters));
+            let count = Sql::build(|sql| latest.write_narrow(sql.keyword("SELECT count(*) FROM "), &filters));
             self.connection.number(&count).map(|count| usize::try_from(count).unwrap_or_default())
         });
         let update = if spec.deps().is_empty() {

@@ -4,12 +4,12 @@
 //! today. Its comment records the hash that its rows were written with; Python Metaxy reads no comment.
 
 use ducklake_sql::{Ident, Sql, Text, Value, Writer};
-use metaxy_feature::{FeatureKey, SYSTEM_COLUMNS, Truncation};
+use metaxy_feature::{FeatureKey, SYSTEM_COLUMNS};
 
 use super::hash::Hashing;
 use super::names::{TableName, ident};
 use super::problem::{Problem, names};
-use super::stage::NamedColumn;
+use super::stage::{NamedColumn, is_row_id};
 use super::types::{ColumnType, Simple, TEXT};
 use crate::connection::Connection;
 use crate::error::Error;
@@ -140,6 +140,9 @@ impl Table {
         let missing: Vec<&str> = SYSTEM_COLUMNS.into_iter().filter(|column| find(column).is_none()).collect();
         if !missing.is_empty() {
             return Err(foreign(["it has no ", &names(missing)].concat()).into());
+        }
+        if columns.iter().any(|(column, _)| is_row_id(column)) {
+            return Err(foreign("its column `rowid` hides the numbers that the engine gives rows".to_owned()).into());
         }
         let by_field = |column: &'static str| {
             let found = find(column).and_then(|(_, of)| of.as_ref()).and_then(ByField::of);
@@ -333,11 +336,10 @@ impl Table {
                 self.provenance().write_member(sql, |sql| _ = sql.keyword("metaxy_provenance_by_field"), member);
             });
         };
-        let longest = Truncation::new(64).map_err(Problem::Feature)?;
         let found = connection.text(&Sql::build(|sql| {
             hash(sql.keyword("SELECT CASE WHEN metaxy_provenance = "), hashing);
             sql.keyword(" THEN NULL");
-            for candidate in Hashing::all(longest) {
+            for candidate in Hashing::whole() {
                 hash(sql.keyword(" WHEN starts_with("), candidate);
                 sql.keyword(", metaxy_provenance) THEN ").bind("algorithm", &Value::from(candidate.algorithm()));
                 sql.keyword(" || ' cut to ' || length(metaxy_provenance)");

@@ -78,19 +78,22 @@ impl Features<'_> {
         options: &WriteOptions,
     ) -> Result<usize, Error> {
         self.must_write()?;
+        let connection = self.connection.elsewhere()?;
+        let here = self.on(&connection);
         let mut writes = Vec::new();
         for (key, rows) in features {
             let definition = self.definition(key)?;
-            let stage = Stage::fill(self.connection, key, rows)?;
+            let stage = Stage::fill(&connection, key, rows)?;
             let columns = stage.columns().iter().map(|(name, of)| (name, of));
-            let needs_file = inlining::would_lose(self.connection, columns, |sql| stage.table().write(sql))?;
+            let needs_file = inlining::may_happen(&connection, stage.rows())?
+                && inlining::would_lose(&connection, columns, |sql| stage.table().write(sql))?;
             writes.push(Write::new(definition, stage, needs_file)?);
         }
-        let look = || writes.iter().map(|write| self.look(write, options)).collect::<Result<Vec<_>, _>>();
-        retried(self.connection, look, |tables| {
+        let look = || writes.iter().map(|write| here.look(write, options)).collect::<Result<Vec<_>, _>>();
+        retried(&connection, look, |tables| {
             let mut count = 0;
             for (write, table) in writes.iter().zip(tables) {
-                count += self.insert(write, table, options)?;
+                count += here.insert(write, table, options)?;
             }
             Ok(count)
         })

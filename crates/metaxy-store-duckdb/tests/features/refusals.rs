@@ -49,6 +49,10 @@ fn rows_that_do_not_fit_are_refused_before_anything_is_written() {
             json!([{"id": "one", "metaxy_provenance_by_field": by_field}]),
             "the column `id` is VARCHAR, but in the table of `a` it is BIGINT",
         ),
+        (
+            json!([{"id": 1, "RowId": 1, "metaxy_provenance_by_field": by_field}]),
+            "the rows for `a` have a column `rowid`, which hides the numbers that the engine gives rows",
+        ),
         (json!([{"id": 1, "ID": 1, "metaxy_provenance_by_field": by_field}]), "the rows for `a` have two columns"),
     ] {
         let home = Home::new();
@@ -112,6 +116,7 @@ fn a_table_that_another_program_changed_is_refused() {
     for (change, message) in [
         ("ALTER TABLE a DROP COLUMN metaxy_deleted_at", "it has no `metaxy_deleted_at`"),
         ("ALTER TABLE a DROP COLUMN id", "it has no `id`"),
+        ("ALTER TABLE a ADD COLUMN rowid BIGINT", "its column `rowid` hides the numbers that the engine gives rows"),
         (
             "ALTER TABLE a DROP COLUMN metaxy_data_version_by_field; \
              ALTER TABLE a ADD COLUMN metaxy_data_version_by_field VARCHAR",
