@@ -1,8 +1,8 @@
 //! The steps of a pipeline on one lake, timed: the same as those of `xtask/peer/bench.py`, with the same rows.
 //!
 //! `cargo bench --bench features -- --rows 1000000` prints, for each step, seconds of wall and processor time and the
-//! process's peak memory in MB; with `--floor` the same for plain SQL. Sizes belong into processes of their own: the peak
-//! never falls. `cargo xtask bench --peer` runs all of them, Python Metaxy too, and makes a table.
+//! process's peak memory in MB; with `--floor` the same for plain SQL, with `--memory-limit 1GB` where DuckDB has no more.
+//! Sizes belong into processes of their own: the peak never falls. `cargo xtask bench --peer` runs all of them, Python Metaxy too, and makes a table.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by a panic")]
 
@@ -36,23 +36,30 @@ fields = [{ key = 'audio', code_version = '2' }, 'embedding']
 
 const BATCH: i64 = 65_536;
 
+/// Of a lake with more rows the samples are not held in memory.
+const HELD: i64 = 1_000_000;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let rows = arguments.iter().position(|argument| argument == "--rows").and_then(|at| arguments.get(at + 1));
-    let rows: i64 = rows.map_or(100_000, |rows| rows.parse().unwrap());
+    let value =
+        |name: &str| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
+    let rows: i64 = value("--rows").map_or(100_000, |rows| rows.parse().unwrap());
 
     let folder = TempDir::new();
+    let mut settings = vec![("extension_directory", deps().extensions().to_str().unwrap().to_owned())];
+    if let Some(limit) = value("--memory-limit") {
+        settings.extend([("memory_limit", limit.clone()), ("temp_directory", folder.join("spilled"))]);
+    }
+    if arguments.iter().any(|argument| argument == "--floor") {
+        return floor::run(&folder, &settings, rows);
+    }
     let catalog = Catalog::Sqlite(CatalogFile::new(folder.join("meta.sqlite")).unwrap());
     let lake = Lake::on(catalog, LocalFolder::new(folder.join("data")).unwrap()).build().unwrap();
     let mut session = Session::default();
-    let extensions = deps().extensions().to_str().unwrap().to_owned();
-    session.settings.push(Setting::new("extension_directory", Value::from(extensions)).unwrap());
+    let settings = settings.into_iter().map(|(name, value)| Setting::new(name, Value::from(value)).unwrap());
+    session.settings.extend(settings);
     let store = step("open, create the lake", || Store::attach(&lake, &session, Mode::Write).unwrap());
-    if arguments.iter().any(|argument| argument == "--floor") {
-        floor::run(&store, usize::try_from(rows).unwrap());
-    } else {
-        run(&store, rows);
-    }
+    run(&store, rows);
 }
 
 fn run(store: &Store, rows: i64) {
@@ -64,14 +71,16 @@ fn run(store: &Store, rows: i64) {
     let stale = usize::try_from((rows + 99) / 100).unwrap();
     let all = usize::try_from(rows).unwrap();
 
-    step("write root", || features.write(&root, samples(rows, 1, "0"), &write).unwrap());
+    let made = samples(rows, 1, "0");
+    step("write root", || features.write(&root, made, &write).unwrap());
     let read = |key| features.read(key, &ReadOptions::default()).unwrap();
     assert_eq!(step("read root", || count(read(&root))), all);
     let mut increment = resolve(&features, &child, "resolve, all new", [all, 0, 0]);
     step("write child", || features.write(&child, increment.rows(Change::New).unwrap().into_reader(), &write).unwrap());
     drop(increment);
     resolve(&features, &child, "resolve, no change", [0, 0, 0]);
-    step("write root, 1 %", || features.write(&root, samples(rows, 100, "1"), &write).unwrap());
+    let made = samples(rows, 100, "1");
+    step("write root, 1 %", || features.write(&root, made, &write).unwrap());
     let mut increment = resolve(&features, &child, "resolve, 1 % stale", [0, stale, 0]);
     step("write child, 1 %", || {
         features.write(&child, increment.rows(Change::Stale).unwrap().into_reader(), &write).unwrap()
@@ -101,8 +110,8 @@ fn count(rows: Rows<'_>) -> usize {
     rows.map(|batch| batch.unwrap().num_rows()).sum()
 }
 
-/// Every `each`th sample of so many, made while it is read.
-fn samples(rows: i64, each: i64, salt: &'static str) -> impl RecordBatchReader {
+/// Every `each`th sample of so many, in memory; of more than [`HELD`] made while it is read.
+fn samples(rows: i64, each: i64, salt: &'static str) -> Box<dyn RecordBatchReader> {
     let batch = move |start: i64| -> Result<RecordBatch, ArrowError> {
         let numbers = || (start..rows.min(start + BATCH * each)).step_by(usize::try_from(each).unwrap());
         let text =
@@ -120,7 +129,11 @@ fn samples(rows: i64, each: i64, salt: &'static str) -> impl RecordBatchReader {
     };
     let schema = batch(0).unwrap().schema();
     let starts = (0..rows).step_by(usize::try_from(BATCH * each).unwrap());
-    RecordBatchIterator::new(starts.map(batch), schema)
+    let batches = starts.map(batch);
+    if rows > HELD {
+        return Box::new(RecordBatchIterator::new(batches, schema));
+    }
+    Box::new(RecordBatchIterator::new(batches.collect::<Vec<_>>(), schema))
 }
 
 /// Runs one step and prints what it cost.

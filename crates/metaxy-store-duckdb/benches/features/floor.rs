@@ -1,25 +1,29 @@
 //! The same steps with the same results as plain SQL typed into DuckDB: what any implementation pays at least.
 //!
-//! No check is made, nothing is hashed that is not needed, and no row is staged.
+//! Rows go from Arrow into a temporary table and from there into the lake with one statement. No check is made, and nothing
+//! is hashed that is not needed.
 
-use ducklake_sql::Sql;
-use metaxy_store_duckdb::Store;
+use arrow::array::Array as _;
+use arrow::record_batch::RecordBatchReader;
+use duckdb::Connection;
+use ducklake_sql::{Sql, Text};
+use metaxy_testkit::TempDir;
 
-use super::{count, step};
+use super::{samples, step};
 
-/// The samples of the root, as `samples` makes them, with Metaxy's columns.
+const STAGE: &str = "CREATE TEMP TABLE samples (id VARCHAR, path VARCHAR, size BIGINT, \
+                     metaxy_provenance_by_field STRUCT(audio VARCHAR, frames VARCHAR))";
+
+/// The staged samples of the root with Metaxy's columns.
 macro_rules! root {
     ($start:literal) => {
         concat!(
             $start,
-            "SELECT 's' || lpad(CAST(i AS VARCHAR), 10, '0') AS id, 's3://bucket/videos/' || i || '.mp4' AS path, \
-             i * 7919 % 1000003 AS size, {'audio': 'a' || i || '-' || salt, 'frames': 'f' || i || '-' || salt} \
-             AS metaxy_provenance_by_field, md5('a' || i || '-' || salt || '|f' || i || '-' || salt)[1:8] \
+            "SELECT *, md5(metaxy_provenance_by_field.audio || '|' || metaxy_provenance_by_field.frames)[1:8] \
              AS metaxy_provenance, metaxy_provenance_by_field AS metaxy_data_version_by_field, \
              metaxy_provenance AS metaxy_data_version, 'a' AS metaxy_feature_version, 'p' AS metaxy_project_version, \
              now() AS metaxy_created_at, now() AS metaxy_updated_at, CAST(NULL AS TIMESTAMPTZ) AS metaxy_deleted_at, \
-             CAST(NULL AS VARCHAR) AS metaxy_materialization_id \
-             FROM (SELECT range AS i, CAST(? AS VARCHAR) AS salt FROM range(0, CAST(? AS BIGINT), CAST(? AS BIGINT)))"
+             CAST(NULL AS VARCHAR) AS metaxy_materialization_id FROM temp.main.samples"
         )
     };
 }
@@ -82,28 +86,49 @@ macro_rules! completed {
     };
 }
 
-pub(crate) fn run(store: &Store, rows: usize) {
-    let connection = store.connection();
-    let stale = rows.div_ceil(100);
-    let samples = |sql: &'static str, salt: &'static str, each: &'static str| {
-        let numbers = Sql::fixed(sql).with_text("salt", salt).with_text("rows", rows.to_string());
-        connection.execute(numbers.with_text("each", each)).unwrap()
+pub(crate) fn run(folder: &TempDir, settings: &[(&'static str, String)], rows: i64) {
+    let connection = step("open, create the lake", || {
+        let connection = Connection::open_in_memory().unwrap();
+        for (name, value) in settings {
+            connection.execute(&["SET ", name, " = ?"].concat(), [value]).unwrap();
+        }
+        connection.execute_batch("LOAD ducklake; LOAD sqlite_scanner").unwrap();
+        let catalog = Text::new(["ducklake:sqlite:", &folder.join("meta.sqlite")].concat()).unwrap();
+        let data = Text::new(folder.join("data")).unwrap();
+        let attach = Sql::build(|sql| {
+            sql.keyword("ATTACH ").literal(&catalog).keyword(" AS lake (DATA_PATH ").literal(&data).keyword(")");
+        });
+        connection.execute_batch(attach.text()).unwrap();
+        connection.execute_batch("USE lake").unwrap();
+        connection
+    });
+    let all = usize::try_from(rows).unwrap();
+    let stale = all.div_ceil(100);
+    let execute = |sql: &'static str| connection.execute(sql, []).unwrap();
+    let read = |sql: &'static str| {
+        let mut statement = connection.prepare(sql).unwrap();
+        drop(statement.stream_arrow([]).unwrap());
+        std::iter::from_fn(|| statement.step().unwrap()).map(|batch| batch.len()).sum::<usize>()
     };
-    let read = |sql: &'static str| count(connection.query(sql).unwrap());
+    let write = |samples: Box<dyn RecordBatchReader>, sql: &'static str| {
+        execute(STAGE);
+        let mut appender = connection.appender_to_catalog_and_db("samples", "temp", "main").unwrap();
+        samples.for_each(|batch| appender.append_record_batch(batch.unwrap()).unwrap());
+        drop(appender);
+        execute(sql);
+        execute("DROP TABLE temp.main.samples");
+    };
 
-    step("write root", || samples(root!("CREATE TABLE root AS "), "0", "1"));
-    assert_eq!(step("read root", || read(latest!("*", "root"))), rows);
-    assert_eq!(step("resolve, all new", || read(concat!(expected!(), " SELECT * FROM p"))), rows);
-    step("write child", || {
-        let child = completed!("CREATE TABLE child AS ", concat!(expected!(), " SELECT * FROM p"));
-        connection.execute(child).unwrap()
-    });
+    let root = samples(rows, 1, "0");
+    step("write root", || write(root, root!("CREATE TABLE root AS ")));
+    assert_eq!(step("read root", || read(latest!("*", "root"))), all);
+    assert_eq!(step("resolve, all new", || read(concat!(expected!(), " SELECT * FROM p"))), all);
+    step("write child", || execute(completed!("CREATE TABLE child AS ", concat!(expected!(), " SELECT * FROM p"))));
     assert_eq!(step("resolve, no change", || read(changed!("p.*, c.id"))), 0);
-    step("write root, 1 %", || samples(root!("INSERT INTO root "), "1", "100"));
+    let root = samples(rows, 100, "1");
+    step("write root, 1 %", || write(root, root!("INSERT INTO root ")));
     assert_eq!(step("resolve, 1 % stale", || read(changed!("p.*, c.id"))), stale);
-    step("write child, 1 %", || {
-        connection.execute(completed!("INSERT INTO child ", changed!("p.*"))).unwrap();
-    });
-    assert_eq!(step("read child", || read(latest!("*", "child"))), rows);
+    step("write child, 1 %", || execute(completed!("INSERT INTO child ", changed!("p.*"))));
+    assert_eq!(step("read child", || read(latest!("*", "child"))), all);
     step("status", || read(changed!("count(*)")));
 }

@@ -3,6 +3,7 @@
 //! Tables, columns, versions and hashes are those of Python Metaxy 0.1.11, so both share a lake. A write is one
 //! transaction and checks its rows before anything in the lake is touched; SQL comes from the one writer.
 
+mod ascending;
 mod copy;
 mod delete;
 mod filter;

@@ -161,10 +161,11 @@ impl Features<'_> {
         if !plan.deps.is_empty() {
             return Err(Problem::Samples(key.clone()).into());
         }
-        let stage = Stage::fill(&connection, key, samples)?;
+        let ids = id_columns(plan.spec)?;
+        let stage = Stage::fill(&connection, key, &ids, samples)?;
         let members = members(plan.spec)?;
         let [provenance, data_version] = BY_FIELD;
-        stage.check_ids(key, &id_columns(plan.spec)?)?;
+        stage.check_ids(key, &ids)?;
         super::write::by_field(&stage, key, data_version, &members)?;
         let Some(by_field) = super::write::by_field(&stage, key, provenance, &members)? else {
             return Err(Problem::MissingColumns { feature: key.clone(), columns: names([provenance]) }.into());
@@ -472,7 +473,7 @@ impl Features<'_> {
         let found = diff.find(connection)?;
         let has = |id: &&Ident| diff.keys.contains(id) || carried.contains(id);
         let ids = diff.ids.iter().filter(has).cloned().collect();
-        let rows = Sql::build(|sql| diff.write_columns(sql, &found));
+        let rows = Sql::build(|sql| diff.write_columns(sql, &found, true));
         Ok(Made { rows, by_field: diff.by_field, ids })
     }
 }
@@ -558,12 +559,9 @@ impl<'g> Diff<'g> {
         let mut left = counts.into_iter();
         let queries = Change::ALL.map(|change| {
             Sql::build(|sql| {
-                if left.next().is_some_and(|count| count > 0) {
-                    return self.write_rows(sql, found, change);
-                }
-                // The columns are wanted, but no table needs to be read for them.
-                self.write_rows(sql.keyword("SELECT * FROM ("), found, change);
-                sql.keyword(") WHERE FALSE");
+                // Where there are none, the columns are wanted, and no table needs to be read for them.
+                let any = left.next().is_some_and(|count| count > 0);
+                self.write_rows(sql, found, change, any);
             })
         });
         Ok(Increment { connection, counts, queries })
@@ -723,22 +721,25 @@ impl<'g> Diff<'g> {
         sql.keyword(")");
     }
 
-    /// Writes the query of the rows that changed in this way.
-    fn write_rows(&self, sql: &mut Writer, found: &TableName, change: Change) {
+    /// Writes the query of the rows that changed in this way, if there are any; of their columns otherwise.
+    fn write_rows(&self, sql: &mut Writer, found: &TableName, change: Change, any: bool) {
         if change == Change::Orphaned
             && let Some(table) = &self.current
         {
-            table.write(sql.keyword("SELECT c.* FROM "), |sql| _ = sql.keyword("c"));
+            for (index, (column, _)) in table.all_columns().iter().enumerate() {
+                sql.keyword(if index == 0 { "SELECT c." } else { ", c." }).ident(column);
+            }
+            table.write_if(any, sql.keyword(" FROM "), |sql| _ = sql.keyword("c"));
             found.write(sql.keyword(" JOIN "));
             sql.keyword(" AS f ON c.rowid = f.rc WHERE f.change = 2");
             return;
         }
-        self.write_columns(sql, found);
+        self.write_columns(sql, found, any);
         sql.keyword(" WHERE f.change = ").number(change.number());
     }
 
-    /// Writes the query of rows to be made, but for which of them.
-    fn write_columns(&self, sql: &mut Writer, found: &TableName) {
+    /// Writes the query of rows to be made, but for which of them; those of the lake only if there are any.
+    fn write_columns(&self, sql: &mut Writer, found: &TableName, any: bool) {
         sql.keyword("SELECT ");
         for (index, key) in self.keys.iter().enumerate() {
             sql.keyword("f.k").number(index as u64).keyword(" AS ").ident(key).keyword(", ");
@@ -785,7 +786,8 @@ impl<'g> Diff<'g> {
             Expected::Upstream(sides) => {
                 for (number, side) in sides.iter().enumerate().filter(|(_, side)| !side.carried.is_empty()) {
                     let number = number as u64;
-                    side.table.write(sql.keyword(" LEFT JOIN "), |sql| _ = sql.keyword("u").number(number));
+                    let alias = |sql: &mut Writer| _ = sql.keyword("u").number(number);
+                    side.table.write_if(any, sql.keyword(" LEFT JOIN "), alias);
                     on(sql, number);
                 }
             }

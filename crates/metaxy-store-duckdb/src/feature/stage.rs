@@ -13,6 +13,7 @@ use arrow::record_batch::{RecordBatch, RecordBatchReader};
 use ducklake_sql::{Ident, Sql};
 use metaxy_feature::FeatureKey;
 
+use super::ascending::Ascending;
 use super::names::{TableName, ident};
 use super::problem::{Problem, names};
 use super::types::{ColumnType, Simple};
@@ -29,6 +30,8 @@ pub(crate) struct Stage<'c> {
     table: TableName,
     columns: Vec<NamedColumn>,
     rows: usize,
+    /// Whether they came in ascending order of their ids, with none twice.
+    is_ascending: bool,
     kept: bool,
 }
 
@@ -37,12 +40,14 @@ impl<'c> Stage<'c> {
     pub(crate) fn fill(
         connection: &'c Connection,
         feature: &FeatureKey,
+        ids: &[Ident],
         mut rows: impl RecordBatchReader,
     ) -> Result<Self, Error> {
         let columns = columns(feature, &rows.schema())?;
         let fields: Vec<_> = columns.iter().map(|(name, of)| Field::new(name.as_str(), of.arrow(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
-        let mut stage = Self { connection, table: TableName::temporary()?, columns, rows: 0, kept: false };
+        let table = TableName::temporary()?;
+        let mut stage = Self { connection, table, columns, rows: 0, is_ascending: false, kept: false };
         connection.execute(Sql::build(|sql| {
             stage.table.write(sql.keyword("CREATE TEMP TABLE "));
             for (index, (name, of)) in stage.columns.iter().enumerate() {
@@ -51,14 +56,17 @@ impl<'c> Stage<'c> {
             sql.keyword(")");
         }))?;
         let mut count = 0;
+        let mut ascending = Ascending::new(&schema, ids.iter().map(Ident::as_str));
         let uniform = rows.by_ref().map(|batch| {
             let batch = batch?;
             count += batch.num_rows();
             let arrays = batch.columns().iter().zip(&stage.columns).map(|(array, (_, of))| uniform(array, of));
-            RecordBatch::try_new(Arc::clone(&schema), arrays.collect::<Result<_, ArrowError>>()?)
+            let batch = RecordBatch::try_new(Arc::clone(&schema), arrays.collect::<Result<_, ArrowError>>()?)?;
+            ascending.see(&batch)?;
+            Ok(batch)
         });
         connection.append(stage.table.name(), uniform)?;
-        stage.rows = count;
+        (stage.rows, stage.is_ascending) = (count, ascending.holds());
         Ok(stage)
     }
 
@@ -90,6 +98,9 @@ impl<'c> Stage<'c> {
         let missing: Vec<&str> = ids.iter().map(Ident::as_str).filter(|id| self.column(id).is_none()).collect();
         if !missing.is_empty() {
             return Err(Problem::MissingColumns { feature: feature.clone(), columns: names(missing) }.into());
+        }
+        if self.is_ascending {
+            return Ok(());
         }
         let nulls = self.connection.number(&Sql::build(|sql| {
             self.table.write(sql.keyword("SELECT count(*) FROM "));

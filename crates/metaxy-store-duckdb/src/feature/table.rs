@@ -263,6 +263,11 @@ impl Table {
         self.columns.iter().find(|(column, _)| column.as_str().eq_ignore_ascii_case(name))
     }
 
+    /// All columns; the type is `None` where a lake may hold it but we cannot make it.
+    pub(crate) fn all_columns(&self) -> &[(Ident, Option<ColumnType>)] {
+        &self.columns
+    }
+
     /// The columns whose type we know.
     pub(crate) fn columns(&self) -> impl Iterator<Item = (&Ident, &ColumnType)> {
         self.columns.iter().filter_map(|(name, of)| Some((name, of.as_ref()?)))
@@ -278,6 +283,20 @@ impl Table {
         self.name.write(sql);
         alias(sql.keyword(" AS "));
         self.at.write(sql);
+    }
+
+    /// Writes the table with its rows if any are wanted, and otherwise so that DuckDB need not ask the lake's catalog.
+    pub(crate) fn write_if(&self, any: bool, sql: &mut Writer, alias: impl FnOnce(&mut Writer)) {
+        // What is of a type that we do not know can only be told by the lake.
+        if any || self.columns().count() < self.columns.len() {
+            return self.write(sql, alias);
+        }
+        sql.keyword("(SELECT ");
+        for (column, of) in self.columns() {
+            of.write(sql.keyword("CAST(NULL AS "));
+            sql.keyword(") AS ").ident(column).keyword(", ");
+        }
+        alias(sql.keyword("CAST(NULL AS BIGINT) AS rowid WHERE FALSE) AS "));
     }
 
     /// What the columns in [`BY_FIELD`] are, in that order.

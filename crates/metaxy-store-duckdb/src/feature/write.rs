@@ -83,7 +83,7 @@ impl Features<'_> {
         let mut writes = Vec::new();
         for (key, rows) in features {
             let definition = self.definition(key)?;
-            let stage = Stage::fill(&connection, key, rows)?;
+            let stage = Stage::fill(&connection, key, &id_columns(definition.spec())?, rows)?;
             let columns = stage.columns().iter().map(|(name, of)| (name, of));
             let needs_file = inlining::may_happen(&connection, stage.rows())?
                 && inlining::would_lose(&connection, columns, |sql| stage.table().write(sql))?;
