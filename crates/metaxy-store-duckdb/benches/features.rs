@@ -15,7 +15,9 @@ use arrow::record_batch::{RecordBatchIterator, RecordBatchReader};
 use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session, Setting, Value};
 use metaxy_config::HashAlgorithm;
 use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey};
-use metaxy_store_duckdb::{Change, FeatureOptions, Features, ReadOptions, ResolveOptions, Rows, Store, WriteOptions};
+use metaxy_store_duckdb::{
+    Change, FeatureOptions, Features, Increment, ReadOptions, ResolveOptions, Rows, Store, WriteOptions,
+};
 use metaxy_testkit::{TempDir, deps};
 
 #[path = "features/floor.rs"]
@@ -36,8 +38,8 @@ fields = [{ key = 'audio', code_version = '2' }, 'embedding']
 
 const BATCH: i64 = 65_536;
 
-/// Of a lake with more rows the samples are not held in memory.
-const HELD: i64 = 1_000_000;
+/// More rows than these are not held in memory.
+const HELD: usize = 1_000_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -75,35 +77,52 @@ fn run(store: &Store, rows: i64) {
     step("write root", || features.write(&root, made, &write).unwrap());
     let read = |key| features.read(key, &ReadOptions::default()).unwrap();
     assert_eq!(step("read root", || count(read(&root))), all);
-    let mut increment = resolve(&features, &child, "resolve, all new", [all, 0, 0]);
-    step("write child", || features.write(&child, increment.rows(Change::New).unwrap().into_reader(), &write).unwrap());
+    let (mut increment, held) = resolve(&features, &child, "resolve, all new", [all, 0, 0]);
+    let new = made_of(&mut increment, Change::New, held);
+    step("write child", || features.write(&child, new, &write).unwrap());
     drop(increment);
     resolve(&features, &child, "resolve, no change", [0, 0, 0]);
     let made = samples(rows, 100, "1");
     step("write root, 1 %", || features.write(&root, made, &write).unwrap());
-    let mut increment = resolve(&features, &child, "resolve, 1 % stale", [0, stale, 0]);
-    step("write child, 1 %", || {
-        features.write(&child, increment.rows(Change::Stale).unwrap().into_reader(), &write).unwrap()
-    });
+    let (mut increment, held) = resolve(&features, &child, "resolve, 1 % stale", [0, stale, 0]);
+    let stale = made_of(&mut increment, Change::Stale, held);
+    step("write child, 1 %", || features.write(&child, stale, &write).unwrap());
     assert_eq!(step("read child", || count(read(&child))), all);
     step("status", || features.status(&child, &ResolveOptions::default()).unwrap());
 }
 
-/// Resolves, and reads the rows that come out.
+/// Resolves, and reads the rows that come out into memory, unless there are more than [`HELD`].
 fn resolve(
     features: &Features<'_>,
     key: &FeatureKey,
     name: &str,
     expected: [usize; 3],
-) -> metaxy_store_duckdb::Increment {
+) -> (Increment, Vec<RecordBatch>) {
+    let mut held = Vec::new();
     let increment = step(name, || {
         let mut increment = features.resolve_update(key, &ResolveOptions::default()).unwrap();
-        let counts = Change::ALL.map(|change| count(increment.rows(change).unwrap()));
+        let counts = Change::ALL.map(|change| {
+            let rows = increment.rows(change).unwrap().map(Result::unwrap);
+            let keep = |batch: RecordBatch| {
+                let count = batch.num_rows();
+                held.extend((expected[0] <= HELD).then_some(batch));
+                count
+            };
+            rows.map(keep).sum::<usize>()
+        });
         assert_eq!(counts, expected);
         increment
     });
     assert_eq!(Change::ALL.map(|change| increment.count(change)), expected);
-    increment
+    (increment, held)
+}
+
+/// Rows that are held, or those of the increment.
+fn made_of(increment: &mut Increment, change: Change, held: Vec<RecordBatch>) -> Box<dyn RecordBatchReader + '_> {
+    match held.first().map(RecordBatch::schema) {
+        Some(schema) => Box::new(RecordBatchIterator::new(held.into_iter().map(Ok), schema)),
+        None => Box::new(increment.rows(change).unwrap().into_reader()),
+    }
 }
 
 fn count(rows: Rows<'_>) -> usize {
@@ -130,7 +149,7 @@ fn samples(rows: i64, each: i64, salt: &'static str) -> Box<dyn RecordBatchReade
     let schema = batch(0).unwrap().schema();
     let starts = (0..rows).step_by(usize::try_from(BATCH * each).unwrap());
     let batches = starts.map(batch);
-    if rows > HELD {
+    if usize::try_from(rows).unwrap() > HELD {
         return Box::new(RecordBatchIterator::new(batches, schema));
     }
     Box::new(RecordBatchIterator::new(batches.collect::<Vec<_>>(), schema))

@@ -44,6 +44,11 @@ impl Home {
         Store::attach(&self.lake(), &session, mode)
     }
 
+    /// The path of something in it.
+    pub(crate) fn join(&self, name: &str) -> String {
+        self.0.join(name)
+    }
+
     /// Everything that is there, but for what SQLite keeps beside its file while that is open.
     pub(crate) fn files(&self) -> Vec<String> {
         let is_sqlite_s = |file: &String| file.ends_with("-wal") || file.ends_with("-shm");

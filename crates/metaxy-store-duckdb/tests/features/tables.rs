@@ -78,6 +78,19 @@ fn columns_of_every_type_come_back_from_files_catalogs_and_copies() {
     assert_eq!(values(&store, given.len()), expected, "in the catalog");
     write_values(&store, &given, 50).unwrap();
     assert_eq!(values(&store, given.len()), expected, "in a file");
+    // An increment without rows has their columns all the same.
+    let with_child = graph(&[ROOT, "\n\n[[feature]]\nkey = 'b'\nid_columns = ['id']\ndeps = ['a']"].concat());
+    let features = store.features(&with_child, md5()).unwrap();
+    let mut increment = resolve(&features, "b").unwrap();
+    let schema = increment.rows(Change::New).unwrap().schema();
+    assert_eq!(increment.rows(Change::Stale).unwrap().schema(), schema);
+    features.write(&key("b"), increment.rows(Change::New).unwrap().into_reader(), &WriteOptions::default()).unwrap();
+    let mut increment = resolve(&features, "b").unwrap();
+    assert!(increment.is_empty());
+    assert_eq!(increment.rows(Change::New).unwrap().schema(), schema);
+    let written = features.read(&key("b"), &ReadOptions::default()).unwrap().schema();
+    assert_eq!(increment.rows(Change::Orphaned).unwrap().schema(), written);
+    drop((increment, features));
     store.close().unwrap();
 
     let options = OpenOptions::default().fallback_stores(false).beside("prod");

@@ -1,11 +1,12 @@
 //! Writing and reading.
 
+use ducklake_sql::Sql;
 use metaxy_config::HashAlgorithm;
-use metaxy_feature::Truncation;
-use metaxy_store_duckdb::FeatureOptions;
+use metaxy_feature::{FeatureKey, Truncation};
+use metaxy_store_duckdb::{Change, FeatureOptions, ResolveOptions, Rows, WriteOptions};
 use serde_json::Value;
 
-use crate::lake::{Home, comparable, golden, golden_graph, read_all, without, write};
+use crate::lake::{Home, comparable, golden, golden_graph, graph, key, read_all, without, write};
 
 /// The algorithm and length of a recorded case, as in `md5/8`.
 pub(crate) fn options(case: &str) -> FeatureOptions {
@@ -45,4 +46,27 @@ fn written_rows_are_those_that_python_stores() {
         assert_eq!(write(&features, "video/raw", &given(rows)).unwrap(), 3);
         assert_eq!(read_all(&features, "video/raw"), comparable(rows.as_array().unwrap().clone()), "{case}");
     }
+}
+
+/// The rows of a step are some 300 MB, where DuckDB has 200: whatever could not spill them to disk would fail.
+#[test]
+fn more_rows_than_there_is_memory_for_are_written_and_resolved() {
+    let home = Home::new();
+    let store = home.open();
+    let connection = store.connection();
+    connection.execute("SET memory_limit = '200MB'; SET threads = 2").unwrap();
+    connection.execute(Sql::fixed("SET temp_directory = ?").with_text("folder", home.join("spilled"))).unwrap();
+    let graph = graph(
+        "[[feature]]\nkey = 'a'\nid_columns = ['id']\nfields = ['x']\n\n\
+         [[feature]]\nkey = 'b'\nid_columns = ['id']\nfields = ['x']\ndeps = ['a']",
+    );
+    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let source = connection.another().unwrap();
+    let rows = "SELECT 'sample ' || 7919 * i % 2_000_003 AS id, repeat('text', 20) || i AS text, \
+                {'x': i::VARCHAR} AS metaxy_provenance_by_field FROM range(2_000_000) AS t(i)";
+    let write = |key: &FeatureKey, rows: Rows<'_>| features.write(key, rows.into_reader(), &WriteOptions::default());
+    assert_eq!(write(&key("a"), source.query(rows).unwrap()).unwrap(), 2_000_000);
+    let mut increment = features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap();
+    assert_eq!(write(&key("b"), increment.rows(Change::New).unwrap()).unwrap(), 2_000_000);
+    assert!(features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap().is_empty());
 }
