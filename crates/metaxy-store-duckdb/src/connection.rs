@@ -1,5 +1,6 @@
 //! The connection to DuckDB: runs only [`Sql`], binds its values, returns Arrow batches, scrubs what the engine says.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -11,7 +12,8 @@ use ducklake_sql::{Ident, Parameter, Plan, Sql, Statement};
 use crate::error::{Error, Kind};
 use crate::feature::{Hashing, Problem};
 
-/// A connection to the DuckDB instance that has the lake attached, the lake being the current database.
+/// A connection to the DuckDB instance that has the lake attached. Of those that a program gets, the lake is the current
+/// database.
 ///
 /// It runs [`Sql`], or a text known when the program was compiled; a text made from parts is not accepted.
 ///
@@ -33,6 +35,8 @@ pub struct Connection {
     inner: duckdb::Connection,
     /// The plan whose secrets must not appear in an error.
     plan: Arc<Plan>,
+    /// The hash functions that the instance has, as far as this connection knows.
+    hashes: RefCell<Vec<Hashing>>,
     /// The plans of lakes attached beside it, whose secrets must not either.
     beside: Arc<[Plan]>,
 }
@@ -49,7 +53,7 @@ impl Connection {
     }
 
     pub(crate) fn new(inner: duckdb::Connection, plan: Arc<Plan>) -> Self {
-        Self { inner, plan, beside: Arc::default() }
+        Self { inner, plan, hashes: RefCell::default(), beside: Arc::default() }
     }
 
     /// The same connection, whose errors hold no secret of these plans either.
@@ -96,13 +100,14 @@ impl Connection {
         Ok(another)
     }
 
-    /// The same with the instance's own memory as current database.
+    /// The same with the instance's own database as the current one.
     ///
     /// It is for statements that name the lake of each table: where the lake is the current database, DuckDB asks its
     /// catalog for a snapshot with every statement, one that touches no table of it too.
     pub(crate) fn elsewhere(&self) -> Result<Self, Error> {
         let inner = self.inner.try_clone().map_err(|error| Error::query(self.scrub(&error)))?;
-        Ok(Self { inner, plan: Arc::clone(&self.plan), beside: Arc::clone(&self.beside) })
+        let (plan, beside) = (Arc::clone(&self.plan), Arc::clone(&self.beside));
+        Ok(Self { inner, plan, hashes: self.hashes.clone(), beside })
     }
 
     /// Runs a statement; what the engine says against it, scrubbed.
@@ -145,12 +150,22 @@ impl Connection {
         run().map_err(|error| Error::query(self.scrub(&error)))
     }
 
-    /// Registers hash functions in the instance: when rows are to be hashed, for an open that only runs SQL does without.
-    pub(crate) fn register(&self, mut hashings: impl Iterator<Item = Hashing>) -> Result<(), Error> {
-        // Through a connection of its own: in the transaction of a stream that is still read, it would go with that.
-        let registered =
-            self.inner.try_clone().and_then(|other| hashings.try_for_each(|hashing| hashing.register(&other)));
-        registered.map_err(|error| Error::query(self.scrub(&error)))
+    /// Registers hash functions in the instance, those that it does not have yet: when rows are to be hashed, for an open
+    /// that only runs SQL does without.
+    pub(crate) fn register(&self, hashings: impl Iterator<Item = Hashing>) -> Result<(), Error> {
+        let mut registered = self.hashes.borrow_mut();
+        let new: Vec<Hashing> = hashings.filter(|hashing| !registered.contains(hashing)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        // Through a connection of its own: in this one's transaction, which a stream may have left open, they would go
+        // away with it.
+        let other = self.inner.try_clone().map_err(|error| Error::query(self.scrub(&error)))?;
+        for hashing in new {
+            hashing.register(&other).map_err(|error| Error::query(self.scrub(&error)))?;
+            registered.push(hashing);
+        }
+        Ok(())
     }
 
     /// Appends batches to a temporary table that has exactly their columns.
@@ -191,9 +206,9 @@ impl Connection {
 
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan, beside } = self;
+        let Self { inner, plan, hashes, beside } = self;
         inner.close().map_err(|(inner, error)| {
-            let message = Self { inner, plan, beside }.scrub(&error);
+            let message = Self { inner, plan, hashes, beside }.scrub(&error);
             Error::new(Kind::Statement { statement: "closing the connection", message })
         })
     }

@@ -15,7 +15,7 @@ pub(crate) struct Ascending {
 }
 
 impl Ascending {
-    /// For texts and whole numbers: what the engine takes for the same is the same in Arrow too.
+    /// For texts and whole numbers: what the engine takes for the same is the same in Arrow too, but for a collation.
     pub(crate) fn new<'n>(schema: &Schema, columns: impl Iterator<Item = &'n str>) -> Self {
         let find = |name| {
             let (at, field) = schema.column_with_name(name)?;

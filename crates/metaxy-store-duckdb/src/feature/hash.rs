@@ -123,7 +123,7 @@ impl VScalar for HashOfPieces {
                 output.set_null(row);
             }
         }
-        let slices: Vec<&[u8]> = texts.iter().filter_map(|(_, range)| bytes.get(range.clone())).collect();
+        let slices: Vec<&[u8]> = texts.iter().map(|(_, range)| &bytes[range.clone()]).collect();
         let rows = texts.iter().map(|(row, _)| *row);
         hashing.hash(&slices, rows, |row, hash| output.insert(row, hash));
         Ok(())
@@ -170,8 +170,9 @@ struct Texts<'v> {
 impl<'v> Texts<'v> {
     #[expect(unsafe_code, reason = "the only way to the texts that does not copy each of them twice")]
     fn new(column: &'v FlatVector<'v>, rows: usize) -> Self {
-        // SAFETY: DuckDB hands the function what its signature says, columns of type VARCHAR, whose physical type this is;
-        // so many rows are in it, nobody writes to it meanwhile, and no element is read that is NULL.
+        // SAFETY: DuckDB casts what the function is given to the VARCHAR of its signature, whose physical type this is, and
+        // flattens it, so that there is an element for each of the rows. Nobody writes to it meanwhile. An element that is
+        // NULL may have any bytes, which a union may, and is not read.
         let texts = unsafe { column.as_slice_with_len(rows) };
         Self { column, texts }
     }

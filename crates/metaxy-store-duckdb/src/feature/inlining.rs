@@ -11,44 +11,8 @@ use super::types::ColumnType;
 use crate::connection::Connection;
 use crate::error::Error;
 
-/// Inserts of more rows than this are inlined by no sensible setting.
-const MOST: u64 = 100_000;
-
-/// Of so few rows it is faster to look at each than to ask how many are inlined.
-const FEW: usize = 1000;
-
-/// Whether an insert of so many rows may be inlined.
-pub(crate) fn may_happen(connection: &Connection, rows: usize) -> Result<bool, Error> {
-    if rows <= FEW {
-        return Ok(true);
-    }
-    let (attached, stored) = limits(connection)?;
-    let most = attached.max(stored).unwrap_or_default().max(default_limit(connection)?);
-    Ok(i64::try_from(rows).is_ok_and(|rows| rows <= most))
-}
-
-/// How many rows are inlined at most by the options of the attachment, and by the largest that the lake keeps.
-fn limits(connection: &Connection) -> Result<(Option<i64>, Option<i64>), Error> {
-    let attached = connection.plan().statements().iter().find_map(|statement| match statement {
-        Statement::Attach(attach) => attach.option("DATA_INLINING_ROW_LIMIT").cloned(),
-        _ => None,
-    });
-    let attached = attached.map(|limit| if let Value::Integer(limit) = limit { limit } else { i64::MAX });
-    let stored = connection.text(&Sql::build(|sql| {
-        sql.keyword("SELECT CAST(max(CAST(value AS BIGINT)) AS VARCHAR) FROM ducklake_options(");
-        sql.bind("lake", &Value::from(connection.plan().alias().as_str()));
-        sql.keyword(") WHERE option_name = 'data_inlining_row_limit'");
-    }));
-    let stored = stored.map_err(Error::query)?.map(|limit| limit.parse().unwrap_or(i64::MAX));
-    Ok((attached, stored))
-}
-
-/// How many rows are inlined at most where neither says anything.
-fn default_limit(connection: &Connection) -> Result<i64, Error> {
-    connection.number(&Sql::fixed("SELECT CAST(current_setting('ducklake_default_data_inlining_row_limit') AS BIGINT)"))
-}
-
-/// Whether rows, those of what `from` writes, hold a struct that would not come back from a catalog as it is.
+/// Whether rows, those of what `from` writes, are few enough to be inlined in one insert, and hold a struct that would not
+/// come back from a catalog as it is.
 pub(crate) fn would_lose<'t>(
     connection: &Connection,
     columns: impl Iterator<Item = (&'t Ident, &'t ColumnType)>,
@@ -58,16 +22,39 @@ pub(crate) fn would_lose<'t>(
     if structs.is_empty() {
         return Ok(false);
     }
+    let most = configured_limit(connection)?.unwrap_or_default().max(default_limit(connection)?).unsigned_abs();
     let found = connection.number(&Sql::build(|sql| {
-        from(sql.keyword("SELECT count(*) FROM (SELECT * FROM "));
-        sql.keyword(" LIMIT ").number(MOST).keyword(")");
+        sql.keyword("SELECT CASE WHEN count(*) <= ").number(most).keyword(" THEN count(*) FILTER (");
         for (index, column) in structs.into_iter().enumerate() {
             // DuckDB quotes a text within a struct if it holds anything but plain characters.
-            sql.keyword(if index == 0 { " WHERE " } else { " OR " }).keyword("regexp_matches(CAST(").ident(column);
+            sql.keyword(if index == 0 { "" } else { " OR " }).keyword("regexp_matches(CAST(").ident(column);
             sql.keyword(" AS VARCHAR), '[''\\\\]')");
         }
+        from(sql.keyword(") ELSE 0 END FROM (SELECT * FROM "));
+        sql.keyword(" LIMIT ").number(most.saturating_add(1)).keyword(")");
     }))?;
     Ok(found > 0)
+}
+
+/// How many rows are inlined at most by an option of the attachment or of the lake, where there is one.
+fn configured_limit(connection: &Connection) -> Result<Option<i64>, Error> {
+    let attached = connection.plan().statements().iter().find_map(|statement| match statement {
+        Statement::Attach(attach) => attach.option("DATA_INLINING_ROW_LIMIT").cloned(),
+        _ => None,
+    });
+    let attached = attached.map(|limit| if let Value::Integer(limit) = limit { limit } else { i64::MAX });
+    let stored = connection.rows_of_text(&Sql::build(|sql| {
+        sql.keyword("SELECT value FROM ducklake_options(");
+        sql.bind("lake", &Value::from(connection.plan().alias().as_str()));
+        sql.keyword(") WHERE option_name = 'data_inlining_row_limit'");
+    }))?;
+    let stored = stored.into_iter().flatten().flatten().map(|limit| limit.parse().unwrap_or(i64::MAX));
+    Ok(stored.chain(attached).max())
+}
+
+/// How many rows are inlined at most where neither says anything.
+fn default_limit(connection: &Connection) -> Result<i64, Error> {
+    connection.number(&Sql::fixed("SELECT CAST(current_setting('ducklake_default_data_inlining_row_limit') AS BIGINT)"))
 }
 
 fn has_struct(of: &ColumnType) -> bool {
@@ -82,8 +69,7 @@ fn has_struct(of: &ColumnType) -> bool {
 
 /// Runs an insert with nothing inlined.
 pub(crate) fn without<T>(connection: &Connection, insert: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let (attached, stored) = limits(connection)?;
-    if attached.max(stored).is_some_and(|limit| limit != 0) {
+    if configured_limit(connection)?.is_some_and(|limit| limit != 0) {
         return Err(Problem::Inlined.into());
     }
     let before = default_limit(connection)?;

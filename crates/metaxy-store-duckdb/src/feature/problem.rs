@@ -28,6 +28,8 @@ pub(crate) enum Problem {
     SameColumn { feature: FeatureKey, column: String },
     #[error("the rows for `{0}` have a column `rowid`, which hides the numbers that the engine gives rows")]
     RowId(FeatureKey),
+    #[error("the table `{0}` has a column `rowid`, which hides the numbers that the engine gives rows")]
+    RowIdOfTable(String),
     #[error("the column `{column}` of the rows for `{feature}` is of the type {found}, which a lake cannot hold")]
     UnsupportedType { feature: FeatureKey, column: String, found: String },
     #[error("the column `{column}` in the table of `{feature}` is of a type that a lake does not keep as it is")]
@@ -103,6 +105,7 @@ impl Problem {
                 "leave them out, or let them be added to the table (`add_columns` in the options)".into()
             }
             Self::RowId(_) => "rename the column".into(),
+            Self::RowIdOfTable(_) => "rename the column with `ALTER TABLE … RENAME COLUMN`".into(),
             Self::MissingFields { .. } => "every field of the feature needs a version in every row".into(),
             Self::UnknownFields { .. } => "leave them out, or add them to the feature's specification".into(),
             Self::DuplicateIds { .. } => "write one row for each id".into(),
@@ -110,7 +113,7 @@ impl Problem {
                 ["configure the store with ", written, ", or write to a lake of its own"].concat()
             }
             Self::ForeignTable { .. } => {
-                "restore its columns, or drop the table and write the feature's rows again".into()
+                "restore the column, or drop the table and write the feature's rows again".into()
             }
             Self::Inlined => "set `data_inlining_row_limit = 0` for the store, or leave it unset".into(),
             Self::Conflict { .. } => {

@@ -184,8 +184,11 @@ impl<'t> Latest<'t> {
     }
 
     /// Writes the same for a query that needs few columns: they go through the sort, behind which every processor works
-    /// on the rows, be there one row group of them.
+    /// on the rows, even if there is only one row group of them.
     pub(crate) fn write_narrow(&self, sql: &mut Writer, filters: &[Filter]) {
+        if self.all_rows {
+            return self.write(sql, filters);
+        }
         self.table.write(sql.keyword("(SELECT *, rowid FROM "), |sql| _ = sql.keyword("o"));
         self.write_version(sql, " WHERE o.");
         self.write_rank(sql.keyword(" QUALIFY "));

@@ -98,6 +98,8 @@ impl Features<'_> {
             Ok((table, needs_file))
         };
         let versions = [self.feature_version(key)?, project_version];
+        // As in a write: a stream that was left on the store's connection would keep a SQLite catalog locked.
+        once(self.connection, || Ok(()))?;
         retried(&connection, look, |(mut table, needs_file)| {
             table.grow(&connection, &[], &members)?;
             let insert = Sql::build(|sql| rebase.write_insert(sql, &table, versions, options));

@@ -29,8 +29,7 @@ pub(crate) struct Stage<'c> {
     connection: &'c Connection,
     table: TableName,
     columns: Vec<NamedColumn>,
-    rows: usize,
-    /// Whether they came in ascending order of their ids, with none twice.
+    /// Whether its rows came in ascending order of their ids, with none twice.
     is_ascending: bool,
     kept: bool,
 }
@@ -47,7 +46,7 @@ impl<'c> Stage<'c> {
         let fields: Vec<_> = columns.iter().map(|(name, of)| Field::new(name.as_str(), of.arrow(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
         let table = TableName::temporary()?;
-        let mut stage = Self { connection, table, columns, rows: 0, is_ascending: false, kept: false };
+        let mut stage = Self { connection, table, columns, is_ascending: false, kept: false };
         connection.execute(Sql::build(|sql| {
             stage.table.write(sql.keyword("CREATE TEMP TABLE "));
             for (index, (name, of)) in stage.columns.iter().enumerate() {
@@ -55,18 +54,16 @@ impl<'c> Stage<'c> {
             }
             sql.keyword(")");
         }))?;
-        let mut count = 0;
         let mut ascending = Ascending::new(&schema, ids.iter().map(Ident::as_str));
         let uniform = rows.by_ref().map(|batch| {
             let batch = batch?;
-            count += batch.num_rows();
             let arrays = batch.columns().iter().zip(&stage.columns).map(|(array, (_, of))| uniform(array, of));
             let batch = RecordBatch::try_new(Arc::clone(&schema), arrays.collect::<Result<_, ArrowError>>()?)?;
             ascending.see(&batch)?;
             Ok(batch)
         });
         connection.append(stage.table.name(), uniform)?;
-        (stage.rows, stage.is_ascending) = (count, ascending.holds());
+        stage.is_ascending = ascending.holds();
         Ok(stage)
     }
 
@@ -82,11 +79,6 @@ impl<'c> Stage<'c> {
 
     pub(crate) fn columns(&self) -> &[NamedColumn] {
         &self.columns
-    }
-
-    /// How many rows there are.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
     }
 
     pub(crate) fn column(&self, name: &str) -> Option<&NamedColumn> {

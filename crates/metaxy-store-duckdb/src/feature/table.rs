@@ -9,6 +9,7 @@ use metaxy_feature::{FeatureKey, SYSTEM_COLUMNS};
 use super::hash::Hashing;
 use super::names::{TableName, ident};
 use super::problem::{Problem, names};
+use super::sorted;
 use super::stage::{NamedColumn, is_row_id};
 use super::types::{ColumnType, Simple, TEXT};
 use crate::connection::Connection;
@@ -142,7 +143,7 @@ impl Table {
             return Err(foreign(["it has no ", &names(missing)].concat()).into());
         }
         if columns.iter().any(|(column, _)| is_row_id(column)) {
-            return Err(foreign("its column `rowid` hides the numbers that the engine gives rows".to_owned()).into());
+            return Err(Problem::RowIdOfTable(name.name().to_string()).into());
         }
         let by_field = |column: &'static str| {
             let found = find(column).and_then(|(_, of)| of.as_ref()).and_then(ByField::of);
@@ -288,7 +289,7 @@ impl Table {
     /// Writes the table with its rows if any are wanted, and otherwise so that DuckDB need not ask the lake's catalog.
     pub(crate) fn write_if(&self, any: bool, sql: &mut Writer, alias: impl FnOnce(&mut Writer)) {
         // What is of a type that we do not know can only be told by the lake.
-        if any || self.columns().count() < self.columns.len() {
+        if any || self.columns.iter().any(|(_, of)| of.is_none()) {
             return self.write(sql, alias);
         }
         sql.keyword("(SELECT ");
@@ -349,7 +350,7 @@ impl Table {
             return if *record == hashing.to_string() { Ok(()) } else { other(record.clone()) };
         }
         // Without a record, as in a table of Python's: what makes the hash of a row that is there?
-        let members: Vec<&Ident> = fields.iter().collect();
+        let members = sorted(fields);
         let hash = |sql: &mut Writer, hashing: Hashing| {
             hashing.write_joined(sql, &members, |sql, member| {
                 self.provenance().write_member(sql, |sql| _ = sql.keyword("metaxy_provenance_by_field"), member);

@@ -7,7 +7,7 @@ use metaxy_feature::{FeatureDefinition, FeatureKey, SYSTEM_COLUMNS};
 use super::problem::{Problem, names};
 use super::stage::{NamedColumn, Stage};
 use super::table::{At, BY_FIELD, ByField, Table};
-use super::transaction::{now, retried};
+use super::transaction::{now, once, retried};
 use super::types::{ColumnType, TEXT};
 use super::{Features, id_columns, inlining, members, sorted};
 use crate::error::Error;
@@ -31,7 +31,8 @@ impl Features<'_> {
     /// each field; and what else is to be kept of a sample. They may have `metaxy_provenance`,
     /// `metaxy_data_version_by_field`, `metaxy_data_version` and `metaxy_created_at`; other system columns are made anew.
     /// They are read once, in batches, into a temporary table, and checked there. The table is made and grown, and the
-    /// rows inserted, in one transaction, which is run again when another writer was faster.
+    /// rows inserted, in one transaction, which is run again when another writer was faster. It is one of its own: settings
+    /// and transactions of the store's connection are not for it, and a stream that is still read there ends.
     ///
     /// ```no_run
     /// use std::sync::Arc;
@@ -84,51 +85,49 @@ impl Features<'_> {
         for (key, rows) in features {
             let definition = self.definition(key)?;
             let stage = Stage::fill(&connection, key, &id_columns(definition.spec())?, rows)?;
-            let columns = stage.columns().iter().map(|(name, of)| (name, of));
-            let needs_file = inlining::may_happen(&connection, stage.rows())?
-                && inlining::would_lose(&connection, columns, |sql| stage.table().write(sql))?;
-            writes.push(Write::new(definition, stage, needs_file)?);
+            writes.push(Write::new(definition, stage)?);
         }
+        // A stream that was left on the store's connection would keep a SQLite catalog locked, and a transaction that was
+        // begun there is not this one: beginning one ends the first and fails for the second.
+        once(self.connection, || Ok(()))?;
         let look = || writes.iter().map(|write| here.look(write, options)).collect::<Result<Vec<_>, _>>();
         retried(&connection, look, |tables| {
             let mut count = 0;
-            for (write, table) in writes.iter().zip(tables) {
-                count += here.insert(write, table, options)?;
+            for (write, target) in writes.iter().zip(tables) {
+                count += here.insert(write, target, options)?;
             }
             Ok(count)
         })
     }
 
-    /// The table of checked rows and the columns that it lacks; `None` if it is to be made.
-    fn look(&self, write: &Write<'_>, options: &WriteOptions) -> Result<Option<(Table, Vec<NamedColumn>)>, Error> {
+    /// Where checked rows go.
+    fn look(&self, write: &Write<'_>, options: &WriteOptions) -> Result<Target, Error> {
         if !options.unpushed {
             self.check_pushed(write.definition)?;
         }
         let name = self.table_name(write.definition.key())?;
-        match Table::find(self.connection, &name, At::Now)? {
+        let table = match Table::find(self.connection, &name, At::Now)? {
             Some(table) => {
                 table.check_hash(self.connection, self.hashing, &write.members)?;
                 let new = new_columns(write.definition.key(), &write.user_columns(), &table, options.add_columns)?;
-                Ok(Some((table, new)))
+                Some((table, new))
             }
-            None if self.options.create_tables => Ok(None),
+            None if self.options.create_tables => None,
             None => {
                 let (feature, table) = (write.definition.key().clone(), name.name().to_string());
-                Err(Problem::NotCreated { feature, table }.into())
+                return Err(Problem::NotCreated { feature, table }.into());
             }
-        }
+        };
+        let columns = write.stage.columns().iter().map(|(name, of)| (name, of));
+        let needs_file = inlining::would_lose(self.connection, columns, |sql| write.stage.table().write(sql))?;
+        Ok(Target { table, needs_file })
     }
 
     /// Inserts checked rows, in a transaction that has begun.
-    fn insert(
-        &self,
-        write: &Write<'_>,
-        table: Option<(Table, Vec<NamedColumn>)>,
-        options: &WriteOptions,
-    ) -> Result<usize, Error> {
+    fn insert(&self, write: &Write<'_>, target: Target, options: &WriteOptions) -> Result<usize, Error> {
         let key = write.definition.key();
         let user_columns = write.user_columns();
-        let table = if let Some((mut table, new)) = table {
+        let table = if let Some((mut table, new)) = target.table {
             table.grow(self.connection, &new, &write.members)?;
             table
         } else {
@@ -165,7 +164,7 @@ impl Features<'_> {
             sql.keyword(" AS s");
         });
         let insert = || self.connection.execute(insert);
-        if write.needs_file { inlining::without(self.connection, insert) } else { insert() }
+        if target.needs_file { inlining::without(self.connection, insert) } else { insert() }
     }
 }
 
@@ -177,12 +176,18 @@ struct Write<'w> {
     members: Vec<Ident>,
     provenance: ByField,
     data_version: Option<ByField>,
-    /// Whether the catalog would not keep them as they are.
+}
+
+/// Where rows go, as far as it was there when they were to be inserted.
+struct Target {
+    /// The table and the columns that it lacks; `None` if it is to be made.
+    table: Option<(Table, Vec<NamedColumn>)>,
+    /// Whether the catalog would not keep the rows as they are.
     needs_file: bool,
 }
 
 impl<'w> Write<'w> {
-    fn new(definition: &'w FeatureDefinition, stage: Stage<'w>, needs_file: bool) -> Result<Self, Error> {
+    fn new(definition: &'w FeatureDefinition, stage: Stage<'w>) -> Result<Self, Error> {
         let (key, spec) = (definition.key(), definition.spec());
         let members = members(spec)?;
         let [provenance, data_version] = BY_FIELD;
@@ -199,7 +204,7 @@ impl<'w> Write<'w> {
         let by_field = |column| by_field(&stage, key, column, &members);
         let provenance = by_field(provenance)?.unwrap_or(ByField::Map);
         let data_version = by_field(data_version)?;
-        Ok(Self { definition, stage, members, provenance, data_version, needs_file })
+        Ok(Self { definition, stage, members, provenance, data_version })
     }
 
     /// The columns that are not Metaxy's.

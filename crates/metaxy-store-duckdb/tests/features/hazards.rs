@@ -223,9 +223,14 @@ fn h12_rows_of_a_table_without_a_record_speak_for_themselves() {
     for algorithm in HashAlgorithm::ALL {
         let home = Home::new();
         let store = home.open();
-        let graph = graph(&two("'default'"));
+        // Not in the order in which they are hashed.
+        let graph = graph(
+            "[[feature]]\nkey = 'a'\nid_columns = ['id']\nfields = ['x', 'c']\n\n\
+             [[feature]]\nkey = 'b'\nid_columns = ['id']\ndeps = ['a']",
+        );
         let written = FeatureOptions { hash_algorithm: *algorithm, ..FeatureOptions::default() };
-        write(&store.features(&graph, written.clone()).unwrap(), "a", &json!([row("1", "1")])).unwrap();
+        let rows = json!([{"id": "1", "metaxy_provenance_by_field": {"x": "1", "c": "2"}}]);
+        write(&store.features(&graph, written.clone()).unwrap(), "a", &rows).unwrap();
         // As Python leaves it.
         store.connection().execute("COMMENT ON TABLE a IS NULL").unwrap();
         for other in HashAlgorithm::ALL {

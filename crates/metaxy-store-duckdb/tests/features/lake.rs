@@ -38,10 +38,14 @@ impl Home {
     }
 
     pub(crate) fn try_open(&self, mode: Mode) -> Result<Store, Error> {
+        Self::attach(&self.lake(), mode)
+    }
+
+    pub(crate) fn attach(lake: &Lake, mode: Mode) -> Result<Store, Error> {
         let mut session = Session::default();
         let extensions = deps().extensions().to_str().unwrap().to_owned();
         session.settings.push(Setting::new("extension_directory", SqlValue::from(extensions)).unwrap());
-        Store::attach(&self.lake(), &session, mode)
+        Store::attach(lake, &session, mode)
     }
 
     /// The path of something in it.

@@ -116,7 +116,6 @@ fn a_table_that_another_program_changed_is_refused() {
     for (change, message) in [
         ("ALTER TABLE a DROP COLUMN metaxy_deleted_at", "it has no `metaxy_deleted_at`"),
         ("ALTER TABLE a DROP COLUMN id", "it has no `id`"),
-        ("ALTER TABLE a ADD COLUMN rowid BIGINT", "its column `rowid` hides the numbers that the engine gives rows"),
         (
             "ALTER TABLE a DROP COLUMN metaxy_data_version_by_field; \
              ALTER TABLE a ADD COLUMN metaxy_data_version_by_field VARCHAR",
@@ -139,6 +138,22 @@ fn a_table_that_another_program_changed_is_refused() {
             assert_eq!(write(&features, "a", &good()).unwrap_err().to_string(), expected);
         }
     }
+}
+
+#[test]
+fn a_table_with_a_column_that_hides_the_numbers_of_its_rows_is_refused() {
+    let home = Home::new();
+    let store = home.open();
+    let graph = graph(GRAPH);
+    let features = store.features(&graph, md5()).unwrap();
+    write(&features, "a", &good()).unwrap();
+    store.connection().execute("ALTER TABLE a ADD COLUMN RowId BIGINT").unwrap();
+    let expected = "the table `a` has a column `rowid`, which hides the numbers that the engine gives rows";
+    let read = features.read(&key("a"), &ReadOptions::default()).unwrap_err();
+    assert_eq!(read.to_string(), expected);
+    assert_eq!(read.help().as_deref(), Some("rename the column with `ALTER TABLE … RENAME COLUMN`"));
+    assert_eq!(resolve(&features, "b").unwrap_err().to_string(), expected);
+    assert_eq!(write(&features, "a", &good()).unwrap_err().to_string(), expected);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Writing and reading.
 
-use ducklake_sql::Sql;
+use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Sql};
 use metaxy_config::HashAlgorithm;
 use metaxy_feature::{FeatureKey, Truncation};
 use metaxy_store_duckdb::{Change, FeatureOptions, ResolveOptions, Rows, WriteOptions};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::lake::{Home, comparable, golden, golden_graph, graph, key, read_all, without, write};
 
@@ -64,9 +64,33 @@ fn more_rows_than_there_is_memory_for_are_written_and_resolved() {
     let source = connection.another().unwrap();
     let rows = "SELECT 'sample ' || 7919 * i % 2_000_003 AS id, repeat('text', 20) || i AS text, \
                 {'x': i::VARCHAR} AS metaxy_provenance_by_field FROM range(2_000_000) AS t(i)";
-    let write = |key: &FeatureKey, rows: Rows<'_>| features.write(key, rows.into_reader(), &WriteOptions::default());
-    assert_eq!(write(&key("a"), source.query(rows).unwrap()).unwrap(), 2_000_000);
+    let stream = |key: &FeatureKey, rows: Rows<'_>| features.write(key, rows.into_reader(), &WriteOptions::default());
+    assert_eq!(stream(&key("a"), source.query(rows).unwrap()).unwrap(), 2_000_000);
     let mut increment = features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap();
-    assert_eq!(write(&key("b"), increment.rows(Change::New).unwrap()).unwrap(), 2_000_000);
+    assert_eq!(stream(&key("b"), increment.rows(Change::New).unwrap()).unwrap(), 2_000_000);
     assert!(features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap().is_empty());
+}
+
+/// A stream that nobody reads on keeps its transaction, and with it a SQLite catalog that is not in WAL mode.
+#[test]
+fn a_write_ends_the_stream_of_the_store_s_connection_and_refuses_its_transaction() {
+    let home = Home::new();
+    let catalog = Catalog::Sqlite(CatalogFile::new(home.join("plain.sqlite")).unwrap());
+    let lake = Lake::on(catalog, LocalFolder::new(home.join("plain")).unwrap()).build().unwrap();
+    let store = Home::attach(&lake, Mode::Write).unwrap();
+    let graph = graph("[[feature]]\nkey = 'a'\nid_columns = ['id']");
+    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let rows = |id: &str| json!([{"id": id, "metaxy_provenance_by_field": {"default": "1"}}]);
+    write(&features, "a", &rows("1")).unwrap();
+
+    let mut left = store.connection().query("SELECT a.* FROM a, range(1_000_000)").unwrap();
+    left.next().unwrap().unwrap();
+    write(&features, "a", &rows("2")).unwrap();
+    drop(left);
+
+    store.connection().execute("BEGIN TRANSACTION").unwrap();
+    let refused = write(&features, "a", &rows("3")).unwrap_err().to_string();
+    assert!(refused.contains("within a transaction"), "{refused}");
+    store.connection().execute("ROLLBACK").unwrap();
+    assert_eq!(read_all(&features, "a").len(), 2);
 }
