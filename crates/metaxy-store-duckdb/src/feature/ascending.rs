@@ -82,10 +82,15 @@ mod tests {
         ascending.holds()
     }
 
+    fn batches() -> impl Strategy<Value = Vec<Vec<Row>>> {
+        let row = (prop::option::weighted(0.9, "[a-c]{0,2}"), -2_i64..3);
+        prop::collection::vec(prop::collection::vec(row, 0..4), 0..4)
+    }
+
     proptest! {
         #[test]
         fn rows_ascend_when_each_is_above_the_one_before(
-            mut batches in prop::collection::vec(prop::collection::vec((prop::option::weighted(0.9, "[a-c]{0,2}"), -2_i64..3), 0..4), 0..4),
+            mut batches in batches(),
             is_sorted in any::<bool>(),
         ) {
             if is_sorted {

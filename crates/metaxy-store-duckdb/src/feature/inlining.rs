@@ -36,19 +36,22 @@ pub(crate) fn would_lose<'t>(
     Ok(found > 0)
 }
 
+/// What a limit counts as that is no number: more than any write has.
+const MANY: i64 = 1 << 32;
+
 /// How many rows are inlined at most by an option of the attachment or of the lake, where there is one.
 fn configured_limit(connection: &Connection) -> Result<Option<i64>, Error> {
     let attached = connection.plan().statements().iter().find_map(|statement| match statement {
         Statement::Attach(attach) => attach.option("DATA_INLINING_ROW_LIMIT").cloned(),
         _ => None,
     });
-    let attached = attached.map(|limit| if let Value::Integer(limit) = limit { limit } else { i64::MAX });
+    let attached = attached.map(|limit| if let Value::Integer(limit) = limit { limit } else { MANY });
     let stored = connection.rows_of_text(&Sql::build(|sql| {
         sql.keyword("SELECT value FROM ducklake_options(");
         sql.bind("lake", &Value::from(connection.plan().alias().as_str()));
         sql.keyword(") WHERE option_name = 'data_inlining_row_limit'");
     }))?;
-    let stored = stored.into_iter().flatten().flatten().map(|limit| limit.parse().unwrap_or(i64::MAX));
+    let stored = stored.into_iter().flatten().flatten().map(|limit| limit.parse().unwrap_or(MANY));
     Ok(stored.chain(attached).max())
 }
 

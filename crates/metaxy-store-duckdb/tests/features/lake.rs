@@ -24,8 +24,14 @@ impl Home {
     /// In WAL mode: otherwise a reader that takes its time makes a commit of DuckLake 1.0 fail, and the file stays locked
     /// until the program that committed ends.
     pub(crate) fn lake(&self) -> Lake {
+        self.lake_with([])
+    }
+
+    /// The same with more options.
+    pub(crate) fn lake_with<const N: usize>(&self, options: [(&str, SqlValue); N]) -> Lake {
         let catalog = Catalog::Sqlite(CatalogFile::new(self.0.join("meta.sqlite")).unwrap());
-        let options = AttachOptions::from_pairs([("meta_journal_mode", SqlValue::from("WAL"))]).unwrap();
+        let options = options.into_iter().chain([("meta_journal_mode", SqlValue::from("WAL"))]);
+        let options = AttachOptions::from_pairs(options).unwrap();
         Lake::on(catalog, LocalFolder::new(self.0.join("data")).unwrap()).options(options).build().unwrap()
     }
 

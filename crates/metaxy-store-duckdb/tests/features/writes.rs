@@ -1,12 +1,12 @@
 //! Writing and reading.
 
-use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Sql};
+use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Sql, Value as SqlValue};
 use metaxy_config::HashAlgorithm;
 use metaxy_feature::{FeatureKey, Truncation};
 use metaxy_store_duckdb::{Change, FeatureOptions, ResolveOptions, Rows, WriteOptions};
 use serde_json::{Value, json};
 
-use crate::lake::{Home, comparable, golden, golden_graph, graph, key, read_all, without, write};
+use crate::lake::{Home, comparable, golden, golden_graph, graph, key, read_all, texts, without, write};
 
 /// The algorithm and length of a recorded case, as in `md5/8`.
 pub(crate) fn options(case: &str) -> FeatureOptions {
@@ -93,4 +93,22 @@ fn a_write_ends_the_stream_of_the_store_s_connection_and_refuses_its_transaction
     assert!(refused.contains("within a transaction"), "{refused}");
     store.connection().execute("ROLLBACK").unwrap();
     assert_eq!(read_all(&features, "a").len(), 2);
+}
+
+/// A quote within a struct would be lost in the catalog of SQLite; what is too much for the catalog goes into a file anyway.
+#[test]
+fn rows_with_quotes_are_refused_only_where_they_would_be_inlined() {
+    let home = Home::new();
+    let graph = graph("[[feature]]\nkey = 'a'\nid_columns = ['id']");
+    let lake = home.lake_with([("data_inlining_row_limit", SqlValue::Integer(20))]);
+    let store = Home::attach(&lake, Mode::Write).unwrap();
+    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let rows = |count: u64| {
+        let row = |id| json!({"id": id, "metaxy_provenance_by_field": {"default": "it's"}});
+        json!((0..count).map(row).collect::<Vec<_>>())
+    };
+    assert!(write(&features, "a", &rows(20)).unwrap_err().to_string().contains("keep small writes in its catalog"));
+    assert_eq!(write(&features, "a", &rows(21)).unwrap(), 21);
+    let quoted = "SELECT count(*) FROM a WHERE metaxy_provenance_by_field.default = 'it''s'";
+    assert_eq!(texts(&store, quoted), ["21"]);
 }
