@@ -230,12 +230,13 @@ fn table(rows: u64, [peer, ours, floor]: &[Vec<Step>; 3]) -> String {
     let pair =
         |figures: Option<[f64; 3]>| figures.map_or("–".to_owned(), |[wall, cpu, _]| format!("{wall:.2} / {cpu:.2}"));
     // Processor time is counted in hundredths of a second: of less than some of them no ratio means anything.
-    let one_ratio =
-        |one: f64, other: f64| if one.min(other) < 0.03 { "–".to_owned() } else { format!("{:.1}", one / other) };
-    let exact_ratio =
-        |one: f64, other: f64| if one.min(other) < 0.01 { "–".to_owned() } else { format!("{:.2}", one / other) };
+    let one_ratio = |one: f64, other: f64, least: f64, digits: usize| {
+        if one.min(other) < least { "–".to_owned() } else { format!("{:.digits$}", one / other) }
+    };
+    let wall = |one: f64, other: f64| one_ratio(one, other, 0.01, 2);
+    let cpu = |one: f64, other: f64| one_ratio(one, other, 0.03, 1);
     let ratio = |one: Option<[f64; 3]>, other: Option<[f64; 3]>| match (one, other) {
-        (Some(one), Some(other)) => format!("{} / {}", exact_ratio(one[0], other[0]), one_ratio(one[1], other[1])),
+        (Some(one), Some(other)) => format!("{} / {}", wall(one[0], other[0]), cpu(one[1], other[1])),
         _ => "–".to_owned(),
     };
     for Step { name, figures } in ours {
@@ -247,7 +248,11 @@ fn table(rows: u64, [peer, ours, floor]: &[Vec<Step>; 3]) -> String {
     let [ours, peer, floor] = [ours, peer, floor].map(|steps| peak(steps));
     let megabytes = [ours, peer, floor].map(|peak| format!("{peak:.0}"));
     let [here, python, sql] = megabytes;
-    line(&mut table, "peak memory, MB", &[here, python, sql, one_ratio(peer, ours), one_ratio(ours, floor)]);
+    line(
+        &mut table,
+        "peak memory, MB",
+        &[here, python, sql, one_ratio(peer, ours, 0.03, 1), one_ratio(ours, floor, 0.03, 1)],
+    );
     table
 }
 

@@ -124,8 +124,7 @@ impl VScalar for HashOfPieces {
             }
         }
         let slices: Vec<&[u8]> = texts.iter().map(|(_, range)| &bytes[range.clone()]).collect();
-        let rows = texts.iter().map(|(row, _)| *row);
-        hashing.hash(&slices, rows, |row, hash| output.insert(row, hash));
+        hashing.hash(&slices, |at, hash| output.insert(texts[at].0, hash));
         Ok(())
     }
 
@@ -135,28 +134,26 @@ impl VScalar for HashOfPieces {
 }
 
 impl Hashing {
-    /// Hands out the first characters of the hash of each text, and what comes with the text.
-    fn hash(self, texts: &[&[u8]], rows: impl Iterator<Item = usize>, mut out: impl FnMut(usize, &[u8])) {
-        let mut cut = |row, hash: &[u8]| out(row, hash.get(..self.truncation.length()).unwrap_or(hash));
+    /// Hands out the place of each text and the first characters of its hash.
+    fn hash(self, texts: &[&[u8]], mut out: impl FnMut(usize, &[u8])) {
+        let mut cut = |at, hash: &[u8]| out(at, hash.get(..self.truncation.length()).unwrap_or(hash));
         let mut decimal = String::new();
-        let mut number = |row, number: u64| {
+        let mut number = |at, number: u64| {
             decimal.clear();
             // Writing into a text does not fail.
             _ = write!(decimal, "{number}");
-            cut(row, decimal.as_bytes());
+            cut(at, decimal.as_bytes());
         };
-        let rows_of_texts = rows.zip(texts);
+        let each = texts.iter().enumerate();
         match self.hash {
             Hash::Md5 => {
                 let mut digests = vec![[0; 16]; texts.len()];
                 Md5Engine::new().hash_many(texts, &mut digests);
-                rows_of_texts
-                    .zip(&digests)
-                    .for_each(|((row, _), digest)| cut(row, &md5_simd::hex_encode_digest(digest)));
+                digests.iter().enumerate().for_each(|(at, digest)| cut(at, &md5_simd::hex_encode_digest(digest)));
             }
-            Hash::Xxh32 => rows_of_texts.for_each(|(row, text)| number(row, xxh32::xxh32(text, 0).into())),
-            Hash::Xxh64 => rows_of_texts.for_each(|(row, text)| number(row, xxh64::xxh64(text, 0))),
-            Hash::Xxh3 => rows_of_texts.for_each(|(row, text)| number(row, xxh3::xxh3_64(text))),
+            Hash::Xxh32 => each.for_each(|(at, text)| number(at, xxh32::xxh32(text, 0).into())),
+            Hash::Xxh64 => each.for_each(|(at, text)| number(at, xxh64::xxh64(text, 0))),
+            Hash::Xxh3 => each.for_each(|(at, text)| number(at, xxh3::xxh3_64(text))),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::read::Latest;
 use super::resolve::Made;
 use super::table::Table;
-use super::transaction::{now, once, retried};
+use super::transaction::{end_stream, now, once, retried};
 use super::{Features, id_columns, inlining, members};
 use crate::error::Error;
 
@@ -98,8 +98,7 @@ impl Features<'_> {
             Ok((table, needs_file))
         };
         let versions = [self.feature_version(key)?, project_version];
-        // As in a write: a stream that was left on the store's connection would keep a SQLite catalog locked.
-        once(self.connection, || Ok(()))?;
+        end_stream(self.connection)?;
         retried(&connection, look, |(mut table, needs_file)| {
             table.grow(&connection, &[], &members)?;
             let insert = Sql::build(|sql| rebase.write_insert(sql, &table, versions, options));

@@ -161,11 +161,10 @@ impl Features<'_> {
         if !plan.deps.is_empty() {
             return Err(Problem::Samples(key.clone()).into());
         }
-        let ids = id_columns(plan.spec)?;
-        let stage = Stage::fill(&connection, key, &ids, samples)?;
+        let stage = Stage::fill(&connection, key, id_columns(plan.spec)?, samples)?;
         let members = members(plan.spec)?;
         let [provenance, data_version] = BY_FIELD;
-        stage.check_ids(key, &ids)?;
+        stage.check_ids(key)?;
         super::write::by_field(&stage, key, data_version, &members)?;
         let Some(by_field) = super::write::by_field(&stage, key, provenance, &members)? else {
             return Err(Problem::MissingColumns { feature: key.clone(), columns: names([provenance]) }.into());

@@ -29,6 +29,8 @@ pub(crate) struct Stage<'c> {
     connection: &'c Connection,
     table: TableName,
     columns: Vec<NamedColumn>,
+    /// The columns by which its rows are told apart, be they there or not.
+    ids: Vec<Ident>,
     /// Whether its rows came in ascending order of their ids, with none twice.
     is_ascending: bool,
     kept: bool,
@@ -39,14 +41,14 @@ impl<'c> Stage<'c> {
     pub(crate) fn fill(
         connection: &'c Connection,
         feature: &FeatureKey,
-        ids: &[Ident],
+        ids: Vec<Ident>,
         mut rows: impl RecordBatchReader,
     ) -> Result<Self, Error> {
         let columns = columns(feature, &rows.schema())?;
         let fields: Vec<_> = columns.iter().map(|(name, of)| Field::new(name.as_str(), of.arrow(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
         let table = TableName::temporary()?;
-        let mut stage = Self { connection, table, columns, is_ascending: false, kept: false };
+        let mut stage = Self { connection, table, columns, ids, is_ascending: false, kept: false };
         connection.execute(Sql::build(|sql| {
             stage.table.write(sql.keyword("CREATE TEMP TABLE "));
             for (index, (name, of)) in stage.columns.iter().enumerate() {
@@ -54,7 +56,7 @@ impl<'c> Stage<'c> {
             }
             sql.keyword(")");
         }))?;
-        let mut ascending = Ascending::new(&schema, ids.iter().map(Ident::as_str));
+        let mut ascending = Ascending::new(&schema, stage.ids.iter().map(Ident::as_str));
         let uniform = rows.by_ref().map(|batch| {
             let batch = batch?;
             let arrays = batch.columns().iter().zip(&stage.columns).map(|(array, (_, of))| uniform(array, of));
@@ -86,7 +88,8 @@ impl<'c> Stage<'c> {
     }
 
     /// Checks that every row has an id, and no two the same.
-    pub(crate) fn check_ids(&self, feature: &FeatureKey, ids: &[Ident]) -> Result<(), Error> {
+    pub(crate) fn check_ids(&self, feature: &FeatureKey) -> Result<(), Error> {
+        let ids = &self.ids;
         let missing: Vec<&str> = ids.iter().map(Ident::as_str).filter(|id| self.column(id).is_none()).collect();
         if !missing.is_empty() {
             return Err(Problem::MissingColumns { feature: feature.clone(), columns: names(missing) }.into());

@@ -53,6 +53,13 @@ pub(crate) fn once<T>(connection: &Connection, work: impl FnOnce() -> Result<T, 
     done
 }
 
+/// Ends a stream that was left on a connection: it would keep a SQLite catalog locked against a write on another one.
+///
+/// Fails in a transaction that was begun there, which that write would not be part of.
+pub(crate) fn end_stream(connection: &Connection) -> Result<(), Error> {
+    once(connection, || Ok(()))
+}
+
 /// Whether another writer is why a transaction failed: by a lock, a conflict, or what it made since we looked.
 fn is_conflict(error: &Error) -> bool {
     let message = error.to_string();

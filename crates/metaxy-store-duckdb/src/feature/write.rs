@@ -7,7 +7,7 @@ use metaxy_feature::{FeatureDefinition, FeatureKey, SYSTEM_COLUMNS};
 use super::problem::{Problem, names};
 use super::stage::{NamedColumn, Stage};
 use super::table::{At, BY_FIELD, ByField, Table};
-use super::transaction::{now, once, retried};
+use super::transaction::{end_stream, now, retried};
 use super::types::{ColumnType, TEXT};
 use super::{Features, id_columns, inlining, members, sorted};
 use crate::error::Error;
@@ -84,12 +84,11 @@ impl Features<'_> {
         let mut writes = Vec::new();
         for (key, rows) in features {
             let definition = self.definition(key)?;
-            let stage = Stage::fill(&connection, key, &id_columns(definition.spec())?, rows)?;
+            let stage = Stage::fill(&connection, key, id_columns(definition.spec())?, rows)?;
             writes.push(Write::new(definition, stage)?);
         }
-        // A stream that was left on the store's connection would keep a SQLite catalog locked, and a transaction that was
-        // begun there is not this one: beginning one ends the first and fails for the second.
-        once(self.connection, || Ok(()))?;
+        // Not before: the rows may come from that stream.
+        end_stream(self.connection)?;
         let look = || writes.iter().map(|write| here.look(write, options)).collect::<Result<Vec<_>, _>>();
         retried(&connection, look, |tables| {
             let mut count = 0;
@@ -200,7 +199,7 @@ impl<'w> Write<'w> {
             let (feature, column, found) = (key.clone(), column.to_string(), found.to_string());
             return Err(Problem::WrongType { feature, column, found, expected: "TIMESTAMPTZ".to_owned() }.into());
         }
-        stage.check_ids(key, &id_columns(spec)?)?;
+        stage.check_ids(key)?;
         let by_field = |column| by_field(&stage, key, column, &members);
         let provenance = by_field(provenance)?.unwrap_or(ByField::Map);
         let data_version = by_field(data_version)?;
