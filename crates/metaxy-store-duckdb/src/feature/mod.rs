@@ -13,6 +13,7 @@ mod names;
 mod problem;
 mod read;
 mod rebase;
+mod repeated;
 mod resolve;
 mod stage;
 mod status;

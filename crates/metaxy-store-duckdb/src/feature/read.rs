@@ -6,8 +6,9 @@ use metaxy_feature::{Column, FeatureKey};
 use super::filter::Filter;
 use super::names::ident;
 use super::problem::{Problem, names};
+use super::repeated::Repeated;
 use super::stage::columns_of;
-use super::table::{At, Table};
+use super::table::{At, Listed, Table};
 use super::{Features, id_columns};
 use crate::connection::Rows;
 use crate::error::Error;
@@ -92,7 +93,7 @@ impl<'s> Features<'s> {
         let table = match options.at.at()? {
             At::Now => self.table_or_fallback(key, options.own_only, |_| Ok(At::Now))?,
             // It may have been dropped since.
-            at => Table::look(self.connection, &self.table_name(key)?, at, None)?,
+            at => Table::look(self.connection, &self.table_name(key)?, at, Listed::default())?,
         };
         let ids = id_columns(definition.spec())?;
         let version = match &options.versions {
@@ -173,27 +174,43 @@ impl<'t> Latest<'t> {
     /// Rows that a later one replaces are found by their ids and times alone, and left out by their row numbers: no
     /// other column goes through the sort. Of rows with one time the first that was written counts.
     pub(crate) fn write(&self, sql: &mut Writer, filters: &[Filter]) {
+        self.write_by_row(sql, &Repeated::Any, filters);
+    }
+
+    fn write_by_row(&self, sql: &mut Writer, repeated: &Repeated, filters: &[Filter]) {
         self.table.write(sql, |sql| _ = sql.keyword("r"));
-        if !self.all_rows {
+        if !self.all_rows && !matches!(repeated, Repeated::None) {
             self.write_rank(sql.keyword(" ANTI JOIN (SELECT metaxy_row FROM (SELECT rowid AS metaxy_row, "));
             self.table.write(sql.keyword(" AS metaxy_rank FROM "), |sql| _ = sql.keyword("o"));
-            self.write_version(sql, " WHERE o.");
+            self.write_version(sql.keyword(" WHERE TRUE"), " AND o.");
+            if let Repeated::In(hashes) = repeated {
+                self.write_hash(sql.keyword(" AND "));
+                hashes.write(sql.keyword(" IN (FROM "));
+                sql.keyword(")");
+            }
             sql.keyword(") WHERE metaxy_rank > 1) AS replaced ON r.rowid = replaced.metaxy_row");
         }
         self.write_conditions(sql, filters);
     }
 
-    /// Writes the same for a query that needs few columns: they go through the sort, behind which every processor works
-    /// on the rows, even if there is only one row group of them.
-    pub(crate) fn write_narrow(&self, sql: &mut Writer, filters: &[Filter]) {
-        if self.all_rows {
-            return self.write(sql, filters);
+    /// Writes the same for a query that needs few columns, of a table that has several rows of these ids only.
+    ///
+    /// If it may be any, the columns go through the sort, behind which every processor works on the rows, even if there
+    /// is only one row group of them.
+    pub(crate) fn write_narrow(&self, sql: &mut Writer, repeated: &Repeated, filters: &[Filter]) {
+        if self.all_rows || !matches!(repeated, Repeated::Any) {
+            return self.write_by_row(sql, repeated, filters);
         }
         self.table.write(sql.keyword("(SELECT *, rowid FROM "), |sql| _ = sql.keyword("o"));
         self.write_version(sql, " WHERE o.");
         self.write_rank(sql.keyword(" QUALIFY "));
         sql.keyword(" = 1) AS r");
         self.write_conditions(sql, filters);
+    }
+
+    /// Writes the hash of a row's ids, by which DuckDB groups.
+    pub(crate) fn write_hash(&self, sql: &mut Writer) {
+        columns_of(sql.keyword("hash("), self.ids).keyword(")");
     }
 
     /// Writes the place of a row of `o` among those with its ids, from 1.

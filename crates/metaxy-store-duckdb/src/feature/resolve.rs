@@ -14,6 +14,7 @@ use super::hash::Hashing;
 use super::names::{TableName, ident, idents};
 use super::problem::{Problem, names};
 use super::read::Latest;
+use super::repeated::Repeated;
 use super::stage::{NamedColumn, Stage};
 use super::table::{At, BY_FIELD, ByField, Table};
 use super::transaction::once;
@@ -205,7 +206,7 @@ impl Features<'_> {
             let upstream = dep.upstream.key();
             let table = self.table_or_fallback(upstream, options.own_only, |lake| snapshots.of(lake))?;
             table.check_hash(self.connection, self.hashing, &members(dep.upstream)?)?;
-            let side = Side::new(plan, dep, table, self.feature_version(upstream)?, options)?;
+            let side = Side::new(self.connection, plan, dep, table, self.feature_version(upstream)?, options)?;
             for other in &sides {
                 let both = side.carried.iter().filter(|(_, name)| other.carried.iter().any(|(_, other)| other == name));
                 let both: Vec<&str> = both.map(|(_, name)| name.as_str()).collect();
@@ -220,18 +221,18 @@ impl Features<'_> {
 }
 
 /// The snapshot at which every table of a lake is looked at, so that a write in between changes nothing.
-struct Snapshots<'c> {
+pub(super) struct Snapshots<'c> {
     connection: &'c Connection,
     of: Vec<(Ident, i64)>,
 }
 
 impl<'c> Snapshots<'c> {
-    fn new(connection: &'c Connection) -> Self {
+    pub(super) fn new(connection: &'c Connection) -> Self {
         Self { connection, of: Vec::new() }
     }
 
     /// Of the lake with this alias: the current one when it was asked for first.
-    fn of(&mut self, lake: &Ident) -> Result<At, Error> {
+    pub(super) fn of(&mut self, lake: &Ident) -> Result<At, Error> {
         if let Some((_, known)) = self.of.iter().find(|(known, _)| known == lake) {
             return Ok(At::Snapshot(*known));
         }
@@ -250,6 +251,7 @@ struct Side {
     table: Table,
     ids: Vec<Ident>,
     version: String,
+    repeated: Repeated,
     optional: bool,
     /// The stored names of the columns to join by, in the order of the plan.
     keys: Vec<Ident>,
@@ -270,6 +272,7 @@ struct Side {
 
 impl Side {
     fn new(
+        connection: &Connection,
         plan: &FeaturePlan<'_>,
         plan_dep: &DepPlan<'_>,
         table: Table,
@@ -330,10 +333,14 @@ impl Side {
         let keys = columns(&plan.input_id_columns)?;
         let groups = if groups { Some(columns(&plan_dep.input_id_columns)?) } else { None };
         let ids = id_columns(upstream)?;
-        let side = Self {
+        let latest = Latest::of(&table, &ids, version);
+        latest.check(&feature, &filters)?;
+        let repeated = Repeated::find(connection, &latest)?;
+        Ok(Self {
             feature,
             ids,
             version: version.to_owned(),
+            repeated,
             optional: dep.optional,
             keys,
             members,
@@ -344,9 +351,7 @@ impl Side {
             distinct: options.distinct,
             stored,
             table,
-        };
-        Latest::of(&side.table, &side.ids, &side.version).check(&side.feature, &side.filters)?;
-        Ok(side)
+        })
     }
 
     /// Writes the common table expressions that make `uN`: keys `k0…`, row number `rN`, versions `dN_0…`.
@@ -368,7 +373,7 @@ impl Side {
             sql.keyword(" AS d").number(number).keyword("_").number(index as u64).keyword(", ");
         }
         sql.keyword("r.rowid AS r").number(number).keyword(" FROM ");
-        Latest::of(&self.table, &self.ids, &self.version).write_narrow(sql, &self.filters);
+        Latest::of(&self.table, &self.ids, &self.version).write_narrow(sql, &self.repeated, &self.filters);
         let stored = |sql: &mut Writer, column: &Ident| {
             let found = self.stored.iter().find(|(_, new)| new == column);
             sql.keyword("r.").ident(found.map_or(column, |(stored, _)| stored));
@@ -489,6 +494,7 @@ struct Diff<'g> {
     current: Option<Table>,
     ids: Vec<Ident>,
     version: String,
+    repeated: Repeated,
     filters: Vec<Filter>,
     stale_if: Vec<Filter>,
     hashing: Hashing,
@@ -523,6 +529,8 @@ impl<'g> Diff<'g> {
             latest.check(key, &options.stale_if)?;
             Latest::of(table, &keys, &version).check(key, &[])?;
         }
+        let latest = current.as_ref().map(|table| Latest::of(table, &ids, &version));
+        let repeated = latest.map_or(Ok(Repeated::Any), |latest| Repeated::find(features.connection, &latest))?;
         let maps = if features.options.maps { ByField::Map } else { ByField::Struct(members.clone()) };
         let by_field = match &current {
             Some(table) if *table.provenance() == ByField::Map => ByField::Map,
@@ -531,7 +539,20 @@ impl<'g> Diff<'g> {
         };
         let hashing = features.hashing;
         let stale_if = options.stale_if.clone();
-        Ok(Self { plan, members, keys, expected, current, ids, version, filters, stale_if, hashing, by_field })
+        Ok(Self {
+            plan,
+            members,
+            keys,
+            expected,
+            current,
+            ids,
+            version,
+            repeated,
+            filters,
+            stale_if,
+            hashing,
+            by_field,
+        })
     }
 
     /// Compares, and keeps what is found in a temporary table.
@@ -711,7 +732,7 @@ impl<'g> Diff<'g> {
             filter.write(sql.keyword(if index == 0 { "" } else { " OR " }), &column);
         }
         sql.keyword(if self.stale_if.is_empty() { "FALSE), FALSE) AS cs FROM " } else { "), FALSE) AS cs FROM " });
-        Latest::of(table, &self.ids, &self.version).write_narrow(sql, &self.filters);
+        Latest::of(table, &self.ids, &self.version).write_narrow(sql, &self.repeated, &self.filters);
         if collapsed {
             for key in 0..self.keys.len() {
                 sql.keyword(if key == 0 { " GROUP BY " } else { ", " }).number(key as u64 + 1);

@@ -4,8 +4,9 @@ use ducklake_sql::Sql;
 use metaxy_feature::FeatureKey;
 
 use super::read::Latest;
-use super::resolve::{Change, ResolveOptions};
-use super::table::At;
+use super::repeated::Repeated;
+use super::resolve::{Change, ResolveOptions, Snapshots};
+use super::transaction::once;
 use super::{Features, id_columns};
 use crate::error::Error;
 
@@ -50,16 +51,22 @@ impl Features<'_> {
     pub fn status(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<FeatureStatus, Error> {
         let spec = self.definition(key)?.spec();
         let version = self.feature_version(key)?;
-        let table = self.find_table(key, options.own_only, |_| Ok(At::Now))?;
-        let rows = table.map(|table| {
+        let connection = self.connection.elsewhere()?;
+        let rows = once(&connection, || {
+            let mut snapshots = Snapshots::new(&connection);
+            let table = self.on(&connection).find_table(key, options.own_only, |lake| snapshots.of(lake))?;
+            let Some(table) = table else { return Ok(None) };
             let ids = id_columns(spec)?;
             let latest = Latest::of(&table, &ids, version);
             let mut filters = options.global_filters.clone();
             filters.extend(options.filters.get(key).into_iter().flatten().cloned());
             latest.check(key, &filters)?;
-            let count = Sql::build(|sql| latest.write_narrow(sql.keyword("SELECT count(*) FROM "), &filters));
-            self.connection.number(&count).map(|count| usize::try_from(count).unwrap_or_default())
-        });
+            let repeated = Repeated::find(&connection, &latest)?;
+            let count = connection.number(&Sql::build(|sql| {
+                latest.write_narrow(sql.keyword("SELECT count(*) FROM "), &repeated, &filters);
+            }))?;
+            Ok(Some(usize::try_from(count).unwrap_or_default()))
+        })?;
         let update = if spec.deps().is_empty() {
             None
         } else {
@@ -67,6 +74,6 @@ impl Features<'_> {
             let [new, stale, orphaned] = Change::ALL.map(|change| increment.count(change));
             Some(UpdateCounts { new, stale, orphaned })
         };
-        Ok(FeatureStatus { version: version.to_owned(), rows: rows.transpose()?, update })
+        Ok(FeatureStatus { version: version.to_owned(), rows, update })
     }
 }

@@ -26,12 +26,20 @@ pub(crate) const BY_FIELD: [&str; 2] = ["metaxy_provenance_by_field", "metaxy_da
 pub(crate) struct Table {
     name: TableName,
     at: At,
-    /// What it is hashed with by its comment.
-    record: Option<String>,
+    listed: Listed,
     /// The type is `None` where a lake may hold it but we cannot make it.
     columns: Vec<(Ident, Option<ColumnType>)>,
     /// Of the columns in [`BY_FIELD`], in that order.
     by_field: [ByField; 2],
+}
+
+/// What the engine's list of tables says of one, as it is now.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listed {
+    /// What it is hashed with, by its comment.
+    record: Option<String>,
+    /// About how many rows it has.
+    rows: u64,
 }
 
 /// When a table is looked at.
@@ -120,12 +128,12 @@ fn write_key(sql: &mut Writer, member: &Ident) {
 impl Table {
     /// The table of this name, if there is one now; its columns are those of the given time.
     pub(crate) fn find(connection: &Connection, name: &TableName, at: At) -> Result<Option<Self>, Error> {
-        let comment = Self::comment(connection, name)?;
-        comment.map(|comment| Self::look(connection, name, at, comment.strip_prefix(RECORD))).transpose()
+        let listed = Self::listed(connection, name)?;
+        listed.map(|listed| Self::look(connection, name, at, listed)).transpose()
     }
 
     /// The table of this name, which is there at the given time.
-    pub(crate) fn look(connection: &Connection, name: &TableName, at: At, record: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn look(connection: &Connection, name: &TableName, at: At, listed: Listed) -> Result<Self, Error> {
         let described = connection.rows_of_text(&Sql::build(|sql| {
             name.write(sql.keyword("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM "));
             at.write(sql);
@@ -151,23 +159,28 @@ impl Table {
         };
         let [provenance, data_version] = BY_FIELD.map(by_field);
         let by_field = [provenance?, data_version?];
-        Ok(Self { name: name.clone(), at, record: record.map(str::to_owned), columns, by_field })
+        Ok(Self { name: name.clone(), at, listed, columns, by_field })
     }
 
     /// Whether there is a table of this name in the lake.
     pub(crate) fn exists(connection: &Connection, name: &TableName) -> Result<bool, Error> {
-        Ok(Self::comment(connection, name)?.is_some())
+        Ok(Self::listed(connection, name)?.is_some())
     }
 
-    /// The comment of a table, empty without one; `None` if there is no such table.
-    fn comment(connection: &Connection, name: &TableName) -> Result<Option<String>, Error> {
+    /// What is said of a table; `None` if there is no such table.
+    fn listed(connection: &Connection, name: &TableName) -> Result<Option<Listed>, Error> {
         let sql = Sql::build(|sql| {
-            sql.keyword("SELECT coalesce(comment, '') FROM duckdb_tables() WHERE database_name = ");
+            sql.keyword("SELECT comment, CAST(estimated_size AS VARCHAR) FROM duckdb_tables() WHERE database_name = ");
             sql.bind("database", &Value::from(name.database().map(Ident::as_str).unwrap_or_default()));
             sql.keyword(" AND schema_name = 'main' AND table_name = ");
             sql.bind("table", &Value::from(name.name().as_str()));
         });
-        connection.text(&sql).map_err(Error::query)
+        let listed = connection.rows_of_text(&sql)?.into_iter().next();
+        Ok(listed.map(|row| {
+            let [comment, rows] = <[_; 2]>::try_from(row).unwrap_or_default();
+            let record = comment.and_then(|comment| comment.strip_prefix(RECORD).map(str::to_owned));
+            Listed { record, rows: rows.and_then(|rows| rows.parse().ok()).unwrap_or_default() }
+        }))
     }
 
     /// Makes the table of a feature with these columns of the user's.
@@ -210,7 +223,8 @@ impl Table {
         let by_field = if map { ByField::Map } else { ByField::Struct(fields.to_vec()) };
         let by_field = [by_field.clone(), by_field];
         let columns = columns.into_iter().map(|(column, of)| (column, Some(of))).collect();
-        Ok(Self { name: name.clone(), at: At::Now, record: Some(record), columns, by_field })
+        let listed = Listed { record: Some(record), rows: 0 };
+        Ok(Self { name: name.clone(), at: At::Now, listed, columns, by_field })
     }
 
     /// Adds what a write needs and the table lacks: columns of the user's, and members of its structs.
@@ -247,6 +261,11 @@ impl Table {
 
     pub(crate) fn name(&self) -> &TableName {
         &self.name
+    }
+
+    /// About how many rows it has; zero if it was made by us or is looked at as it was.
+    pub(crate) fn rows(&self) -> u64 {
+        self.listed.rows
     }
 
     /// What `metaxy_provenance_by_field` is.
@@ -346,7 +365,7 @@ impl Table {
             let table = self.name.name().to_string();
             Err(Problem::OtherHash { table, written, configured: hashing.to_string() }.into())
         };
-        if let Some(record) = &self.record {
+        if let Some(record) = &self.listed.record {
             return if *record == hashing.to_string() { Ok(()) } else { other(record.clone()) };
         }
         // Without a record, as in a table of Python's: what makes the hash of a row that is there?

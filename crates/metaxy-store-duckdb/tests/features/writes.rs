@@ -3,7 +3,7 @@
 use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Sql, Value as SqlValue};
 use metaxy_config::HashAlgorithm;
 use metaxy_feature::{FeatureKey, Truncation};
-use metaxy_store_duckdb::{Change, FeatureOptions, ResolveOptions, Rows, WriteOptions};
+use metaxy_store_duckdb::{Change, Deletion, FeatureOptions, ResolveOptions, Rows, WriteOptions};
 use serde_json::{Value, json};
 
 use crate::lake::{Home, comparable, golden, golden_graph, graph, key, read_all, texts, without, write};
@@ -62,13 +62,29 @@ fn more_rows_than_there_is_memory_for_are_written_and_resolved() {
     );
     let features = store.features(&graph, FeatureOptions::default()).unwrap();
     let source = connection.another().unwrap();
-    let rows = "SELECT 'sample ' || 7919 * i % 2_000_003 AS id, repeat('text', 20) || i AS text, \
-                {'x': i::VARCHAR} AS metaxy_provenance_by_field FROM range(2_000_000) AS t(i)";
+    let rows = |each: &'static str, salt: &str| {
+        let rows = Sql::build(|sql| {
+            sql.keyword("SELECT 'sample ' || 7919 * i % 2_000_003 AS id, repeat('text', 20) || i AS text, {'x': i || ");
+            sql.bind("salt", &SqlValue::from(salt))
+                .keyword("} AS metaxy_provenance_by_field FROM range(0, 2_000_000, ");
+            sql.keyword(each).keyword(") AS t(i)");
+        });
+        source.query(rows).unwrap()
+    };
     let stream = |key: &FeatureKey, rows: Rows<'_>| features.write(key, rows.into_reader(), &WriteOptions::default());
-    assert_eq!(stream(&key("a"), source.query(rows).unwrap()).unwrap(), 2_000_000);
+    assert_eq!(stream(&key("a"), rows("1", "")).unwrap(), 2_000_000);
     let mut increment = features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap();
     assert_eq!(stream(&key("b"), increment.rows(Change::New).unwrap()).unwrap(), 2_000_000);
     assert!(features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap().is_empty());
+
+    assert_eq!(stream(&key("a"), rows("100", " again")).unwrap(), 20_000);
+    let second = "id = 'sample 7919'".parse().unwrap();
+    assert_eq!(features.delete(&key("a"), &[second], Deletion::Soft).unwrap(), 1);
+    let mut increment = features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap();
+    assert_eq!(Change::ALL.map(|change| increment.count(change)), [0, 20_000, 1]);
+    assert_eq!(stream(&key("b"), increment.rows(Change::Stale).unwrap()).unwrap(), 20_000);
+    let status = features.status(&key("b"), &ResolveOptions::default()).unwrap();
+    assert_eq!((status.rows, status.update.unwrap().orphaned), (Some(2_000_000), 1));
 }
 
 /// A stream that nobody reads on keeps its transaction, and with it a SQLite catalog that is not in WAL mode.
