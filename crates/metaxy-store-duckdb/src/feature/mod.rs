@@ -23,7 +23,7 @@ mod transaction;
 mod types;
 mod write;
 
-use ducklake_sql::{Ident, Mode};
+use ducklake_sql::{Ident, Mode, Sql};
 use metaxy_config::{Config, HashAlgorithm};
 use metaxy_feature::{
     FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, GraphVersions, ProjectName, Truncation,
@@ -143,10 +143,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the hash algorithm is none that rows can be hashed with, or DuckDB refuses its function.
+    /// When the hash algorithm is none that rows can be hashed with, DuckDB refuses its function, or its
+    /// `default_collation` takes texts that differ for the same.
     pub fn features<'s>(&'s self, graph: &'s FeatureGraph, options: FeatureOptions) -> Result<Features<'s>, Error> {
         let connection = self.connection();
         let hashing = Hashing::new(options.hash_algorithm, options.truncation)?;
+        check_collation(connection)?;
         connection.register(Hashing::whole().chain([hashing]))?;
         Ok(Features {
             connection,
@@ -259,6 +261,15 @@ impl<'s> Features<'s> {
     fn must_write(&self) -> Result<(), Error> {
         if self.mode == Mode::Write { Ok(()) } else { Err(Problem::ReadMode.into()) }
     }
+}
+
+/// Refuses a collation by which two ids would be one: all rows but the latest of them would be hidden.
+fn check_collation(connection: &Connection) -> Result<(), Error> {
+    let collation = connection.text(&Sql::fixed("SELECT current_setting('default_collation')"));
+    let collation = collation.map_err(Error::query)?.unwrap_or_default();
+    // All of these compare bytes.
+    let is_exact = ["", "binary", "c", "posix"].iter().any(|exact| collation.eq_ignore_ascii_case(exact));
+    if is_exact { Ok(()) } else { Err(Problem::Collation(collation).into()) }
 }
 
 /// The members of a feature's `*_by_field` structs, in the order of its specification.

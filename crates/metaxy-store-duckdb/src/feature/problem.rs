@@ -13,6 +13,8 @@ pub(crate) enum Problem {
     NotCreated { feature: FeatureKey, table: String },
     #[error("the store is open in read mode")]
     ReadMode,
+    #[error("`default_collation` is {0}, which takes ids that differ for the same")]
+    Collation(String),
     #[error("hash algorithm `{0}` is not supported")]
     Algorithm(&'static str),
     #[error("a name cannot be used in the lake: {0}")]
@@ -101,6 +103,7 @@ impl Problem {
                 "set `auto_create_tables = true`, or create it with the option of the write".into()
             }
             Self::ReadMode => "open it in write mode".into(),
+            Self::Collation(_) => "leave the setting out; a query can say COLLATE where it compares".into(),
             Self::UnknownColumns { .. } => {
                 "leave them out, or let them be added to the table (`add_columns` in the options)".into()
             }

@@ -1,6 +1,6 @@
 //! Bad input: a clear error, and nothing written.
 
-use ducklake_sql::Mode;
+use ducklake_sql::{Mode, Sql};
 use metaxy_store_duckdb::{Filter, ReadOptions, ResolveOptions, WriteOptions};
 use serde_json::{Value, json};
 
@@ -109,6 +109,21 @@ fn a_table_is_not_made_unless_it_may_be_nor_in_read_mode() {
     let store = home.open_in(Mode::Read);
     let features = store.features(&graph, md5()).unwrap();
     assert_eq!(write(&features, "a", &good()).unwrap_err().to_string(), "the store is open in read mode");
+}
+
+/// Under NOCASE, a read would hide `a` behind `A`, and an update would take one for the other.
+#[test]
+fn a_collation_that_makes_one_id_of_two_is_refused() {
+    let home = Home::new();
+    let store = home.open();
+    let graph = graph(GRAPH);
+    for (collation, is_exact) in [("NOCASE", false), ("Binary", true), ("NOACCENT.NOCASE", false), ("", true)] {
+        store.connection().execute(Sql::fixed("SET default_collation = ?").with_text("collation", collation)).unwrap();
+        match store.features(&graph, md5()) {
+            Ok(_) => assert!(is_exact, "{collation}"),
+            Err(error) => assert!(!is_exact && error.to_string().contains(collation), "{collation}: {error}"),
+        }
+    }
 }
 
 #[test]
