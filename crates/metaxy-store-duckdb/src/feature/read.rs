@@ -181,13 +181,8 @@ impl<'t> Latest<'t> {
         self.table.write(sql, |sql| _ = sql.keyword("r"));
         if !self.all_rows && !matches!(repeated, Repeated::None) {
             self.write_rank(sql.keyword(" ANTI JOIN (SELECT metaxy_row FROM (SELECT rowid AS metaxy_row, "));
-            self.table.write(sql.keyword(" AS metaxy_rank FROM "), |sql| _ = sql.keyword("o"));
-            self.write_version(sql.keyword(" WHERE TRUE"), " AND o.");
-            if let Repeated::In(hashes) = repeated {
-                self.write_hash(sql.keyword(" AND "));
-                hashes.write(sql.keyword(" IN (FROM "));
-                sql.keyword(")");
-            }
+            self.write_candidates(sql.keyword(" AS metaxy_rank FROM "));
+            repeated.write(sql.keyword(" AND "), self.ids);
             sql.keyword(") WHERE metaxy_rank > 1) AS replaced ON r.rowid = replaced.metaxy_row");
         }
         self.write_conditions(sql, filters);
@@ -201,16 +196,16 @@ impl<'t> Latest<'t> {
         if self.all_rows || !matches!(repeated, Repeated::Any) {
             return self.write_by_row(sql, repeated, filters);
         }
-        self.table.write(sql.keyword("(SELECT *, rowid FROM "), |sql| _ = sql.keyword("o"));
-        self.write_version(sql, " WHERE o.");
+        self.write_candidates(sql.keyword("(SELECT *, rowid FROM "));
         self.write_rank(sql.keyword(" QUALIFY "));
         sql.keyword(" = 1) AS r");
         self.write_conditions(sql, filters);
     }
 
-    /// Writes the hash of a row's ids, by which DuckDB groups.
-    pub(crate) fn write_hash(&self, sql: &mut Writer) {
-        columns_of(sql.keyword("hash("), self.ids).keyword(")");
+    /// Writes the rows among which the latest are looked for; the table is called `o`.
+    pub(crate) fn write_candidates(&self, sql: &mut Writer) {
+        self.table.write(sql, |sql| _ = sql.keyword("o"));
+        self.write_version(sql.keyword(" WHERE TRUE"), " AND o.");
     }
 
     /// Writes the place of a row of `o` among those with its ids, from 1.

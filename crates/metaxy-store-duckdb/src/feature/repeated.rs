@@ -1,18 +1,20 @@
 //! The ids that a large table may have several rows of.
 //!
-//! Which row of an id is the latest takes a sort to tell, and most ids have one row only. So the hashes of all ids go
-//! through a Bloom filter first: the rows of an id that it has seen before, or takes for one, are sorted; no others are.
+//! To tell them takes a group, and which row is the latest a sort, of all rows; but most ids have one row only. So the
+//! hashes of all ids go through a Bloom filter first. Of those that it has seen before, or takes for such, the rows are
+//! grouped or sorted; no others are.
 
 use std::iter;
 use std::sync::Arc;
 
 use arrow::array::{AsArray as _, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, UInt64Type};
-use ducklake_sql::Sql;
+use ducklake_sql::{Ident, Sql, Writer};
 use fastbloom::BloomFilter;
 
 use super::names::TableName;
 use super::read::Latest;
+use super::stage::columns_of;
 use crate::connection::Connection;
 use crate::error::Error;
 
@@ -32,32 +34,52 @@ pub(crate) enum Repeated {
     Any,
     /// None of them.
     None,
-    /// Those whose [hash](Latest::write_hash) is in this temporary table.
+    /// Those whose hash is in this temporary table.
     In(TableName),
 }
 
 impl Repeated {
-    /// Those of the table whose latest rows are wanted; any of them if it is not large.
-    pub(crate) fn find(connection: &Connection, latest: &Latest<'_>) -> Result<Self, Error> {
-        let rows = latest.table.rows();
-        if rows < MANY { Ok(Self::Any) } else { Self::look(connection, latest, rows) }
+    /// Those of about so many rows, which stand behind FROM; any of them if that is not many.
+    pub(crate) fn find(
+        connection: &Connection,
+        rows: u64,
+        ids: &[Ident],
+        from: impl FnOnce(&mut Writer),
+    ) -> Result<Self, Error> {
+        if rows < MANY { Ok(Self::Any) } else { Self::look(connection, rows, ids, from) }
     }
 
-    /// The same of a table of any size, of which this is expected.
-    fn look(connection: &Connection, latest: &Latest<'_>, rows: u64) -> Result<Self, Error> {
+    /// Those of the rows among which the latest are wanted.
+    pub(crate) fn find_of(connection: &Connection, latest: &Latest<'_>) -> Result<Self, Error> {
+        Self::find(connection, latest.table.rows(), latest.ids, |sql| latest.write_candidates(sql))
+    }
+
+    /// Writes, behind a WHERE or AND, what holds for the rows of these ids.
+    pub(crate) fn write(&self, sql: &mut Writer, ids: &[Ident]) {
+        match self {
+            Self::Any => _ = sql.keyword("TRUE"),
+            Self::None => _ = sql.keyword("FALSE"),
+            Self::In(hashes) => {
+                write_hash(sql, ids);
+                hashes.write(sql.keyword(" IN (FROM "));
+                sql.keyword(")");
+            }
+        }
+    }
+
+    fn look(connection: &Connection, rows: u64, ids: &[Ident], from: impl FnOnce(&mut Writer)) -> Result<Self, Error> {
         let bits = usize::try_from(rows.saturating_mul(BITS_PER_ROW).min(MOST_BITS)).unwrap_or(usize::MAX);
         let mut seen = BloomFilter::with_num_bits(bits).hashes(2);
         let mut again: Vec<u64> = Vec::new();
         let batches = connection.query(Sql::build(|sql| {
-            latest.write_hash(sql.keyword("SELECT "));
-            latest.table.write(sql.keyword(" FROM "), |sql| _ = sql.keyword("o"));
-            latest.write_version(sql, " WHERE o.");
+            write_hash(sql.keyword("SELECT "), ids);
+            from(sql.keyword(" FROM "));
         }))?;
         for batch in batches {
             let batch = batch?;
             let hashes = batch.column(0).as_primitive::<UInt64Type>().values();
             again.extend(hashes.iter().filter(|hash| seen.insert_hash(**hash)));
-            // From here on it is faster to sort all than to tell them apart.
+            // From here on it is faster to take all than to tell them apart.
             if again.len() as u64 > rows / 8 {
                 return Ok(Self::Any);
             }
@@ -75,6 +97,11 @@ impl Repeated {
         connection.append(table.name(), iter::once(hashes))?;
         Ok(Self::In(table))
     }
+}
+
+/// Writes the hash of a row's ids: that by which DuckDB groups, so that equal ids have one.
+fn write_hash(sql: &mut Writer, ids: &[Ident]) {
+    columns_of(sql.keyword("hash("), ids).keyword(")");
 }
 
 #[cfg(test)]
@@ -134,7 +161,8 @@ mod tests {
             let (schema, batches) = (rows.schema(), rows.map(Result::unwrap).collect::<Vec<_>>());
             concat_batches(&schema, &batches).unwrap()
         };
-        let repeated = Repeated::look(connection, &latest, expected_rows).unwrap();
+        let from = |sql: &mut Writer| latest.write_candidates(sql);
+        let repeated = Repeated::look(connection, expected_rows, &ids, from).unwrap();
         assert!(is_found(&repeated), "{again:?}, {expected_rows}: {repeated:?}");
         assert_eq!(rows(&repeated), rows(&Repeated::Any), "{again:?}, {expected_rows}");
     }

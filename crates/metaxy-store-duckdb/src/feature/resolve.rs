@@ -335,7 +335,7 @@ impl Side {
         let ids = id_columns(upstream)?;
         let latest = Latest::of(&table, &ids, version);
         latest.check(&feature, &filters)?;
-        let repeated = Repeated::find(connection, &latest)?;
+        let repeated = Repeated::find_of(connection, &latest)?;
         Ok(Self {
             feature,
             ids,
@@ -530,7 +530,7 @@ impl<'g> Diff<'g> {
             Latest::of(table, &keys, &version).check(key, &[])?;
         }
         let latest = current.as_ref().map(|table| Latest::of(table, &ids, &version));
-        let repeated = latest.map_or(Ok(Repeated::Any), |latest| Repeated::find(features.connection, &latest))?;
+        let repeated = latest.map_or(Ok(Repeated::Any), |latest| Repeated::find_of(features.connection, &latest))?;
         let maps = if features.options.maps { ByField::Map } else { ByField::Struct(members.clone()) };
         let by_field = match &current {
             Some(table) if *table.provenance() == ByField::Map => ByField::Map,

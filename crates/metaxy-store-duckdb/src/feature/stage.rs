@@ -10,12 +10,13 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
-use ducklake_sql::{Ident, Sql};
+use ducklake_sql::{Ident, Sql, Writer};
 use metaxy_feature::FeatureKey;
 
 use super::ascending::Ascending;
 use super::names::{TableName, ident};
 use super::problem::{Problem, names};
+use super::repeated::Repeated;
 use super::types::{ColumnType, Simple};
 use crate::connection::Connection;
 use crate::error::Error;
@@ -31,6 +32,7 @@ pub(crate) struct Stage<'c> {
     columns: Vec<NamedColumn>,
     /// The columns by which its rows are told apart, be they there or not.
     ids: Vec<Ident>,
+    rows: u64,
     /// Whether its rows came in ascending order of their ids, with none twice.
     is_ascending: bool,
     kept: bool,
@@ -48,7 +50,7 @@ impl<'c> Stage<'c> {
         let fields: Vec<_> = columns.iter().map(|(name, of)| Field::new(name.as_str(), of.arrow(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
         let table = TableName::temporary()?;
-        let mut stage = Self { connection, table, columns, ids, is_ascending: false, kept: false };
+        let mut stage = Self { connection, table, columns, ids, rows: 0, is_ascending: false, kept: false };
         connection.execute(Sql::build(|sql| {
             stage.table.write(sql.keyword("CREATE TEMP TABLE "));
             for (index, (name, of)) in stage.columns.iter().enumerate() {
@@ -62,6 +64,7 @@ impl<'c> Stage<'c> {
             let arrays = batch.columns().iter().zip(&stage.columns).map(|(array, (_, of))| uniform(array, of));
             let batch = RecordBatch::try_new(Arc::clone(&schema), arrays.collect::<Result<_, ArrowError>>()?)?;
             ascending.see(&batch)?;
+            stage.rows += batch.num_rows() as u64;
             Ok(batch)
         });
         connection.append(stage.table.name(), uniform)?;
@@ -107,8 +110,10 @@ impl<'c> Stage<'c> {
             let columns = names(ids.iter().map(Ident::as_str));
             return Err(Problem::NullIds { feature: feature.clone(), columns, count: nulls }.into());
         }
-        let twice = |sql: &mut ducklake_sql::Writer| {
+        let repeated = Repeated::find(self.connection, self.rows, ids, |sql| self.table.write(sql))?;
+        let twice = |sql: &mut Writer| {
             self.table.write(columns_of(sql.keyword("SELECT "), ids).keyword(" FROM "));
+            repeated.write(sql.keyword(" WHERE "), ids);
             columns_of(sql.keyword(" GROUP BY "), ids).keyword(" HAVING count(*) > 1");
         };
         let count = self.connection.number(&Sql::build(|sql| {
@@ -177,7 +182,7 @@ fn uuid(bytes: &[u8]) -> String {
 }
 
 /// Writes columns with commas.
-pub(crate) fn columns_of<'s>(sql: &'s mut ducklake_sql::Writer, columns: &[Ident]) -> &'s mut ducklake_sql::Writer {
+pub(crate) fn columns_of<'s>(sql: &'s mut Writer, columns: &[Ident]) -> &'s mut Writer {
     for (index, column) in columns.iter().enumerate() {
         sql.comma(index).ident(column);
     }

@@ -61,7 +61,7 @@ impl Features<'_> {
             let mut filters = options.global_filters.clone();
             filters.extend(options.filters.get(key).into_iter().flatten().cloned());
             latest.check(key, &filters)?;
-            let repeated = Repeated::find(&connection, &latest)?;
+            let repeated = Repeated::find_of(&connection, &latest)?;
             let count = connection.number(&Sql::build(|sql| {
                 latest.write_narrow(sql.keyword("SELECT count(*) FROM "), &repeated, &filters);
             }))?;

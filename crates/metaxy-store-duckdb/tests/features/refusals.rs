@@ -111,6 +111,21 @@ fn a_table_is_not_made_unless_it_may_be_nor_in_read_mode() {
     assert_eq!(write(&features, "a", &good()).unwrap_err().to_string(), "the store is open in read mode");
 }
 
+/// In no order, and so many that not all of them are grouped.
+#[test]
+fn an_id_that_comes_twice_is_found_among_many() {
+    let home = Home::new();
+    let store = home.open();
+    let graph = graph(GRAPH);
+    let features = store.features(&graph, md5()).unwrap();
+    let source = store.connection().another().unwrap();
+    let rows = "SELECT 7919 * i % 500_009 AS id, {'x': '1', 'y': '1'} AS metaxy_provenance_by_field \
+                FROM range(500_010) AS t(i)";
+    let rows = source.query(rows).unwrap().into_reader();
+    let refused = features.write(&key("a"), rows, &WriteOptions::default()).unwrap_err().to_string();
+    assert!(refused.contains("1 ids are there more than once in the rows for `a`, one of them (0)"), "{refused}");
+}
+
 /// Under NOCASE, a read would hide `a` behind `A`, and an update would take one for the other.
 #[test]
 fn a_collation_that_makes_one_id_of_two_is_refused() {
