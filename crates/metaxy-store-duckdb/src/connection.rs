@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use duckdb::types::{ToSqlOutput, Value as DuckDbValue, ValueRef};
-use ducklake_sql::{Ident, Parameter, Plan, Sql, Statement};
+use ducklake_sql::{CatalogKind, Ident, Parameter, Plan, Sql, Statement};
 
 use crate::error::{Error, Kind};
 use crate::feature::{Hashing, Problem};
@@ -50,6 +50,11 @@ impl std::fmt::Debug for Connection {
 impl Connection {
     pub(crate) fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan)
+    }
+
+    /// Whether all queries run within this process.
+    pub(crate) fn is_local(&self) -> bool {
+        self.beside.iter().chain([&*self.plan]).all(|plan| plan.catalog() != CatalogKind::MotherDuck)
     }
 
     pub(crate) fn new(inner: duckdb::Connection, plan: Arc<Plan>) -> Self {

@@ -10,7 +10,7 @@ use super::repeated::Repeated;
 use super::stage::columns_of;
 use super::table::{At, Listed, Table};
 use super::{Features, id_columns};
-use crate::connection::Rows;
+use crate::connection::{Connection, Rows};
 use crate::error::Error;
 
 /// Which rows and columns to read; write `ReadOptions { …, ..ReadOptions::default() }`.
@@ -174,26 +174,28 @@ impl<'t> Latest<'t> {
     /// Rows that a later one replaces are found by their ids and times alone, and left out by their row numbers: no
     /// other column goes through the sort. Of rows with one time the first that was written counts.
     pub(crate) fn write(&self, sql: &mut Writer, filters: &[Filter]) {
-        self.write_by_row(sql, &Repeated::Any, filters);
+        self.write_by_row(sql, None, filters);
     }
 
-    fn write_by_row(&self, sql: &mut Writer, repeated: &Repeated, filters: &[Filter]) {
+    fn write_by_row(&self, sql: &mut Writer, repeated: Option<&Repeated>, filters: &[Filter]) {
         self.table.write(sql, |sql| _ = sql.keyword("r"));
-        if !self.all_rows && !matches!(repeated, Repeated::None) {
+        if !self.all_rows {
             self.write_rank(sql.keyword(" ANTI JOIN (SELECT metaxy_row FROM (SELECT rowid AS metaxy_row, "));
             self.write_candidates(sql.keyword(" AS metaxy_rank FROM "));
-            repeated.write(sql.keyword(" AND "), self.ids);
+            if let Some(repeated) = repeated {
+                repeated.write(sql.keyword(" AND "), self.ids);
+            }
             sql.keyword(") WHERE metaxy_rank > 1) AS replaced ON r.rowid = replaced.metaxy_row");
         }
         self.write_conditions(sql, filters);
     }
 
-    /// Writes the same for a query that needs few columns, of a table that has several rows of these ids only.
+    /// Writes the same for a query that needs few columns, of a table that may have several rows of these ids.
     ///
-    /// If it may be any, the columns go through the sort, behind which every processor works on the rows, even if there
+    /// If that may be any, the columns go through the sort, behind which every processor works on the rows, even if there
     /// is only one row group of them.
-    pub(crate) fn write_narrow(&self, sql: &mut Writer, repeated: &Repeated, filters: &[Filter]) {
-        if self.all_rows || !matches!(repeated, Repeated::Any) {
+    pub(crate) fn write_narrow(&self, sql: &mut Writer, repeated: Option<&Repeated>, filters: &[Filter]) {
+        if repeated.is_some() {
             return self.write_by_row(sql, repeated, filters);
         }
         self.write_candidates(sql.keyword("(SELECT *, rowid FROM "));
@@ -214,6 +216,17 @@ impl<'t> Latest<'t> {
         sql.keyword(if self.per_version { ", metaxy_feature_version" } else { "" });
         self.table.write_changed_at(sql.keyword(" ORDER BY "), "o.");
         sql.keyword(" DESC, rowid)");
+    }
+
+    /// Counts them.
+    pub(crate) fn count(
+        &self,
+        connection: &Connection,
+        repeated: Option<&Repeated>,
+        filters: &[Filter],
+    ) -> Result<usize, Error> {
+        let count = Sql::build(|sql| self.write_narrow(sql.keyword("SELECT count(*) FROM "), repeated, filters));
+        connection.number(&count).map(|count| usize::try_from(count).unwrap_or_default())
     }
 
     fn write_conditions(&self, sql: &mut Writer, filters: &[Filter]) {

@@ -5,6 +5,7 @@
 //! grouped or sorted; no others are.
 
 use std::iter;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{AsArray as _, RecordBatch, UInt64Array};
@@ -18,59 +19,58 @@ use super::stage::columns_of;
 use crate::connection::Connection;
 use crate::error::Error;
 
-/// A table of fewer rows is sorted in less time than it is looked at twice.
-const MANY: u64 = 500_000;
+/// How many rows are looked at. Fewer are sorted in less time; of more, the filter would take too many for seen.
+const LOOKED_AT: Range<u64> = 500_000..400_000_000;
 
 /// Bits of the filter for each row, two of which it sets: of a thousand ids one is then taken for another.
 const BITS_PER_ROW: u64 = 32;
 
-/// The most bits of the filter, 128 MB. Rows beyond a billion find most of them set, and are sorted.
+/// The most bits of the filter, which are 128 MB.
 const MOST_BITS: u64 = 1 << 30;
 
-/// The ids that may have several rows.
-#[derive(Debug, Clone)]
-pub(crate) enum Repeated {
-    /// Any of them.
-    Any,
-    /// None of them.
-    None,
-    /// Those whose hash is in this temporary table.
-    In(TableName),
-}
+/// Of so many rows one may be of a seen id. Beyond that, to take all is faster, and the hashes would take memory.
+const ROWS_PER_REPEATED: u64 = 16;
+
+/// The ids that may have several rows, by their hashes in a temporary table that goes away with the connection.
+///
+/// In its place, `None` says that any id may.
+#[derive(Debug)]
+pub(crate) struct Repeated(TableName);
 
 impl Repeated {
-    /// Those of about so many rows, which stand behind FROM; any of them if that is not many.
+    /// Those among about so many rows, which stand behind FROM.
     pub(crate) fn find(
         connection: &Connection,
         rows: u64,
         ids: &[Ident],
         from: impl FnOnce(&mut Writer),
-    ) -> Result<Self, Error> {
-        if rows < MANY { Ok(Self::Any) } else { Self::look(connection, rows, ids, from) }
+    ) -> Result<Option<Self>, Error> {
+        if LOOKED_AT.contains(&rows) { Self::look(connection, rows, ids, from) } else { Ok(None) }
     }
 
-    /// Those of the rows among which the latest are wanted.
-    pub(crate) fn find_of(connection: &Connection, latest: &Latest<'_>) -> Result<Self, Error> {
-        Self::find(connection, latest.table.rows(), latest.ids, |sql| latest.write_candidates(sql))
+    /// Those among the rows of which the latest are wanted.
+    pub(crate) fn find_of(connection: &Connection, latest: &Latest<'_>) -> Result<Option<Self>, Error> {
+        // Parts of a query run at MotherDuck, where the hash may be another.
+        let rows = if connection.is_local() { latest.table.rows() } else { 0 };
+        Self::find(connection, rows, latest.ids, |sql| latest.write_candidates(sql))
     }
 
-    /// Writes, behind a WHERE or AND, what holds for the rows of these ids.
+    /// Writes what holds for the rows of these ids.
     pub(crate) fn write(&self, sql: &mut Writer, ids: &[Ident]) {
-        match self {
-            Self::Any => _ = sql.keyword("TRUE"),
-            Self::None => _ = sql.keyword("FALSE"),
-            Self::In(hashes) => {
-                write_hash(sql, ids);
-                hashes.write(sql.keyword(" IN (FROM "));
-                sql.keyword(")");
-            }
-        }
+        write_hash(sql, ids);
+        self.0.write(sql.keyword(" IN (FROM "));
+        sql.keyword(")");
     }
 
-    fn look(connection: &Connection, rows: u64, ids: &[Ident], from: impl FnOnce(&mut Writer)) -> Result<Self, Error> {
-        let bits = usize::try_from(rows.saturating_mul(BITS_PER_ROW).min(MOST_BITS)).unwrap_or(usize::MAX);
-        let mut seen = BloomFilter::with_num_bits(bits).hashes(2);
-        let mut again: Vec<u64> = Vec::new();
+    fn look(
+        connection: &Connection,
+        rows: u64,
+        ids: &[Ident],
+        from: impl FnOnce(&mut Writer),
+    ) -> Result<Option<Self>, Error> {
+        let Ok(bits) = usize::try_from(rows.saturating_mul(BITS_PER_ROW).min(MOST_BITS)) else { return Ok(None) };
+        let mut filter = BloomFilter::with_num_bits(bits).hashes(2);
+        let (mut looked_at, mut seen): (u64, Vec<u64>) = (0, Vec::new());
         let batches = connection.query(Sql::build(|sql| {
             write_hash(sql.keyword("SELECT "), ids);
             from(sql.keyword(" FROM "));
@@ -78,14 +78,15 @@ impl Repeated {
         for batch in batches {
             let batch = batch?;
             let hashes = batch.column(0).as_primitive::<UInt64Type>().values();
-            again.extend(hashes.iter().filter(|hash| seen.insert_hash(**hash)));
-            // From here on it is faster to take all than to tell them apart.
-            if again.len() as u64 > rows / 8 {
-                return Ok(Self::Any);
+            looked_at += hashes.len() as u64;
+            seen.extend(hashes.iter().filter(|hash| filter.insert_hash(**hash)));
+            if seen.len() as u64 > rows / ROWS_PER_REPEATED {
+                return Ok(None);
             }
         }
-        if again.is_empty() {
-            return Ok(Self::None);
+        // There may be fewer than expected: a table counts deleted rows, and those of other versions.
+        if seen.len() as u64 > looked_at / ROWS_PER_REPEATED {
+            return Ok(None);
         }
         let table = TableName::temporary()?;
         connection.execute(Sql::build(|sql| {
@@ -93,9 +94,9 @@ impl Repeated {
             sql.keyword(" (hash UBIGINT)");
         }))?;
         let schema = Arc::new(Schema::new(vec![Field::new("hash", DataType::UInt64, false)]));
-        let hashes = RecordBatch::try_new(schema, vec![Arc::new(UInt64Array::from(again))]);
+        let hashes = RecordBatch::try_new(schema, vec![Arc::new(UInt64Array::from(seen))]);
         connection.append(table.name(), iter::once(hashes))?;
-        Ok(Self::In(table))
+        Ok(Some(Self(table)))
     }
 }
 
@@ -113,13 +114,19 @@ mod tests {
 
     use super::*;
     use crate::feature::table::{At, Table};
-    use crate::feature::{Deletion, FeatureOptions, WriteOptions, id_columns};
+    use crate::feature::{FeatureOptions, WriteOptions, id_columns};
     use crate::store::Store;
 
     const GRAPH: &str = "[[feature]]\nkey = 'a'\nid_columns = ['video', 'frame']\nfields = ['x']";
 
-    /// Rows of two ids each, of which every so many are written again, and a few deleted.
-    fn check(again: Option<u64>, expected_rows: u64, is_found: impl Fn(&Repeated) -> bool) {
+    /// One row, as all others are made of.
+    const ONE: &str = "SELECT 'v' AS video, 1.5 :: DOUBLE AS frame, {'x': '1'} AS metaxy_provenance_by_field";
+
+    /// Asks what is found in a table of so many rows and one, of which every so many have the ids of the one before, and
+    /// hands it to `check`.
+    ///
+    /// Some ids have no video, some have the frame 0.0 once and -0.0 then; some rows are deleted, some of another version.
+    fn with_table(rows: u64, repeat_each: u64, check: impl FnOnce(&Connection, &Latest<'_>)) {
         let home = TempDir::new();
         let catalog = Catalog::DuckDb(CatalogFile::new(home.join("lake.ducklake")).unwrap());
         let lake = Lake::on(catalog, LocalFolder::new(home.join("data")).unwrap()).build().unwrap();
@@ -130,49 +137,71 @@ mod tests {
         let graph = FeatureGraph::new(FeatureDefinition::from_toml(GRAPH, &"test".parse().unwrap()).unwrap()).unwrap();
         let features = store.features(&graph, FeatureOptions::default()).unwrap();
         let (key, connection) = ("a".parse().unwrap(), store.connection());
-        let source = connection.another().unwrap();
-        let write = |each: u64, salt: &str| {
-            let rows = Sql::build(|sql| {
-                sql.keyword("SELECT 'v' || i // 7 AS video, i % 7 AS frame, {'x': i || ");
-                sql.bind("salt", &Value::from(salt)).keyword("} AS metaxy_provenance_by_field FROM range(0, 20_000, ");
-                sql.number(each).keyword(") AS t(i)");
-            });
-            features.write(&key, source.query(rows).unwrap().into_reader(), &WriteOptions::default()).unwrap();
-        };
-        write(1, "");
-        if let Some(each) = again {
-            write(each, "-2");
-            features.delete(&key, &["video = 'v5'".parse().unwrap()], Deletion::Soft).unwrap();
-        }
-
+        let one = connection.another().unwrap();
+        features.write(&key, one.query(ONE).unwrap().into_reader(), &WriteOptions::default()).unwrap();
+        let many = Sql::build(|sql| {
+            sql.keyword(
+                "INSERT INTO a SELECT a.* REPLACE (
+                CASE WHEN n % 1000 <> 7 THEN 'v' || n // 7 END AS video,
+                CASE WHEN n % 7 <> 0 THEN n % 7 WHEN i % 2 = 0 THEN 0.0 ELSE -0.0 END AS frame,
+                i :: VARCHAR AS metaxy_provenance,
+                metaxy_updated_at + to_microseconds(i * 7919 % 1000) AS metaxy_updated_at,
+                CASE WHEN i % 300 = 0 THEN metaxy_updated_at + to_seconds(1) END AS metaxy_deleted_at,
+                CASE WHEN i % 97 = 0 THEN 'another' ELSE metaxy_feature_version END AS metaxy_feature_version)
+                FROM a, (SELECT i, i - (i % ",
+            )
+            .number(repeat_each)
+            .keyword(" = 1)::INT AS n FROM range(")
+            .number(rows);
+            sql.keyword(") AS t(i))");
+        });
+        connection.execute(many).unwrap();
         let table = Table::find(connection, &features.table_name(&key).unwrap(), At::Now).unwrap().unwrap();
+        assert_eq!(table.rows(), rows + 1);
         let ids = id_columns(graph.get(&key).unwrap().spec()).unwrap();
-        let latest = Latest::of(&table, &ids, features.feature_version(&key).unwrap());
-        let rows = |repeated: &Repeated| {
+        check(connection, &Latest::of(&table, &ids, features.feature_version(&key).unwrap()));
+    }
+
+    /// How many ids are found where so many rows are expected; the latest rows must be the same with and without them.
+    fn found(connection: &Connection, latest: &Latest<'_>, expected_rows: u64) -> Option<i64> {
+        let rows = |repeated: Option<&Repeated>| {
             let rows = connection.query(Sql::build(|sql| {
-                latest.write_narrow(
-                    sql.keyword("SELECT r.video, r.frame, r.metaxy_provenance, r.rowid FROM "),
-                    repeated,
-                    &[],
-                );
-                sql.keyword(" ORDER BY video, frame");
+                latest.write_narrow(sql.keyword("SELECT r.metaxy_provenance, r.rowid FROM "), repeated, &[]);
+                sql.keyword(" ORDER BY r.rowid");
             }));
             let rows = rows.unwrap();
             let (schema, batches) = (rows.schema(), rows.map(Result::unwrap).collect::<Vec<_>>());
             concat_batches(&schema, &batches).unwrap()
         };
         let from = |sql: &mut Writer| latest.write_candidates(sql);
-        let repeated = Repeated::look(connection, expected_rows, &ids, from).unwrap();
-        assert!(is_found(&repeated), "{again:?}, {expected_rows}: {repeated:?}");
-        assert_eq!(rows(&repeated), rows(&Repeated::Any), "{again:?}, {expected_rows}");
+        let repeated = Repeated::look(connection, expected_rows, latest.ids, from).unwrap()?;
+        assert_eq!(rows(Some(&repeated)), rows(None));
+        let count = Sql::build(|sql| repeated.0.write(sql.keyword("SELECT count(*) FROM ")));
+        Some(connection.number(&count).unwrap())
     }
 
     #[test]
     fn the_latest_rows_are_the_same_whichever_ids_are_known_to_have_several() {
-        check(None, 20_000 * 1000, |repeated| matches!(repeated, Repeated::None));
-        check(Some(100), 20_000, |repeated| matches!(repeated, Repeated::In(_)));
-        // A filter that is too small takes many ids for others.
-        check(Some(1000), 10_000, |repeated| matches!(repeated, Repeated::In(_)));
-        check(Some(2), 20_000, |repeated| matches!(repeated, Repeated::Any));
+        with_table(20_000, 100, |connection, latest| {
+            // Some 200 that have, and those without a video.
+            let count = found(connection, latest, 20_000);
+            assert!(count.is_some_and(|count| (200..260).contains(&count)), "{count:?}");
+            // A filter that is too small takes more for seen.
+            let more = found(connection, latest, 8_000);
+            assert!(more > count, "{more:?}");
+            // More than are expected, and more than there are to be worth it.
+            assert_eq!(found(connection, latest, 1_000), None);
+        });
+        with_table(20_000, 10, |connection, latest| assert_eq!(found(connection, latest, 20_000_000), None));
+    }
+
+    #[test]
+    fn only_a_large_table_is_looked_at() {
+        with_table(20_000, 100, |connection, latest| {
+            assert!(Repeated::find_of(connection, latest).unwrap().is_none());
+        });
+        with_table(LOOKED_AT.start, 100, |connection, latest| {
+            assert!(Repeated::find_of(connection, latest).unwrap().is_some());
+        });
     }
 }

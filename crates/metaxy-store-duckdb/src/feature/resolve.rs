@@ -40,6 +40,13 @@ pub struct ResolveOptions {
     pub distinct: bool,
 }
 
+impl ResolveOptions {
+    /// The conditions on the rows of a feature.
+    pub(super) fn filters_of(&self, key: &FeatureKey) -> Vec<Filter> {
+        self.global_filters.iter().chain(self.filters.get(key).into_iter().flatten()).cloned().collect()
+    }
+}
+
 /// What there is to do with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
@@ -132,15 +139,9 @@ impl Features<'_> {
     /// with another hash.
     pub fn resolve_update(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<Increment, Error> {
         let connection = self.connection.elsewhere()?;
-        let (diff, found) = once(&connection, || {
-            let here = self.on(&connection);
-            let plan = self.plan(key)?;
-            let mut snapshots = Snapshots::new(&connection);
-            let sides = here.sides(&plan, options, &mut snapshots)?;
-            let diff = Diff::new(&here, plan, Expected::Upstream(sides), options, &mut snapshots)?;
-            let found = diff.find(&connection)?;
-            Ok((diff, found))
-        })?;
+        let mut snapshots = Snapshots::new(&connection);
+        let plan = self.plan(key)?;
+        let (diff, found) = once(&connection, || self.on(&connection).compare(plan, options, &mut snapshots))?;
         diff.into_increment(connection, &found)
     }
 
@@ -181,8 +182,21 @@ impl Features<'_> {
         diff.into_increment(connection, &found)
     }
 
-    fn plan(&self, key: &FeatureKey) -> Result<FeaturePlan<'_>, Error> {
+    pub(super) fn plan(&self, key: &FeatureKey) -> Result<FeaturePlan<'_>, Error> {
         self.graph.plan(key).ok_or_else(|| self.unknown(key))
+    }
+
+    /// Compares a feature's rows with those of the features it depends on, and keeps in a table what is found.
+    pub(super) fn compare<'g>(
+        &self,
+        plan: FeaturePlan<'g>,
+        options: &ResolveOptions,
+        snapshots: &mut Snapshots<'_>,
+    ) -> Result<(Diff<'g>, TableName), Error> {
+        let sides = self.sides(&plan, options, snapshots)?;
+        let diff = Diff::new(self, plan, Expected::Upstream(sides), options, snapshots)?;
+        let found = diff.find(self.connection)?;
+        Ok((diff, found))
     }
 
     /// The upstream tables, required ones first.
@@ -251,7 +265,7 @@ struct Side {
     table: Table,
     ids: Vec<Ident>,
     version: String,
-    repeated: Repeated,
+    repeated: Option<Repeated>,
     optional: bool,
     /// The stored names of the columns to join by, in the order of the plan.
     keys: Vec<Ident>,
@@ -319,8 +333,7 @@ impl Side {
                 members.push(member);
             }
         }
-        let mut filters = options.global_filters.clone();
-        filters.extend(options.filters.get(&feature).into_iter().flatten().cloned());
+        let filters = options.filters_of(&feature);
         let renamed_filters =
             dep.filters.iter().flatten().map(|text| text.parse()).collect::<Result<Vec<Filter>, Error>>()?;
         for filter in &renamed_filters {
@@ -373,7 +386,7 @@ impl Side {
             sql.keyword(" AS d").number(number).keyword("_").number(index as u64).keyword(", ");
         }
         sql.keyword("r.rowid AS r").number(number).keyword(" FROM ");
-        Latest::of(&self.table, &self.ids, &self.version).write_narrow(sql, &self.repeated, &self.filters);
+        Latest::of(&self.table, &self.ids, &self.version).write_narrow(sql, self.repeated.as_ref(), &self.filters);
         let stored = |sql: &mut Writer, column: &Ident| {
             let found = self.stored.iter().find(|(_, new)| new == column);
             sql.keyword("r.").ident(found.map_or(column, |(stored, _)| stored));
@@ -482,8 +495,21 @@ impl Features<'_> {
     }
 }
 
+/// Counts what was found, in the order of [`Change::ALL`].
+pub(super) fn count_changes(connection: &Connection, found: &TableName) -> Result<[usize; 3], Error> {
+    let counted = connection.rows_of_text(&Sql::build(|sql| {
+        for (index, change) in Change::ALL.into_iter().enumerate() {
+            sql.keyword(if index == 0 { "SELECT " } else { ", " }).keyword("CAST(count(*) FILTER (change = ");
+            sql.number(change.number()).keyword(") AS VARCHAR)");
+        }
+        found.write(sql.keyword(" FROM "));
+    }))?;
+    let mut counted = counted.into_iter().flatten().flatten().map(|count| count.parse().unwrap_or_default());
+    Ok(Change::ALL.map(|_| counted.next().unwrap_or_default()))
+}
+
 /// The comparison of a feature's rows with what they should be.
-struct Diff<'g> {
+pub(super) struct Diff<'g> {
     plan: FeaturePlan<'g>,
     /// The members of the feature's structs, in the order of its specification.
     members: Vec<Ident>,
@@ -494,7 +520,7 @@ struct Diff<'g> {
     current: Option<Table>,
     ids: Vec<Ident>,
     version: String,
-    repeated: Repeated,
+    repeated: Option<Repeated>,
     filters: Vec<Filter>,
     stale_if: Vec<Filter>,
     hashing: Hashing,
@@ -520,8 +546,7 @@ impl<'g> Diff<'g> {
             Expected::Samples(_) => ids.clone(),
         };
         let version = features.feature_version(key)?.to_owned();
-        let mut filters = options.global_filters.clone();
-        filters.extend(options.filters.get(key).into_iter().flatten().cloned());
+        let filters = options.filters_of(key);
         if let Some(table) = &current {
             table.check_hash(features.connection, features.hashing, &members)?;
             let latest = Latest::of(table, &ids, &version);
@@ -530,7 +555,7 @@ impl<'g> Diff<'g> {
             Latest::of(table, &keys, &version).check(key, &[])?;
         }
         let latest = current.as_ref().map(|table| Latest::of(table, &ids, &version));
-        let repeated = latest.map_or(Ok(Repeated::Any), |latest| Repeated::find_of(features.connection, &latest))?;
+        let repeated = latest.map_or(Ok(None), |latest| Repeated::find_of(features.connection, &latest))?;
         let maps = if features.options.maps { ByField::Map } else { ByField::Struct(members.clone()) };
         let by_field = match &current {
             Some(table) if *table.provenance() == ByField::Map => ByField::Map,
@@ -565,17 +590,15 @@ impl<'g> Diff<'g> {
         Ok(found)
     }
 
-    /// Counts what was found, and keeps it with the connection.
+    /// Counts the feature's present rows; `None` if it has no table, or is not to be compared.
+    pub(super) fn count_present(&self, connection: &Connection) -> Result<Option<usize>, Error> {
+        let latest = self.current.as_ref().map(|table| Latest::of(table, &self.ids, &self.version));
+        latest.map(|latest| latest.count(connection, self.repeated.as_ref(), &self.filters)).transpose()
+    }
+
+    /// Keeps what was found with the connection.
     fn into_increment(self, connection: Connection, found: &TableName) -> Result<Increment, Error> {
-        let counted = connection.rows_of_text(&Sql::build(|sql| {
-            for (index, change) in Change::ALL.into_iter().enumerate() {
-                sql.keyword(if index == 0 { "SELECT " } else { ", " }).keyword("CAST(count(*) FILTER (change = ");
-                sql.number(change.number()).keyword(") AS VARCHAR)");
-            }
-            found.write(sql.keyword(" FROM "));
-        }))?;
-        let mut counted = counted.into_iter().flatten().flatten().map(|count| count.parse().unwrap_or_default());
-        let counts: [usize; 3] = Change::ALL.map(|_| counted.next().unwrap_or_default());
+        let counts = count_changes(&connection, found)?;
         let mut left = counts.into_iter();
         let queries = Change::ALL.map(|change| {
             Sql::build(|sql| {
@@ -732,7 +755,7 @@ impl<'g> Diff<'g> {
             filter.write(sql.keyword(if index == 0 { "" } else { " OR " }), &column);
         }
         sql.keyword(if self.stale_if.is_empty() { "FALSE), FALSE) AS cs FROM " } else { "), FALSE) AS cs FROM " });
-        Latest::of(table, &self.ids, &self.version).write_narrow(sql, &self.repeated, &self.filters);
+        Latest::of(table, &self.ids, &self.version).write_narrow(sql, self.repeated.as_ref(), &self.filters);
         if collapsed {
             for key in 0..self.keys.len() {
                 sql.keyword(if key == 0 { " GROUP BY " } else { ", " }).number(key as u64 + 1);

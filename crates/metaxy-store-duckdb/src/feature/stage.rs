@@ -113,7 +113,9 @@ impl<'c> Stage<'c> {
         let repeated = Repeated::find(self.connection, self.rows, ids, |sql| self.table.write(sql))?;
         let twice = |sql: &mut Writer| {
             self.table.write(columns_of(sql.keyword("SELECT "), ids).keyword(" FROM "));
-            repeated.write(sql.keyword(" WHERE "), ids);
+            if let Some(repeated) = &repeated {
+                repeated.write(sql.keyword(" WHERE "), ids);
+            }
             columns_of(sql.keyword(" GROUP BY "), ids).keyword(" HAVING count(*) > 1");
         };
         let count = self.connection.number(&Sql::build(|sql| {

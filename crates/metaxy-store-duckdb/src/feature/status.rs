@@ -1,11 +1,10 @@
 //! How a feature stands: its rows, and how many there are to make.
 
-use ducklake_sql::Sql;
-use metaxy_feature::FeatureKey;
+use metaxy_feature::{FeatureKey, FeatureSpec};
 
 use super::read::Latest;
 use super::repeated::Repeated;
-use super::resolve::{Change, ResolveOptions, Snapshots};
+use super::resolve::{ResolveOptions, Snapshots, count_changes};
 use super::transaction::once;
 use super::{Features, id_columns};
 use crate::error::Error;
@@ -52,28 +51,36 @@ impl Features<'_> {
         let spec = self.definition(key)?.spec();
         let version = self.feature_version(key)?;
         let connection = self.connection.elsewhere()?;
-        let rows = once(&connection, || {
+        let (rows, update) = once(&connection, || {
+            let here = self.on(&connection);
             let mut snapshots = Snapshots::new(&connection);
-            let table = self.on(&connection).find_table(key, options.own_only, |lake| snapshots.of(lake))?;
-            let Some(table) = table else { return Ok(None) };
-            let ids = id_columns(spec)?;
-            let latest = Latest::of(&table, &ids, version);
-            let mut filters = options.global_filters.clone();
-            filters.extend(options.filters.get(key).into_iter().flatten().cloned());
-            latest.check(key, &filters)?;
-            let repeated = Repeated::find_of(&connection, &latest)?;
-            let count = connection.number(&Sql::build(|sql| {
-                latest.write_narrow(sql.keyword("SELECT count(*) FROM "), &repeated, &filters);
-            }))?;
-            Ok(Some(usize::try_from(count).unwrap_or_default()))
+            if spec.deps().is_empty() {
+                return Ok((here.count_rows(spec, options, &mut snapshots)?, None));
+            }
+            let (diff, found) = here.compare(self.plan(key)?, options, &mut snapshots)?;
+            let [new, stale, orphaned] = count_changes(&connection, &found)?;
+            let rows = match diff.count_present(&connection)? {
+                Some(rows) => Some(rows),
+                None => here.count_rows(spec, options, &mut snapshots)?,
+            };
+            Ok((rows, Some(UpdateCounts { new, stale, orphaned })))
         })?;
-        let update = if spec.deps().is_empty() {
-            None
-        } else {
-            let increment = self.resolve_update(key, options)?;
-            let [new, stale, orphaned] = Change::ALL.map(|change| increment.count(change));
-            Some(UpdateCounts { new, stale, orphaned })
-        };
         Ok(FeatureStatus { version: version.to_owned(), rows, update })
+    }
+    /// Counts the rows of a feature, in the store or else in the fallback store that has its table.
+    fn count_rows(
+        &self,
+        spec: &FeatureSpec,
+        options: &ResolveOptions,
+        snapshots: &mut Snapshots<'_>,
+    ) -> Result<Option<usize>, Error> {
+        let key = spec.key();
+        let Some(table) = self.find_table(key, options.own_only, |lake| snapshots.of(lake))? else { return Ok(None) };
+        let ids = id_columns(spec)?;
+        let latest = Latest::of(&table, &ids, self.feature_version(key)?);
+        let filters = options.filters_of(key);
+        latest.check(key, &filters)?;
+        let repeated = Repeated::find_of(self.connection, &latest)?;
+        latest.count(self.connection, repeated.as_ref(), &filters).map(Some)
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Table {
 pub(crate) struct Listed {
     /// What it is hashed with, by its comment.
     record: Option<String>,
-    /// About how many rows it has.
+    /// About how many rows it has, deleted ones too.
     rows: u64,
 }
 
@@ -263,7 +263,7 @@ impl Table {
         &self.name
     }
 
-    /// About how many rows it has; zero if it was made by us or is looked at as it was.
+    /// About how many rows were written to it, deleted ones too; zero if it was just made or is read as it was.
     pub(crate) fn rows(&self) -> u64 {
         self.listed.rows
     }
