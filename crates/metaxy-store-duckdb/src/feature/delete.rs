@@ -71,6 +71,9 @@ impl Features<'_> {
         let ids = id_columns(self.definition(key)?.spec())?;
         let look = || {
             let table = self.table(key)?;
+            if version.is_some() {
+                table.check_truncation(self.hashing)?;
+            }
             let latest = latest_of(&table, &ids, version);
             latest.check(key, filters)?;
             let needs_file = inlining::would_lose(self.connection, table.columns(), |sql| latest.write(sql, filters))?;

@@ -21,6 +21,9 @@ use xxhash_rust::{xxh3, xxh32, xxh64};
 
 use super::problem::Problem;
 
+/// What stands in a record between the algorithm and the length.
+const CUT_TO: &str = " cut to ";
+
 /// How the rows of a lake are hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hashing {
@@ -55,6 +58,11 @@ impl Hashing {
     pub(crate) fn register(self, instance: &duckdb::Connection) -> duckdb::Result<()> {
         let name = [self.function, &self.truncation.length().to_string()].concat();
         instance.register_scalar_function_with_state::<HashOfPieces>(&name, &self)
+    }
+
+    /// The length that hashes are cut to by a record, as this type writes it.
+    pub(crate) fn length_of(record: &str) -> Option<usize> {
+        record.rsplit_once(CUT_TO)?.1.parse().ok()
     }
 
     pub(crate) fn truncation(self) -> Truncation {
@@ -92,7 +100,7 @@ impl Hashing {
 /// What a table's record and messages call it: `xxhash32 cut to 8`.
 impl std::fmt::Display for Hashing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} cut to {}", self.algorithm.as_str(), self.truncation.length())
+        write!(f, "{}{CUT_TO}{}", self.algorithm.as_str(), self.truncation.length())
     }
 }
 

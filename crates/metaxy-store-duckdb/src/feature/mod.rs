@@ -258,6 +258,12 @@ impl<'s> Features<'s> {
         Problem::MissingTable { feature, table, and_fallbacks }.into()
     }
 
+    /// Refuses a lake that has a table of the graph with another hash.
+    fn check_records(&self) -> Result<(), Error> {
+        let tables = self.graph.iter().map(|definition| self.table_name(definition.key()));
+        Table::check_records(self.connection, &tables.collect::<Result<Vec<_>, _>>()?, self.hashing)
+    }
+
     fn must_write(&self) -> Result<(), Error> {
         if self.mode == Mode::Write { Ok(()) } else { Err(Problem::ReadMode.into()) }
     }

@@ -83,6 +83,10 @@ pub(crate) enum Problem {
     UnknownSnapshot(String),
     #[error("the feature `{feature}` is of the version `{version}` here, but was pushed last with `{pushed}`")]
     NotPushed { feature: FeatureKey, version: String, pushed: String },
+    #[error("the feature `{feature}` has the id columns {ids} here, but was pushed last with {pushed}")]
+    OtherIds { feature: FeatureKey, ids: String, pushed: String },
+    #[error("the feature `{feature}` was pushed with a spec that is not valid: {message}")]
+    PushedSpec { feature: String, message: String },
     #[error("the feature `{0}` depends on no other: its provenance was given, and cannot be computed anew")]
     RebaseOfRoot(FeatureKey),
     #[error("no graph was pushed in which `{feature}` is of the version `{version}`")]
@@ -130,6 +134,14 @@ impl Problem {
             Self::NotPushed { .. } => {
                 "push this graph, use the pushed one, or let the write go on (`WriteOptions::unpushed`)".into()
             }
+            Self::OtherIds { .. } => {
+                "push this graph or use the pushed one; rows of both in one table would take the place of one another"
+                    .into()
+            }
+            Self::PushedSpec { .. } => "push the graph again, from Python or with feature files".into(),
+            Self::NullIds { .. } => "give each row a value in every id column".into(),
+            Self::MissingColumns { .. } => "add them to the rows".into(),
+            Self::WrongType { .. } => "cast the column of the rows, or write them to a table of its own".into(),
             Self::RebaseOfRoot(_) => "write its rows again".into(),
             Self::UnknownVersion { .. } => "push that graph first".into(),
             Self::UnkeptType { .. } => {

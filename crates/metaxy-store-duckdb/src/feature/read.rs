@@ -97,7 +97,10 @@ impl<'s> Features<'s> {
         };
         let ids = id_columns(definition.spec())?;
         let version = match &options.versions {
-            Versions::Current => Some(self.feature_version(key)?),
+            Versions::Current => {
+                table.check_truncation(self.hashing)?;
+                Some(self.feature_version(key)?)
+            }
             Versions::One(version) => Some(version.as_str()),
             Versions::Any | Versions::Each => None,
         };
@@ -167,6 +170,25 @@ impl<'t> Latest<'t> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses rows whose structs lack the version of a field: Python leaves out what a table has no member for.
+    pub(crate) fn check_members(&self, connection: &Connection, members: &[Ident]) -> Result<(), Error> {
+        let known = self.table.data_version().members().unwrap_or(members);
+        let missing: Vec<&str> = members.iter().filter(|one| !known.contains(one)).map(Ident::as_str).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let rows = connection.number(&Sql::build(|sql| {
+            self.write_candidates(sql.keyword("SELECT count(*) FROM (FROM "));
+            sql.keyword(" LIMIT 1)");
+        }))?;
+        if rows == 0 {
+            return Ok(());
+        }
+        let table = self.table.name().name().to_string();
+        let what = ["its `metaxy_data_version_by_field` has no ", &names(missing)].concat();
+        Err(Problem::ForeignTable { table, what }.into())
     }
 
     /// Writes what stands behind FROM; the table is called `r`.

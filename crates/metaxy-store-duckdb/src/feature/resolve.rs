@@ -348,6 +348,7 @@ impl Side {
         let ids = id_columns(upstream)?;
         let latest = Latest::of(&table, &ids, version);
         latest.check(&feature, &filters)?;
+        latest.check_members(connection, &members)?;
         let repeated = Repeated::find_of(connection, &latest)?;
         Ok(Self {
             feature,

@@ -90,6 +90,24 @@ impl<'c> Stage<'c> {
         self.columns.iter().find(|(column, _)| column.as_str() == name)
     }
 
+    /// The keys of a column of maps, and whether every map has each; `None` if there is no map.
+    pub(crate) fn map_keys(&self, column: &'static str) -> Result<Option<Vec<(String, bool)>>, Error> {
+        let maps = self.connection.number(&Sql::build(|sql| {
+            self.table.write(sql.keyword("SELECT count(").keyword(column).keyword(") FROM "));
+        }))?;
+        if maps == 0 {
+            return Ok(None);
+        }
+        let keys = self.connection.rows_of_text(&Sql::build(|sql| {
+            sql.keyword("SELECT key, CAST(count(*) AS VARCHAR) FROM (SELECT unnest(map_keys(").keyword(column);
+            self.table.write(sql.keyword(")) AS key FROM "));
+            sql.keyword(") GROUP BY key ORDER BY key");
+        }))?;
+        let maps = maps.to_string();
+        let keys = keys.into_iter().filter_map(|row| <[Option<String>; 2]>::try_from(row).ok());
+        Ok(Some(keys.map(|[key, count]| (key.unwrap_or_default(), count.as_ref() == Some(&maps))).collect()))
+    }
+
     /// Checks that every row has an id, and no two the same.
     pub(crate) fn check_ids(&self, feature: &FeatureKey) -> Result<(), Error> {
         let ids = &self.ids;

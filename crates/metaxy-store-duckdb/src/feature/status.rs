@@ -6,7 +6,7 @@ use super::read::Latest;
 use super::repeated::Repeated;
 use super::resolve::{ResolveOptions, Snapshots, count_changes};
 use super::transaction::once;
-use super::{Features, id_columns};
+use super::{Features, id_columns, members};
 use crate::error::Error;
 
 /// How a feature stands; see [`Features::status`].
@@ -76,6 +76,7 @@ impl Features<'_> {
     ) -> Result<Option<usize>, Error> {
         let key = spec.key();
         let Some(table) = self.find_table(key, options.own_only, |lake| snapshots.of(lake))? else { return Ok(None) };
+        table.check_hash(self.connection, self.hashing, &members(spec)?)?;
         let ids = id_columns(spec)?;
         let latest = Latest::of(&table, &ids, self.feature_version(key)?);
         let filters = options.filters_of(key);

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use ducklake_sql::{Ident, Sql, Value};
-use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, FeatureVersions, Json, JsonObject};
+use metaxy_feature::{
+    Column, FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, FeatureVersions, Json, JsonObject,
+};
 
 use super::names::TableName;
-use super::problem::Problem;
+use super::problem::{Problem, names};
 use super::table::Table;
 use super::transaction::{now, retried};
 use super::{FeatureOptions, Features};
@@ -69,6 +71,7 @@ impl Features<'_> {
         let table = TableName::in_lake(&[&self.options.table_prefix, TABLE].concat(), &self.alias)?;
         let tags = self.tags(tags);
         let look = || {
+            self.check_records()?;
             let exists = Table::exists(self.connection, &table)?;
             let latest = if exists { self.latest(&table, project.as_str())? } else { None };
             let already_pushed = latest.as_deref() == Some(project_version.as_str());
@@ -109,19 +112,25 @@ impl Features<'_> {
             return Ok(());
         };
         let (key, version) = (definition.key(), self.feature_version(definition.key())?);
-        let pushed = self.connection.text(&Sql::build(|sql| {
-            table.write(sql.keyword("SELECT metaxy_feature_version FROM "));
+        let pushed = self.connection.rows_of_text(&Sql::build(|sql| {
+            table.write(sql.keyword("SELECT metaxy_feature_version, feature_spec FROM "));
             sql.keyword(" WHERE project = ").bind("project", &Value::from(definition.project().as_str()));
             sql.keyword(" AND feature_key = ").bind("feature", &Value::from(key.as_str()));
             sql.keyword(" ORDER BY recorded_at DESC LIMIT 1");
-        }));
-        match pushed.map_err(Error::query)? {
-            Some(pushed) if pushed != version => {
-                let (feature, version) = (key.clone(), version.to_owned());
-                Err(Problem::NotPushed { feature, version, pushed }.into())
-            }
-            _ => Ok(()),
+        }))?;
+        let Some(pushed) = pushed.into_iter().next() else { return Ok(()) };
+        let [pushed, spec] = <[_; 2]>::try_from(pushed).unwrap_or_default().map(Option::unwrap_or_default);
+        let feature = key.clone();
+        if pushed != version {
+            return Err(Problem::NotPushed { feature, version: version.to_owned(), pushed }.into());
         }
+        // They are no part of the version, but other ones would take several rows for one.
+        let spec = FeatureSpec::from_json(&spec).map_err(|error| pushed_spec(key.as_str(), &error))?;
+        if spec.id_columns() != definition.spec().id_columns() {
+            let ids = |spec: &FeatureSpec| names(spec.id_columns().iter().map(Column::as_str));
+            return Err(Problem::OtherIds { feature, ids: ids(definition.spec()), pushed: ids(&spec) }.into());
+        }
+        Ok(())
     }
 
     /// The graph that was pushed last with this version of a feature, and its project's version.
@@ -230,7 +239,7 @@ fn load(
     project_version: Option<&str>,
 ) -> Result<Option<FeatureGraph>, Error> {
     let rows = connection.rows_of_text(&Sql::build(|sql| {
-        sql.keyword("SELECT project, feature_spec, feature_schema, feature_class_path FROM ");
+        sql.keyword("SELECT feature_key, project, feature_spec, feature_schema, feature_class_path FROM ");
         table.write(sql);
         if let Some(version) = project_version {
             sql.keyword(" WHERE metaxy_project_version = ").bind("version", &Value::from(version));
@@ -240,18 +249,22 @@ fn load(
     if rows.is_empty() {
         return Ok(None);
     }
-    let definition = |row: Vec<Option<String>>| -> Result<FeatureDefinition, metaxy_feature::Error> {
-        let mut row = row.into_iter().map(Option::unwrap_or_default);
-        let mut next = || row.next().unwrap_or_default();
-        let project = next().parse()?;
-        let spec = FeatureSpec::from_json(&next())?;
-        let schema = Json::parse(&next())?.into_object().unwrap_or_default();
-        let definition = FeatureDefinition::new(spec, project).with_schema(schema);
-        let class_path = next();
+    let definition = |row: Vec<Option<String>>| -> Result<FeatureDefinition, Problem> {
+        let row = <[_; 5]>::try_from(row).unwrap_or_default().map(Option::unwrap_or_default);
+        let [key, project, spec, schema, class_path] = row;
+        let definition = || {
+            let schema = Json::parse(&schema)?.into_object().unwrap_or_default();
+            Ok(FeatureDefinition::new(FeatureSpec::from_json(&spec)?, project.parse()?).with_schema(schema))
+        };
+        let definition = definition().map_err(|error| pushed_spec(&key, &error))?;
         Ok(if class_path.is_empty() { definition } else { definition.with_class_path(class_path) })
     };
-    let definitions: Vec<_> = rows.into_iter().map(definition).collect::<Result<_, _>>().map_err(Problem::Feature)?;
+    let definitions: Vec<_> = rows.into_iter().map(definition).collect::<Result<_, _>>()?;
     Ok(Some(FeatureGraph::new(definitions).map_err(Problem::Feature)?))
+}
+
+fn pushed_spec(feature: &str, error: &metaxy_feature::Error) -> Problem {
+    Problem::PushedSpec { feature: feature.to_owned(), message: error.to_string() }
 }
 
 fn create(connection: &Connection, table: &TableName) -> Result<(), Error> {

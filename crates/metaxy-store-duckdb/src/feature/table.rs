@@ -150,6 +150,15 @@ impl Table {
         if !missing.is_empty() {
             return Err(foreign(["it has no ", &names(missing)].concat()).into());
         }
+        for column in SYSTEM_COLUMNS.into_iter().filter(|column| !BY_FIELD.contains(column)) {
+            let of = find(column).and_then(|(_, of)| of.as_ref());
+            let is_time = column.ends_with("_at");
+            if !of.is_some_and(|of| if is_time { of.is_timestamp() } else { *of == TEXT }) {
+                let of = of.map_or_else(|| "of another type".to_owned(), ColumnType::to_string);
+                let expected = if is_time { "TIMESTAMPTZ" } else { "VARCHAR" };
+                return Err(foreign(["its `", column, "` is ", &of, ", and must be ", expected].concat()).into());
+            }
+        }
         if columns.iter().any(|(column, _)| is_row_id(column)) {
             return Err(Problem::RowIdOfTable(name.name().to_string()).into());
         }
@@ -359,14 +368,39 @@ impl Table {
         sql.keyword(row).keyword("metaxy_updated_at").keyword(after);
     }
 
+    /// Refuses a table whose versions are cut to another length, by its record: none of its rows would be found.
+    pub(crate) fn check_truncation(&self, hashing: Hashing) -> Result<(), Problem> {
+        match &self.listed.record {
+            Some(record) if Hashing::length_of(record) != Some(hashing.truncation().length()) => {
+                Err(self.name.hashed_otherwise(record, hashing))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses tables of these names that were hashed in another way, by their records.
+    pub(crate) fn check_records(connection: &Connection, tables: &[TableName], hashing: Hashing) -> Result<(), Error> {
+        let Some(database) = tables.first().and_then(TableName::database) else { return Ok(()) };
+        let recorded = connection.rows_of_text(&Sql::build(|sql| {
+            sql.keyword("SELECT table_name, comment FROM duckdb_tables() WHERE database_name = ");
+            sql.bind("database", &Value::from(database.as_str())).keyword(" AND schema_name = 'main'");
+        }))?;
+        for row in recorded {
+            let [Some(table), Some(comment)] = <[_; 2]>::try_from(row).unwrap_or_default() else { continue };
+            let Some(record) = comment.strip_prefix(RECORD) else { continue };
+            let known = tables.iter().find(|known| known.name().as_str() == table);
+            if let Some(known) = known.filter(|_| record != hashing.to_string()) {
+                return Err(known.hashed_otherwise(record, hashing).into());
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses a table whose rows were hashed in another way, by its record or by one of its rows.
     pub(crate) fn check_hash(&self, connection: &Connection, hashing: Hashing, fields: &[Ident]) -> Result<(), Error> {
-        let other = |written: String| {
-            let table = self.name.name().to_string();
-            Err(Problem::OtherHash { table, written, configured: hashing.to_string() }.into())
-        };
+        let other = |written: &str| Err(self.name.hashed_otherwise(written, hashing).into());
         if let Some(record) = &self.listed.record {
-            return if *record == hashing.to_string() { Ok(()) } else { other(record.clone()) };
+            return if *record == hashing.to_string() { Ok(()) } else { other(record) };
         }
         // Without a record, as in a table of Python's: what makes the hash of a row that is there?
         let members = sorted(fields);
@@ -389,9 +423,16 @@ impl Table {
             sql.keyword(" IS NOT NULL LIMIT 1");
         }));
         match found.map_err(Error::query)? {
-            Some(written) => other(written),
+            Some(written) => other(&written),
             None => Ok(()),
         }
+    }
+}
+
+impl TableName {
+    fn hashed_otherwise(&self, written: &str, hashing: Hashing) -> Problem {
+        let (table, written) = (self.name().to_string(), written.to_owned());
+        Problem::OtherHash { table, written, configured: hashing.to_string() }
     }
 }
 

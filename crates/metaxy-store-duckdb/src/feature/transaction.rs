@@ -63,8 +63,17 @@ pub(crate) fn end_stream(connection: &Connection) -> Result<(), Error> {
 /// Whether another writer is why a transaction failed: by a lock, a conflict, or what it made since we looked.
 fn is_conflict(error: &Error) -> bool {
     let message = error.to_string();
-    let conflicts = ["database is locked", "ransaction conflict", "Exceeded the maximum retry count", "already exists"];
-    error.is_query() && conflicts.iter().any(|conflict| message.contains(conflict))
+    let conflicts = [
+        "database is locked",
+        "ransaction conflict",
+        "Exceeded the maximum retry count",
+        "already exists",
+        // Of a table that another writer is making: a SQLite catalog shows it before its columns.
+        "does not have any columns",
+    ];
+    // A view that has the name will still have it.
+    let is_view = message.contains("View with name");
+    error.is_query() && !is_view && conflicts.iter().any(|conflict| message.contains(conflict))
 }
 
 /// Longer with every attempt, up to a second, and never the same for two writers.

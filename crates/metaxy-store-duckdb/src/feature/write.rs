@@ -5,6 +5,7 @@ use ducklake_sql::{Ident, Sql, Value, Writer};
 use metaxy_feature::{FeatureDefinition, FeatureKey, SYSTEM_COLUMNS};
 
 use super::problem::{Problem, names};
+use super::read::Latest;
 use super::stage::{NamedColumn, Stage};
 use super::table::{At, BY_FIELD, ByField, Table};
 use super::transaction::{end_stream, now, retried};
@@ -101,22 +102,28 @@ impl Features<'_> {
 
     /// Where checked rows go.
     fn look(&self, write: &Write<'_>, options: &WriteOptions) -> Result<Target, Error> {
-        if !options.unpushed {
-            self.check_pushed(write.definition)?;
-        }
         let name = self.table_name(write.definition.key())?;
         let table = match Table::find(self.connection, &name, At::Now)? {
             Some(table) => {
                 table.check_hash(self.connection, self.hashing, &write.members)?;
+                let (key, ids) = (write.definition.key(), id_columns(write.definition.spec())?);
+                Latest::of(&table, &ids, self.feature_version(key)?).check(key, &[])?;
                 let new = new_columns(write.definition.key(), &write.user_columns(), &table, options.add_columns)?;
                 Some((table, new))
             }
-            None if self.options.create_tables => None,
+            None if self.options.create_tables => {
+                self.check_records()?;
+                None
+            }
             None => {
                 let (feature, table) = (write.definition.key().clone(), name.name().to_string());
                 return Err(Problem::NotCreated { feature, table }.into());
             }
         };
+        // A graph of versions cut to another length is none that was pushed, so the hash is looked at first.
+        if !options.unpushed {
+            self.check_pushed(write.definition)?;
+        }
         let columns = write.stage.columns().iter().map(|(name, of)| (name, of));
         let needs_file = inlining::would_lose(self.connection, columns, |sql| write.stage.table().write(sql))?;
         Ok(Target { table, needs_file })
@@ -290,19 +297,20 @@ pub(crate) fn by_field(
     let Some((_, found)) = stage.column(column) else { return Ok(None) };
     let not = || Problem::NotByField { feature: feature.clone(), column, found: found.to_string() };
     let by_field = ByField::of(found).ok_or_else(not)?;
-    let found: Vec<Ident> = match &by_field {
-        ByField::Struct(found) => found.clone(),
-        ByField::Map => return Ok(Some(by_field)),
+    let members: Vec<&str> = members.iter().map(Ident::as_str).collect();
+    let keys = match &by_field {
+        ByField::Struct(found) => Some(found.iter().map(|name| (name.to_string(), true)).collect::<Vec<_>>()),
+        ByField::Map => stage.map_keys(column)?,
     };
-    let lacking = |these: &[Ident], those: &[Ident]| {
-        let lacking: Vec<&str> = these.iter().filter(|one| !those.contains(one)).map(Ident::as_str).collect();
-        if lacking.is_empty() { None } else { Some(names(lacking)) }
-    };
-    if let Some(fields) = lacking(members, &found) {
-        return Err(Problem::MissingFields { feature: feature.clone(), column, fields }.into());
+    let Some(keys) = keys else { return Ok(Some(by_field)) };
+    let is_everywhere = |member: &&&str| keys.iter().any(|(key, everywhere)| key == **member && *everywhere);
+    let missing: Vec<&str> = members.iter().filter(|member| !is_everywhere(member)).copied().collect();
+    if !missing.is_empty() {
+        return Err(Problem::MissingFields { feature: feature.clone(), column, fields: names(missing) }.into());
     }
-    if let Some(fields) = lacking(&found, members) {
-        return Err(Problem::UnknownFields { feature: feature.clone(), column, fields }.into());
+    let unknown: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).filter(|key| !members.contains(key)).collect();
+    if !unknown.is_empty() {
+        return Err(Problem::UnknownFields { feature: feature.clone(), column, fields: names(unknown) }.into());
     }
     Ok(Some(by_field))
 }

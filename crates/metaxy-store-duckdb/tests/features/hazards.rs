@@ -215,6 +215,16 @@ fn h12_rows_hashed_in_another_way_are_refused_not_stale() {
             format!("the table `a` was written with md5 cut to 8, but the store is configured with {configured}");
         assert_eq!(write(&features, "a", &rows).unwrap_err().to_string(), expected);
         assert_eq!(resolve(&features, "b").unwrap_err().to_string(), expected);
+        assert_eq!(features.status(&key("a"), &ResolveOptions::default()).unwrap_err().to_string(), expected);
+        // Nor does it get a table or a record beside that one.
+        assert_eq!(write(&features, "b", &rows).unwrap_err().to_string(), expected);
+        assert_eq!(features.push(&BTreeMap::new()).unwrap_err().to_string(), expected);
+        // Only of versions cut to another length it would find none.
+        let is_other_length = configured.ends_with("16");
+        let read = features.read(&key("a"), &ReadOptions::default());
+        assert_eq!(read.err().map(|error| error.to_string()), is_other_length.then_some(expected.clone()));
+        let deleted = features.delete(&key("a"), &["id = 'none'".parse().unwrap()], Deletion::Soft);
+        assert_eq!(deleted.err().map(|error| error.to_string()), is_other_length.then_some(expected));
     }
 }
 
