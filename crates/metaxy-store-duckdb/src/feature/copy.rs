@@ -166,7 +166,7 @@ impl Features<'_> {
             needs_file: false,
             table,
         };
-        source.latest(options).check(key, &source.filters)?;
+        source.latest(options).check(self.connection, key, &source.filters)?;
         let further = source.further_members(self.connection, options)?;
         source.members.extend(further);
         source.needs_file = inlining::would_lose(self.connection, source.table.columns(), |sql| {

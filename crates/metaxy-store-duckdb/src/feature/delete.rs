@@ -75,7 +75,7 @@ impl Features<'_> {
                 table.check_truncation(self.hashing)?;
             }
             let latest = latest_of(&table, &ids, version);
-            latest.check(key, filters)?;
+            latest.check(self.connection, key, filters)?;
             let needs_file = inlining::would_lose(self.connection, table.columns(), |sql| latest.write(sql, filters))?;
             Ok((table, needs_file))
         };

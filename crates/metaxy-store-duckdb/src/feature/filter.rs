@@ -6,6 +6,7 @@
 //! `x IS NULL`, and `x != NULL`.
 
 use std::fmt;
+use std::slice;
 use std::str::FromStr;
 
 use ducklake_sql::{Ident, Text, Writer};
@@ -69,6 +70,24 @@ impl Filter {
         columns
     }
 
+    /// The columns that it compares with a number or a boolean, and those that it takes for a boolean.
+    pub(crate) fn takes(&self) -> (Vec<&Ident>, Vec<&Ident>) {
+        let (mut unquoted, mut booleans) = (Vec::new(), Vec::new());
+        self.condition.each(&mut |condition| {
+            let (column, values) = match condition {
+                Condition::Compare(Operand::Column(column), _, value)
+                | Condition::Compare(value, _, Operand::Column(column)) => (column, slice::from_ref(value)),
+                Condition::In(Operand::Column(column), values) => (column, values.as_slice()),
+                Condition::Holds(Operand::Column(column)) => return booleans.push(column),
+                _ => return,
+            };
+            if values.iter().any(|value| matches!(value, Operand::Number(_) | Operand::Boolean(_))) {
+                unquoted.push(column);
+            }
+        });
+        (unquoted, booleans)
+    }
+
     /// Writes the condition in parentheses, its columns as the caller wants them.
     pub(crate) fn write(&self, sql: &mut Writer, column: &dyn Fn(&mut Writer, &Ident)) {
         self.condition.write(sql, column);
@@ -101,6 +120,19 @@ fn problem(text: &str, at: usize, what: &str) -> Error {
 }
 
 impl Condition {
+    /// Visits the conditions that are made of no others.
+    fn each<'c>(&'c self, visit: &mut impl FnMut(&'c Self)) {
+        match self {
+            Self::Not(condition) => condition.each(visit),
+            Self::All(conditions) | Self::Any(conditions) => {
+                for condition in conditions {
+                    condition.each(visit);
+                }
+            }
+            single => visit(single),
+        }
+    }
+
     fn operands(&self) -> Vec<&Operand> {
         match self {
             Self::Not(condition) => condition.operands(),

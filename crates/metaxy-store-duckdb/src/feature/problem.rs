@@ -66,6 +66,8 @@ pub(crate) enum Problem {
     Filter { text: String, at: usize, what: String },
     #[error("the filter `{filter}` names the column `{column}`, which the rows of `{feature}` do not have")]
     FilterColumn { filter: String, column: String, feature: FeatureKey },
+    #[error("the filter `{filter}` does not fit the columns of `{feature}`: {what}")]
+    FilterValue { filter: String, feature: FeatureKey, what: String },
 
     #[error("the feature `{0}` depends on no other, so its update needs samples")]
     NoSamples(FeatureKey),
@@ -79,6 +81,8 @@ pub(crate) enum Problem {
     Unordered { feature: FeatureKey, upstream: FeatureKey, columns: String },
     #[error("the store `{store}` is not attached beside this one")]
     NotBeside { store: String, known: String },
+    #[error("the lake cannot be read at `{at}`: {what}")]
+    NotThen { at: String, what: String },
     #[error("there is no snapshot `{0}` in the lake")]
     UnknownSnapshot(String),
     #[error("the feature `{feature}` is of the version `{version}` here, but was pushed last with `{pushed}`")]
@@ -128,7 +132,7 @@ impl Problem {
                  `meta_journal_mode = \"WAL\"`, and one that stays locked is let go when the program that holds it ends"
                     .into()
             }
-            Self::Filter { .. } => {
+            Self::Filter { .. } | Self::FilterValue { .. } => {
                 "a filter compares columns with values: `size > 10 AND (lang = 'en' OR lang IS NULL)`".into()
             }
             Self::NotPushed { .. } => {
@@ -141,8 +145,13 @@ impl Problem {
             Self::PushedSpec { .. } => "push the graph again, from Python or with feature files".into(),
             Self::NullIds { .. } => "give each row a value in every id column".into(),
             Self::MissingColumns { .. } => "add them to the rows".into(),
-            Self::WrongType { .. } => "cast the column of the rows, or write them to a table of its own".into(),
+            Self::WrongType { expected, .. } => ["give the column as ", expected].concat(),
             Self::RebaseOfRoot(_) => "write its rows again".into(),
+            Self::NotThen { .. } => {
+                "give the number of a snapshot (`FROM ducklake_snapshots('<alias>')` lists them) or a time, as in \
+                 `2026-01-31 12:00:00+00`, when the table was there"
+                    .into()
+            }
             Self::UnknownVersion { .. } => "push that graph first".into(),
             Self::UnkeptType { .. } => {
                 "as HUGEINT, INTERVAL and TIMETZ; turn it into a DECIMAL(38, 0), a BIGINT or a text".into()

@@ -1,5 +1,7 @@
 //! Reading rows: of each id the latest, of the feature's current version, unless asked for more.
 
+use std::fmt;
+
 use ducklake_sql::{Ident, Sql, Text, Value, Writer};
 use metaxy_feature::{Column, FeatureKey};
 
@@ -9,6 +11,7 @@ use super::problem::{Problem, names};
 use super::repeated::Repeated;
 use super::stage::columns_of;
 use super::table::{At, Listed, Table};
+use super::types::{ColumnType, Simple, TEXT};
 use super::{Features, id_columns};
 use crate::connection::{Connection, Rows};
 use crate::error::Error;
@@ -68,6 +71,23 @@ pub enum Snapshot {
     Time(String),
 }
 
+/// As it is written where a person gives it.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest => f.pad("latest"),
+            Self::Number(number) => number.fmt(f),
+            Self::Time(time) => f.pad(time),
+        }
+    }
+}
+
+/// What the engine says, without its kind of error and the statement.
+fn said(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    line.rsplit_once(" Error: ").map_or(line, |(_, said)| said).to_owned()
+}
+
 impl Snapshot {
     fn at(&self) -> Result<At, Problem> {
         Ok(match self {
@@ -93,7 +113,10 @@ impl<'s> Features<'s> {
         let table = match options.at.at()? {
             At::Now => self.table_or_fallback(key, options.own_only, |_| Ok(At::Now))?,
             // It may have been dropped since.
-            at => Table::look(self.connection, &self.table_name(key)?, at, Listed::default())?,
+            at => Table::look(self.connection, &self.table_name(key)?, at, Listed::default()).map_err(|error| {
+                let not_then = || Problem::NotThen { at: options.at.to_string(), what: said(&error.to_string()) };
+                if error.is_query() { not_then().into() } else { error }
+            })?,
         };
         let ids = id_columns(definition.spec())?;
         let version = match &options.versions {
@@ -121,7 +144,7 @@ impl<'s> Features<'s> {
             all_rows: options.all_rows,
             deleted: options.deleted,
         };
-        latest.check(key, &options.filters)?;
+        latest.check(self.connection, key, &options.filters)?;
         self.connection.query(Sql::build(|sql| {
             sql.keyword("SELECT ");
             for (index, column) in columns.iter().enumerate() {
@@ -155,21 +178,53 @@ impl<'t> Latest<'t> {
         Self { table, ids, version: None, per_version: true, all_rows: false, deleted: false }
     }
 
-    /// Refuses a table without the id columns, and filters on columns that it does not have.
-    pub(crate) fn check(&self, feature: &FeatureKey, filters: &[Filter]) -> Result<(), Problem> {
+    /// Refuses a table without the id columns, and filters that do not fit its columns.
+    pub(crate) fn check(&self, connection: &Connection, feature: &FeatureKey, filters: &[Filter]) -> Result<(), Error> {
         let missing = |name: &&str| self.table.column(name).is_none();
         let ids: Vec<&str> = self.ids.iter().map(Ident::as_str).filter(missing).collect();
         if !ids.is_empty() {
             let table = self.table.name().name().to_string();
-            return Err(Problem::ForeignTable { table, what: ["it has no ", &names(ids)].concat() });
+            return Err(Problem::ForeignTable { table, what: ["it has no ", &names(ids)].concat() }.into());
         }
         for filter in filters {
             if let Some(column) = filter.columns().into_iter().find(missing) {
                 let (filter, column) = (filter.to_string(), column.to_owned());
-                return Err(Problem::FilterColumn { filter, column, feature: feature.clone() });
+                return Err(Problem::FilterColumn { filter, column, feature: feature.clone() }.into());
+            }
+            if let Err(what) = self.try_filter(connection, filter) {
+                let (filter, feature) = (filter.to_string(), feature.clone());
+                return Err(Problem::FilterValue { filter, feature, what }.into());
             }
         }
         Ok(())
+    }
+
+    /// What is wrong with the values that a filter compares columns with.
+    fn try_filter(&self, connection: &Connection, filter: &Filter) -> Result<(), String> {
+        let type_of = |column: &Ident| self.table.column(column.as_str()).and_then(|(_, of)| of.as_ref());
+        let (unquoted, booleans) = filter.takes();
+        // DuckDB would read the texts as numbers, and fail at the first that is none.
+        if let Some(column) = unquoted.into_iter().find(|column| type_of(column) == Some(&TEXT)) {
+            return Err(["`", column.as_str(), "` is a text, which is compared with a value in single quotes"].concat());
+        }
+        let is_boolean = |column: &&Ident| type_of(column) == Some(&ColumnType::Simple(Simple::Boolean));
+        if let Some(column) = booleans.into_iter().find(|column| !is_boolean(column)) {
+            return Err(["`", column.as_str(), "` is no boolean, so it has to be compared with a value"].concat());
+        }
+        // Whether a text is a date, or a number one of the column's type, DuckDB says of a row of NULLs.
+        let columns = filter.columns().into_iter().filter_map(|column| self.table.column(column));
+        let columns: Option<Vec<_>> = columns.map(|(name, of)| Some((name, of.as_ref()?))).collect();
+        let Some(columns) = columns else { return Ok(()) };
+        let tried = connection.run(&Sql::build(|sql| {
+            filter.write(sql.keyword("SELECT "), &|sql, column| _ = sql.keyword("r.").ident(column));
+            sql.keyword(" FROM (SELECT NULL");
+            for (name, of) in columns {
+                of.write(sql.keyword(", CAST(NULL AS "));
+                sql.keyword(") AS ").ident(name);
+            }
+            sql.keyword(") AS r");
+        }));
+        tried.map(drop).map_err(|message| said(&message))
     }
 
     /// Refuses rows whose structs lack the version of a field: Python leaves out what a table has no member for.

@@ -347,7 +347,7 @@ impl Side {
         let groups = if groups { Some(columns(&plan_dep.input_id_columns)?) } else { None };
         let ids = id_columns(upstream)?;
         let latest = Latest::of(&table, &ids, version);
-        latest.check(&feature, &filters)?;
+        latest.check(connection, &feature, &filters)?;
         latest.check_members(connection, &members)?;
         let repeated = Repeated::find_of(connection, &latest)?;
         Ok(Self {
@@ -551,9 +551,9 @@ impl<'g> Diff<'g> {
         if let Some(table) = &current {
             table.check_hash(features.connection, features.hashing, &members)?;
             let latest = Latest::of(table, &ids, &version);
-            latest.check(key, &filters)?;
-            latest.check(key, &options.stale_if)?;
-            Latest::of(table, &keys, &version).check(key, &[])?;
+            latest.check(features.connection, key, &filters)?;
+            latest.check(features.connection, key, &options.stale_if)?;
+            Latest::of(table, &keys, &version).check(features.connection, key, &[])?;
         }
         let latest = current.as_ref().map(|table| Latest::of(table, &ids, &version));
         let repeated = latest.map_or(Ok(None), |latest| Repeated::find_of(features.connection, &latest))?;

@@ -80,7 +80,7 @@ impl Features<'_> {
         let ids = id_columns(spec)?;
         let latest = Latest::of(&table, &ids, self.feature_version(key)?);
         let filters = options.filters_of(key);
-        latest.check(key, &filters)?;
+        latest.check(self.connection, key, &filters)?;
         let repeated = Repeated::find_of(self.connection, &latest)?;
         latest.count(self.connection, repeated.as_ref(), &filters).map(Some)
     }

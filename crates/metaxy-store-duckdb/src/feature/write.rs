@@ -107,7 +107,7 @@ impl Features<'_> {
             Some(table) => {
                 table.check_hash(self.connection, self.hashing, &write.members)?;
                 let (key, ids) = (write.definition.key(), id_columns(write.definition.spec())?);
-                Latest::of(&table, &ids, self.feature_version(key)?).check(key, &[])?;
+                Latest::of(&table, &ids, self.feature_version(key)?).check(self.connection, key, &[])?;
                 let new = new_columns(write.definition.key(), &write.user_columns(), &table, options.add_columns)?;
                 Some((table, new))
             }

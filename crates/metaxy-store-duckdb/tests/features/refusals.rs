@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ducklake_sql::{Mode, Sql};
-use metaxy_store_duckdb::{Filter, ReadOptions, ResolveOptions, WriteOptions};
+use metaxy_store_duckdb::{Filter, ReadOptions, ResolveOptions, Snapshot, WriteOptions};
 use serde_json::{Value, json};
 
 use crate::increments::resolve;
@@ -294,6 +294,62 @@ fn what_is_no_filter_says_where() {
     }
     let deep = "(".repeat(10_000) + "a" + &")".repeat(10_000);
     assert!(deep.parse::<Filter>().unwrap_err().to_string().contains("nested too deep"));
+}
+
+#[test]
+fn a_filter_whose_values_do_not_fit_the_columns_is_refused() {
+    let home = Home::new();
+    let store = home.open();
+    let graph = graph(GRAPH);
+    let features = store.features(&graph, md5()).unwrap();
+    write(
+        &features,
+        "a",
+        &json!([{"id": 1, "v": "v", "ok": true, "metaxy_provenance_by_field": {"x": "1", "y": "1"}}]),
+    )
+    .unwrap();
+    let read = |filter: &str| {
+        let options = ReadOptions { filters: vec![filter.parse().unwrap()], ..ReadOptions::default() };
+        features.read(&key("a"), &options).map(|rows| rows.map(|batch| batch.unwrap().num_rows()).sum::<usize>())
+    };
+    for (filter, what) in [
+        ("id = 'one'", "Could not convert string 'one' to INT64"),
+        ("NOT (v = 5)", "`v` is a text, which is compared with a value in single quotes"),
+        ("v IN ('v', TRUE)", "`v` is a text, which is compared with a value in single quotes"),
+        ("id = 1 OR v", "`v` is no boolean, so it has to be compared with a value"),
+        (
+            "metaxy_updated_at > 'yesterday'",
+            "invalid timestamp field format: \"yesterday\", expected format is (YYYY-MM-DD HH:MM:SS[.US][±HH[:MM[:SS]]| ZONE])",
+        ),
+    ] {
+        let error = read(filter).unwrap_err();
+        assert_eq!(error.to_string(), ["the filter `", filter, "` does not fit the columns of `a`: ", what].concat());
+        assert!(error.help().unwrap().contains("compares columns with values"));
+    }
+    for filter in ["id = '1'", "ok", "NOT (v = 'w') AND id < 2.5", "metaxy_updated_at > '2020-01-01'"] {
+        assert_eq!(read(filter).unwrap(), 1, "{filter}");
+    }
+}
+
+#[test]
+fn a_snapshot_at_which_there_is_nothing_to_read_is_named() {
+    let home = Home::new();
+    let store = home.open();
+    let graph = graph(GRAPH);
+    let features = store.features(&graph, md5()).unwrap();
+    write(&features, "a", &good()).unwrap();
+    for (at, message) in [
+        (Snapshot::Number(0), "the lake cannot be read at `0`: Table with name a does not exist at version 0!"),
+        (Snapshot::Number(99), "the lake cannot be read at `99`: No snapshot found at version 99"),
+        (
+            Snapshot::Time("2020-01-01".to_owned()),
+            "the lake cannot be read at `2020-01-01`: No snapshot found at timestamp 2020-01-01 00:00:00+00",
+        ),
+        (Snapshot::Time("once".to_owned()), "the lake cannot be read at `once`: invalid timestamp field format"),
+    ] {
+        let error = features.read(&key("a"), &ReadOptions { at, ..ReadOptions::default() }).unwrap_err().to_string();
+        assert!(error.starts_with(message), "{error}");
+    }
 }
 
 #[test]
