@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod context;
 mod error;
+mod exact;
 mod exit;
 mod features;
 mod help;

@@ -4,13 +4,15 @@
 //! a text where it is one; others as the feature's schema says, and what nothing says is guessed by DuckDB. Versions of
 //! fields are never guessed: they are texts, whatever they look like.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use arrow::array::AsArray as _;
-use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchReader};
+use arrow::error::ArrowError;
+use arrow::record_batch::{RecordBatchIterator, RecordBatchReader};
 use ducklake_sql::{Ident, Sql, Text, Value, Writer};
 use metaxy_feature::{FeatureDefinition, FeatureKey, Json};
 use metaxy_store_duckdb::Connection;
@@ -18,6 +20,7 @@ use tempfile::NamedTempFile;
 
 use crate::args::{ColumnType, FileFormat};
 use crate::error::Error;
+use crate::exact::{self, Exact};
 use crate::features::Opened;
 use crate::progress::Progress;
 
@@ -34,6 +37,8 @@ pub(crate) struct Source {
     name: String,
     path: Text,
     format: FileFormat,
+    /// Why its rows ended too early, if they did.
+    failure: RefCell<Option<Error>>,
     /// What came from stdin; it goes away with the source.
     #[expect(dead_code, reason = "kept for its end")]
     spool: Option<NamedTempFile>,
@@ -65,21 +70,24 @@ impl Source {
         };
         let text = path.to_str().and_then(|path| Text::new(literally(path)).ok());
         let path = text.ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
-        Ok(Self { name: name.to_owned(), path, format, spool: None })
+        Ok(Self { name: name.to_owned(), path, format, failure: RefCell::new(None), spool: None })
     }
 
     /// The rows, for a feature that they are to be written to or compared with.
+    ///
+    /// When they end in an error, [`failure`](Self::failure) tells it better than whoever reads them.
     pub(crate) fn rows<'c>(
-        &self,
+        &'c self,
         connection: &'c Connection,
         opened: &Opened,
         feature: &FeatureKey,
         types: &[ColumnType],
         progress: &'c Progress,
     ) -> Result<impl RecordBatchReader + use<'c>, Error> {
-        let columns = self.columns(connection)?;
+        let read = Sql::build(|sql| self.reader(sql.keyword("FROM "), |_| {}));
+        let columns = self.columns(connection, &read)?;
         let query = match self.format {
-            FileFormat::Parquet if types.is_empty() => self.parquet(),
+            FileFormat::Parquet if types.is_empty() => read,
             FileFormat::Parquet => {
                 return Err(Error::Usage { message: "Parquet has types", help: "leave `--type` out" });
             }
@@ -98,16 +106,28 @@ impl Source {
         });
         let rows = connection.query(query).map_err(|error| self.failed(&error))?;
         let schema = rows.schema();
-        let count = |batch: &Result<RecordBatch, _>| progress.add(batch.as_ref().map_or(0, RecordBatch::num_rows));
-        Ok(RecordBatchIterator::new(rows.into_reader().inspect(count), schema))
+        let rows = rows.map(|batch| match batch {
+            Ok(batch) => {
+                progress.add(batch.num_rows());
+                Ok(batch)
+            }
+            Err(error) => {
+                self.failure.replace(Some(self.failed(&error)));
+                Err(ArrowError::ExternalError(error.into()))
+            }
+        });
+        Ok(RecordBatchIterator::new(rows, schema))
     }
 
-    /// The names and types of its columns, as DuckDB sees them.
-    fn columns(&self, connection: &Connection) -> Result<Vec<(Ident, String)>, Error> {
+    /// Why something that its rows were given to failed: because of the file, if that could not be read to its end.
+    pub(crate) fn failure(&self, error: metaxy_store_duckdb::Error) -> Error {
+        self.failure.take().unwrap_or(Error::Lake(error))
+    }
+
+    /// The names and types of the columns that reading it gives, as DuckDB sees them.
+    fn columns(&self, connection: &Connection, read: &Sql) -> Result<Vec<(Ident, String)>, Error> {
         let describe = Sql::build(|sql| {
-            sql.keyword("SELECT column_name, column_type FROM (DESCRIBE FROM ");
-            self.reader(sql, |_| {});
-            sql.keyword(")");
+            sql.keyword("SELECT column_name, column_type FROM (DESCRIBE ").part(read).keyword(")");
         });
         let columns = self.texts(connection, describe)?;
         let column = |(name, of): (String, String)| Ident::new(name).ok().map(|name| (name, of));
@@ -126,10 +146,6 @@ impl Source {
         sql.keyword(end);
     }
 
-    fn parquet(&self) -> Sql {
-        Sql::build(|sql| self.reader(sql.keyword("FROM "), |_| {}))
-    }
-
     /// The query for CSV or JSON, whose columns are of these types.
     fn text(
         &self,
@@ -138,14 +154,45 @@ impl Source {
         known: &BTreeMap<String, Text>,
         feature: Option<&FeatureDefinition>,
     ) -> Result<Sql, Error> {
+        let typed = self.typed(columns, known);
+        let of_types = self.columns(connection, &typed)?;
         let is_json = self.format == FileFormat::Json;
-        let typed = |sql: &mut Writer| {
-            // JSON is read with all its columns or none; in CSV only those are named of which a type is known.
-            let columns = columns.iter().filter(|(name, _)| is_json || known.contains_key(name.as_str()));
+        let exact = of_types.iter().filter(|(name, _)| !BY_FIELD.contains(&name.as_str()));
+        let exact: Vec<Exact> = exact.filter_map(|(name, of)| Exact::of(name, of, is_json)).collect();
+        let mut read_as = known.clone();
+        read_as.extend(exact.iter().map(|one| (one.column().as_str().to_owned(), one.read_as().clone())));
+        let read = self.typed(columns, &read_as);
+        let mut by_field = Vec::new();
+        for (name, _) in columns.iter().filter(|(name, _)| BY_FIELD.contains(&name.as_str())) {
+            by_field.push((name, self.members(connection, &read, name, feature)?));
+        }
+        Ok(Sql::build(|sql| {
+            sql.keyword("SELECT *");
+            for (index, one) in exact.iter().enumerate() {
+                sql.keyword(if index == 0 { " REPLACE (" } else { ", " });
+                one.write(sql, &typed);
+                sql.keyword(" AS ").ident(one.column());
+            }
+            for (index, (name, members)) in by_field.iter().enumerate() {
+                sql.keyword(if index + exact.len() == 0 { " REPLACE (" } else { ", " });
+                sql.keyword("from_json_strict(").ident(name).keyword(", ").literal(members);
+                sql.keyword(") AS ").ident(name);
+            }
+            let is_plain = exact.is_empty() && by_field.is_empty();
+            sql.keyword(if is_plain { " FROM (" } else { ") FROM (" }).part(&read).keyword(")");
+        }))
+    }
+
+    /// Reads CSV or JSON with these types of its columns.
+    fn typed(&self, columns: &[(Ident, String)], types: &BTreeMap<String, Text>) -> Sql {
+        let is_json = self.format == FileFormat::Json;
+        // JSON is read with all its columns or none; in CSV only those are named of which a type is known.
+        let named: Vec<_> = columns.iter().filter(|(name, _)| is_json || types.contains_key(name.as_str())).collect();
+        let write = |sql: &mut Writer| {
             sql.keyword(if is_json { ", columns = {" } else { ", types = {" });
-            for (index, (name, guessed)) in columns.enumerate() {
+            for (index, (name, guessed)) in named.iter().enumerate() {
                 sql.comma(index).ident(name).keyword(": ");
-                match (known.get(name.as_str()), Text::new(guessed.as_str())) {
+                match (types.get(name.as_str()), Text::new(guessed.as_str())) {
                     (Some(of), _) => sql.literal(of),
                     (None, Ok(of)) => sql.literal(&of),
                     (None, Err(_)) => sql.keyword("'VARCHAR'"),
@@ -153,30 +200,13 @@ impl Source {
             }
             sql.keyword("}");
         };
-        let read = Sql::build(|sql| {
+        Sql::build(|sql| {
             self.reader(sql.keyword("FROM "), |sql| {
-                if is_json || !known.is_empty() {
-                    typed(sql);
+                if is_json || !named.is_empty() {
+                    write(sql);
                 }
             });
-        });
-        let mut by_field = Vec::new();
-        for (name, _) in columns.iter().filter(|(name, _)| BY_FIELD.contains(&name.as_str())) {
-            by_field.push((name, self.members(connection, &read, name, feature)?));
-        }
-        Ok(Sql::build(|sql| {
-            sql.keyword("SELECT *");
-            for (index, (name, members)) in by_field.iter().enumerate() {
-                sql.keyword(if index == 0 { " REPLACE (" } else { ", " });
-                sql.keyword("from_json_strict(")
-                    .ident(name)
-                    .keyword(", ")
-                    .literal(members)
-                    .keyword(") AS ")
-                    .ident(name);
-            }
-            sql.keyword(if by_field.is_empty() { " FROM (" } else { ") FROM (" }).part(&read).keyword(")");
-        }))
+        })
     }
 
     /// What the objects of a column have as keys, each a text: the structure for `from_json_strict`.
@@ -265,8 +295,12 @@ impl Source {
     }
 
     fn failed(&self, error: &metaxy_store_duckdb::Error) -> Error {
+        let message = error.to_string();
+        if let Some((_, what)) = message.split_once(exact::REFUSED) {
+            return self.wrong(what, Some(exact::HELP));
+        }
         // The statement and the file that DuckDB names are not what the person wrote.
-        let message = error.to_string().replace(self.path.as_str(), &self.name);
+        let message = message.replace(self.path.as_str(), &self.name);
         let message = message.split("\n\nLINE ").next().unwrap_or_default().trim_end();
         self.wrong(&["cannot be read: ", message].concat(), None)
     }

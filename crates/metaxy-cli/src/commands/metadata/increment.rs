@@ -66,7 +66,7 @@ fn resolve(
     let Some(samples) = samples else { return features.resolve_update(key, &options).map_err(Error::Lake) };
     let reader = opened.store.connection().another().map_err(Error::Lake)?;
     let rows = samples.rows(&reader, opened, key, &[], progress)?;
-    features.resolve_samples(key, rows, &options).map_err(Error::Lake)
+    features.resolve_samples(key, rows, &options).map_err(|error| samples.failure(error))
 }
 
 /// The changes that are wanted, each once, in their order.

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer
     let progress = Progress::new(format!("writing `{}`", args.feature), printer.is_quiet());
     let reader = opened.store.connection().another().map_err(Error::Lake)?;
     let rows = source.rows(&reader, &opened, &args.feature, &args.types, &progress)?;
-    let count = features.write(&args.feature, rows, &options).map_err(Error::Lake)?;
+    let count = features.write(&args.feature, rows, &options).map_err(|error| source.failure(error))?;
     drop(progress);
     printer.note(format_args!("wrote {} of `{}`", super::rows(count), args.feature));
     drop((reader, features));
