@@ -1,8 +1,8 @@
 //! Rows of a file: Parquet, CSV or JSON, read by DuckDB as a stream.
 //!
 //! Parquet has types. Of CSV and JSON, columns that the feature's table has are read in its types, so that `001` stays
-//! a text where it is one; others as the feature's schema says, and what nothing says is guessed by DuckDB. Versions of
-//! fields are never guessed: they are texts, whatever they look like.
+//! a text where it is one; others as the feature's schema says, and what nothing says is guessed by DuckDB, but a text
+//! of JSON is taken for one. Versions of fields are never guessed: they are texts, whatever they look like.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use arrow::array::AsArray as _;
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatchIterator, RecordBatchReader};
 use ducklake_sql::{Ident, Sql, Text, Value, Writer};
-use metaxy_feature::{FeatureDefinition, FeatureKey, Json};
+use metaxy_feature::{Column, FeatureDefinition, FeatureKey, Json};
 use metaxy_store_duckdb::Connection;
 use tempfile::NamedTempFile;
 
@@ -85,7 +85,10 @@ impl Source {
         progress: &'c Progress,
     ) -> Result<impl RecordBatchReader + use<'c>, Error> {
         let read = Sql::build(|sql| self.reader(sql.keyword("FROM "), |_| {}));
-        let columns = self.columns(connection, &read)?;
+        let mut columns = self.columns(connection, &read)?;
+        if self.format == FileFormat::Json {
+            columns.iter_mut().for_each(keep_texts);
+        }
         let query = match self.format {
             FileFormat::Parquet if types.is_empty() => read,
             FileFormat::Parquet => {
@@ -156,6 +159,7 @@ impl Source {
     ) -> Result<Sql, Error> {
         let typed = self.typed(columns, known);
         let of_types = self.columns(connection, &typed)?;
+        self.refuse_rounded(&of_types, known, feature)?;
         let is_json = self.format == FileFormat::Json;
         let exact = of_types.iter().filter(|(name, _)| !BY_FIELD.contains(&name.as_str()));
         let exact: Vec<Exact> = exact.filter_map(|(name, of)| Exact::of(name, of, is_json)).collect();
@@ -263,6 +267,25 @@ impl Source {
         Ok(types.filter_map(|(name, of)| Some((name, Text::new(of).ok()?))).collect())
     }
 
+    /// A number with too many digits for a whole one is guessed to be a float, which has fewer: two ids may become one.
+    fn refuse_rounded(
+        &self,
+        columns: &[(Ident, String)],
+        known: &BTreeMap<String, Text>,
+        feature: Option<&FeatureDefinition>,
+    ) -> Result<(), Error> {
+        let is_float = |id: &str| columns.iter().any(|(name, of)| name.as_str() == id && of == "DOUBLE");
+        let mut ids = feature.into_iter().flat_map(|definition| definition.spec().id_columns()).map(Column::as_str);
+        match ids.find(|id| !known.contains_key(*id) && is_float(id)) {
+            None => Ok(()),
+            Some(id) => {
+                let what =
+                    ["has numbers in the id column `", id, "` that are no whole ones of at most 64 bits"].concat();
+                Err(self.wrong(&what, Some("say what they are, as in `--type id=VARCHAR` or `--type id=DOUBLE`")))
+            }
+        }
+    }
+
     /// Rows that are to be removed must not be written.
     fn refuse_orphaned(&self, connection: &Connection, query: &Sql) -> Result<(), Error> {
         let orphaned = self.texts(
@@ -307,6 +330,13 @@ impl Source {
 
     fn wrong(&self, what: &str, help: Option<&'static str>) -> Error {
         Error::Source { file: self.name.clone(), what: what.to_owned(), help }
+    }
+}
+
+/// A text of JSON is one, even if all that DuckDB looked at are dates. What Metaxy writes itself is what it looks like.
+fn keep_texts((name, guessed): &mut (Ident, String)) {
+    if !name.as_str().starts_with("metaxy_") {
+        *guessed = exact::with_texts(guessed, &["DATE", "TIME", "TIMESTAMP", "UUID"]);
     }
 }
 
