@@ -1,5 +1,7 @@
-//! Where rows go: stdout, or a file that is replaced once all of them are there.
+//! Where rows go: stdout, or a file that is replaced once all of them are there; but nothing takes the place of a pipe or
+//! a device.
 
+use std::fs::OpenOptions;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 
@@ -15,7 +17,7 @@ impl Output {
         print: impl FnOnce(&mut dyn Write) -> Result<T, Error>,
     ) -> Result<T, Error> {
         if let Some(path) = self.output.as_deref().filter(|path| path.as_os_str() != "-") {
-            return replaced(path, print);
+            return put(path, print);
         }
         refuse_terminal(self.format)?;
         print(printer)
@@ -31,10 +33,32 @@ pub(crate) fn refuse_terminal(format: RowFormat) -> Result<(), Error> {
     Ok(())
 }
 
+/// Writes what is at a path, or is to be: a file, or what a symbolic link leads to.
+fn put<T>(path: &Path, print: impl FnOnce(&mut dyn Write) -> Result<T, Error>) -> Result<T, Error> {
+    // A link that leads nowhere yet cannot be followed; opening it makes what it names.
+    let leads_nowhere = path.is_symlink() && !path.exists();
+    match path.metadata() {
+        Ok(found) if found.is_file() => replaced(path, &path.canonicalize().unwrap_or(path.to_owned()), print),
+        Ok(found) if !found.is_dir() => direct(path, print),
+        _ if leads_nowhere => direct(path, print),
+        _ => replaced(path, path, print),
+    }
+}
+
+/// Writes into what can only be written to as it is.
+fn direct<T>(path: &Path, print: impl FnOnce(&mut dyn Write) -> Result<T, Error>) -> Result<T, Error> {
+    let failed = |error| Error::file("writing", path, error);
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(failed)?;
+    let mut writer = BufWriter::new(file);
+    let value = print(&mut writer)?;
+    writer.flush().map_err(failed)?;
+    Ok(value)
+}
+
 /// Writes a file beside the one that is meant, which takes its place at the end: there is never half of it.
-fn replaced<T>(path: &Path, print: impl FnOnce(&mut dyn Write) -> Result<T, Error>) -> Result<T, Error> {
+fn replaced<T>(named: &Path, path: &Path, print: impl FnOnce(&mut dyn Write) -> Result<T, Error>) -> Result<T, Error> {
     // Which file beside it failed is nothing to the person.
-    let failed = |error: io::Error| Error::file("writing", path, error.kind().into());
+    let failed = |error: io::Error| Error::file("writing", named, error.kind().into());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]

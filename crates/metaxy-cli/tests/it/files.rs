@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use metaxy_testkit::{TempDir, deps};
@@ -109,4 +110,32 @@ fn a_file_is_replaced_by_a_whole_one_or_not_at_all() {
     assert_eq!(std::fs::read_to_string(folder.join("rows.csv")).unwrap(), "id\n001\n002\n");
     let left: Vec<_> = folder.files().into_iter().filter(|file| file.starts_with('.')).collect();
     assert_eq!(left, [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_followed_and_a_pipe_is_written_to() {
+    use std::os::unix::fs::{FileTypeExt as _, symlink};
+
+    let folder = with_stores();
+    done(&folder, &["metadata", "write", "--feature", "a", "-"], ROWS);
+    let read = |file: &str| {
+        done(&folder, &["metadata", "read", "a", "--output", file, "--format", "csv", "--columns", "id"], "");
+    };
+    folder.write("real/rows.csv", "what was there");
+    for (target, link) in [("real/rows.csv", "link.csv"), ("link.csv", "second.csv"), ("real/new.csv", "new.csv")] {
+        symlink(target, folder.join(link)).unwrap();
+        read(link);
+        assert!(Path::new(&folder.join(link)).is_symlink(), "{link}");
+        assert_eq!(std::fs::read_to_string(folder.join(target)).unwrap(), "id\n001\n002\n", "{link}");
+    }
+    let pipe = folder.join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    // Opened for both, it holds what is written until it is read, and nobody waits for anybody.
+    let mut end = File::options().read(true).write(true).open(&pipe).unwrap();
+    read("pipe");
+    assert!(std::fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+    let mut rows = [0; 11];
+    end.read_exact(&mut rows).unwrap();
+    assert_eq!(&rows, b"id\n001\n002\n");
 }
