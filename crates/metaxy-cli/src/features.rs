@@ -53,17 +53,23 @@ pub(crate) struct How<'a> {
     fallbacks: bool,
     /// Another store to open beside it.
     beside: Option<&'a str>,
+    /// Whether a lake that is not there is left so, even if it could be created.
+    existing: bool,
 }
 
 impl<'a> How<'a> {
     /// To read its rows, and where it has no table of a feature, those of its fallback stores.
-    pub(crate) const READ: Self = Self { mode: Mode::Read, snapshot: None, fallbacks: true, beside: None };
+    pub(crate) const READ: Self =
+        Self { mode: Mode::Read, snapshot: None, fallbacks: true, beside: None, existing: false };
 
     /// To read what is in the store itself.
     pub(crate) const READ_OWN: Self = Self { fallbacks: false, ..Self::READ };
 
     /// To change what is in the store itself.
     pub(crate) const WRITE: Self = Self { mode: Mode::Write, ..Self::READ_OWN };
+
+    /// To change rows that are in the store already.
+    pub(crate) const CHANGE: Self = Self { existing: true, ..Self::WRITE };
 
     /// To read its rows, with or without those of its fallback stores.
     pub(crate) fn reading(fallbacks: &Fallbacks) -> Self {
@@ -93,6 +99,10 @@ pub(crate) fn open(
     let mut open = OpenOptions::default().fallback_stores(how.fallbacks);
     if let Some(beside) = how.beside {
         open = open.beside(beside);
+    }
+    if how.existing {
+        // Opened to be written a lake is created; to be read it never is.
+        open.open(&loaded.config, name, Mode::Read).and_then(Store::close).map_err(Error::Lake)?;
     }
     let store = open.open(&loaded.config, name, how.mode).map_err(Error::Lake)?;
     for warning in store.warnings() {

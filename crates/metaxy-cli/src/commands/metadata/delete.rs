@@ -18,7 +18,7 @@ pub(crate) fn run(args: &MetadataDelete, context: &Context, printer: &mut Printe
     }
     args.selection.keys()?;
     let loaded = context.load()?;
-    let how = if args.dry_run { How::READ_OWN } else { How::WRITE };
+    let how = if args.dry_run { How::READ_OWN } else { How::CHANGE };
     let opened = Opened::open(context, &loaded, how, printer)?;
     // Python Metaxy goes on without those that are not there; what is to be deleted should better be spelled right.
     let keys = args.selection.resolve_all(&opened.graph, context.project(&loaded.config))?;

@@ -13,7 +13,7 @@ use crate::progress::Progress;
 
 pub(crate) fn run(args: &MetadataRebase, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let loaded = context.load()?;
-    let how = if args.dry_run { How::READ_OWN } else { How::WRITE };
+    let how = if args.dry_run { How::READ_OWN } else { How::CHANGE };
     let opened = Opened::open(context, &loaded, how, printer)?;
     let options = RebaseOptions { to: args.to.clone(), dry_run: args.dry_run, ..RebaseOptions::default() };
     let progress = Progress::new(format!("rebasing `{}`", args.feature), printer.is_quiet());
