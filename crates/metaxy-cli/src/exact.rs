@@ -16,8 +16,9 @@ pub(crate) const HELP: &str =
 const WHOLE: [&str; 10] =
     ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"];
 
-/// The types that JSON's reader makes of `true` and of numbers, too; CSV's takes only their texts.
-const LENIENT_IN_JSON: [&str; 3] = ["BOOLEAN", "DOUBLE", "FLOAT"];
+/// The types that JSON's reader makes of `true`, of numbers, or of points in time, too. CSV's takes only texts of them,
+/// and has found out how the file writes a date, which no cast knows.
+const LENIENT_IN_JSON: [&str; 4] = ["BOOLEAN", "DOUBLE", "FLOAT", "DATE"];
 
 /// How a column is read that must not be rounded.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ impl Exact {
             None => decimal(of).unwrap_or(Check::Nested),
         };
         let read_as = match check {
+            Check::Nested if is_json => with_texts(&with_texts(of, &WHOLE), &["BOOLEAN"]),
             Check::Nested => with_texts(of, &WHOLE),
             _ => "VARCHAR".to_owned(),
         };
@@ -71,7 +73,12 @@ impl Exact {
         let column = &self.column;
         match &self.check {
             Check::Word(of) => {
-                let pattern = if WHOLE.contains(of) { r"'\s*[+-]?[0-9]+\s*'" } else { "'.*'" };
+                let pattern = match *of {
+                    "BOOLEAN" | "DOUBLE" | "FLOAT" => "'.*'",
+                    // No time of day, but midnight.
+                    "DATE" => r"'[^:]*|.*[T ]00:00(:00(\.0+)?)?Z?\s*'",
+                    _ => r"'\s*[+-]?[0-9]+\s*'",
+                };
                 sql.keyword("coalesce(CASE WHEN regexp_full_match(").ident(column).keyword(", ").keyword(pattern);
                 sql.keyword(") THEN TRY_CAST(").ident(column).keyword(" AS ").keyword(of).keyword(") END, ");
                 self.refuse(sql);
