@@ -95,9 +95,12 @@ impl Source {
         types: &[ColumnType],
         progress: &'c Progress,
     ) -> Result<impl RecordBatchReader + use<'c>, Error> {
-        let read = Sql::build(|sql| self.reader(sql.keyword("FROM "), |_| {}));
+        let is_json = self.format == FileFormat::Json;
+        // The reader leaves out the keys of JSON that it did not see, and by itself looks at 20 480 rows.
+        let options = |sql: &mut Writer| _ = sql.keyword(if is_json { ", sample_size = -1" } else { "" });
+        let read = Sql::build(|sql| self.reader(sql.keyword("FROM "), options));
         let mut columns = self.columns(connection, &read)?;
-        if self.format == FileFormat::Json {
+        if is_json {
             columns.iter_mut().for_each(keep_texts);
         }
         let query = match self.format {

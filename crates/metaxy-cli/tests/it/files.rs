@@ -70,6 +70,20 @@ fn a_name_is_no_pattern() {
     assert_eq!(rows.lines().count(), 1 + 5 * 2);
 }
 
+/// DuckDB looks at the first 20 480 rows of JSON for its keys, if it is not told to look at all.
+#[test]
+fn a_key_that_only_the_last_row_has_is_kept() {
+    let folder = with_stores();
+    let mut rows = String::new();
+    for id in 0..30_000 {
+        let late = if id == 29_999 { r#", "late": "kept""# } else { "" };
+        writeln!(rows, r#"{{"id": "{id}", "metaxy_provenance_by_field": {{"default": "1"}}{late}}}"#).unwrap();
+    }
+    done(&folder, &["metadata", "write", "--feature", "a", "-"], &rows);
+    let read = ["metadata", "read", "a", "--columns", "id,late", "--filter", "late = 'kept'", "--format", "csv"];
+    assert_eq!(done(&folder, &read, ""), "id,late\n29999,kept\n");
+}
+
 #[test]
 fn many_rows_go_through_in_every_format() {
     let folder = with_stores();

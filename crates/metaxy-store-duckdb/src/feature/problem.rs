@@ -40,6 +40,8 @@ pub(crate) enum Problem {
     WrongType { feature: FeatureKey, column: String, found: String, expected: String },
     #[error("the table of `{feature}` has no columns {columns}")]
     UnknownColumns { feature: FeatureKey, columns: String },
+    #[error("the table of `{feature}` has no columns {columns} to read")]
+    NoSuchColumns { feature: FeatureKey, columns: String, known: String },
     #[error("`{column}` of the rows for `{feature}` is {found}, and must be a struct or a map of texts")]
     NotByField { feature: FeatureKey, column: &'static str, found: String },
     #[error("`{column}` of the rows for `{feature}` lacks the fields {fields}")]
@@ -107,14 +109,14 @@ impl Problem {
             Self::MissingTable { .. } => {
                 "write rows of the feature first, or correct the store's `table_prefix`".into()
             }
-            Self::NotCreated { .. } => {
-                "set `auto_create_tables = true`, or create it with the option of the write".into()
-            }
+            Self::NotCreated { .. } => "set `auto_create_tables = true` for the store".into(),
             Self::ReadMode => "open it in write mode".into(),
             Self::Collation(_) => "leave the setting out; a query can say COLLATE where it compares".into(),
             Self::UnknownColumns { .. } => {
-                "leave them out, or let them be added to the table (`add_columns` in the options)".into()
+                "leave them out, or let them be added to the table (`WriteOptions::add_columns`, `--add-columns`)"
+                    .into()
             }
+            Self::NoSuchColumns { known, .. } => ["it has ", known].concat(),
             Self::RowId(_) => "rename the column".into(),
             Self::RowIdOfTable(_) => "rename the column with `ALTER TABLE … RENAME COLUMN`".into(),
             Self::MissingFields { .. } => "every field of the feature needs a version in every row".into(),

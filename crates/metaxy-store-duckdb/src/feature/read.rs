@@ -134,7 +134,9 @@ impl<'s> Features<'s> {
         let unknown: Vec<&str> =
             columns.iter().map(Ident::as_str).filter(|name| table.column(name).is_none()).collect();
         if !unknown.is_empty() {
-            return Err(Problem::UnknownColumns { feature: key.clone(), columns: names(unknown) }.into());
+            let (feature, columns) = (key.clone(), names(unknown));
+            let known = names(table.user_columns().map(Ident::as_str));
+            return Err(Problem::NoSuchColumns { feature, columns, known }.into());
         }
         let latest = Latest {
             table: &table,

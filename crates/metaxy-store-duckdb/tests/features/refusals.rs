@@ -88,7 +88,7 @@ fn unknown_features_tables_and_columns_are_named() {
     write(&features, "a", &good()).unwrap();
     let columns = ReadOptions { columns: Some(vec!["w".parse().unwrap()]), ..ReadOptions::default() };
     let error = features.read(&key("a"), &columns).unwrap_err();
-    assert_eq!(error.to_string(), "the table of `a` has no columns `w`");
+    assert_eq!(error.to_string(), "the table of `a` has no columns `w` to read");
     let filter: Filter = "w = 1".parse().unwrap();
     let filters = ReadOptions { filters: vec![filter.clone()], ..ReadOptions::default() };
     let error = features.read(&key("a"), &filters).unwrap_err().to_string();
