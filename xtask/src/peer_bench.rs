@@ -24,7 +24,7 @@ const SCRIPTS: &str = "xtask/peer";
 
 /// From this size on a lake is measured once, and DuckDB has so much memory, but for the peer: beyond it, it spills.
 const LARGE: u64 = 10_000_000;
-const LARGE_MEMORY: &str = "1.5GB";
+const LARGE_MEMORY: &str = "1.2GB";
 
 const USAGE: &str = "cargo xtask bench --peer [--rows N,M,…] [--rounds N] (ten million rows or more: one round)";
 
