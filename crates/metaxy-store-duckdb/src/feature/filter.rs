@@ -134,13 +134,14 @@ impl Condition {
     }
 
     fn operands(&self) -> Vec<&Operand> {
-        match self {
-            Self::Not(condition) => condition.operands(),
-            Self::All(conditions) | Self::Any(conditions) => conditions.iter().flat_map(Self::operands).collect(),
-            Self::Compare(left, _, right) => vec![left, right],
-            Self::Is(operand, _) | Self::Holds(operand) => vec![operand],
-            Self::In(operand, values) => [operand].into_iter().chain(values).collect(),
-        }
+        let mut operands = Vec::new();
+        self.each(&mut |condition| match condition {
+            Self::Compare(left, _, right) => operands.extend([left, right]),
+            Self::Is(operand, _) | Self::Holds(operand) => operands.push(operand),
+            Self::In(operand, values) => operands.extend([operand].into_iter().chain(values)),
+            Self::Not(_) | Self::All(_) | Self::Any(_) => {}
+        });
+        operands
     }
 
     fn write(&self, sql: &mut Writer, column: &dyn Fn(&mut Writer, &Ident)) {
