@@ -4,6 +4,7 @@
 //! it failing on a bad input. `cargo test` runs all of them on the repository itself.
 
 mod edges;
+mod floors;
 mod manifests;
 mod sources;
 mod texts;
@@ -58,6 +59,7 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
         findings.extend(texts::check(&name, &text));
         if has_extension(&path, "rs") {
             findings.extend(sources::check(&name, &text, &mut exposures));
+            findings.extend(floors::check(&name, &text));
         }
         if path.file_name().is_some_and(|file| file == "Cargo.toml") {
             findings.extend(manifests::check(&name, &text));

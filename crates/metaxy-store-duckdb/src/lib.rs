@@ -23,19 +23,22 @@
 //! With the feature `bundled` DuckDB 1.5.5 is built from source (about 25 minutes, once). Without, a library of it is
 //! linked: set `DUCKDB_LIB_DIR` to its folder.
 
-mod catalog_file;
-mod connection;
-mod doctor;
-mod error;
-mod feature;
-mod place;
-mod store;
+mod engine;
+mod features;
+mod increment;
+mod lake;
+mod ops;
+mod query;
+mod registry;
+mod table;
 
-pub use connection::{Connection, Rows};
-pub use doctor::{Cause, CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Report};
-pub use error::Error;
-pub use feature::{
-    Change, Copied, CopyOptions, Deletion, FeatureOptions, FeatureStatus, Features, Filter, Increment, Push,
-    PushedGraph, ReadOptions, RebaseOptions, ResolveOptions, Snapshot, UpdateCounts, Versions, WriteOptions,
+pub use engine::{Cause, Connection, Error, Rows};
+pub use features::{FeatureOptions, Features};
+pub use increment::{Change, Increment, ResolveOptions};
+pub use lake::{CheckName, Doctor, Finding, OpenOptions, Outcome, REPORT_VERSION, Report, Store};
+pub use ops::{
+    Copied, CopyOptions, Deletion, FeatureStatus, ReadOptions, RebaseOptions, Snapshot, UpdateCounts, Versions,
+    WriteOptions,
 };
-pub use store::{OpenOptions, Store};
+pub use query::Filter;
+pub use registry::{Push, PushedGraph};

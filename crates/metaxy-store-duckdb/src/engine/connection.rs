@@ -1,0 +1,283 @@
+//! The connection to DuckDB: runs only [`Sql`], binds its values, returns Arrow batches, scrubs what the engine says.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchReader};
+use duckdb::types::{ToSqlOutput, Value as DuckDbValue, ValueRef};
+use ducklake_sql::{CatalogKind, Ident, Parameter, Plan, Sql, Statement};
+
+use super::error::{Error, Kind};
+
+/// A connection to the DuckDB instance that has the lake attached. Of those that a program gets, the lake is the current
+/// database.
+///
+/// It runs [`Sql`], or a text known when the program was compiled; a text made from parts is not accepted.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let store: metaxy_store_duckdb::Store = unreachable!();
+/// use ducklake_sql::Sql;
+///
+/// let connection = store.connection();
+/// connection.execute("CREATE TABLE sample (id VARCHAR)")?;
+/// connection.execute(Sql::fixed("INSERT INTO sample VALUES (?)").with_text("id", "it's"))?;
+/// for batch in connection.query("FROM sample")? {
+///     println!("{} rows", batch?.num_rows());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Connection {
+    inner: duckdb::Connection,
+    /// The plan whose secrets must not appear in an error.
+    plan: Arc<Plan>,
+    /// The names of the functions that were registered in the instance, as far as this connection knows.
+    functions: RefCell<BTreeSet<String>>,
+    /// The plans of lakes attached beside it, whose secrets must not either.
+    beside: Arc<[Plan]>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan)
+    }
+
+    /// Whether all queries run within this process.
+    pub(crate) fn is_local(&self) -> bool {
+        self.beside.iter().chain([&*self.plan]).all(|plan| plan.catalog() != CatalogKind::MotherDuck)
+    }
+
+    pub(crate) fn new(inner: duckdb::Connection, plan: Arc<Plan>) -> Self {
+        Self { inner, plan, functions: RefCell::default(), beside: Arc::default() }
+    }
+
+    /// The same connection, whose errors hold no secret of these plans either.
+    pub(crate) fn beside(self, plans: impl IntoIterator<Item = Plan>) -> Self {
+        Self { beside: plans.into_iter().collect(), ..self }
+    }
+
+    /// Runs a statement to its end; the number of rows it changed.
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB refuses it.
+    pub fn execute(&self, sql: impl Into<Sql>) -> Result<usize, Error> {
+        self.run(&sql.into()).map_err(Error::query)
+    }
+
+    /// Runs a query; its rows come as Arrow batches, one at a time, while the engine produces them.
+    ///
+    /// Another statement on this connection ends the stream: use [`another`](Self::another) for that.
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB refuses it.
+    pub fn query(&self, sql: impl Into<Sql>) -> Result<Rows<'_>, Error> {
+        let sql = sql.into();
+        let stream = || {
+            let mut statement = self.inner.prepare(sql.text())?;
+            // The iterator that this returns panics on an error; `Rows` fetches the batches itself.
+            drop(statement.stream_arrow(duckdb::params_from_iter(sql.parameters().map(Bound)))?);
+            Ok(statement)
+        };
+        let statement = stream().map_err(|error| Error::query(self.scrub(&error)))?;
+        Ok(Rows { schema: statement.schema(), statement, connection: self })
+    }
+
+    /// Another connection to the same instance, the lake being its current database too.
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB refuses it.
+    pub fn another(&self) -> Result<Self, Error> {
+        let another = self.elsewhere()?;
+        another.execute(Statement::Use(self.plan.alias().clone()).to_sql())?;
+        Ok(another)
+    }
+
+    /// The same with the instance's own database as the current one.
+    ///
+    /// It is for statements that name the lake of each table: where the lake is the current database, DuckDB asks its
+    /// catalog for a snapshot with every statement, one that touches no table of it too.
+    pub(crate) fn elsewhere(&self) -> Result<Self, Error> {
+        let inner = self.inner.try_clone().map_err(|error| Error::query(self.scrub(&error)))?;
+        let (plan, beside) = (Arc::clone(&self.plan), Arc::clone(&self.beside));
+        Ok(Self { inner, plan, functions: self.functions.clone(), beside })
+    }
+
+    /// Runs a statement; what the engine says against it, scrubbed.
+    pub(crate) fn run(&self, sql: &Sql) -> Result<usize, String> {
+        let run = || self.inner.prepare(sql.text())?.execute(duckdb::params_from_iter(sql.parameters().map(Bound)));
+        run().map_err(|error| sql.scrub(&self.scrub(&error)))
+    }
+
+    /// The text in the first column of the only row, if there is one.
+    pub(crate) fn text(&self, sql: &Sql) -> Result<Option<String>, String> {
+        let run = || {
+            let mut statement = self.inner.prepare(sql.text())?;
+            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
+            rows.next()?.map(|row| row.get::<_, Option<String>>(0)).transpose()
+        };
+        run().map(Option::flatten).map_err(|error| self.scrub(&error))
+    }
+
+    /// The whole number in the first column of the only row; zero without a row.
+    pub(crate) fn number(&self, sql: &Sql) -> Result<i64, Error> {
+        let run = || {
+            let mut statement = self.inner.prepare(sql.text())?;
+            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
+            rows.next()?.map(|row| row.get::<_, i64>(0)).transpose()
+        };
+        run().map(Option::unwrap_or_default).map_err(|error| Error::query(self.scrub(&error)))
+    }
+
+    /// The rows of a query whose columns are all texts.
+    pub(crate) fn rows_of_text(&self, sql: &Sql) -> Result<Vec<Vec<Option<String>>>, Error> {
+        let run = || {
+            let mut statement = self.inner.prepare(sql.text())?;
+            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push((0..row.as_ref().column_count()).map(|index| row.get(index)).collect::<Result<_, _>>()?);
+            }
+            Ok(found)
+        };
+        run().map_err(|error| Error::query(self.scrub(&error)))
+    }
+
+    /// Registers functions in the instance by their names, those that it does not have yet.
+    pub(crate) fn register<F>(&self, functions: impl IntoIterator<Item = (String, F)>) -> Result<(), Error>
+    where
+        F: FnOnce(&duckdb::Connection) -> duckdb::Result<()>,
+    {
+        let mut registered = self.functions.borrow_mut();
+        let mut new = functions.into_iter().filter(|(name, _)| !registered.contains(name)).collect::<Vec<_>>();
+        if new.is_empty() {
+            return Ok(());
+        }
+        // Through a connection of its own: in this one's transaction, which a stream may have left open, they would go
+        // away with it.
+        let other = self.inner.try_clone().map_err(|error| Error::query(self.scrub(&error)))?;
+        for (name, register) in new.drain(..) {
+            register(&other).map_err(|error| Error::query(self.scrub(&error)))?;
+            registered.insert(name);
+        }
+        Ok(())
+    }
+
+    /// Appends batches to a temporary table that has exactly their columns.
+    pub(crate) fn append(
+        &self,
+        table: &Ident,
+        batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    ) -> Result<(), Error> {
+        let failed = |error: duckdb::Error| Error::query(self.scrub(&error));
+        let mut appender = self.inner.appender_to_catalog_and_db(table.as_str(), "temp", "main").map_err(failed)?;
+        for batch in batches {
+            let batch = batch.map_err(|error| Error::new(Kind::Source(error.to_string())))?;
+            appender.append_record_batch(batch).map_err(failed)?;
+        }
+        appender.flush().map_err(failed)
+    }
+
+    /// The rows of a query whose columns are texts; a null is empty.
+    pub(crate) fn rows(&self, sql: &Sql) -> Result<Vec<Vec<String>>, String> {
+        let run = || {
+            let mut statement = self.inner.prepare(sql.text())?;
+            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let columns = 0..row.as_ref().column_count();
+                let text = |column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
+                found.push(columns.map(text).collect::<duckdb::Result<Vec<_>>>()?);
+            }
+            Ok(found)
+        };
+        run().map_err(|error| self.scrub(&error))
+    }
+
+    fn scrub(&self, error: &duckdb::Error) -> String {
+        let text = self.plan.scrub(&engine_text(error));
+        self.beside.iter().fold(text, |text, plan| plan.scrub(&text))
+    }
+
+    /// Closes the connection, and with the last one the instance.
+    pub(crate) fn close(self) -> Result<(), Error> {
+        let Self { inner, plan, functions, beside } = self;
+        inner.close().map_err(|(inner, error)| {
+            let message = Self { inner, plan, functions, beside }.scrub(&error);
+            Error::new(Kind::Statement { statement: "closing the connection", message })
+        })
+    }
+}
+
+/// What the engine says, without the wrapper's own words.
+pub(crate) fn engine_text(error: &duckdb::Error) -> String {
+    match error {
+        duckdb::Error::DuckDBFailure(_, Some(message)) => message.trim_end().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A value on its way into a prepared statement.
+struct Bound<'a>(Parameter<'a>);
+
+impl duckdb::ToSql for Bound<'_> {
+    fn to_sql(&self) -> duckdb::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            Parameter::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Parameter::Integer(number) => ToSqlOutput::Owned(DuckDbValue::BigInt(number)),
+            Parameter::Boolean(boolean) => ToSqlOutput::Owned(DuckDbValue::Boolean(boolean)),
+        })
+    }
+}
+
+/// The rows of a query, as Arrow batches of up to 2048 rows.
+pub struct Rows<'connection> {
+    schema: SchemaRef,
+    statement: duckdb::Statement<'connection>,
+    connection: &'connection Connection,
+}
+
+impl std::fmt::Debug for Rows<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl<'c> Rows<'c> {
+    /// The columns' names and types.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// The rows for whatever takes Arrow's own trait, [`Features::write`](crate::Features::write) among it.
+    pub fn into_reader(self) -> impl RecordBatchReader + use<'c> {
+        let schema = self.schema();
+        RecordBatchIterator::new(
+            self.map(|batch| batch.map_err(|error| ArrowError::ExternalError(error.into()))),
+            schema,
+        )
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<RecordBatch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.statement.step() {
+            Ok(batch) => batch.map(|batch| Ok(RecordBatch::from(&batch))),
+            Err(error) => Some(Err(Error::query(self.connection.scrub(&error)))),
+        }
+    }
+}

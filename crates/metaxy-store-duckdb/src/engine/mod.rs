@@ -1,0 +1,18 @@
+//! The engine floor: the DuckDB instance, the connection, transactions with retry, and what messages mean.
+//!
+//! It knows neither lakes nor features. Every statement of the floors above goes through [`Connection`], so what holds
+//! here (secrets scrubbed, values bound, errors with their statement) holds on every path.
+
+pub(crate) mod cause;
+mod connection;
+mod error;
+mod instance;
+mod transaction;
+
+pub use self::cause::Cause;
+pub use self::connection::{Connection, Rows};
+pub use self::error::Error;
+
+pub(crate) use self::error::{Class, Kind, Refusal, engine_message};
+pub(crate) use self::instance::{current_database, open_instance};
+pub(crate) use self::transaction::{end_stream, in_transaction, now, with_retry};

@@ -1,0 +1,94 @@
+//! One transaction, run again as a whole when another writer was faster.
+//!
+//! DuckLake retries a commit only against conflicts that it knows; a busy SQLite catalog is none of them. So whoever
+//! runs the statements has to begin again, with a pause that differs from the other writer's.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::connection::Connection;
+use super::error::{Error, Kind};
+
+/// How long a transaction is begun anew, before its conflict is reported.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Looks at the lake, then runs `work` on what was found; both again when another writer was faster.
+///
+/// Each has a transaction of its own: a SQLite catalog stays locked against other writers from the first read of a
+/// transaction to its end. Within one, DuckLake asks its catalog for the snapshot once, not with every statement.
+pub(crate) fn with_retry<P, T>(
+    connection: &Connection,
+    mut look: impl FnMut() -> Result<P, Error>,
+    mut work: impl FnMut(P) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let start = Instant::now();
+    let mut attempts = 1;
+    loop {
+        let error =
+            match in_transaction(connection, &mut look).and_then(|found| in_transaction(connection, || work(found))) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+        if !is_conflict(&error) {
+            return Err(error);
+        }
+        if start.elapsed() > PATIENCE {
+            return Err(Error::new(Kind::Conflict { attempts, message: error.to_string() }));
+        }
+        thread::sleep(pause(attempts));
+        attempts += 1;
+    }
+}
+
+/// Runs `work` in a transaction.
+pub(crate) fn in_transaction<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    connection.execute("BEGIN TRANSACTION")?;
+    let done = work().and_then(|value| connection.execute("COMMIT").map(|_| value));
+    if done.is_err() {
+        // What fails to be undone has been undone by the failure, and the first error is the one to report.
+        drop(connection.execute("ROLLBACK"));
+    }
+    done
+}
+
+/// Ends a stream that was left on a connection: it would keep a SQLite catalog locked against a write on another one.
+///
+/// Fails in a transaction that was begun there, which that write would not be part of.
+pub(crate) fn end_stream(connection: &Connection) -> Result<(), Error> {
+    in_transaction(connection, || Ok(()))
+}
+
+/// Whether another writer is why a transaction failed: by a lock, a conflict, or what it made since we looked.
+fn is_conflict(error: &Error) -> bool {
+    let message = error.to_string();
+    let conflicts = [
+        "database is locked",
+        "ransaction conflict",
+        "Exceeded the maximum retry count",
+        "already exists",
+        // Of a table that another writer is making: a SQLite catalog shows it before its columns.
+        "does not have any columns",
+    ];
+    // A view that has the name will still have it.
+    let is_view = message.contains("View with name");
+    error.is_query() && !is_view && conflicts.iter().any(|conflict| message.contains(conflict))
+}
+
+/// Longer with every attempt, up to a second, and never the same for two writers.
+fn pause(attempt: u32) -> Duration {
+    let longest = Duration::from_millis(20).saturating_mul(1 << attempt.min(6)).min(Duration::from_secs(1));
+    let random = RandomState::new().hash_one(attempt) % 1000;
+    longest.mul_f64(0.25 + 0.75 * f64::from(u32::try_from(random).unwrap_or(0)) / 1000.0)
+}
+
+/// The microseconds since 1970, later at every call: no two writes of this process share a time.
+pub(crate) fn now() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let clock = i64::try_from(clock.as_micros()).unwrap_or(i64::MAX);
+    let later = |last: i64| Some(clock.max(last.saturating_add(1)));
+    LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later)
+        .map_or(clock, |last| clock.max(last.saturating_add(1)))
+}

@@ -1,0 +1,202 @@
+//! What is new, stale or orphaned among a feature's rows, found in one pass inside DuckDB.
+//!
+//! The pass looks at ids, versions of fields and row numbers only, at one snapshot of the lake. What it finds goes into
+//! a temporary table; the user's columns are fetched by row number, for the rows that come out.
+
+mod compare;
+mod rows;
+mod upstream;
+
+use std::collections::BTreeMap;
+
+use arrow::record_batch::RecordBatchReader;
+use ducklake_sql::Sql;
+use metaxy_feature::{FeatureKey, FeaturePlan};
+
+use self::compare::{Diff, Expected, Samples};
+use crate::engine::{Connection, Error, Rows, in_transaction};
+use crate::features::Features;
+use crate::query::{Filter, Snapshots, check_ids};
+use crate::table::{BY_FIELD, Problem, Stage, TableName, id_columns, members, names};
+
+pub(crate) use self::compare::count_changes;
+pub(crate) use self::rows::Made;
+
+/// How to look for an update; write `ResolveOptions { …, ..ResolveOptions::default() }`.
+#[derive(Debug, Clone, Default)]
+pub struct ResolveOptions {
+    /// Conditions on the rows of single features, upstream ones or the feature itself, by their stored columns.
+    pub filters: BTreeMap<FeatureKey, Vec<Filter>>,
+    /// Conditions on the rows of every feature that is looked at.
+    pub global_filters: Vec<Filter>,
+    /// Conditions on a feature's present rows that make one stale, whatever its versions say.
+    pub stale_if: Vec<Filter>,
+    /// Whether to take every row as new, without a look at the feature's present rows.
+    pub skip_comparison: bool,
+    /// Whether to look for upstream features in the store only, not in its fallback stores.
+    pub own_only: bool,
+    /// Whether the rows that an aggregation makes one of come out as one: the first by their ids, with the provenance of
+    /// all. Otherwise each comes out with it, as in Python.
+    pub distinct: bool,
+}
+
+impl ResolveOptions {
+    /// The conditions on the rows of a feature.
+    pub(crate) fn filters_of(&self, key: &FeatureKey) -> Vec<Filter> {
+        self.global_filters.iter().chain(self.filters.get(key).into_iter().flatten()).cloned().collect()
+    }
+}
+
+/// What there is to do with a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// The feature has no row with these ids.
+    New,
+    /// It has one, made from other versions.
+    Stale,
+    /// It has one, but upstream there is none any more.
+    Orphaned,
+}
+
+impl Change {
+    /// Every kind of change.
+    pub const ALL: [Self; 3] = [Self::New, Self::Stale, Self::Orphaned];
+
+    fn number(self) -> u64 {
+        match self {
+            Self::New => 0,
+            Self::Stale => 1,
+            Self::Orphaned => 2,
+        }
+    }
+}
+
+/// What is new, stale and orphaned; see [`Features::resolve_update`].
+///
+/// It keeps what was found in a connection of its own, so the store can be written while its rows are read.
+#[derive(Debug)]
+pub struct Increment {
+    connection: Connection,
+    counts: [usize; 3],
+    queries: [Sql; 3],
+}
+
+impl Increment {
+    /// How many rows there are to do this with.
+    pub fn count(&self, change: Change) -> usize {
+        match change {
+            Change::New => self.counts[0],
+            Change::Stale => self.counts[1],
+            Change::Orphaned => self.counts[2],
+        }
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.counts == [0; 3]
+    }
+
+    /// The rows, as the engine produces them.
+    ///
+    /// New and stale ones have the ids, the columns of the upstream features, and the provenance with which to
+    /// write them; orphaned ones have the columns of the feature's table.
+    ///
+    /// # Errors
+    ///
+    /// When the lake cannot be read.
+    pub fn rows(&mut self, change: Change) -> Result<Rows<'_>, Error> {
+        let [new, stale, orphaned] = &self.queries;
+        let query = match change {
+            Change::New => new,
+            Change::Stale => stale,
+            Change::Orphaned => orphaned,
+        };
+        self.connection.query(query.clone())
+    }
+}
+
+impl Features<'_> {
+    /// Compares a feature's rows with those of the features it depends on.
+    ///
+    /// ```no_run
+    /// use metaxy_store_duckdb::{Change, Features, ResolveOptions};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let features: Features<'_> = unreachable!();
+    /// let mut increment = features.resolve_update(&"video/crop".parse()?, &ResolveOptions::default())?;
+    /// println!("{} new, {} stale", increment.count(Change::New), increment.count(Change::Stale));
+    /// for batch in increment.rows(Change::Stale)? {
+    ///     println!("{} rows", batch?.num_rows());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the feature depends on no other (see [`resolve_samples`](Self::resolve_samples)), an upstream feature has
+    /// no table, dependencies share no id column or both have a column, a filter does not fit, or a table was written
+    /// with another hash.
+    pub fn resolve_update(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<Increment, Error> {
+        let connection = self.connection.elsewhere()?;
+        let mut snapshots = Snapshots::new(&connection);
+        let plan = self.plan(key)?;
+        let (diff, found) =
+            in_transaction(&connection, || self.on(&connection).compare(plan, options, &mut snapshots))?;
+        diff.into_increment(connection, &found)
+    }
+
+    /// Compares the rows of a feature that depends on no other with samples: ids, `metaxy_provenance_by_field`, and
+    /// what else is to come out with them.
+    ///
+    /// # Errors
+    ///
+    /// When the feature depends on others, the samples do not fit it, a filter does not fit, or the table was written
+    /// with another hash.
+    pub fn resolve_samples(
+        &self,
+        key: &FeatureKey,
+        samples: impl RecordBatchReader,
+        options: &ResolveOptions,
+    ) -> Result<Increment, Error> {
+        let connection = self.connection.elsewhere()?;
+        let plan = self.plan(key)?;
+        if !plan.deps.is_empty() {
+            return Err(Problem::Samples(key.clone()).into());
+        }
+        let stage = Stage::fill(&connection, key, id_columns(plan.spec)?, samples)?;
+        let members = members(plan.spec)?;
+        let [provenance, data_version] = BY_FIELD;
+        check_ids(&stage, key)?;
+        stage.by_field(key, data_version, &members)?;
+        let Some(by_field) = stage.by_field(key, provenance, &members)? else {
+            return Err(Problem::MissingColumns { feature: key.clone(), columns: names([provenance]) }.into());
+        };
+        let (table, columns) = stage.keep();
+        let samples = Samples { table, columns, by_field };
+        let (diff, found) = in_transaction(&connection, || {
+            let mut snapshots = Snapshots::new(&connection);
+            let diff = Diff::new(&self.on(&connection), plan, Expected::Samples(samples), options, &mut snapshots)?;
+            let found = diff.find(&connection)?;
+            Ok((diff, found))
+        })?;
+        diff.into_increment(connection, &found)
+    }
+
+    pub(crate) fn plan(&self, key: &FeatureKey) -> Result<FeaturePlan<'_>, Error> {
+        self.graph.plan(key).ok_or_else(|| self.unknown(key))
+    }
+
+    /// Compares a feature's rows with those of the features it depends on, and keeps in a table what is found.
+    pub(crate) fn compare<'g>(
+        &self,
+        plan: FeaturePlan<'g>,
+        options: &ResolveOptions,
+        snapshots: &mut Snapshots<'_>,
+    ) -> Result<(Diff<'g>, TableName), Error> {
+        let sides = self.sides(&plan, options, snapshots)?;
+        let diff = Diff::new(self, plan, Expected::Upstream(sides), options, snapshots)?;
+        let found = diff.find(self.connection)?;
+        Ok((diff, found))
+    }
+}

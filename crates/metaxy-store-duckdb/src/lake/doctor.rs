@@ -1,0 +1,299 @@
+//! The doctor: finds why a store does not work, before data is at risk, and names the one thing to change.
+//!
+//! It runs the plan of a store for reading, statement by statement, in a DuckDB instance of its own, and looks at each
+//! part on the way. What holds for every check:
+//!
+//! - it creates no lake, and leaves no file, no secret and no attached database: extensions are not installed, catalogs
+//!   are attached read-only, and a probe object exists for a moment, and only when it was asked for (an `init_sql` of the
+//!   configuration runs as always, and what it does is its own);
+//! - what engines and servers say is scrubbed of secrets before it becomes part of a report;
+//! - a check whose precondition failed is skipped and says so; independent checks go on.
+
+mod catalog;
+mod configuration;
+mod lake;
+mod report;
+mod storage;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ducklake_sql::{Ident, Lake, Mode, Plan, Sql, Statement};
+use metaxy_config::{LoadError, Loaded};
+
+use crate::engine::cause::Facts;
+use crate::engine::{Cause, Connection, open_instance};
+use report::Verdict;
+
+pub use report::{CheckName, Finding, Outcome, REPORT_VERSION, Report};
+
+/// Examines a store: its configuration, catalog, storage and lake.
+///
+/// ```no_run
+/// use metaxy_config::{Config, LoadOptions, OsSystem};
+/// use metaxy_store_duckdb::Doctor;
+///
+/// let loaded = Config::load(&OsSystem, &LoadOptions::default());
+/// let report = Doctor::default().examine(&loaded, Some("prod"));
+/// print!("{report}");
+/// if let Some(first) = report.fix_first() {
+///     println!("{:?}: {:?}", first.cause, first.advice);
+/// }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Doctor {
+    write: bool,
+}
+
+impl Doctor {
+    /// Whether to put, get and delete a probe below the data path; without, nothing is ever written there.
+    ///
+    /// A probe goes to a folder of its own, `metaxy-doctor-…`. Where the storage lets it be put but not deleted, it
+    /// stays, and the report has its name.
+    pub fn write(mut self, write: bool) -> Self {
+        self.write = write;
+        self
+    }
+
+    /// Makes every check on a store of a configuration, or on its default store.
+    ///
+    /// It cannot fail: what goes wrong is what it is there to report.
+    pub fn examine(&self, loaded: &Result<Loaded, LoadError>, store: Option<&str>) -> Report {
+        let name = match (store, loaded) {
+            (Some(name), _) => name,
+            (None, Ok(loaded)) => &loaded.config.store,
+            (None, Err(_)) => "dev",
+        };
+        let mut visit = Visit::new(name);
+        let ready = configuration::examine(&mut visit, loaded, name);
+        match ready {
+            Some((lake, plan)) => self.examine_lake(&mut visit, lake, plan),
+            None => visit.skip_rest("the configuration has to be corrected first"),
+        }
+        visit.report
+    }
+
+    fn examine_lake(&self, visit: &mut Visit, lake: &Lake, plan: Plan) {
+        let kind = plan.catalog().as_str();
+        let data_path = lake.data_path().unwrap_or("MotherDuck's own storage");
+        visit.report.subject = format!("catalog {kind}, data path {data_path}");
+        let plan = Arc::new(plan);
+        let Some(connection) = visit.check(CheckName::Extensions, |visit| prepare(visit, &plan)) else {
+            visit.skip_rest("DuckDB is not ready");
+            return;
+        };
+        let patient = Patient { connection: &connection, lake, plan: &plan };
+        visit.check(CheckName::SecretNames, |visit| ((), patient.secret_names(visit)));
+        let attached = catalog::examine(visit, &patient);
+        storage::examine(visit, &patient, self.write);
+        match &attached {
+            Some(attached) => lake::examine(visit, &patient, attached),
+            None => visit.skip_rest("the lake is not attached"),
+        }
+        patient.let_go();
+    }
+}
+
+/// The checks made so far, and what was learnt on the way.
+struct Visit {
+    report: Report,
+    facts: Facts,
+}
+
+impl Visit {
+    fn new(store: &str) -> Self {
+        let report = Report { store: store.to_owned(), subject: String::new(), findings: Vec::new() };
+        Self { report, facts: Facts { store: store.to_owned(), ..Facts::default() } }
+    }
+
+    /// Makes a check and takes its time.
+    fn check<T>(&mut self, name: CheckName, examine: impl FnOnce(&mut Self) -> (T, Verdict)) -> T {
+        let start = Instant::now();
+        let (result, verdict) = examine(self);
+        self.report.findings.push(verdict.into_finding(name, start.elapsed()));
+        result
+    }
+
+    fn skip(&mut self, name: CheckName, why: &str) {
+        self.report.findings.push(Verdict::skipped(why).into_finding(name, Duration::ZERO));
+    }
+
+    /// Skips every check that was not made.
+    fn skip_rest(&mut self, why: &str) {
+        for name in CheckName::ALL {
+            if self.report.finding(*name).is_none() {
+                self.skip(*name, why);
+            }
+        }
+    }
+}
+
+/// The lake under examination, and the instance it is examined in.
+struct Patient<'a> {
+    connection: &'a Connection,
+    lake: &'a Lake,
+    plan: &'a Plan,
+}
+
+impl Patient<'_> {
+    /// The rows of a query, every column of which is a text.
+    fn rows(&self, sql: impl Into<Sql>) -> Result<Vec<Vec<String>>, String> {
+        self.connection.rows(&sql.into())
+    }
+
+    fn run(&self, sql: impl Into<Sql>) -> Result<(), String> {
+        self.connection.run(&sql.into()).map(drop)
+    }
+
+    /// The plan's statements after extensions and settings: secrets, `ATTACH`, `USE`.
+    fn statements(&self) -> impl Iterator<Item = &Statement> {
+        self.plan.statements().iter().skip_while(|statement| is_preparation(statement))
+    }
+
+    /// What DuckDB shows of a secret, itself without credentials: `(type, persistent, "name=…;endpoint=…")`.
+    fn secret(&self, name: &str) -> Option<(String, bool, String)> {
+        let sql = Sql::fixed(
+            "SELECT type, persistent::VARCHAR, secret_string FROM duckdb_secrets()
+             WHERE lower(name) = lower(?) ORDER BY persistent LIMIT 1",
+        );
+        let row = self.rows(sql.with_text("name", name)).ok()?.pop()?;
+        let [kind, persistent, shown] = <[String; 3]>::try_from(row).ok()?;
+        Some((kind, persistent == "true", shown))
+    }
+
+    /// Whether a persistent secret would make a name of the plan ambiguous.
+    fn secret_names(&self, visit: &Visit) -> Verdict {
+        let names: Vec<&str> = self
+            .statements()
+            .filter_map(|statement| match statement {
+                Statement::CreateSecret(secret) => Some(secret.name().as_str()),
+                _ => None,
+            })
+            .collect();
+        let sql = "SELECT name, storage FROM duckdb_secrets() WHERE persistent ORDER BY name";
+        let persistent = match self.rows(sql) {
+            Ok(rows) => rows,
+            Err(text) => return Verdict::new(Outcome::Warning, "DuckDB does not show its secrets").raw(text),
+        };
+        let found = persistent.into_iter().filter_map(|row| {
+            let [name, storage] = <[String; 2]>::try_from(row).ok()?;
+            names.iter().any(|own| own.eq_ignore_ascii_case(&name)).then(|| format!("`{name}` in `{storage}`"))
+        });
+        let found: Vec<_> = found.collect();
+        if found.is_empty() {
+            return Verdict::ok("no persistent secret has a name that this store uses");
+        }
+        Cause::AmbiguousSecret.verdict(Outcome::Failed, &visit.facts, "").evidence(found)
+    }
+
+    /// Detaches and forgets everything; what is not there needs no undoing.
+    fn let_go(&self) {
+        let Ok(home) = Ident::new("memory") else { return };
+        for statement in self.plan.undo(0..self.plan.statements().len(), &home) {
+            drop(self.run(statement.to_sql()));
+        }
+        catalog::let_go(self);
+    }
+}
+
+/// Whether a statement of a plan comes before its secrets.
+fn is_preparation(statement: &Statement) -> bool {
+    matches!(statement, Statement::Set(_) | Statement::Load(_) | Statement::Init(_))
+}
+
+/// Opens DuckDB, and makes the plan's settings and loads its extensions; never installs one.
+fn prepare(visit: &mut Visit, plan: &Arc<Plan>) -> (Option<Connection>, Verdict) {
+    let failed = |visit: &Visit, cause: Option<Cause>, what: String, text: &str| match cause {
+        Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, text).evidence([what]),
+        None => Verdict::unknown(what, text),
+    };
+    let connection = match open_instance(None, plan.settings_at_open(), Mode::Read) {
+        Ok(instance) => Connection::new(instance, Arc::clone(plan)),
+        Err(error) => {
+            let text = plan.scrub(&error.to_string());
+            return (None, failed(visit, Some(Cause::SettingRefused), "DuckDB cannot be opened".to_owned(), &text));
+        }
+    };
+    let mut loaded = Vec::new();
+    let mut missing: Option<Verdict> = None;
+    for statement in plan.statements().iter().take_while(|statement| is_preparation(statement)) {
+        let Err(text) = connection.run(&statement.to_sql()) else {
+            if let Statement::Load(extension) = statement {
+                loaded.push(extension.name().to_string());
+            }
+            continue;
+        };
+        missing = Some(match (statement, missing) {
+            (Statement::Load(extension), None) => {
+                visit.facts.extension = extension.name().to_string();
+                let cause = Cause::of_extension(&text);
+                let verdict = failed(visit, cause, format!("`{}` cannot be loaded", extension.name()), &text);
+                verdict.evidence(where_extensions_are(&connection, extension.name().as_str()))
+            }
+            (Statement::Load(extension), Some(verdict)) => {
+                verdict.evidence([format!("`{}` cannot be loaded", extension.name())])
+            }
+            (Statement::Set(setting), None) => {
+                let what = format!("the setting `{}` is refused", setting.name());
+                failed(visit, Some(Cause::SettingRefused), what, &text)
+            }
+            // Its text and error may hold a secret that nothing here knows of.
+            (_, None) => Verdict::new(Outcome::Failed, "an `init_sql` statement of an extension fails"),
+            // What fails after a missing extension may follow from it.
+            (_, Some(verdict)) => verdict,
+        });
+    }
+    if let Some(verdict) = missing {
+        return (None, verdict);
+    }
+    be_quick(&connection, plan);
+    let versions = "SELECT extension_name, extension_version FROM duckdb_extensions()
+                    WHERE loaded AND install_mode <> 'STATICALLY_LINKED'";
+    let engine = connection.rows(&Sql::fixed("SELECT library_version, source_id FROM pragma_version()"));
+    let versions = connection.rows(&Sql::fixed(versions)).unwrap_or_default();
+    let engine = engine.unwrap_or_default().into_iter().map(|row| format!("DuckDB {}", row.join(" ")));
+    let versions = versions.into_iter().filter(|row| row.first().is_some_and(|name| loaded.contains(name)));
+    let verdict = Verdict::ok("all that the lake needs are there");
+    (Some(connection), verdict.evidence(engine).evidence(versions.map(|row| row.join(" "))))
+}
+
+/// Lets a storage that is down be told in a moment: fewer retries, and a shorter timeout, unless configured.
+fn be_quick(connection: &Connection, plan: &Plan) {
+    for (name, sql) in
+        [("http_retries", "SET GLOBAL http_retries = 1"), ("http_timeout", "SET GLOBAL http_timeout = 10")]
+    {
+        let is_it = |statement: &Statement| match statement {
+            Statement::Set(setting) => setting.name().as_str().eq_ignore_ascii_case(name),
+            _ => false,
+        };
+        if !plan.statements().iter().any(is_it) {
+            // Only object storage has these settings.
+            drop(connection.run(&Sql::fixed(sql)));
+        }
+    }
+}
+
+/// Where DuckDB looks for an extension, and which other versions of it are there.
+fn where_extensions_are(connection: &Connection, name: &str) -> Vec<String> {
+    let sql = "SELECT current_setting('extension_directory')::VARCHAR, library_version, platform
+               FROM pragma_version(), pragma_platform()";
+    let mut rows = connection.rows(&Sql::fixed(sql)).unwrap_or_default();
+    let Some([folder, version, platform]) = rows.pop().and_then(|row| <[String; 3]>::try_from(row).ok()) else {
+        return Vec::new();
+    };
+    let folder = if folder.is_empty() { "~/.duckdb/extensions".to_owned() } else { folder };
+    let file = format!("{platform}/{name}.duckdb_extension");
+    let mut facts = vec![format!("DuckDB looks for `{folder}/{version}/{file}`")];
+    let others = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let others = others.filter(|other| other.path().join(&file).is_file() && other.file_name() != *version);
+    let mut others: Vec<_> = others.map(|other| other.file_name().to_string_lossy().into_owned()).collect();
+    others.sort();
+    facts.extend(others.into_iter().map(|other| format!("there is one for DuckDB {other}, which does not fit")));
+    facts
+}
+
+/// The value of a key in what DuckDB shows of a secret.
+fn shown(secret: &str, key: &str) -> String {
+    let value = secret.split(';').find_map(|part| part.split_once('=').filter(|(found, _)| *found == key));
+    value.map(|(_, value)| value.to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,327 @@
+//! The catalog: whether it can be reached, what the role may do there, and whether a lake is in it.
+
+use std::fs;
+use std::path::Path;
+
+use ducklake_sql::{Catalog, CatalogKind, Lake, SecretType, Sql, Statement, Storage, Text};
+
+use super::report::{CheckName, Outcome, Verdict};
+use super::{Patient, Visit, shown};
+use crate::engine::Cause;
+use crate::engine::cause::OTHER_DATA_PATH;
+use crate::lake::catalog_file::CatalogFile;
+
+/// A lake that is attached to be read.
+#[derive(Debug)]
+pub(super) struct Attached {
+    /// Whether DuckLake refused the configured data path, so that the lake is attached by the stored one.
+    pub(super) by_stored_path: bool,
+}
+
+/// Makes the checks; the lake, if it could be attached.
+pub(super) fn examine(visit: &mut Visit, patient: &Patient<'_>) -> Option<Attached> {
+    visit.facts.catalog = match patient.lake.catalog().and_then(Catalog::file) {
+        Some(file) => file.to_string(),
+        None => patient.lake.catalog_kind().as_str().to_owned(),
+    };
+    let reached = visit.check(CheckName::Catalog, |visit| match patient.lake.catalog() {
+        Some(Catalog::Postgres(postgres)) => connect(visit, patient, postgres.secret_name().as_str()),
+        Some(catalog @ (Catalog::DuckDb(_) | Catalog::Sqlite(_))) => look_at_file(visit, catalog),
+        _ => (true, Verdict::skipped("it is reached when the lake is attached")),
+    });
+    if !reached {
+        for name in [CheckName::Rights, CheckName::Lake] {
+            visit.skip(name, "the catalog cannot be used");
+        }
+        return None;
+    }
+    let may_read = visit.check(CheckName::Rights, |visit| match patient.lake.catalog() {
+        Some(Catalog::Postgres(_)) => role_rights(visit, patient),
+        Some(catalog) => file_rights(visit, catalog, !patient.lake.is_read_only()),
+        None => (true, Verdict::skipped("MotherDuck does not tell them")),
+    });
+    if !may_read {
+        visit.skip(CheckName::Lake, "the role may not read it");
+        return None;
+    }
+    visit.check(CheckName::Lake, |visit| attach(visit, patient))
+}
+
+/// Attaches PostgreSQL itself, read-only.
+fn connect(visit: &mut Visit, patient: &Patient<'_>, secret: &str) -> (bool, Verdict) {
+    const ABOUT: &str = "
+        SELECT version, tls, role, until FROM postgres_query('metaxy_doctor_catalog', $pg$
+            SELECT current_setting('server_version') AS version, current_user::text AS role,
+                   (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())::text AS tls,
+                   (SELECT rolvaliduntil FROM pg_roles WHERE rolname = current_user)::text AS until
+        $pg$)";
+    let create = patient.statements().find(|statement| is_secret(statement, SecretType::Postgres));
+    let created = create.map_or(Ok(()), |create| patient.run(create.to_sql()));
+    let shown_secret = patient.secret(secret).map(|(_, _, shown)| shown).unwrap_or_default();
+    let facts = &mut visit.facts;
+    secret.clone_into(&mut facts.catalog_secret);
+    for (field, key) in [
+        (&mut facts.host, "host"),
+        (&mut facts.port, "port"),
+        (&mut facts.database, "dbname"),
+        (&mut facts.user, "user"),
+        (&mut facts.sslrootcert, "sslrootcert"),
+    ] {
+        *field = shown(&shown_secret, key);
+    }
+    if facts.database.is_empty() {
+        facts.database = shown(&shown_secret, "database");
+    }
+    let mut place = vec![format!("secret `{secret}`")];
+    let server = if facts.host.is_empty() { String::new() } else { format!("{}:{}", facts.host, facts.port) };
+    for (what, value) in [("server", &server), ("database", &facts.database), ("role", &facts.user)] {
+        if !value.is_empty() {
+            place.push(format!("{what} {value}"));
+        }
+    }
+    let sql = Sql::build(|sql| {
+        // A server that does not answer is told after ten seconds. A secret with a time of its own keeps it, and one
+        // with a `uri` takes nothing beside it.
+        let decides = ["connect_timeout", "uri"].iter().any(|key| !shown(&shown_secret, key).is_empty());
+        sql.keyword(if decides { "ATTACH ''" } else { "ATTACH 'connect_timeout=10'" });
+        sql.keyword(" AS metaxy_doctor_catalog (TYPE postgres, READ_ONLY, SECRET ");
+        sql.bind("secret", &secret.into()).keyword(")");
+    });
+    if let Err(text) = created.and_then(|()| patient.run(sql)) {
+        return (false, failed(visit, &text).evidence(place));
+    }
+    if let Ok(mut rows) = patient.rows(ABOUT)
+        && let Some([version, tls, role, until]) = rows.pop().and_then(|row| <[String; 4]>::try_from(row).ok())
+    {
+        place.push(format!("PostgreSQL {version}, {}", if tls == "true" { "with TLS" } else { "without TLS" }));
+        if !until.is_empty() {
+            place.push(format!("the role's password ends at {until}"));
+        }
+        visit.facts.user = role;
+    }
+    (true, Verdict::ok("PostgreSQL answers, and accepts role and password").evidence(place))
+}
+
+/// Looks at a catalog's file without opening it as a database.
+fn look_at_file(visit: &Visit, catalog: &Catalog) -> (bool, Verdict) {
+    let kind = if matches!(catalog, Catalog::Sqlite(_)) { "SQLite" } else { "DuckDB" };
+    let (goes_on, verdict) = match CatalogFile::prepare(catalog, false) {
+        Ok(_) => (true, Verdict::ok(format!("a {kind} file"))),
+        // Whether that is bad is for the check of the lake to say.
+        Err(error) if error.is_missing_lake() => (true, Verdict::ok("no file yet")),
+        Err(error) => {
+            let cause = if error.is_wrong_catalog_file() { Cause::WrongCatalogFile } else { Cause::CatalogFileDenied };
+            (false, cause.verdict(Outcome::Failed, &visit.facts, "").evidence([error.to_string()]))
+        }
+    };
+    (goes_on, verdict.evidence([visit.facts.catalog.clone()]))
+}
+
+/// Asks PostgreSQL what the role may do; whether it may read the lake, if there is one.
+fn role_rights(visit: &mut Visit, patient: &Patient<'_>) -> (bool, Verdict) {
+    const RIGHTS: &str = "
+        SELECT uses::VARCHAR, creates::VARCHAR, tables::VARCHAR, readable::VARCHAR, writable::VARCHAR
+        FROM postgres_query('metaxy_doctor_catalog', $pg$
+            SELECT n.nspname::text AS name,
+                   has_schema_privilege(n.oid, 'USAGE') AS uses,
+                   has_schema_privilege(n.oid, 'CREATE') AS creates,
+                   count(c.oid) AS tables,
+                   count(c.oid) FILTER (WHERE has_table_privilege(c.oid, 'SELECT')) AS readable,
+                   count(c.oid) FILTER (WHERE has_table_privilege(c.oid, 'INSERT')
+                                          AND has_table_privilege(c.oid, 'UPDATE')
+                                          AND has_table_privilege(c.oid, 'DELETE')) AS writable
+            FROM pg_namespace n LEFT JOIN pg_class c
+              ON c.relnamespace = n.oid AND c.relkind = 'r' AND c.relname LIKE 'ducklake\\_%'
+            GROUP BY n.oid, n.nspname
+        $pg$) WHERE name = ?";
+    const IN_DATABASE: &str = "
+        SELECT creates::VARCHAR FROM postgres_query('metaxy_doctor_catalog', $pg$
+            SELECT has_database_privilege(current_database(), 'CREATE') AS creates
+        $pg$)";
+    let schema = patient.lake.metadata_schema().map_or("public", |schema| schema.as_str());
+    schema.clone_into(&mut visit.facts.schema);
+    let rows = match patient.rows(Sql::fixed(RIGHTS).with_text("schema", schema)) {
+        Ok(rows) => rows,
+        Err(text) => return (true, Verdict::new(Outcome::Warning, "PostgreSQL does not tell the rights").raw(text)),
+    };
+    let in_schema = rows.into_iter().next().and_then(|row| <[String; 5]>::try_from(row).ok());
+    let facts = &visit.facts;
+    let Some([uses, creates, tables, readable, writable]) = in_schema else {
+        // There is no such schema, so DuckLake has to make it.
+        let creates = patient.rows(IN_DATABASE).is_ok_and(|rows| rows.concat() == ["true"]);
+        let evidence = [format!("no schema `{schema}` yet; making one: {}", yes(creates))];
+        let verdict = if creates || !patient.lake.creates_if_missing() {
+            Verdict::ok("there is nothing to read yet")
+        } else {
+            Cause::RoleWithoutRights.verdict(Outcome::Failed, facts, "")
+        };
+        return (creates || !patient.lake.creates_if_missing(), verdict.evidence(evidence));
+    };
+    let has_lake = tables != "0";
+    let (creates, uses) = (creates == "true", uses == "true");
+    let reads = uses && readable == tables;
+    let writes = reads && writable == tables;
+    let evidence = [
+        format!("role `{}`, schema `{schema}`", facts.user),
+        format!("use the schema: {}, make tables: {}", yes(uses), yes(creates)),
+        format!("lake's tables: {tables}, may read: {readable}, may write: {writable}"),
+    ];
+    let is_reader = patient.lake.is_read_only();
+    let (outcome, cause) = match (has_lake, is_reader) {
+        (true, _) if !reads => (Outcome::Failed, Some(Cause::RoleWithoutRights)),
+        (false, false) if !creates => (Outcome::Failed, Some(Cause::RoleWithoutRights)),
+        (true, false) if !writes => (Outcome::Warning, Some(Cause::RoleCannotWrite)),
+        (true, false) if !creates => (Outcome::Warning, Some(Cause::RoleCannotCreate)),
+        _ => (Outcome::Ok, None),
+    };
+    let verdict = match cause {
+        Some(cause) => cause.verdict(outcome, facts, ""),
+        None if writes && has_lake => Verdict::ok("read, write and make tables"),
+        None if creates => Verdict::ok("make the lake's tables"),
+        None => Verdict::ok("read"),
+    };
+    (outcome != Outcome::Failed, verdict.evidence(evidence))
+}
+
+fn yes(it: bool) -> &'static str {
+    if it { "yes" } else { "no" }
+}
+
+/// Whether a catalog's file can be read and written; opening it to append changes nothing.
+fn file_rights(visit: &Visit, catalog: &Catalog, writes: bool) -> (bool, Verdict) {
+    let Some(path) = catalog.file().map(|file| Path::new(file.as_str())) else {
+        return (true, Verdict::skipped("the catalog does not tell them"));
+    };
+    if !path.exists() {
+        let above = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(path);
+        let read_only = fs::metadata(above).is_ok_and(|metadata| metadata.permissions().readonly());
+        let evidence = [format!("it would be made in `{}`", above.display())];
+        let verdict = if read_only && writes {
+            Cause::CatalogFileDenied.verdict(Outcome::Failed, &visit.facts, "")
+        } else {
+            Verdict::ok("there is nothing to read yet")
+        };
+        return (true, verdict.evidence(evidence));
+    }
+    let opened = fs::OpenOptions::new().read(true).append(writes).open(path);
+    match opened {
+        Ok(_) if writes => (true, Verdict::ok("read and write")),
+        Ok(_) => (true, Verdict::ok("read")),
+        Err(error) => {
+            let verdict = Cause::CatalogFileDenied.verdict(Outcome::Failed, &visit.facts, "");
+            (false, verdict.evidence([error.to_string()]))
+        }
+    }
+}
+
+/// Attaches the lake to read it, as the plan does.
+fn attach(visit: &mut Visit, patient: &Patient<'_>) -> (Option<Attached>, Verdict) {
+    const ABOUT: &str = "
+        SELECT (SELECT catalog_type FROM ducklake_settings(?)),
+               (SELECT value FROM ducklake_options(?) WHERE option_name = 'version'),
+               (SELECT value FROM ducklake_options(?) WHERE option_name = 'created_by')";
+    if patient.lake.catalog().and_then(Catalog::file).is_some_and(|file| !Path::new(file.as_str()).exists()) {
+        return (None, no_lake(visit, patient, ""));
+    }
+    let run = |statements: &[Statement]| {
+        let own = statements.iter().skip_while(|statement| super::is_preparation(statement));
+        own.filter(|statement| !is_elsewhere(statement, patient.lake))
+            .try_for_each(|statement| patient.run(statement.to_sql()))
+    };
+    let mut attached = Attached { by_stored_path: false };
+    let mut result = run(patient.plan.statements());
+    if result.as_ref().is_err_and(|text| text.contains(OTHER_DATA_PATH)) {
+        // The lake's own secret names the other path.
+        let made = patient.statements().find(|statement| is_secret(statement, SecretType::DuckLake));
+        if let Some(Statement::CreateSecret(secret)) = made {
+            drop(patient.run(Statement::DropSecret(secret.name().clone()).to_sql()));
+        }
+        attached.by_stored_path = true;
+        result = run(patient.plan.with_stored_data_path().statements());
+    }
+    match result {
+        Err(text) if Cause::of_catalog(&text) == Some(Cause::NoLake) => return (None, no_lake(visit, patient, &text)),
+        Err(text) => return (None, failed(visit, &text)),
+        Ok(()) => {}
+    }
+    let alias = patient.lake.alias().as_str();
+    let sql = Sql::fixed(ABOUT).with_text("alias", alias).with_text("alias", alias).with_text("alias", alias);
+    let configured = patient.lake.catalog_kind().as_str();
+    match patient.rows(sql).map(|mut rows| rows.pop().and_then(|row| <[String; 3]>::try_from(row).ok())) {
+        Ok(Some([kind, version, maker])) if kind == configured => {
+            let evidence = format!("catalog {kind}, made by {maker}");
+            (Some(attached), Verdict::ok(format!("attached; its format is {version}")).evidence([evidence]))
+        }
+        Ok(found) => {
+            let kind = found.map_or_else(|| "unknown".to_owned(), |[kind, ..]| kind);
+            let text = format!("the catalog is {kind}, but configured as {configured}");
+            (None, Verdict::new(Outcome::Failed, text).advice("correct the catalog's `type`"))
+        }
+        Err(text) => (None, failed(visit, &text)),
+    }
+}
+
+/// A verdict on a lake that is not there.
+fn no_lake(visit: &Visit, patient: &Patient<'_>, raw: &str) -> Verdict {
+    if patient.lake.creates_if_missing() {
+        Cause::NoLakeYet.verdict(Outcome::Warning, &visit.facts, raw)
+    } else {
+        Cause::NoLake.verdict(Outcome::Failed, &visit.facts, raw)
+    }
+}
+
+/// A verdict on what an engine or a server said against the catalog.
+fn failed(visit: &Visit, text: &str) -> Verdict {
+    let is_motherduck = visit.facts.catalog == CatalogKind::MotherDuck.as_str();
+    match Cause::of_catalog(text) {
+        Some(cause @ (Cause::CatalogNewer | Cause::CatalogOlder)) => {
+            let versions = text.split_once("mismatch: ").map_or(text, |(_, versions)| versions);
+            let versions = versions.split(". ").next().unwrap_or_default().to_owned();
+            cause.verdict(Outcome::Failed, &visit.facts, text).evidence([versions])
+        }
+        Some(cause @ Cause::CatalogLocked) => {
+            let holder = text.split_once("PID ").map(|(_, rest)| rest.split(')').next().unwrap_or_default());
+            let holder = holder.map(|pid| format!("the process {pid}"));
+            cause.verdict(Outcome::Failed, &visit.facts, text).evidence(holder)
+        }
+        Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, text),
+        None if is_motherduck => Cause::MotherDuckRefused.verdict(Outcome::Failed, &visit.facts, text),
+        None => Verdict::unknown("the catalog cannot be attached", text),
+    }
+}
+
+fn is_secret(statement: &Statement, kind: SecretType) -> bool {
+    matches!(statement, Statement::CreateSecret(secret) if secret.kind() == kind && !secret.in_motherduck())
+}
+
+/// Whether a statement is for another check, or not to be run at all: a login to the catalog or the storage, what
+/// would make a lake or a secret in MotherDuck.
+fn is_elsewhere(statement: &Statement, lake: &Lake) -> bool {
+    match statement {
+        Statement::CreateSecret(secret) => {
+            let is_storage = matches!(lake.storage(), Some(Storage::Object(at)) if at.secret_name() == secret.name());
+            is_storage || secret.kind() == SecretType::Postgres || secret.in_motherduck()
+        }
+        Statement::CreateDatabase(_) => true,
+        _ => false,
+    }
+}
+
+/// Lets go of the catalog's own database, once the lake is detached.
+///
+/// Whoever reads a SQLite file in WAL mode leaves two files beside it; whoever may write removes them as the last one,
+/// and so this opens it once more to write, and writes nothing.
+pub(super) fn let_go(patient: &Patient<'_>) {
+    drop(patient.run("DETACH DATABASE IF EXISTS metaxy_doctor_catalog"));
+    let Some(Catalog::Sqlite(file)) = patient.lake.catalog() else { return };
+    let Ok(path) = Text::new(file.as_str()) else { return };
+    if !Path::new(&[file.as_str(), "-shm"].concat()).exists() {
+        return;
+    }
+    let attach = Sql::build(|sql| {
+        sql.keyword("ATTACH ").literal(&path).keyword(" AS metaxy_doctor_catalog (TYPE sqlite)");
+    });
+    drop(patient.run(attach));
+    drop(patient.run("SELECT count(*) FROM metaxy_doctor_catalog.ducklake_metadata"));
+    drop(patient.run("DETACH DATABASE IF EXISTS metaxy_doctor_catalog"));
+}

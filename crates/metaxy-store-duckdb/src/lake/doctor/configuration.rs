@@ -1,0 +1,98 @@
+//! What is wrong with the configuration of the store, and with its data path beside those of others.
+
+use ducklake_sql::{Lake, Mode, Plan};
+use metaxy_config::{Config, Diagnostic, Diagnostics, LoadError, Loaded, Location, Severity};
+
+use super::Visit;
+use super::report::{CheckName, Outcome, Verdict};
+use crate::engine::Cause;
+
+/// The diagnostic that two stores share a data path, which is a check of its own here.
+const OVERLAP: &str = "overlapping-data-paths";
+/// The diagnostic of a key that there is not.
+const UNKNOWN_KEY: &str = "unknown-key";
+/// The diagnostic that the catalog's file is of another kind.
+const CATALOG_KIND: &str = "catalog-kind";
+
+/// Makes the checks; the store's lake and the plan to read it, unless the configuration is in the way.
+pub(super) fn examine<'a>(
+    visit: &mut Visit,
+    loaded: &'a Result<Loaded, LoadError>,
+    store: &str,
+) -> Option<(&'a Lake, Plan)> {
+    let (config, diagnostics) = match loaded {
+        Ok(loaded) => (Some(&loaded.config), &loaded.diagnostics),
+        Err(error) => (None, error.diagnostics()),
+    };
+    let concerns = |one: &&Diagnostic| one.stores().next().is_none() || one.stores().any(|name| name == store);
+    let (overlaps, others): (Vec<_>, Vec<_>) =
+        diagnostics.iter().filter(concerns).partition(|one| one.code() == OVERLAP);
+
+    let ready = visit.check(CheckName::Configuration, |visit| {
+        let verdict = findings(visit, diagnostics, &others);
+        let (ready, problem) = config.map_or((None, None), |config| usable(config, store));
+        match problem {
+            Some(problem) if verdict.outcome != Outcome::Failed => (ready, problem),
+            _ => (ready, verdict),
+        }
+    });
+    visit.check(CheckName::DataPathOverlap, |visit| {
+        if overlaps.is_empty() {
+            return ((), Verdict::ok("no other store of this configuration keeps its files there"));
+        }
+        let evidence = overlaps.iter().map(|one| one.message().to_owned());
+        ((), Cause::SharedDataPath.verdict(Outcome::Failed, &visit.facts, "").evidence(evidence))
+    });
+    ready
+}
+
+/// What the configuration's own checks say.
+fn findings(visit: &Visit, diagnostics: &Diagnostics, found: &[&Diagnostic]) -> Verdict {
+    let lines = found.iter().map(|one| {
+        let place = match diagnostics.location(one) {
+            Some(Location::File { path, line, column, .. }) => format!(" ({}:{line}:{column})", path.display()),
+            Some(Location::Variable(name)) => format!(" (the variable {name})"),
+            _ => String::new(),
+        };
+        format!("{} {}: {}{place}", one.severity().as_str(), one.code(), one.message())
+    });
+    let first = |severity| {
+        let mut alike = found.iter().filter(|one| one.severity() == severity);
+        // A misspelt key is why another one is missing.
+        alike.clone().find(|one| one.code() == UNKNOWN_KEY).or_else(|| alike.next())
+    };
+    let verdict = match (first(Severity::Error), first(Severity::Warning)) {
+        (Some(error), _) => {
+            let cause = if error.code() == CATALOG_KIND { Cause::WrongCatalogFile } else { Cause::ConfigurationError };
+            let verdict = cause.verdict(Outcome::Failed, &visit.facts, "").summary(error.message());
+            match error.help() {
+                Some(help) => verdict.advice(help),
+                None => verdict,
+            }
+        }
+        (None, Some(warning)) => {
+            let verdict = Verdict::new(Outcome::Warning, "the configuration has warnings");
+            verdict.advice(warning.help().unwrap_or("see `metaxy check`"))
+        }
+        (None, None) => Verdict::ok("no errors, no warnings"),
+    };
+    verdict.evidence(lines)
+}
+
+/// The lake of a store and its plan, or why there is none.
+fn usable<'a>(config: &'a Config, name: &str) -> (Option<(&'a Lake, Plan)>, Option<Verdict>) {
+    let store = match config.store(name) {
+        Ok(store) => store,
+        // Its errors are among the findings, or are about its data path.
+        Err(error) if error.diagnostics().is_some() => return (None, None),
+        Err(error) => {
+            let verdict = Verdict::new(Outcome::Failed, error.to_string());
+            return (None, Some(verdict.advice(error.help().unwrap_or_default())));
+        }
+    };
+    if let (Some(lake), Some(plan)) = (&store.lake, store.plan(Mode::Read)) {
+        return (Some((lake, plan)), None);
+    }
+    let verdict = Verdict::new(Outcome::Failed, format!("the store `{name}` has no lake"));
+    (None, Some(verdict.advice("add a `ducklake` table with a catalog and a storage")))
+}

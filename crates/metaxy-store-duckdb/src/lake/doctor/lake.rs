@@ -1,0 +1,188 @@
+//! The attached lake: whether what it has stored agrees with the configuration, and how it is.
+
+use ducklake_sql::{CatalogKind, Ident, Parameter, Sql, Statement, Writer};
+
+use super::catalog::Attached;
+use super::report::{CheckName, Outcome, Verdict};
+use super::{Patient, Visit};
+use crate::engine::Cause;
+use crate::lake::data_path;
+
+/// A data file smaller than this counts as small.
+const SMALL_FILE: i64 = 1 << 20;
+/// So many files are worth merging when most are small.
+const FILES_TO_WARN_OF: u64 = 200;
+/// So many rows do not belong into the catalog.
+const INLINED_ROWS_TO_WARN_OF: u64 = 100_000;
+/// So many snapshots make every look at the catalog slow.
+const SNAPSHOTS_TO_WARN_OF: u64 = 10_000;
+/// No more tables of inlined rows than this are counted.
+const INLINED_TABLES_COUNTED: usize = 200;
+
+/// Makes the checks.
+pub(super) fn examine(visit: &mut Visit, patient: &Patient<'_>, attached: &Attached) {
+    visit.check(CheckName::StoredSettings, |visit| ((), stored_settings(visit, patient, attached)));
+    visit.check(CheckName::Health, |visit| ((), health(visit, patient)));
+}
+
+fn stored_settings(visit: &Visit, patient: &Patient<'_>, attached: &Attached) -> Verdict {
+    /// Every lake has these; where they differ is told on its own.
+    const USUAL: &[&str] = &["created_by", "data_path", "encrypted", "version"];
+    let sql = "SELECT option_name, value, scope FROM ducklake_options(?) ORDER BY ALL";
+    let stored = match patient.rows(Sql::fixed(sql).with_text("alias", patient.lake.alias().as_str())) {
+        Ok(rows) => rows,
+        Err(text) => return Verdict::new(Outcome::Warning, "the lake does not tell its settings").raw(text),
+    };
+    let global = |name: &str| {
+        stored.iter().find_map(|row| match row.as_slice() {
+            [option, value, scope] if option == name && scope == "GLOBAL" => Some(value.as_str()),
+            _ => None,
+        })
+    };
+    let mut causes = Vec::new();
+    let mut evidence = Vec::new();
+    if let (Some(path), Some(configured)) = (global("data_path"), patient.lake.data_path()) {
+        if !data_path::same(path, configured) {
+            let overrides = patient.lake.overrides_data_path();
+            causes.push(if overrides { Cause::DataPathOverridden } else { Cause::DataPathDiffers });
+            evidence.push(format!("stored data path {path}, configured {configured}"));
+        } else if attached.by_stored_path {
+            evidence.push(format!("the stored data path {path} is another spelling of the configured one"));
+        }
+        if data_path::makes_orphans(path) {
+            causes.push(Cause::DataPathMakesOrphans);
+            evidence.push(format!("stored data path {path}"));
+        }
+    }
+    for (option, stored_as, cause) in [
+        ("ENCRYPTED", "encrypted", Cause::EncryptionDiffers),
+        ("DATA_INLINING_ROW_LIMIT", "data_inlining_row_limit", Cause::InliningDiffers),
+    ] {
+        if let (Some(configured), Some(found)) = (attach_option(patient, option), global(stored_as))
+            && configured != found
+        {
+            causes.push(cause);
+            evidence.push(format!("stored {stored_as} {found}, configured {configured}"));
+        }
+    }
+    let options = stored.iter().filter_map(|row| match row.as_slice() {
+        [option, value, scope] if !USUAL.contains(&option.as_str()) => {
+            Some(format!("stored {option} {value} ({})", scope.to_lowercase()))
+        }
+        _ => None,
+    });
+    let options: Vec<_> = options.collect();
+    let verdict = match causes.first() {
+        Some(cause @ Cause::DataPathDiffers) => cause.verdict(Outcome::Failed, &visit.facts, ""),
+        Some(cause) => cause.verdict(Outcome::Warning, &visit.facts, ""),
+        None => Verdict::ok("what the lake has stored agrees with the configuration"),
+    };
+    verdict.evidence(evidence).evidence(options)
+}
+
+/// The value of an option of the plan's `ATTACH`.
+fn attach_option(patient: &Patient<'_>, name: &str) -> Option<String> {
+    let attach = patient.statements().find(|statement| matches!(statement, Statement::Attach(_)))?;
+    let sql = attach.to_sql();
+    let (_, value) = sql.names().zip(sql.parameters()).find(|(option, _)| *option == name)?;
+    Some(match value {
+        Parameter::Text(text) => text.to_owned(),
+        Parameter::Integer(number) => number.to_string(),
+        Parameter::Boolean(boolean) => boolean.to_string(),
+    })
+}
+
+fn health(visit: &Visit, patient: &Patient<'_>) -> Verdict {
+    let Some(metadata) = Metadata::of(patient) else {
+        return Verdict::skipped("the catalog's server keeps the metadata");
+    };
+    let counted = patient.rows(Sql::build(|sql| {
+        let counts = [
+            ("ducklake_table", " WHERE end_snapshot IS NULL"),
+            ("ducklake_data_file", " WHERE end_snapshot IS NULL"),
+            ("ducklake_snapshot", ""),
+            ("ducklake_files_scheduled_for_deletion", ""),
+        ];
+        sql.keyword("SELECT ");
+        for (index, (table, condition)) in counts.into_iter().enumerate() {
+            sql.comma(index).keyword("(SELECT count(*)::VARCHAR FROM ");
+            metadata.table(sql, table).keyword(condition).keyword(")");
+        }
+        sql.keyword(", (SELECT count(*)::VARCHAR FROM ");
+        metadata.table(sql, "ducklake_data_file").keyword(" WHERE end_snapshot IS NULL AND file_size_bytes < ");
+        sql.bind("small", &SMALL_FILE.into()).keyword(")");
+    }));
+    let row = match counted {
+        Ok(mut rows) => rows.pop().unwrap_or_default(),
+        Err(text) => return Verdict::new(Outcome::Warning, "the lake's metadata cannot be read").raw(text),
+    };
+    let numbers: Vec<u64> = row.iter().filter_map(|number| number.parse().ok()).collect();
+    let [tables, files, snapshots, scheduled, small] = numbers.as_slice() else {
+        return Verdict::new(Outcome::Warning, "the lake's metadata cannot be read");
+    };
+    let inlined = inlined_rows(patient, &metadata);
+    let share = (small * 100).checked_div(*files).unwrap_or(0);
+    let evidence = [
+        format!("files: {files}, of which smaller than 1 MiB: {small} ({share} %)"),
+        format!("rows inlined in the catalog: {inlined}"),
+        format!("snapshots: {snapshots}, files scheduled for deletion: {scheduled}"),
+    ];
+    let cause = if *files >= FILES_TO_WARN_OF && share > 50 {
+        Some(Cause::ManySmallFiles)
+    } else if inlined >= INLINED_ROWS_TO_WARN_OF {
+        Some(Cause::ManyInlinedRows)
+    } else if *snapshots >= SNAPSHOTS_TO_WARN_OF {
+        Some(Cause::ManySnapshots)
+    } else {
+        None
+    };
+    let verdict = match cause {
+        Some(cause) => cause.verdict(Outcome::Warning, &visit.facts, ""),
+        None => Verdict::ok(format!("tables: {tables}")),
+    };
+    verdict.evidence(evidence)
+}
+
+fn inlined_rows(patient: &Patient<'_>, metadata: &Metadata) -> u64 {
+    let names = Sql::build(|sql| {
+        metadata.table(sql.keyword("SELECT table_name FROM "), "ducklake_inlined_data_tables");
+    });
+    let names = patient.rows(names).unwrap_or_default().concat();
+    let count = |name: &String| -> Option<u64> {
+        let name = Ident::new(name).ok()?;
+        let sql = Sql::build(|sql| {
+            metadata.schema(sql.keyword("SELECT count(*)::VARCHAR FROM ")).keyword(".").ident(&name);
+            sql.keyword(" WHERE end_snapshot IS NULL");
+        });
+        patient.rows(sql).ok()?.concat().first()?.parse().ok()
+    };
+    names.iter().take(INLINED_TABLES_COUNTED).filter_map(count).sum()
+}
+
+/// Where DuckLake's own tables are: a database that it attaches under a name of its own, and a schema.
+struct Metadata {
+    database: Ident,
+    schema: Ident,
+}
+
+impl Metadata {
+    fn of(patient: &Patient<'_>) -> Option<Self> {
+        let default = ["__ducklake_metadata_", patient.lake.alias().as_str()].concat();
+        let database = attach_option(patient, "METADATA_CATALOG").unwrap_or(default);
+        let schema = match patient.lake.catalog_kind() {
+            CatalogKind::MotherDuck | CatalogKind::Quack => return None,
+            CatalogKind::Postgres => "public",
+            _ => "main",
+        };
+        let schema = patient.lake.metadata_schema().cloned().or_else(|| Ident::new(schema).ok())?;
+        Some(Self { database: Ident::new(database).ok()?, schema })
+    }
+
+    fn schema<'w>(&self, sql: &'w mut Writer) -> &'w mut Writer {
+        sql.ident(&self.database).keyword(".").ident(&self.schema)
+    }
+
+    fn table<'w>(&self, sql: &'w mut Writer, name: &'static str) -> &'w mut Writer {
+        self.schema(sql).keyword(".").keyword(name)
+    }
+}

@@ -1,0 +1,14 @@
+//! The lake floor: attaching lakes and checking them, undoing what failed, data paths, catalog files, and the doctor.
+
+mod catalog_file;
+mod checks;
+mod data_path;
+mod doctor;
+mod open;
+mod store;
+
+pub use self::doctor::{CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Report};
+pub use self::open::OpenOptions;
+pub use self::store::Store;
+
+pub(crate) use self::store::Beside;

@@ -1,0 +1,343 @@
+//! Opening a store: its own lake and those beside it, each attached by its plan, checked, and undone on a failure.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ducklake_sql::{Extension, Ident, Lake, Mode, Plan, Session, Setting, Statement};
+use metaxy_config::{Config, Database, DuckDbStore};
+
+use super::catalog_file::{self, CatalogFile};
+use super::checks::verify;
+use super::store::{Beside, Store, run_all};
+use crate::engine::cause::{NOT_STARTED, OTHER_DATA_PATH};
+use crate::engine::{Connection, Error, Kind, current_database, open_instance};
+
+#[cfg(test)]
+mod tests;
+
+/// How to open a store, beyond its configuration.
+///
+/// ```no_run
+/// use ducklake_sql::Mode;
+/// use metaxy_config::Config;
+/// use metaxy_store_duckdb::OpenOptions;
+///
+/// # fn open(config: &Config) -> Result<(), metaxy_store_duckdb::Error> {
+/// let store = OpenOptions::default().install_extensions(false).open(config, "dev", Mode::Read)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    install: bool,
+    fallbacks: bool,
+    beside: Vec<String>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { install: true, fallbacks: true, beside: Vec::new() }
+    }
+}
+
+impl OpenOptions {
+    /// Whether an extension that cannot be loaded is installed from its repository; true unless set.
+    pub fn install_extensions(mut self, install: bool) -> Self {
+        self.install = install;
+        self
+    }
+
+    /// Whether the lakes of the configured fallback stores are attached too; true unless set.
+    ///
+    /// Without them, every table is looked for in the store itself.
+    pub fn fallback_stores(mut self, attach: bool) -> Self {
+        self.fallbacks = attach;
+        self
+    }
+
+    /// Attaches the lake of another configured store too, for reading: to copy from it.
+    ///
+    /// It gets an alias of its own, and its secrets names of their own, so nothing collides. Where both stores make a
+    /// setting, that of the opened one holds.
+    pub fn beside(mut self, store: impl Into<String>) -> Self {
+        self.beside.push(store.into());
+        self
+    }
+
+    /// Opens the store of this name from a configuration, see [`Store::open`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::open`]; and when a fallback store, or one that is to be attached beside it, cannot be read.
+    pub fn open(&self, config: &Config, name: &str, mode: Mode) -> Result<Store, Error> {
+        let store = config.store(name)?;
+        let lake = lake_of(store)?;
+        let database = match &store.database {
+            Database::File(path) => Some(path.as_path()),
+            _ => None,
+        };
+        let neighbours = self.neighbours(config, store)?;
+        self.attach_all(database, lake, &store.session, &neighbours, mode)
+    }
+
+    /// The stores to attach beside one: its fallback stores, each before its own ones, and those that were asked for.
+    fn neighbours(&self, config: &Config, store: &DuckDbStore) -> Result<Vec<Neighbour>, Error> {
+        let mut neighbours: Vec<Neighbour> = Vec::new();
+        let wanted = |names: &[String], is_fallback| {
+            names.iter().rev().map(|name| (name.clone(), is_fallback)).collect::<Vec<_>>()
+        };
+        // The next one is the last.
+        let mut waiting = wanted(&self.beside, false);
+        if self.fallbacks {
+            waiting.extend(wanted(&store.fallback_stores, true));
+        }
+        while let Some((name, is_fallback)) = waiting.pop() {
+            if name == store.name || neighbours.iter().any(|known| known.store == name) {
+                continue;
+            }
+            let failed = |error: Error| Error::new(Kind::Beside { store: name.clone(), error });
+            let other = config.store(&name).map_err(|error| failed(error.into()))?;
+            neighbours.push(Neighbour {
+                store: name.clone(),
+                lake: lake_of(other).map_err(failed)?.beside(&name),
+                session: session_beside(&store.session, &neighbours, &other.session),
+                table_prefix: other.table_prefix.clone(),
+                is_fallback,
+            });
+            if is_fallback {
+                waiting.extend(wanted(&other.fallback_stores, true));
+            }
+        }
+        Ok(neighbours)
+    }
+
+    /// Opens a lake in a DuckDB database file, or in memory, see [`Store::attach`].
+    ///
+    /// The lake's own data never is in that file; other tables of one's own may be. In read mode a file that does not
+    /// exist is not created: the instance is in memory then.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::open`].
+    pub fn attach(&self, database: Option<&Path>, lake: &Lake, session: &Session, mode: Mode) -> Result<Store, Error> {
+        self.attach_all(database, lake, session, &[], mode)
+    }
+
+    fn attach_all(
+        &self,
+        database: Option<&Path>,
+        lake: &Lake,
+        session: &Session,
+        neighbours: &[Neighbour],
+        mode: Mode,
+    ) -> Result<Store, Error> {
+        if mode == Mode::Write && lake.is_read_only() {
+            return Err(Error::new(Kind::ReadOnlyLake));
+        }
+        let plan = lake.plan(session, mode);
+        let creates = mode == Mode::Write && lake.creates_if_missing();
+        let file = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates))?;
+        let new_database = database.filter(|file| !file.exists());
+        match self.run(database, lake, plan, neighbours, mode) {
+            Ok(store) => Ok(store),
+            Err(error) => {
+                if let Some(file) = file {
+                    file.restore();
+                }
+                if let Some(file) = new_database {
+                    catalog_file::remove_without_content(file);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn run(
+        &self,
+        database: Option<&Path>,
+        lake: &Lake,
+        plan: Plan,
+        neighbours: &[Neighbour],
+        mode: Mode,
+    ) -> Result<Store, Error> {
+        let plans = neighbours.iter().map(|neighbour| neighbour.lake.plan(&neighbour.session, Mode::Read));
+        let (plan, plans) = one_after_another(plan, plans.collect());
+        let mut settings = plan.settings_at_open().to_vec();
+        for setting in plans.iter().flat_map(Plan::settings_at_open) {
+            if !settings.iter().any(|one| same_name(one, setting)) {
+                settings.push(setting.clone());
+            }
+        }
+        let instance = open_instance(database, &settings, mode)?;
+        let plan = Arc::new(plan);
+        let connection = Connection::new(instance, Arc::clone(&plan)).beside(plans.iter().cloned());
+        let home = current_database(&connection)?;
+        let (mut beside, mut warnings) = (Vec::new(), Vec::new());
+        // Those that are only read come first: when one fails, the own lake has not been made yet.
+        for (neighbour, plan) in neighbours.iter().zip(plans) {
+            let attached = self.attach_beside(&connection, neighbour, plan, &home, &mut warnings);
+            beside.push(attached.map_err(|error| {
+                let store = neighbour.store.clone();
+                Error::new(Kind::Beside { store, error })
+            })?);
+        }
+        let plan = self.run_plan(&connection, plan, lake, &home)?;
+        let mut store = Store { connection: Some(connection), plan, home, warnings, beside };
+        // From here on, dropping the store undoes the plans.
+        let mut warnings = std::mem::take(&mut store.warnings);
+        for check in store.plan.checks() {
+            verify(store.connection(), check, lake, &mut warnings)?;
+        }
+        store.warnings = warnings;
+        Ok(store)
+    }
+
+    /// Attaches the lake of another store. What a failure leaves goes away with the instance.
+    fn attach_beside(
+        &self,
+        connection: &Connection,
+        neighbour: &Neighbour,
+        plan: Plan,
+        home: &Ident,
+        warnings: &mut Vec<String>,
+    ) -> Result<Beside, Error> {
+        neighbour.lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, false))?;
+        let plan = self.run_plan(connection, Arc::new(plan), &neighbour.lake, home)?;
+        let mut found = Vec::new();
+        for check in plan.checks() {
+            verify(connection, check, &neighbour.lake, &mut found)?;
+        }
+        let of = ["the store `", &neighbour.store, "`: "].concat();
+        warnings.extend(found.into_iter().map(|warning| of.clone() + &warning));
+        let (store, table_prefix) = (neighbour.store.clone(), neighbour.table_prefix.clone());
+        Ok(Beside { store, plan, table_prefix, is_fallback: neighbour.is_fallback })
+    }
+
+    /// Runs the statements; on a failure, takes back those that succeeded.
+    ///
+    /// DuckLake compares data paths as texts. Where it refuses only for that, the lake is attached without naming one,
+    /// and the check of the data path tells two spellings of one place from two places.
+    fn run_plan(
+        &self,
+        connection: &Connection,
+        plan: Arc<Plan>,
+        lake: &Lake,
+        home: &Ident,
+    ) -> Result<Arc<Plan>, Error> {
+        let Err((failed, message)) = self.run_from(connection, &plan, 0) else {
+            return Ok(plan);
+        };
+        let (plan, failed, message) = if message.contains(OTHER_DATA_PATH) && !lake.overrides_data_path() {
+            let stored = plan.with_stored_data_path();
+            let same = |(one, other): &(&Statement, &Statement)| one == other;
+            let resume = plan.statements().iter().zip(stored.statements()).take_while(same).count();
+            run_all(connection, &plan.undo(resume..failed, home))?;
+            match self.run_from(connection, &stored, resume) {
+                Ok(()) => return Ok(Arc::new(stored)),
+                Err((failed, message)) => (Arc::new(stored), failed, message),
+            }
+        } else {
+            (plan, failed, message)
+        };
+        // Why it failed matters more than what the undoing has to say: the instance goes away with the error.
+        drop(run_all(connection, &plan.undo(0..failed, home)));
+        Err(explain(&plan, failed, message, lake, self.install))
+    }
+
+    /// Runs the statements from a position on; on a failure its position and what the engine says.
+    fn run_from(&self, connection: &Connection, plan: &Plan, start: usize) -> Result<(), (usize, String)> {
+        for (index, statement) in plan.statements().iter().enumerate().skip(start) {
+            let run = || connection.run(&statement.to_sql());
+            let result = match statement {
+                Statement::Load(extension) if self.install => run().or_else(|missing| {
+                    if missing.contains(NOT_STARTED) {
+                        return Err(missing);
+                    }
+                    let install = Statement::Install(extension.clone()).to_sql();
+                    connection.run(&install).map_err(|_| missing)?;
+                    run()
+                }),
+                // A key that may not list can still read and write, which is all that a lake needs.
+                Statement::ProbeStorage(_) => {
+                    run().or_else(|message| if message.contains("AccessDenied") { Ok(0) } else { Err(message) })
+                }
+                _ => run(),
+            };
+            result.map_err(|message| (index, message))?;
+        }
+        Ok(())
+    }
+}
+
+/// Another store to attach beside the one that is opened.
+struct Neighbour {
+    store: String,
+    lake: Lake,
+    session: Session,
+    table_prefix: String,
+    is_fallback: bool,
+}
+
+fn lake_of(store: &DuckDbStore) -> Result<&Lake, Error> {
+    store.lake.as_ref().ok_or_else(|| Error::new(Kind::NoLakeConfigured(store.name.clone())))
+}
+
+/// The session for another store's lake: an instance has one value of each setting, and no extension begins twice.
+fn session_beside(own: &Session, neighbours: &[Neighbour], other: &Session) -> Session {
+    let mut session = own.clone();
+    let is_new = |setting: &&Setting| !own.settings.iter().any(|known| same_name(known, setting));
+    session.settings.extend(other.settings.iter().filter(is_new).cloned());
+    let earlier = neighbours.iter().flat_map(|neighbour| &neighbour.session.extensions);
+    let known: Vec<&Extension> = own.extensions.iter().chain(earlier).collect();
+    let is_new = |extension: &&Extension| !known.iter().any(|known| known.name() == extension.name());
+    session.extensions = other.extensions.iter().filter(is_new).cloned().collect();
+    session
+}
+
+fn same_name(one: &Setting, other: &Setting) -> bool {
+    one.name().as_str().eq_ignore_ascii_case(other.name().as_str())
+}
+
+/// The plans of one instance, the own one run last: none attaches what an earlier one did.
+fn one_after_another(own: Plan, beside: Vec<Plan>) -> (Plan, Vec<Plan>) {
+    let mut plans: Vec<Plan> = Vec::new();
+    for plan in beside {
+        let plan = plans.iter().fold(plan, |plan, earlier| plan.after(earlier));
+        plans.push(plan);
+    }
+    (plans.iter().fold(own, |own, earlier| own.after(earlier)), plans)
+}
+
+/// What the failure of a plan's statement means.
+fn explain(plan: &Plan, failed: usize, message: String, lake: &Lake, install: bool) -> Error {
+    const NO_LAKE: &str = "creating a new DuckLake is explicitly disabled";
+    let Some(statement) = plan.statements().get(failed) else {
+        return Error::query(message);
+    };
+    Error::new(match statement {
+        Statement::Load(extension) if message.contains(NOT_STARTED) => {
+            Kind::ExtensionNotStarted { name: extension.name().to_string(), message }
+        }
+        Statement::Load(extension) => {
+            Kind::MissingExtension { name: extension.name().to_string(), message, tried_to_install: install }
+        }
+        // DuckDB's parser quotes the statement, which may hold a secret that nothing here knows of.
+        Statement::Init(_) => Kind::Statement {
+            statement: statement.name(),
+            message:
+                "an `init_sql` statement of an extension; its text and error are hidden, since they may hold a secret"
+                    .to_owned(),
+        },
+        Statement::ProbeStorage(path) => Kind::Storage { data_path: path.to_string(), message },
+        Statement::Attach(_) if message.contains(NO_LAKE) => Kind::MissingLake(location(lake)),
+        _ => Kind::Statement { statement: statement.name(), message },
+    })
+}
+
+/// Where a lake's catalog is, for messages.
+fn location(lake: &Lake) -> String {
+    match lake.catalog().and_then(|catalog| catalog.file()) {
+        Some(file) => file.to_string(),
+        None => lake.catalog_kind().as_str().to_owned(),
+    }
+}

@@ -1,0 +1,147 @@
+//! A store: a DuckDB instance with a lake attached, and others beside it for reading, from opening to closing.
+//!
+//! A store that exists has passed every check of its plans. One that could not be opened has left nothing behind: no
+//! secret, no attached database, no file that was not there. Dropping a store closes it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ducklake_sql::{Ident, Lake, Mode, Plan, Session, Statement};
+use metaxy_config::Config;
+
+use super::open::OpenOptions;
+use crate::engine::{Connection, Error, Kind};
+
+/// A lake, attached in a DuckDB instance of its own.
+///
+/// ```no_run
+/// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session};
+/// use metaxy_store_duckdb::Store;
+///
+/// let catalog = Catalog::Sqlite(CatalogFile::new("/srv/lake/meta.sqlite")?);
+/// let lake = Lake::on(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
+///
+/// let store = Store::attach(&lake, &Session::default(), Mode::Write)?;
+/// store.connection().execute("CREATE TABLE IF NOT EXISTS sample (id VARCHAR)")?;
+/// store.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Store {
+    /// `None` only once it is closed.
+    pub(super) connection: Option<Connection>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) home: Ident,
+    pub(super) warnings: Vec<String>,
+    /// In the order in which they were attached, all before the own one.
+    pub(super) beside: Vec<Beside>,
+}
+
+/// The lake of another store, attached beside the own one for reading.
+#[derive(Debug, Clone)]
+pub(crate) struct Beside {
+    pub(crate) store: String,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) table_prefix: String,
+    /// Whether it is read where the own lake lacks a table.
+    pub(crate) is_fallback: bool,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("alias", self.plan.alias())
+            .field("mode", &self.plan.mode())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store of this name from a configuration.
+    ///
+    /// In read mode nothing is created, neither a lake nor a file.
+    ///
+    /// # Errors
+    ///
+    /// When the store is not configured or its configuration is wrong, an extension is missing, the catalog or the
+    /// storage cannot be reached, or the lake is not the one that was configured. Nothing is left behind then.
+    pub fn open(config: &Config, name: &str, mode: Mode) -> Result<Self, Error> {
+        OpenOptions::default().open(config, name, mode)
+    }
+
+    /// Opens a lake that was described without a configuration file, in an in-memory DuckDB.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub fn attach(lake: &Lake, session: &Session, mode: Mode) -> Result<Self, Error> {
+        OpenOptions::default().attach(None, lake, session, mode)
+    }
+
+    /// The connection whose current database is the lake.
+    ///
+    /// # Panics
+    ///
+    /// Never: only [`close`](Self::close), which takes the store, takes the connection away.
+    #[expect(clippy::expect_used, reason = "only `close`, which consumes the store, leaves `None`")]
+    pub fn connection(&self) -> &Connection {
+        self.connection.as_ref().expect("a store that is not closed has a connection")
+    }
+
+    /// The lakes attached beside it, fallback stores in the order in which they are asked.
+    pub(crate) fn beside(&self) -> &[Beside] {
+        &self.beside
+    }
+
+    /// The names of the stores that are read where this one lacks a table, in the order in which they are asked.
+    pub fn fallback_stores(&self) -> impl Iterator<Item = &str> {
+        self.beside.iter().filter(|beside| beside.is_fallback).map(|beside| beside.store.as_str())
+    }
+
+    /// The plan that was run.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What is no reason to refuse the lake, but to be careful with it: a data path over the stored one, or a stored one
+    /// that makes DuckLake take live files for orphans.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Lets the lake go: makes the instance's own database current, detaches the lake, drops the secrets.
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB cannot detach, for example because a query is still running. Dropping a store does the same and
+    /// reports nothing.
+    pub fn close(mut self) -> Result<(), Error> {
+        self.shut()
+    }
+
+    fn shut(&mut self) -> Result<(), Error> {
+        let Some(connection) = self.connection.take() else {
+            return Ok(());
+        };
+        let undo = |plan: &Plan| run_all(&connection, &plan.undo(0..plan.statements().len(), &self.home));
+        let undone = undo(&self.plan);
+        let undone = self.beside.iter().rev().fold(undone, |undone, beside| undone.and(undo(&beside.plan)));
+        connection.close().and(undone)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // A drop cannot report; whoever wants to know calls `close`.
+        drop(self.shut());
+    }
+}
+
+/// Runs every statement, also after one has failed; the first failure.
+pub(super) fn run_all(connection: &Connection, statements: &[Statement]) -> Result<(), Error> {
+    let mut outcome = Ok(());
+    for statement in statements {
+        let failed = |message| Error::new(Kind::Statement { statement: statement.name(), message });
+        outcome = outcome.and(connection.run(&statement.to_sql()).map(drop).map_err(failed));
+    }
+    outcome
+}

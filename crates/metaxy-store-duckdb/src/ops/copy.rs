@@ -1,0 +1,292 @@
+//! Copying rows from the lake of another store, all features in one transaction.
+
+use std::collections::BTreeMap;
+
+use ducklake_sql::{Ident, Sql, Value, Writer};
+use metaxy_feature::FeatureKey;
+
+use super::read::Versions;
+use crate::engine::{Connection, Error, now, with_retry};
+use crate::features::Features;
+use crate::query::{Filter, Latest, check_hash};
+use crate::table::{
+    At, BY_FIELD, ByField, NamedColumn, Problem, Table, TableName, id_columns, ident, inlining, members, names,
+};
+
+/// Which rows to copy; write `CopyOptions { …, ..CopyOptions::default() }`.
+///
+/// ```
+/// use metaxy_store_duckdb::{CopyOptions, Versions};
+///
+/// assert_eq!(CopyOptions::default().versions, Versions::Any);
+/// ```
+#[derive(Debug, Clone)]
+pub struct CopyOptions {
+    /// Conditions on the rows of single features, by their stored columns.
+    pub filters: BTreeMap<FeatureKey, Vec<Filter>>,
+    /// Conditions on the rows of every feature.
+    pub global_filters: Vec<Filter>,
+    /// Which versions of the features: of each id the latest row of any version, unless set. That is Python's default
+    /// too; [`Versions::Each`] copies the latest row of every version.
+    pub versions: Versions,
+    /// Whether to copy every row that was ever written for an id, deletions among them, not just the latest.
+    pub all_rows: bool,
+    /// Whether columns that a table here lacks are added to it; refused otherwise.
+    pub add_columns: bool,
+    /// The run that copies, kept in `metaxy_materialization_id`.
+    pub materialization_id: Option<String>,
+}
+
+impl Default for CopyOptions {
+    fn default() -> Self {
+        Self {
+            filters: BTreeMap::new(),
+            global_filters: Vec::new(),
+            versions: Versions::Any,
+            all_rows: false,
+            add_columns: false,
+            materialization_id: None,
+        }
+    }
+}
+
+/// What was copied; see [`Features::copy`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Copied {
+    /// The features that have a table in the other store, and how many rows of each were copied.
+    pub rows: BTreeMap<FeatureKey, usize>,
+    /// The features that have none there.
+    pub missing: Vec<FeatureKey>,
+}
+
+/// What is copied of one feature.
+struct Source<'f> {
+    key: &'f FeatureKey,
+    ids: Vec<Ident>,
+    version: Option<&'f str>,
+    table: Table,
+    user_columns: Vec<NamedColumn>,
+    /// The fields that its rows have versions of.
+    members: Vec<Ident>,
+    filters: Vec<Filter>,
+    /// The table here and the columns that it lacks; `None` if it is to be made.
+    into: Option<(Table, Vec<NamedColumn>)>,
+    needs_file: bool,
+}
+
+impl Features<'_> {
+    /// Copies rows of features from the lake of another store, which was attached with
+    /// [`OpenOptions::beside`](crate::OpenOptions::beside) or is a fallback store.
+    ///
+    /// All features are copied in one transaction, or none. Rows keep their versions, of the feature and of the project
+    /// too, and the time at which they were made; they are updated now, those of one id in the order that they had.
+    ///
+    /// ```no_run
+    /// use ducklake_sql::Mode;
+    /// use metaxy_config::Config;
+    /// use metaxy_feature::FeatureGraph;
+    /// use metaxy_store_duckdb::{CopyOptions, FeatureOptions, OpenOptions};
+    ///
+    /// # fn copy(config: &Config, graph: &FeatureGraph) -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = OpenOptions::default().beside("prod").open(config, "dev", Mode::Write)?;
+    /// let features = store.features(graph, FeatureOptions::from_config(config, "dev")?)?;
+    /// let copied = features.copy("prod", [&"video".parse()?], &CopyOptions::default())?;
+    /// println!("{} rows", copied.rows.values().sum::<usize>());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the other store is not attached, a table of either was written with another hash, columns do not fit, a
+    /// filter does not, or the lake cannot be written. Nothing is copied then.
+    pub fn copy<'k>(
+        &self,
+        from: &str,
+        keys: impl IntoIterator<Item = &'k FeatureKey>,
+        options: &CopyOptions,
+    ) -> Result<Copied, Error> {
+        self.must_write()?;
+        let mut keys: Vec<&FeatureKey> = keys.into_iter().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let look = || {
+            let sources = keys.iter().map(|key| Ok((*key, self.source(from, key, options)?)));
+            sources.collect::<Result<Vec<_>, Error>>()
+        };
+        with_retry(self.connection, look, |sources| {
+            let mut copied = Copied::default();
+            for (key, source) in sources {
+                match source {
+                    None => copied.missing.push(key.clone()),
+                    Some(source) => _ = copied.rows.insert(key.clone(), self.take(&source, options)?),
+                }
+            }
+            Ok(copied)
+        })
+    }
+
+    /// What there is to copy of a feature; `None` without a table.
+    fn source<'f>(
+        &'f self,
+        from: &str,
+        key: &'f FeatureKey,
+        options: &'f CopyOptions,
+    ) -> Result<Option<Source<'f>>, Error> {
+        let spec = self.definition(key)?.spec();
+        let Some(beside) = self.beside.iter().find(|beside| beside.store == from) else {
+            let known = names(self.beside.iter().map(|beside| &beside.store));
+            return Err(Problem::NotBeside { store: from.to_owned(), known }.into());
+        };
+        let name = TableName::of(key, beside.plan.alias(), &beside.table_prefix)?;
+        let Some(table) = Table::find(self.connection, &name, At::Now)? else { return Ok(None) };
+        let own_members = members(spec)?;
+        check_hash(&table, self.connection, self.hashing, &own_members)?;
+        let mut filters = options.global_filters.clone();
+        filters.extend(options.filters.get(key).into_iter().flatten().cloned());
+        let version = match &options.versions {
+            Versions::Current => Some(self.feature_version(key)?),
+            Versions::One(version) => Some(version.as_str()),
+            Versions::Any | Versions::Each => None,
+        };
+        let user_columns = table.typed_user_columns(key)?;
+        let mut source = Source {
+            key,
+            ids: id_columns(spec)?,
+            version,
+            user_columns,
+            members: own_members,
+            filters,
+            into: None,
+            needs_file: false,
+            table,
+        };
+        source.latest(options).check(self.connection, key, &source.filters)?;
+        let further = source.further_members(self.connection, options)?;
+        source.members.extend(further);
+        source.needs_file = inlining::would_lose(self.connection, source.table.columns(), |sql| {
+            source.latest(options).write(sql, &source.filters);
+        })?;
+        let own = self.table_name(key)?;
+        source.into = match Table::find(self.connection, &own, At::Now)? {
+            Some(into) => {
+                check_hash(&into, self.connection, self.hashing, &members(spec)?)?;
+                let new = into.new_columns(key, &source.user_columns, options.add_columns)?;
+                Some((into, new))
+            }
+            None if self.options.create_tables => None,
+            None => {
+                let (feature, table) = (key.clone(), own.name().to_string());
+                return Err(Problem::NotCreated { feature, table }.into());
+            }
+        };
+        Ok(Some(source))
+    }
+
+    /// Inserts the rows of a source, in a transaction that has begun.
+    fn take(&self, source: &Source<'_>, options: &CopyOptions) -> Result<usize, Error> {
+        let into = if let Some((table, new)) = &source.into {
+            let mut table = table.clone();
+            table.grow(self.connection, new, &source.members)?;
+            table
+        } else {
+            let (name, map) = (self.table_name(source.key)?, *source.table.provenance() == ByField::Map);
+            let (columns, members) = (&source.user_columns, &source.members);
+            Table::create(self.connection, &name, columns, members, map, self.hashing.tag())?
+        };
+        let insert = Sql::build(|sql| source.write_insert(sql, &into, options));
+        let insert = || self.connection.execute(insert);
+        if source.needs_file { inlining::without(self.connection, insert) } else { insert() }
+    }
+}
+
+impl Source<'_> {
+    fn latest(&self, options: &CopyOptions) -> Latest<'_> {
+        Latest {
+            table: &self.table,
+            ids: &self.ids,
+            version: self.version,
+            per_version: options.versions == Versions::Each,
+            all_rows: options.all_rows,
+            // The whole history of an id includes its end.
+            deleted: options.all_rows,
+        }
+    }
+
+    /// The fields that rows have versions of, beyond those of the feature as it is now.
+    fn further_members(&self, connection: &Connection, options: &CopyOptions) -> Result<Vec<Ident>, Error> {
+        let mut further: Vec<Ident> = Vec::new();
+        for (column, by_field) in BY_FIELD.into_iter().zip(self.table.by_field()) {
+            let found = match by_field {
+                ByField::Struct(members) => members.clone(),
+                ByField::Map => {
+                    let keys = connection.rows_of_text(&Sql::build(|sql| {
+                        sql.keyword("SELECT DISTINCT unnest(map_keys(r.").keyword(column).keyword(")) FROM ");
+                        self.latest(options).write(sql, &self.filters);
+                        sql.keyword(" ORDER BY 1");
+                    }))?;
+                    let keys = keys.into_iter().flatten().flatten();
+                    keys.map(|key| ident(&key)).collect::<Result<_, _>>()?
+                }
+            };
+            further.extend(found);
+        }
+        let mut known = self.members.clone();
+        further.retain(|member| {
+            let is_new = !known.contains(member);
+            known.extend(is_new.then(|| member.clone()));
+            is_new
+        });
+        Ok(further)
+    }
+
+    fn write_insert(&self, sql: &mut Writer, into: &Table, options: &CopyOptions) {
+        into.name().write(sql.keyword("INSERT INTO "));
+        sql.keyword(" BY NAME SELECT ");
+        for (column, _) in &self.user_columns {
+            sql.keyword("r.").ident(column).keyword(", ");
+        }
+        let by_field = self.table.by_field().iter().zip(into.by_field());
+        for (column, (from, into)) in BY_FIELD.into_iter().zip(by_field) {
+            let versions = |sql: &mut Writer| _ = sql.keyword("r.").keyword(column);
+            match (from, into) {
+                (ByField::Struct(_), ByField::Struct(_)) | (ByField::Map, ByField::Map) => versions(sql),
+                _ => {
+                    versions(sql.keyword("CASE WHEN "));
+                    sql.keyword(" IS NOT NULL THEN ");
+                    into.write_value(sql, &self.members, |sql, at| from.write_member(sql, versions, &self.members[at]));
+                    sql.keyword(" END");
+                }
+            }
+            sql.keyword(" AS ").keyword(column).keyword(", ");
+        }
+        sql.keyword("r.metaxy_provenance, r.metaxy_data_version, r.metaxy_feature_version, r.metaxy_project_version, ");
+        into.write_micros(sql, "metaxy_created_at", |sql| _ = sql.keyword("epoch_us(r.metaxy_created_at)"));
+        // Rows of one id follow each other by a microsecond, as they did, so the latest one stays it.
+        let now = now();
+        let updated = |sql: &mut Writer| {
+            sql.bind("metaxy_updated_at", &Value::from(now));
+            if options.all_rows || options.versions == Versions::Each {
+                sql.keyword(" + 1 - row_number() OVER (PARTITION BY ");
+                for (index, id) in self.ids.iter().enumerate() {
+                    sql.comma(index).keyword("r.").ident(id);
+                }
+                self.table.write_changed_at(sql.keyword(" ORDER BY "), "r.");
+                sql.keyword(" DESC, r.rowid)");
+            }
+        };
+        into.write_micros(sql.keyword(" AS metaxy_created_at, "), "metaxy_updated_at", updated);
+        sql.keyword(" AS metaxy_updated_at, ");
+        if options.all_rows {
+            sql.keyword("CASE WHEN r.metaxy_deleted_at IS NOT NULL THEN ");
+            into.write_micros(sql, "metaxy_deleted_at", updated);
+            sql.keyword(" END AS metaxy_deleted_at, ");
+        }
+        match &options.materialization_id {
+            Some(id) => sql.bind("materialization id", &Value::from(id.as_str())),
+            None => sql.keyword("CAST(NULL AS VARCHAR)"),
+        };
+        self.latest(options).write(sql.keyword(" AS metaxy_materialization_id FROM "), &self.filters);
+    }
+}

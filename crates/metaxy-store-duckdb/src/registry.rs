@@ -1,0 +1,296 @@
+//! The record of graphs in the lake, shared with Python: which features a project had, and when.
+
+use std::collections::BTreeMap;
+
+use ducklake_sql::{Ident, Sql, Value};
+use metaxy_feature::{
+    Column, FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, FeatureVersions, Json, JsonObject,
+};
+
+use crate::engine::{Connection, Error, now, with_retry};
+use crate::features::{FeatureOptions, Features};
+use crate::lake::Store;
+use crate::table::{Problem, Table, TableName, names};
+
+const TABLE: &str = "metaxy_system__feature_versions";
+
+/// The version of Python Metaxy whose layout we write, for the tag that it keeps.
+const LAYOUT: &str = "0.1.11";
+
+/// What a push did; see [`Features::push`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Push {
+    /// The version of the project, also called its snapshot.
+    pub project_version: String,
+    /// Whether the project's latest record is of this version already.
+    pub already_pushed: bool,
+    /// The features whose record was made or brought up to date in it.
+    pub updated: Vec<FeatureKey>,
+}
+
+/// A graph that was pushed; see [`Store::history`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PushedGraph {
+    /// The project.
+    pub project: String,
+    /// The version of the project.
+    pub project_version: String,
+    /// When it was first recorded, in UTC, as in `2026-01-31 12:00:00.5`.
+    pub recorded_at: String,
+    /// How many features it has.
+    pub features: usize,
+}
+
+impl Features<'_> {
+    /// Records the features of the project, unless its latest record says the same.
+    ///
+    /// The tags are kept with them; the tag `metaxy` is ours, and also says how rows are hashed.
+    ///
+    /// # Errors
+    ///
+    /// When the graph has features of several projects and the options name none, or none of the project that they
+    /// name, or the lake cannot be written.
+    pub fn push(&self, tags: &BTreeMap<String, String>) -> Result<Push, Error> {
+        self.must_write()?;
+        let project = match &self.options.project {
+            Some(project) => project,
+            None => self.graph.project().map_err(Problem::Feature)?,
+        };
+        let own = self.versions.iter().filter(|(one, _)| !one.is_external() && one.project() == project);
+        let own: Vec<_> = own.collect();
+        if own.is_empty() {
+            return Err(Problem::EmptyProject(project.to_string()).into());
+        }
+        let project_version = self.versions.project(project).to_string();
+        let table = TableName::in_lake(&[&self.options.table_prefix, TABLE].concat(), &self.alias)?;
+        let tags = self.tags(tags);
+        let look = || {
+            self.check_records()?;
+            let exists = Table::exists(self.connection, &table)?;
+            let latest = if exists { self.latest(&table, project.as_str())? } else { None };
+            let already_pushed = latest.as_deref() == Some(project_version.as_str());
+            let recorded = if already_pushed {
+                self.recorded(&table, project.as_str(), &project_version)?
+            } else {
+                BTreeMap::new()
+            };
+            let is_new = |(definition, versions): &&(&FeatureDefinition, &FeatureVersions<'_>)| {
+                recorded.get(definition.key().as_str()).map(String::as_str) != Some(versions.definition.as_str())
+            };
+            Ok((already_pushed, own.iter().filter(is_new).collect::<Vec<_>>()))
+        };
+        with_retry(self.connection, look, |(already_pushed, new)| {
+            if !new.is_empty() {
+                create(self.connection, &table)?;
+                self.connection.execute(Sql::build(|sql| {
+                    table.write(sql.keyword("INSERT INTO "));
+                    sql.keyword(" BY NAME ");
+                    for (index, (definition, versions)) in new.iter().enumerate() {
+                        sql.keyword(if index == 0 { "SELECT " } else { " UNION ALL SELECT " });
+                        for (name, value) in record(definition, versions, &project_version, &tags) {
+                            sql.bind(name, &Value::from(value)).keyword(" AS ").keyword(name).keyword(", ");
+                        }
+                        sql.keyword("make_timestamp(").bind("recorded_at", &Value::from(now()));
+                        sql.keyword(") AS recorded_at");
+                    }
+                }))?;
+            }
+            let updated = new.iter().map(|(definition, _)| definition.key().clone()).collect();
+            Ok(Push { project_version: project_version.clone(), already_pushed, updated })
+        })
+    }
+
+    /// Refuses a feature of which another version was pushed last.
+    pub(super) fn check_pushed(&self, definition: &FeatureDefinition) -> Result<(), Error> {
+        let Some(table) = feature_versions(self.connection, &self.alias, &self.options.table_prefix)? else {
+            return Ok(());
+        };
+        let (key, version) = (definition.key(), self.feature_version(definition.key())?);
+        let pushed = self.connection.rows_of_text(&Sql::build(|sql| {
+            table.write(sql.keyword("SELECT metaxy_feature_version, feature_spec FROM "));
+            sql.keyword(" WHERE project = ").bind("project", &Value::from(definition.project().as_str()));
+            sql.keyword(" AND feature_key = ").bind("feature", &Value::from(key.as_str()));
+            sql.keyword(" ORDER BY recorded_at DESC LIMIT 1");
+        }))?;
+        let Some(pushed) = pushed.into_iter().next() else { return Ok(()) };
+        let [pushed, spec] = <[_; 2]>::try_from(pushed).unwrap_or_default().map(Option::unwrap_or_default);
+        let feature = key.clone();
+        if pushed != version {
+            return Err(Problem::NotPushed { feature, version: version.to_owned(), pushed }.into());
+        }
+        // They are no part of the version, but other ones would take several rows for one.
+        let spec = FeatureSpec::from_json(&spec).map_err(|error| pushed_spec(key.as_str(), &error))?;
+        if spec.id_columns() != definition.spec().id_columns() {
+            let ids = |spec: &FeatureSpec| names(spec.id_columns().iter().map(Column::as_str));
+            return Err(Problem::OtherIds { feature, ids: ids(definition.spec()), pushed: ids(&spec) }.into());
+        }
+        Ok(())
+    }
+
+    /// The graph that was pushed last with this version of a feature, and its project's version.
+    pub(super) fn graph_with(&self, key: &FeatureKey, version: &str) -> Result<(FeatureGraph, String), Error> {
+        let unknown = || Problem::UnknownVersion { feature: key.clone(), version: version.to_owned() };
+        let table = feature_versions(self.connection, &self.alias, &self.options.table_prefix)?.ok_or_else(unknown)?;
+        let pushed = self.connection.text(&Sql::build(|sql| {
+            table.write(sql.keyword("SELECT metaxy_project_version FROM "));
+            sql.keyword(" WHERE feature_key = ").bind("feature", &Value::from(key.as_str()));
+            sql.keyword(" AND metaxy_feature_version = ").bind("version", &Value::from(version));
+            sql.keyword(" ORDER BY recorded_at DESC LIMIT 1");
+        }));
+        let project_version = pushed.map_err(Error::query)?.ok_or_else(unknown)?;
+        let graph = load(self.connection, &table, Some(&project_version))?.ok_or_else(unknown)?;
+        Ok((graph, project_version))
+    }
+
+    /// The version of a project that was recorded last.
+    fn latest(&self, table: &TableName, project: &str) -> Result<Option<String>, Error> {
+        let latest = self.connection.text(&Sql::build(|sql| {
+            table.write(sql.keyword("SELECT metaxy_project_version FROM "));
+            sql.keyword(" WHERE project = ").bind("project", &Value::from(project));
+            sql.keyword(" ORDER BY recorded_at DESC NULLS FIRST LIMIT 1");
+        }));
+        latest.map_err(Error::query)
+    }
+
+    /// The definition versions that are recorded of a project's version, by feature.
+    fn recorded(&self, table: &TableName, project: &str, version: &str) -> Result<BTreeMap<String, String>, Error> {
+        let rows = self.connection.rows_of_text(&Sql::build(|sql| {
+            sql.keyword("SELECT feature_key, arg_max(metaxy_definition_version, recorded_at) FROM ");
+            table.write(sql);
+            sql.keyword(" WHERE project = ").bind("project", &Value::from(project));
+            sql.keyword(" AND metaxy_project_version = ").bind("version", &Value::from(version));
+            sql.keyword(" GROUP BY feature_key");
+        }))?;
+        let pair = |row: Vec<Option<String>>| <[Option<String>; 2]>::try_from(row).ok().map(|[key, of]| (key, of));
+        Ok(rows.into_iter().filter_map(pair).filter_map(|(key, of)| Some((key?, of?))).collect())
+    }
+
+    /// The tags as Python keeps them: the one called `metaxy` is JSON in a text.
+    fn tags(&self, tags: &BTreeMap<String, String>) -> String {
+        let own = [
+            ("version", LAYOUT.to_owned()),
+            ("hash_algorithm", self.hashing.algorithm().to_owned()),
+            ("hash_truncation_length", self.hashing.truncation().length().to_string()),
+        ];
+        let own: JsonObject = own.into_iter().map(|(name, value)| (name.to_owned(), Json::String(value))).collect();
+        let tags = tags.iter().map(|(name, value)| (name.clone(), Json::String(value.clone())));
+        let mut tags: JsonObject = tags.collect();
+        tags.insert("metaxy".to_owned(), Json::String(Json::Object(own).to_string()));
+        Json::Object(tags).to_string()
+    }
+}
+
+impl Store {
+    /// The graphs that were pushed into this lake, the latest first.
+    ///
+    /// # Errors
+    ///
+    /// When the lake cannot be read.
+    pub fn history(&self, options: &FeatureOptions) -> Result<Vec<PushedGraph>, Error> {
+        let Some(table) = self.feature_versions(options)? else { return Ok(Vec::new()) };
+        let rows = self.connection().rows_of_text(&Sql::build(|sql| {
+            sql.keyword(
+                "SELECT project, metaxy_project_version, CAST(min(recorded_at) AS VARCHAR), \
+                 CAST(count(DISTINCT feature_key) AS VARCHAR) FROM ",
+            );
+            table.write(sql);
+            sql.keyword(" GROUP BY project, metaxy_project_version ORDER BY min(recorded_at) DESC");
+        }))?;
+        let graph = |row: Vec<Option<String>>| {
+            let [project, project_version, recorded_at, features] =
+                <[_; 4]>::try_from(row.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>()).ok()?;
+            Some(PushedGraph { project, project_version, recorded_at, features: features.parse().ok()? })
+        };
+        Ok(rows.into_iter().filter_map(graph).collect())
+    }
+
+    /// The graph that was pushed with this version; without one, each feature as it was pushed last.
+    ///
+    /// # Errors
+    ///
+    /// When no such graph was pushed, a feature of it is not valid here, or the lake cannot be read.
+    pub fn load_graph(&self, options: &FeatureOptions, project_version: Option<&str>) -> Result<FeatureGraph, Error> {
+        let unknown = || Problem::UnknownSnapshot(project_version.unwrap_or("latest").to_owned());
+        let table = self.feature_versions(options)?.ok_or_else(unknown)?;
+        Ok(load(self.connection(), &table, project_version)?.ok_or_else(unknown)?)
+    }
+
+    fn feature_versions(&self, options: &FeatureOptions) -> Result<Option<TableName>, Error> {
+        feature_versions(self.connection(), self.plan().alias(), &options.table_prefix)
+    }
+}
+
+/// The table of records, if there is one.
+fn feature_versions(connection: &Connection, alias: &Ident, prefix: &str) -> Result<Option<TableName>, Error> {
+    let table = TableName::in_lake(&[prefix, TABLE].concat(), alias)?;
+    Ok(Table::exists(connection, &table)?.then_some(table))
+}
+
+/// The graph that was pushed with this version, or each feature as it was pushed last; `None` without any.
+fn load(
+    connection: &Connection,
+    table: &TableName,
+    project_version: Option<&str>,
+) -> Result<Option<FeatureGraph>, Error> {
+    let rows = connection.rows_of_text(&Sql::build(|sql| {
+        sql.keyword("SELECT feature_key, project, feature_spec, feature_schema, feature_class_path FROM ");
+        table.write(sql);
+        if let Some(version) = project_version {
+            sql.keyword(" WHERE metaxy_project_version = ").bind("version", &Value::from(version));
+        }
+        sql.keyword(" QUALIFY row_number() OVER (PARTITION BY feature_key ORDER BY recorded_at DESC) = 1");
+    }))?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let definition = |row: Vec<Option<String>>| -> Result<FeatureDefinition, Problem> {
+        let row = <[_; 5]>::try_from(row).unwrap_or_default().map(Option::unwrap_or_default);
+        let [key, project, spec, schema, class_path] = row;
+        let definition = || {
+            let schema = Json::parse(&schema)?.into_object().unwrap_or_default();
+            Ok(FeatureDefinition::new(FeatureSpec::from_json(&spec)?, project.parse()?).with_schema(schema))
+        };
+        let definition = definition().map_err(|error| pushed_spec(&key, &error))?;
+        Ok(if class_path.is_empty() { definition } else { definition.with_class_path(class_path) })
+    };
+    let definitions: Vec<_> = rows.into_iter().map(definition).collect::<Result<_, _>>()?;
+    Ok(Some(FeatureGraph::new(definitions).map_err(Problem::Feature)?))
+}
+
+fn pushed_spec(feature: &str, error: &metaxy_feature::Error) -> Problem {
+    Problem::PushedSpec { feature: feature.to_owned(), message: error.to_string() }
+}
+
+fn create(connection: &Connection, table: &TableName) -> Result<(), Error> {
+    connection.execute(Sql::build(|sql| {
+        table.write(sql.keyword("CREATE TABLE IF NOT EXISTS "));
+        sql.keyword(
+            " (project VARCHAR, feature_key VARCHAR, metaxy_feature_version VARCHAR, \
+             metaxy_definition_version VARCHAR, recorded_at TIMESTAMP, feature_spec VARCHAR, feature_schema VARCHAR, \
+             feature_class_path VARCHAR, metaxy_project_version VARCHAR, tags VARCHAR, deleted_at TIMESTAMP)",
+        );
+    }))?;
+    Ok(())
+}
+
+/// The columns of a feature's record but for its time.
+fn record(
+    definition: &FeatureDefinition,
+    versions: &FeatureVersions<'_>,
+    project_version: &str,
+    tags: &str,
+) -> [(&'static str, String); 9] {
+    [
+        ("project", definition.project().to_string()),
+        ("feature_key", definition.key().to_string()),
+        ("metaxy_feature_version", versions.feature.to_string()),
+        ("metaxy_definition_version", versions.definition.to_string()),
+        ("feature_spec", definition.spec().to_json().to_string()),
+        ("feature_schema", Json::Object(definition.schema().clone()).to_string()),
+        ("feature_class_path", definition.class_path().unwrap_or_default().to_owned()),
+        ("metaxy_project_version", project_version.to_owned()),
+        ("tags", tags.to_owned()),
+    ]
+}

@@ -1,0 +1,17 @@
+//! The table floor: a feature's table in the lake, its names, columns and types, and rows on their way into it.
+
+mod column_type;
+mod feature_table;
+mod hash_tag;
+pub(crate) mod inlining;
+mod names;
+mod problem;
+mod sorted_ids;
+mod staging_table;
+
+pub(crate) use self::column_type::{ColumnType, Simple, TEXT};
+pub(crate) use self::feature_table::{At, BY_FIELD, ByField, Listed, Table};
+pub(crate) use self::hash_tag::HashTag;
+pub(crate) use self::names::{TableName, id_columns, ident, idents, members, sorted};
+pub(crate) use self::problem::{Problem, names};
+pub(crate) use self::staging_table::{NamedColumn, Stage, columns_of};
