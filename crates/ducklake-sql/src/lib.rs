@@ -39,6 +39,7 @@
 mod attach;
 mod catalog;
 mod lake;
+mod parts;
 mod path;
 mod plan;
 mod problem;
@@ -47,11 +48,13 @@ mod session;
 mod sql;
 mod statement;
 mod storage;
+mod template;
 mod value;
 
 pub use attach::{ATTACH_OPTIONS, AttachOptions, Snapshot};
 pub use catalog::{Catalog, CatalogKind, PostgresCatalog, PostgresSpec, QuackCatalog, QuackSpec};
 pub use lake::{Lake, LakeBuilder, Mode, MotherDuckSpec, generated_name};
+pub use parts::{List, Numbered, WriteSql, all, any, bind, columns, list, numbered, separated};
 pub use path::{CatalogFile, LocalFolder, ObjectKind, ObjectPath};
 pub use plan::{Check, PLAN_VERSION, Plan, PlanView, StatementView};
 pub use problem::{Code, Problem, Problems, excerpt};
@@ -60,4 +63,6 @@ pub use session::{Extension, Moment, Session, Setting};
 pub use sql::{Parameter, Reveal, Sql, Writer};
 pub use statement::{Attach, CreateDatabase, Statement};
 pub use storage::{AzureSpec, GcsSpec, ObjectStorage, R2Spec, S3Spec, Storage};
+#[doc(hidden)]
+pub use template::Template;
 pub use value::{Alias, Ident, Parameters, Secret, Text, Value, Word, is_harmless};

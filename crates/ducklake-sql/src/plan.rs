@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use crate::catalog::CatalogKind;
 use crate::lake::Mode;
+use crate::parts::bind;
 use crate::session::{Extension, Setting};
+use crate::sql;
 use crate::sql::{Reveal, Sql};
 use crate::statement::Statement;
 use crate::value::{Ident, MASK};
@@ -191,13 +193,13 @@ impl Check {
         match self {
             // Only a lake has settings, so this fails for a database of any other type.
             Self::IsDuckLake { alias, .. } => {
-                Sql::fixed("SELECT catalog_type FROM ducklake_settings(?)").with_text("alias", alias.as_str())
+                sql!("SELECT catalog_type FROM ducklake_settings({alias})", alias = bind(alias.as_str()))
             }
-            Self::DataPath { alias, .. } => {
-                // The catalog's own word: the settings would repeat a path that was given over it.
-                Sql::fixed("SELECT value FROM ducklake_options(?) WHERE option_name = 'data_path'")
-                    .with_text("alias", alias.as_str())
-            }
+            // The catalog's own word: the settings would repeat a path that was given over it.
+            Self::DataPath { alias, .. } => sql!(
+                "SELECT value FROM ducklake_options({alias}) WHERE option_name = 'data_path'",
+                alias = bind(alias.as_str()),
+            ),
         }
     }
 }

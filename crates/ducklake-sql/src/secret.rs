@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use crate::parts::{Named, list};
 use crate::problem::{Collector, Problem};
-use crate::sql::Writer;
+use crate::sql;
+use crate::sql::Sql;
 use crate::value::{Ident, Parameters, Value, Word};
 
 /// The type of a secret, as DuckDB names it.
@@ -108,18 +110,18 @@ impl CreateSecret {
         matches!(self.get("provider"), Some(Value::Text(provider)) if provider.eq_ignore_ascii_case("credential_chain"))
     }
 
-    pub(crate) fn write(&self, sql: &mut Writer) {
-        if self.in_motherduck {
+    pub(crate) fn to_sql(&self) -> Sql {
+        let create = if self.in_motherduck {
             // MotherDuck keeps the secret in the account, so opening a second time has to replace it.
-            sql.keyword("CREATE OR REPLACE SECRET ").ident(&self.name).keyword(" IN MOTHERDUCK");
+            sql!("CREATE OR REPLACE SECRET {name} IN MOTHERDUCK", name = self.name)
         } else {
-            sql.keyword("CREATE TEMPORARY SECRET ").ident(&self.name);
-        }
-        sql.keyword(" (TYPE ").keyword(self.kind.as_str());
-        for (option, value) in &self.options {
-            sql.keyword(", ").word(option).keyword(" ").bind(option.as_str(), value);
-        }
-        sql.keyword(")");
+            sql!("CREATE TEMPORARY SECRET {name}", name = self.name)
+        };
+        let options = list(self.options.iter().map(|(option, value)| {
+            let value = Named(option.as_str(), value);
+            sql!("{option} {value}", option, value)
+        }));
+        sql!("{create} (TYPE {kind}, {options})", create, kind = Sql::fixed(self.kind.as_str()), options)
     }
 }
 

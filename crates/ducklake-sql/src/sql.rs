@@ -1,11 +1,13 @@
 //! The one writer of SQL text, and the finished [`Sql`] that a connection may run.
 //!
-//! Text is made from keywords known at compile time, validated identifiers and literals, and bound values; nothing else
-//! can get into it. The same statement is written twice: to be *executed*, with every value bound as a parameter, or to
-//! be *displayed*, with literals inline and secrets masked. This is the only file that exposes a secret.
+//! Text is made from SQL known at compile time, validated identifiers and literals, and bound values; nothing else can
+//! get into it. A statement is written once, with every value bound as a parameter. To be displayed, its values are put
+//! back as literals, secrets masked. This is the only file that exposes a secret.
 
 use std::fmt;
 
+use crate::parts::WriteSql;
+use crate::template::{Piece, Quotes, Template};
 use crate::value::{Ident, MASK, Secret, Text, Value, Word};
 
 /// Whether a displayed statement shows its secrets.
@@ -21,12 +23,14 @@ pub enum Reveal {
 /// A statement ready to run: its text, and the values bound to its `?` in order.
 ///
 /// There is no way to make one from parts of text: it comes from a [`Statement`](crate::Statement), from a text known
-/// when the program was compiled, from a [`Writer`], or, named for what it is, from a person's own query.
+/// when the program was compiled, as of [`sql!`](crate::sql), from a [`Writer`], or, named for what it is, from a
+/// person's own query.
 ///
 /// ```
-/// use ducklake_sql::Sql;
+/// use ducklake_sql::{bind, sql};
 ///
-/// let sql = Sql::fixed("SELECT type FROM duckdb_databases() WHERE database_name = ?").with_text("name", "ducklake");
+/// let sql = sql!("SELECT type FROM duckdb_databases() WHERE database_name = {name}", name = bind("ducklake"));
+/// assert_eq!(sql.text(), "SELECT type FROM duckdb_databases() WHERE database_name = ?");
 /// assert_eq!(sql.names().collect::<Vec<_>>(), ["name"]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub struct Sql {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Bound {
+    /// The position of its `?` in the text.
+    at: usize,
     name: String,
     value: Scalar,
 }
@@ -87,14 +93,32 @@ impl Sql {
     /// # Ok::<(), ducklake_sql::Problem>(())
     /// ```
     pub fn build(write: impl FnOnce(&mut Writer)) -> Self {
-        let mut writer = Writer::execute();
+        let mut writer = Writer::new();
         write(&mut writer);
         writer.finish()
     }
 
+    #[doc(hidden)]
+    pub fn from_template(template: &'static Template, values: &[&dyn WriteSql]) -> Self {
+        Self::build(|sql| _ = sql.template(template, values))
+    }
+
+    /// A whole statement that a person wrote; its text may hold anything.
+    pub(crate) fn verbatim(statement: &Secret) -> Self {
+        Self::typed_by_a_person(statement.expose().trim_end().trim_end_matches(';'))
+    }
+
     /// Binds a text to the next `?`.
     pub fn with_text(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.values.push(Bound { name: name.to_owned(), value: Scalar::Text(value.into()) });
+        let mut quotes = Quotes::OUTSIDE;
+        let parameters = self.text.bytes().enumerate().filter(|(_, byte)| {
+            let is_outside = quotes.is_outside();
+            quotes = quotes.after(*byte);
+            is_outside && *byte == b'?'
+        });
+        let next = { parameters }.nth(self.values.len());
+        let at = next.map_or(self.text.len(), |(at, _)| at);
+        self.values.push(Bound { at, name: name.to_owned(), value: Scalar::Text(value.into()) });
         self
     }
 
@@ -116,6 +140,25 @@ impl Sql {
             Scalar::Integer(number) => Parameter::Integer(*number),
             Scalar::Boolean(boolean) => Parameter::Boolean(*boolean),
         })
+    }
+
+    /// The text to show, with the values as literals.
+    pub(crate) fn display(&self, reveal: Reveal) -> String {
+        let mut shown = String::with_capacity(self.text.len());
+        let mut from = 0;
+        for bound in &self.values {
+            shown.push_str(self.text.get(from..bound.at).unwrap_or_default());
+            match &bound.value {
+                Scalar::Text(text) => quote(&mut shown, '\'', text),
+                Scalar::Secret(secret) if reveal == Reveal::Secrets => quote(&mut shown, '\'', secret.expose()),
+                Scalar::Secret(_) => quote(&mut shown, '\'', MASK),
+                Scalar::Integer(number) => shown.push_str(&number.to_string()),
+                Scalar::Boolean(boolean) => shown.push_str(if *boolean { "true" } else { "false" }),
+            }
+            from = bound.at + 1;
+        }
+        shown.push_str(self.text.get(from..).unwrap_or_default());
+        shown
     }
 
     /// Replaces every secret among the bound values where it occurs in `text`.
@@ -156,37 +199,35 @@ impl From<&'static str> for Sql {
     }
 }
 
-/// Writes one statement, for one of the two sinks: to execute it, or to display it.
+/// Writes one statement.
 ///
 /// Nothing gets into the text but what is known at compile time, what is validated, and what is quoted or bound.
-/// [`Sql::build`] hands one out.
+/// [`Sql::build`] hands one out, and [`write_sql!`](crate::write_sql) writes to one.
 #[derive(Debug)]
 pub struct Writer {
     text: String,
     values: Vec<Bound>,
-    /// `None` to execute, else how to display.
-    display: Option<Reveal>,
+    /// Whether a space is due before what is written next.
+    space: bool,
+    /// The name of the hole that is being filled.
+    hole: &'static str,
+    /// Whether the last list had no items.
+    no_items: bool,
 }
 
 impl Writer {
-    pub(crate) fn execute() -> Self {
-        Self { text: String::new(), values: Vec::new(), display: None }
-    }
-
-    pub(crate) fn display(reveal: Reveal) -> Self {
-        Self { text: String::new(), values: Vec::new(), display: Some(reveal) }
+    fn new() -> Self {
+        Self { text: String::new(), values: Vec::new(), space: false, hole: "value", no_items: false }
     }
 
     /// SQL known at compile time, written as it is, spaces included.
     pub fn keyword(&mut self, sql: &'static str) -> &mut Self {
-        self.text.push_str(sql);
-        self
+        self.push(sql)
     }
 
     /// A word that needs no quotes.
     pub fn word(&mut self, word: &Word) -> &mut Self {
-        self.text.push_str(word.as_str());
-        self
+        self.push(word.as_str())
     }
 
     /// An identifier, always in double quotes.
@@ -201,11 +242,10 @@ impl Writer {
 
     /// A whole number, for what DuckDB's grammar does not take as a parameter: the width of a type, a version.
     pub fn number(&mut self, number: u64) -> &mut Self {
-        self.text.push_str(&number.to_string());
-        self
+        self.push(&number.to_string())
     }
 
-    /// A value: bound when executed, inline when displayed.
+    /// A value, bound.
     pub fn bind(&mut self, name: &str, value: &Value) -> &mut Self {
         match value {
             Value::Text(text) => self.scalar(name, Scalar::Text(text.clone())),
@@ -213,87 +253,172 @@ impl Writer {
             Value::Integer(number) => self.scalar(name, Scalar::Integer(*number)),
             Value::Boolean(boolean) => self.scalar(name, Scalar::Boolean(*boolean)),
             Value::List(values) => {
-                self.keyword("[");
+                self.push("[");
                 for (index, value) in values.iter().enumerate() {
                     self.comma(index).bind(&[name, "[", &index.to_string(), "]"].concat(), value);
                 }
-                self.keyword("]")
+                self.push("]")
             }
             Value::Map(entries) => {
-                self.keyword("MAP {");
+                self.push("MAP {");
                 for (index, (key, value)) in entries.iter().enumerate() {
-                    self.comma(index).quoted('\'', key).keyword(": ").bind(&[name, ".", key].concat(), value);
+                    self.comma(index).quoted('\'', key).push(": ").bind(&[name, ".", key].concat(), value);
                 }
-                self.keyword("}")
+                self.push("}")
             }
         }
     }
 
-    /// A finished part, with its bound values: a subquery, an expression. Only for statements that are executed.
+    /// A finished part, with its bound values: a subquery, an expression.
     pub fn part(&mut self, part: &Sql) -> &mut Self {
-        self.text.push_str(&part.text);
-        self.values.extend(part.values.iter().cloned());
+        self.push(&part.text);
+        let start = self.text.len() - part.text.len();
+        self.values.extend(part.values.iter().map(|bound| Bound { at: start + bound.at, ..bound.clone() }));
         self
     }
 
     /// A comma before every item but the first.
     pub fn comma(&mut self, index: usize) -> &mut Self {
-        self.keyword(if index == 0 { "" } else { ", " })
+        self.push(if index == 0 { "" } else { ", " })
     }
 
-    /// A whole statement that a person wrote; hidden when displayed, since it may hold anything.
-    pub(crate) fn verbatim(&mut self, sql: &Secret, hidden: &'static str) -> &mut Self {
-        match self.display {
-            Some(Reveal::Masked) => self.keyword(hidden),
-            Some(Reveal::Secrets) | None => {
-                self.text.push_str(sql.expose().trim_end().trim_end_matches(';'));
-                self
+    #[doc(hidden)]
+    pub fn template(&mut self, template: &'static Template, values: &[&dyn WriteSql]) -> &mut Self {
+        let outer = self.hole;
+        let mut quotes = Quotes::OUTSIDE;
+        // Where the text ends if its last character is a comma of the template.
+        let mut comma = None;
+        let mut no_items = false;
+        for piece in template.pieces() {
+            match piece {
+                Piece::Text(text) => {
+                    for character in text.chars() {
+                        let is_outside = quotes.is_outside();
+                        quotes = u8::try_from(character).map_or(quotes, |byte| quotes.after(byte));
+                        if is_outside && character.is_ascii_whitespace() {
+                            self.space = true;
+                            continue;
+                        }
+                        if std::mem::take(&mut no_items) {
+                            if character == ',' {
+                                continue;
+                            }
+                            self.take_back(comma);
+                        }
+                        self.push(character.encode_utf8(&mut [0; 4]));
+                        comma = (is_outside && character == ',').then_some(self.text.len());
+                    }
+                }
+                Piece::Hole(name, position) => {
+                    let length = self.text.len();
+                    (self.hole, self.no_items) = (name, false);
+                    if let Some(value) = values.get(position) {
+                        value.write_sql(self);
+                    }
+                    self.hole = outer;
+                    let is_empty = self.text.len() == length;
+                    no_items = is_empty && (no_items || std::mem::take(&mut self.no_items));
+                }
             }
+        }
+        if no_items {
+            self.take_back(comma);
+        }
+        self
+    }
+
+    /// Takes back a comma, if the text ends behind it.
+    fn take_back(&mut self, comma: Option<usize>) {
+        if comma == Some(self.text.len()) {
+            self.text.pop();
         }
     }
 
-    pub(crate) fn finish(self) -> Sql {
+    /// The name of the hole that is being filled.
+    pub(crate) fn hole(&self) -> &'static str {
+        self.hole
+    }
+
+    /// Says that a list has no items, so that the comma next to it is one too many.
+    pub(crate) fn no_items(&mut self) {
+        self.no_items = true;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    fn finish(self) -> Sql {
         Sql { text: self.text, values: self.values }
     }
 
-    pub(crate) fn into_text(self) -> String {
-        self.text
-    }
-
     fn scalar(&mut self, name: &str, value: Scalar) -> &mut Self {
-        let Some(reveal) = self.display else {
-            self.values.push(Bound { name: name.to_owned(), value });
-            return self.keyword("?");
-        };
-        match value {
-            Scalar::Text(text) => self.quoted('\'', &text),
-            Scalar::Secret(secret) => {
-                let shown = if reveal == Reveal::Secrets { secret.expose() } else { MASK };
-                self.quoted('\'', shown)
-            }
-            Scalar::Integer(number) => {
-                self.text.push_str(&number.to_string());
-                self
-            }
-            Scalar::Boolean(boolean) => self.keyword(if boolean { "true" } else { "false" }),
-        }
-    }
-
-    fn quoted(&mut self, quote: char, text: &str) -> &mut Self {
-        self.text.push(quote);
-        for character in text.chars() {
-            self.text.push(character);
-            if character == quote {
-                self.text.push(quote);
-            }
-        }
-        self.text.push(quote);
+        self.push("?");
+        self.values.push(Bound { at: self.text.len() - 1, name: name.to_owned(), value });
         self
     }
+
+    fn quoted(&mut self, mark: char, text: &str) -> &mut Self {
+        self.before(mark);
+        quote(&mut self.text, mark, text);
+        self
+    }
+
+    fn push(&mut self, text: &str) -> &mut Self {
+        if let Some(first) = text.chars().next() {
+            self.before(first);
+            self.text.push_str(text);
+        }
+        self
+    }
+
+    /// Writes the space that is due before a character, unless it would stand at a parenthesis or before a comma.
+    fn before(&mut self, next: char) {
+        let is_due = std::mem::take(&mut self.space) && !self.text.is_empty();
+        let is_one = self.text.ends_with(|last: char| last == '(' || last.is_ascii_whitespace())
+            || matches!(next, ')' | ',')
+            || next.is_ascii_whitespace();
+        if is_due && !is_one {
+            self.text.push(' ');
+        }
+    }
+}
+
+/// Writes a text in quotes.
+fn quote(into: &mut String, mark: char, text: &str) {
+    into.push(mark);
+    for character in text.chars() {
+        into.push(character);
+        if character == mark {
+            into.push(mark);
+        }
+    }
+    into.push(mark);
 }
 
 impl fmt::Display for Sql {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{bind, sql};
+
+    #[test]
+    fn a_displayed_statement_has_its_values_where_they_are_bound() {
+        let part = sql!("'?' || {a} || {secret}", a = bind("it's ?"), secret = bind(Secret::from("hunter2")));
+        let sql = sql!("SELECT \"?\", {part}, {b}, {c}, {part}", part, b = bind(7), c = bind(true));
+        let masked = "SELECT \"?\", '?' || 'it''s ?' || '***', 7, true, '?' || 'it''s ?' || '***'";
+        assert_eq!(sql.display(Reveal::Masked), masked);
+        assert_eq!(sql.display(Reveal::Secrets), masked.replace(MASK, "hunter2"));
+    }
+
+    #[test]
+    fn a_text_is_bound_to_the_next_parameter_outside_of_quotes() {
+        let sql = Sql::fixed("SELECT '?', ?, \"?\", ?").with_text("a", "a").with_text("b", "b");
+        assert_eq!(sql.display(Reveal::Masked), "SELECT '?', 'a', \"?\", 'b'");
     }
 }

@@ -1,9 +1,11 @@
 //! The statements of a plan: what each is called, why it is there, whether it is sensitive, and how it is undone.
 
+use crate::parts::{Named, bind, list};
 use crate::path::ObjectPath;
 use crate::secret::CreateSecret;
 use crate::session::{Extension, Setting};
-use crate::sql::{Reveal, Sql, Writer};
+use crate::sql;
+use crate::sql::{Reveal, Sql};
 use crate::value::{Ident, Secret, Text, Value, Word};
 
 /// One statement, of a plan or of its undoing.
@@ -119,65 +121,43 @@ impl Statement {
 
     /// The statement to run: values bound, secrets in no text.
     pub fn to_sql(&self) -> Sql {
-        let mut sql = Writer::execute();
-        self.write(&mut sql);
-        sql.finish()
+        match self {
+            Self::Set(setting) => {
+                let scope = (!setting.is_local()).then(|| sql!("GLOBAL"));
+                let (name, value) = (setting.name(), Named(setting.name().as_str(), setting.value()));
+                sql!("SET {scope} {name} = {value}", scope, name, value)
+            }
+            Self::Install(extension) => {
+                let from = extension.repository().map(|repository| match Source::of(repository) {
+                    Source::Named(repository) => sql!("FROM {repository}", repository),
+                    Source::Place(place) => sql!("FROM {place}", place),
+                });
+                sql!("INSTALL {extension} {from}", extension = extension.name(), from)
+            }
+            Self::Load(extension) => sql!("LOAD {extension}", extension = extension.name()),
+            Self::Init(statement) => Sql::verbatim(statement),
+            Self::CreateSecret(secret) => secret.to_sql(),
+            Self::ProbeStorage(path) => {
+                // Lists one name that no file has: the cheapest question that a bucket answers.
+                let data_path = bind([path.as_str(), "metaxy-probe-*"].concat());
+                sql!("FROM glob({data_path})", data_path)
+            }
+            Self::CreateDatabase(CreateDatabase { name, data_path }) => {
+                sql!("CREATE DATABASE IF NOT EXISTS {name} (TYPE DUCKLAKE, DATA_PATH {data_path})", name, data_path)
+            }
+            Self::Attach(attach) => attach.to_sql(),
+            Self::AttachMotherDuck => sql!("ATTACH 'md:'"),
+            Self::Use(database) => sql!("USE {database}", database),
+            Self::Detach(database) => sql!("DETACH {database}", database),
+            Self::DropSecret(secret) => sql!("DROP TEMPORARY SECRET {secret}", secret),
+        }
     }
 
     /// The statement to show, without a semicolon.
     pub fn to_text(&self, reveal: Reveal) -> String {
-        let mut sql = Writer::display(reveal);
-        self.write(&mut sql);
-        sql.into_text()
-    }
-
-    fn write(&self, sql: &mut Writer) {
-        match self {
-            Self::Set(setting) => {
-                sql.keyword(if setting.is_local() { "SET " } else { "SET GLOBAL " });
-                sql.word(setting.name()).keyword(" = ").bind(setting.name().as_str(), setting.value());
-            }
-            Self::Install(extension) => {
-                sql.keyword("INSTALL ").word(extension.name());
-                match extension.repository().map(Source::of) {
-                    None => {}
-                    Some(Source::Named(repository)) => {
-                        sql.keyword(" FROM ").word(&repository);
-                    }
-                    Some(Source::Place(place)) => {
-                        sql.keyword(" FROM ").literal(&place);
-                    }
-                }
-            }
-            Self::Load(extension) => {
-                sql.keyword("LOAD ").word(extension.name());
-            }
-            Self::Init(statement) => {
-                sql.verbatim(statement, "/* hidden, since it may hold a secret */ SELECT NULL");
-            }
-            Self::CreateSecret(secret) => secret.write(sql),
-            Self::ProbeStorage(path) => {
-                // Lists one name that no file has: the cheapest question that a bucket answers.
-                let probe = Value::Text([path.as_str(), "metaxy-probe-*"].concat());
-                sql.keyword("FROM glob(").bind("data_path", &probe).keyword(")");
-            }
-            Self::CreateDatabase(create) => {
-                sql.keyword("CREATE DATABASE IF NOT EXISTS ").ident(&create.name);
-                sql.keyword(" (TYPE DUCKLAKE, DATA_PATH ").literal(&create.data_path).keyword(")");
-            }
-            Self::Attach(attach) => attach.write(sql),
-            Self::AttachMotherDuck => {
-                sql.keyword("ATTACH 'md:'");
-            }
-            Self::Use(database) => {
-                sql.keyword("USE ").ident(database);
-            }
-            Self::Detach(database) => {
-                sql.keyword("DETACH ").ident(database);
-            }
-            Self::DropSecret(secret) => {
-                sql.keyword("DROP TEMPORARY SECRET ").ident(secret);
-            }
+        match (self, reveal) {
+            (Self::Init(_), Reveal::Masked) => "/* hidden, since it may hold a secret */ SELECT NULL".to_owned(),
+            _ => self.to_sql().display(reveal),
         }
     }
 }
@@ -227,17 +207,15 @@ impl Attach {
         self.options.insert(0, (Word::trusted(OPTION), Value::Boolean(false)));
     }
 
-    fn write(&self, sql: &mut Writer) {
+    fn to_sql(&self) -> Sql {
         let path = Text::trusted(["ducklake:", self.secret.as_str()].concat());
-        sql.keyword("ATTACH ").literal(&path).keyword(" AS ").ident(&self.alias);
-        let flags = usize::from(self.read_only);
-        if flags + self.options.len() == 0 {
-            return;
-        }
-        sql.keyword(if self.read_only { " (READ_ONLY" } else { " (" });
-        for (index, (option, value)) in self.options.iter().enumerate() {
-            sql.comma(index + flags).word(option).keyword(" ").bind(option.as_str(), value);
-        }
-        sql.keyword(")");
+        let read_only = self.read_only.then(|| sql!("READ_ONLY"));
+        let options = self.options.iter().map(|(option, value)| {
+            let value = Named(option.as_str(), value);
+            sql!("{option} {value}", option, value)
+        });
+        let options = list(read_only.into_iter().chain(options));
+        let options = (!options.is_empty()).then(|| sql!("({options})", options));
+        sql!("ATTACH {path} AS {alias} {options}", path, alias = self.alias, options)
     }
 }

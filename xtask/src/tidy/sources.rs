@@ -268,6 +268,8 @@ mod tests {
             r#"format!("USER {name}, DATASET, {FROM_FILE}")"#,
             r#"/* format!("SELECT 1") */ f("SELECT 1")"#,
             r#"keyword("SELECT")"#,
+            r#"sql!("SELECT {id} FROM {table}", id, table)"#,
+            r#"write_sql!(sql, "DROP TABLE {table}", table = self.table)"#,
         ] {
             assert_eq!(findings("crates/a/src/b.rs", &format!("fn f() {{ {good}; }}")), Vec::<String>::new());
         }

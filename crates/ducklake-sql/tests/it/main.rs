@@ -5,3 +5,4 @@
 mod describe;
 mod names;
 mod plans;
+mod queries;
