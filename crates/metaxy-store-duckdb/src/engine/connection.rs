@@ -32,7 +32,7 @@ use super::error::{Error, Kind};
 /// # }
 /// ```
 pub struct Connection {
-    inner: duckdb::Connection,
+    pub(super) inner: duckdb::Connection,
     /// The plan whose secrets must not appear in an error.
     plan: Arc<Plan>,
     /// The names of the functions that were registered in the instance, as far as this connection knows.
@@ -206,7 +206,7 @@ impl Connection {
         run().map_err(|error| self.scrub(&error))
     }
 
-    fn scrub(&self, error: &duckdb::Error) -> String {
+    pub(super) fn scrub(&self, error: &duckdb::Error) -> String {
         let text = self.plan.scrub(&engine_text(error));
         self.beside.iter().fold(text, |text, plan| plan.scrub(&text))
     }
@@ -230,7 +230,7 @@ pub(crate) fn engine_text(error: &duckdb::Error) -> String {
 }
 
 /// A value on its way into a prepared statement.
-struct Bound<'a>(Parameter<'a>);
+pub(super) struct Bound<'a>(pub(super) Parameter<'a>);
 
 impl duckdb::ToSql for Bound<'_> {
     fn to_sql(&self) -> duckdb::Result<ToSqlOutput<'_>> {

@@ -8,6 +8,7 @@ mod connection;
 mod error;
 mod instance;
 mod transaction;
+mod typed_row;
 
 pub use self::cause::Cause;
 pub use self::connection::{Connection, Rows};
