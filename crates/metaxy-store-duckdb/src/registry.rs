@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ducklake_sql::{Ident, Sql, Value};
+use ducklake_sql::{Ident, Sql, bind, list, separated, sql};
 use metaxy_feature::{
     Column, FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, FeatureVersions, Json, JsonObject,
 };
@@ -16,6 +16,12 @@ const TABLE: &str = "metaxy_system__feature_versions";
 
 /// The version of Python Metaxy whose layout we write, for the tag that it keeps.
 const LAYOUT: &str = "0.1.11";
+
+/// A graph in the record: project, version, time, number of features.
+type GraphRow = (Option<String>, Option<String>, Option<String>, i64);
+
+/// A feature in the record: key, project, specification, schema, class path.
+type FeatureRow = (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
 
 /// What a push did; see [`Features::push`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,18 +90,15 @@ impl Features<'_> {
         with_retry(self.connection, look, |(already_pushed, new)| {
             if !new.is_empty() {
                 create(self.connection, &table)?;
-                self.connection.execute(Sql::build(|sql| {
-                    table.write(sql.keyword("INSERT INTO "));
-                    sql.keyword(" BY NAME ");
-                    for (index, (definition, versions)) in new.iter().enumerate() {
-                        sql.keyword(if index == 0 { "SELECT " } else { " UNION ALL SELECT " });
-                        for (name, value) in record(definition, versions, &project_version, &tags) {
-                            sql.bind(name, &Value::from(value)).keyword(" AS ").keyword(name).keyword(", ");
-                        }
-                        sql.keyword("make_timestamp(").bind("recorded_at", &Value::from(now()));
-                        sql.keyword(") AS recorded_at");
-                    }
-                }))?;
+                let record = |(definition, versions): &&(&FeatureDefinition, &FeatureVersions<'_>)| {
+                    let columns = record(definition, versions, &project_version, &tags);
+                    let columns = columns
+                        .map(|(name, value)| sql!("{value} AS {name}", value = bind(value), name = Sql::fixed(name)));
+                    let now = bind(now());
+                    sql!("SELECT {columns}, make_timestamp({now}) AS recorded_at", columns = list(columns), now)
+                };
+                let records = separated(" UNION ALL ", new.iter().map(record));
+                self.connection.execute(sql!("INSERT INTO {table} BY NAME {records}", table, records))?;
             }
             let updated = new.iter().map(|(definition, _)| definition.key().clone()).collect();
             Ok(Push { project_version: project_version.clone(), already_pushed, updated })
@@ -108,14 +111,17 @@ impl Features<'_> {
             return Ok(());
         };
         let (key, version) = (definition.key(), self.feature_version(definition.key())?);
-        let pushed = self.connection.rows_of_text(&Sql::build(|sql| {
-            table.write(sql.keyword("SELECT metaxy_feature_version, feature_spec FROM "));
-            sql.keyword(" WHERE project = ").bind("project", &Value::from(definition.project().as_str()));
-            sql.keyword(" AND feature_key = ").bind("feature", &Value::from(key.as_str()));
-            sql.keyword(" ORDER BY recorded_at DESC LIMIT 1");
-        }))?;
-        let Some(pushed) = pushed.into_iter().next() else { return Ok(()) };
-        let [pushed, spec] = <[_; 2]>::try_from(pushed).unwrap_or_default().map(Option::unwrap_or_default);
+        let pushed: Option<(String, String)> = self.connection.query_row(sql!(
+            "SELECT metaxy_feature_version, feature_spec
+             FROM {table}
+             WHERE project = {project} AND feature_key = {feature}
+             ORDER BY recorded_at DESC
+             LIMIT 1",
+            table,
+            project = bind(definition.project().as_str()),
+            feature = bind(key.as_str()),
+        ))?;
+        let Some((pushed, spec)) = pushed else { return Ok(()) };
         let feature = key.clone();
         if pushed != version {
             return Err(Problem::NotPushed { feature, version: version.to_owned(), pushed }.into());
@@ -133,38 +139,47 @@ impl Features<'_> {
     pub(super) fn graph_with(&self, key: &FeatureKey, version: &str) -> Result<(FeatureGraph, String), Error> {
         let unknown = || Problem::UnknownVersion { feature: key.clone(), version: version.to_owned() };
         let table = feature_versions(self.connection, &self.alias, &self.options.table_prefix)?.ok_or_else(unknown)?;
-        let pushed = self.connection.text(&Sql::build(|sql| {
-            table.write(sql.keyword("SELECT metaxy_project_version FROM "));
-            sql.keyword(" WHERE feature_key = ").bind("feature", &Value::from(key.as_str()));
-            sql.keyword(" AND metaxy_feature_version = ").bind("version", &Value::from(version));
-            sql.keyword(" ORDER BY recorded_at DESC LIMIT 1");
-        }));
-        let project_version = pushed.map_err(Error::query)?.ok_or_else(unknown)?;
+        let pushed: Option<(String,)> = self.connection.query_row(sql!(
+            "SELECT metaxy_project_version
+             FROM {table}
+             WHERE feature_key = {feature} AND metaxy_feature_version = {version}
+             ORDER BY recorded_at DESC
+             LIMIT 1",
+            table,
+            feature = bind(key.as_str()),
+            version = bind(version),
+        ))?;
+        let (project_version,) = pushed.ok_or_else(unknown)?;
         let graph = load(self.connection, &table, Some(&project_version))?.ok_or_else(unknown)?;
         Ok((graph, project_version))
     }
 
     /// The version of a project that was recorded last.
     fn latest(&self, table: &TableName, project: &str) -> Result<Option<String>, Error> {
-        let latest = self.connection.text(&Sql::build(|sql| {
-            table.write(sql.keyword("SELECT metaxy_project_version FROM "));
-            sql.keyword(" WHERE project = ").bind("project", &Value::from(project));
-            sql.keyword(" ORDER BY recorded_at DESC NULLS FIRST LIMIT 1");
-        }));
-        latest.map_err(Error::query)
+        let latest: Option<(Option<String>,)> = self.connection.query_row(sql!(
+            "SELECT metaxy_project_version
+             FROM {table}
+             WHERE project = {project}
+             ORDER BY recorded_at DESC NULLS FIRST
+             LIMIT 1",
+            table,
+            project = bind(project),
+        ))?;
+        Ok(latest.and_then(|(version,)| version))
     }
 
     /// The definition versions that are recorded of a project's version, by feature.
     fn recorded(&self, table: &TableName, project: &str, version: &str) -> Result<BTreeMap<String, String>, Error> {
-        let rows = self.connection.rows_of_text(&Sql::build(|sql| {
-            sql.keyword("SELECT feature_key, arg_max(metaxy_definition_version, recorded_at) FROM ");
-            table.write(sql);
-            sql.keyword(" WHERE project = ").bind("project", &Value::from(project));
-            sql.keyword(" AND metaxy_project_version = ").bind("version", &Value::from(version));
-            sql.keyword(" GROUP BY feature_key");
-        }))?;
-        let pair = |row: Vec<Option<String>>| <[Option<String>; 2]>::try_from(row).ok().map(|[key, of]| (key, of));
-        Ok(rows.into_iter().filter_map(pair).filter_map(|(key, of)| Some((key?, of?))).collect())
+        let rows: Vec<(Option<String>, Option<String>)> = self.connection.query_rows(sql!(
+            "SELECT feature_key, arg_max(metaxy_definition_version, recorded_at)
+             FROM {table}
+             WHERE project = {project} AND metaxy_project_version = {version}
+             GROUP BY feature_key",
+            table,
+            project = bind(project),
+            version = bind(version),
+        ))?;
+        Ok(rows.into_iter().filter_map(|(key, of)| Some((key?, of?))).collect())
     }
 
     /// The tags as Python keeps them: the one called `metaxy` is JSON in a text.
@@ -190,20 +205,20 @@ impl Store {
     /// When the lake cannot be read.
     pub fn history(&self, options: &FeatureOptions) -> Result<Vec<PushedGraph>, Error> {
         let Some(table) = self.feature_versions(options)? else { return Ok(Vec::new()) };
-        let rows = self.connection().rows_of_text(&Sql::build(|sql| {
-            sql.keyword(
-                "SELECT project, metaxy_project_version, CAST(min(recorded_at) AS VARCHAR), \
-                 CAST(count(DISTINCT feature_key) AS VARCHAR) FROM ",
-            );
-            table.write(sql);
-            sql.keyword(" GROUP BY project, metaxy_project_version ORDER BY min(recorded_at) DESC");
-        }))?;
-        let graph = |row: Vec<Option<String>>| {
-            let [project, project_version, recorded_at, features] =
-                <[_; 4]>::try_from(row.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>()).ok()?;
-            Some(PushedGraph { project, project_version, recorded_at, features: features.parse().ok()? })
+        let rows: Vec<GraphRow> = self.connection().query_rows(sql!(
+            "SELECT project, metaxy_project_version, CAST(min(recorded_at) AS VARCHAR), count(DISTINCT feature_key)
+             FROM {table}
+             GROUP BY project, metaxy_project_version
+             ORDER BY min(recorded_at) DESC",
+            table,
+        ))?;
+        let graph = |(project, project_version, recorded_at, features): GraphRow| PushedGraph {
+            project: project.unwrap_or_default(),
+            project_version: project_version.unwrap_or_default(),
+            recorded_at: recorded_at.unwrap_or_default(),
+            features: usize::try_from(features).unwrap_or_default(),
         };
-        Ok(rows.into_iter().filter_map(graph).collect())
+        Ok(rows.into_iter().map(graph).collect())
     }
 
     /// The graph that was pushed with this version; without one, each feature as it was pushed last.
@@ -234,20 +249,21 @@ fn load(
     table: &TableName,
     project_version: Option<&str>,
 ) -> Result<Option<FeatureGraph>, Error> {
-    let rows = connection.rows_of_text(&Sql::build(|sql| {
-        sql.keyword("SELECT feature_key, project, feature_spec, feature_schema, feature_class_path FROM ");
-        table.write(sql);
-        if let Some(version) = project_version {
-            sql.keyword(" WHERE metaxy_project_version = ").bind("version", &Value::from(version));
-        }
-        sql.keyword(" QUALIFY row_number() OVER (PARTITION BY feature_key ORDER BY recorded_at DESC) = 1");
-    }))?;
+    let of_version =
+        project_version.map(|version| sql!("WHERE metaxy_project_version = {version}", version = bind(version)));
+    let rows: Vec<FeatureRow> = connection.query_rows(sql!(
+        "SELECT feature_key, project, feature_spec, feature_schema, feature_class_path
+         FROM {table} {of_version}
+         QUALIFY row_number() OVER (PARTITION BY feature_key ORDER BY recorded_at DESC) = 1",
+        table,
+        of_version,
+    ))?;
     if rows.is_empty() {
         return Ok(None);
     }
-    let definition = |row: Vec<Option<String>>| -> Result<FeatureDefinition, Problem> {
-        let row = <[_; 5]>::try_from(row).unwrap_or_default().map(Option::unwrap_or_default);
-        let [key, project, spec, schema, class_path] = row;
+    let definition = |(key, project, spec, schema, class_path): FeatureRow| -> Result<FeatureDefinition, Problem> {
+        let [key, project, spec, schema, class_path] =
+            [key, project, spec, schema, class_path].map(Option::unwrap_or_default);
         let definition = || {
             let schema = Json::parse(&schema)?.into_object().unwrap_or_default();
             Ok(FeatureDefinition::new(FeatureSpec::from_json(&spec)?, project.parse()?).with_schema(schema))
@@ -264,14 +280,14 @@ fn pushed_spec(feature: &str, error: &metaxy_feature::Error) -> Problem {
 }
 
 fn create(connection: &Connection, table: &TableName) -> Result<(), Error> {
-    connection.execute(Sql::build(|sql| {
-        table.write(sql.keyword("CREATE TABLE IF NOT EXISTS "));
-        sql.keyword(
-            " (project VARCHAR, feature_key VARCHAR, metaxy_feature_version VARCHAR, \
-             metaxy_definition_version VARCHAR, recorded_at TIMESTAMP, feature_spec VARCHAR, feature_schema VARCHAR, \
-             feature_class_path VARCHAR, metaxy_project_version VARCHAR, tags VARCHAR, deleted_at TIMESTAMP)",
-        );
-    }))?;
+    connection.execute(sql!(
+        "CREATE TABLE IF NOT EXISTS {table} (
+             project VARCHAR, feature_key VARCHAR, metaxy_feature_version VARCHAR, metaxy_definition_version VARCHAR,
+             recorded_at TIMESTAMP, feature_spec VARCHAR, feature_schema VARCHAR, feature_class_path VARCHAR,
+             metaxy_project_version VARCHAR, tags VARCHAR, deleted_at TIMESTAMP
+         )",
+        table,
+    ))?;
     Ok(())
 }
 

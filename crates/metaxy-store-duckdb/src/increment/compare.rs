@@ -1,13 +1,13 @@
 //! The comparison of a feature's rows with what they should be: one query over ids, versions and row numbers.
 
-use ducklake_sql::{Ident, Sql, Value, Writer};
+use ducklake_sql::{Ident, Sql, all, any, bind, list, numbered, separated, sql};
 use metaxy_feature::{FeaturePlan, Lineage};
 
 use super::upstream::Side;
 use super::{Change, ResolveOptions};
 use crate::engine::{Connection, Error};
 use crate::features::Features;
-use crate::query::{Filter, Hashing, Latest, Repeated, Snapshots, check_hash};
+use crate::query::{Filter, Hashing, Latest, Repeated, Snapshots, check_hash, column_of_r};
 use crate::table::{ByField, NamedColumn, Table, TableName, id_columns, idents, members, sorted};
 
 /// Samples of a root feature, in a temporary table.
@@ -98,10 +98,7 @@ impl<'g> Diff<'g> {
     /// Compares, and keeps what is found in a temporary table.
     pub(super) fn find(&self, connection: &Connection) -> Result<TableName, Error> {
         let found = TableName::temporary()?;
-        connection.execute(Sql::build(|sql| {
-            found.write(sql.keyword("CREATE TEMP TABLE "));
-            self.write(sql.keyword(" AS "));
-        }))?;
+        connection.execute(sql!("CREATE TEMP TABLE {found} AS {query}", found, query = self.query()))?;
         Ok(found)
     }
 
@@ -111,170 +108,191 @@ impl<'g> Diff<'g> {
         latest.map(|latest| latest.count(connection, self.repeated.as_ref(), &self.filters)).transpose()
     }
 
-    /// Writes the query of what changed: `change`, keys `k0…`, versions of fields `h0…`, of the sample `p`, and row numbers.
-    pub(super) fn write(&self, sql: &mut Writer) {
-        sql.keyword("WITH ");
-        self.write_expected(sql);
-        let keys = 0..self.keys.len() as u64;
-        let rows = match &self.expected {
-            Expected::Upstream(sides) => sides.len() as u64,
+    /// The query of what changed: `change`, the columns `key_0…`, the versions `field_0…` of fields, `row_id_0…` of the
+    /// rows that it is made from, `provenance`, and `current_row_id`.
+    fn query(&self) -> Sql {
+        let mut expressions = self.expected();
+        let Some(table) = &self.current else {
+            return sql!(
+                "WITH {expressions}
+                 SELECT 0 AS change, expected.*, CAST(NULL AS BIGINT) AS current_row_id FROM expected",
+                expressions = list(expressions),
+            );
+        };
+        expressions.push(self.current(table));
+        let keys = (0..self.keys.len()).map(|at| numbered("key_", at));
+        let sources = match &self.expected {
+            Expected::Upstream(sides) => sides.len(),
             Expected::Samples(_) => 1,
         };
-        let Some(table) = &self.current else {
-            sql.keyword(" SELECT 0 AS change, e.*, CAST(NULL AS BIGINT) AS rc FROM p AS e");
-            return;
-        };
-        self.write_current(sql.keyword(", "), table);
-        sql.keyword(" SELECT CASE WHEN c.rc IS NULL THEN 0 WHEN e.present IS NULL THEN 2 ELSE 1 END AS change, ");
-        for key in keys.clone() {
-            sql.keyword("coalesce(e.k").number(key).keyword(", c.k").number(key).keyword(") AS k").number(key);
-            sql.keyword(", ");
-        }
-        for member in 0..self.members.len() as u64 {
-            sql.keyword("e.h").number(member).keyword(", ");
-        }
-        for row in 0..rows {
-            sql.keyword("e.r").number(row).keyword(", ");
-        }
-        sql.keyword("e.p, c.rc FROM p AS e FULL JOIN c ON ");
-        for key in keys {
-            sql.keyword(if key == 0 { "e.k" } else { " AND e.k" }).number(key).keyword(" = c.k").number(key);
-        }
-        sql.keyword(" WHERE c.rc IS NULL OR e.present IS NULL OR c.cp IS NULL OR e.p <> c.cp OR c.cs");
+        sql!(
+            "WITH {expressions}
+             SELECT
+                 CASE WHEN c.row_id IS NULL THEN 0 WHEN e.present IS NULL THEN 2 ELSE 1 END AS change,
+                 {keys},
+                 {fields},
+                 {row_ids},
+                 e.provenance,
+                 c.row_id AS current_row_id
+             FROM expected AS e FULL JOIN current AS c ON {same_keys}
+             WHERE c.row_id IS NULL OR e.present IS NULL OR c.provenance IS NULL
+                 OR e.provenance <> c.provenance OR c.is_stale",
+            expressions = list(expressions),
+            keys = list(keys.clone().map(|key| sql!("coalesce(e.{key}, c.{key}) AS {key}", key))),
+            fields = list((0..self.members.len()).map(|at| sql!("e.{field}", field = numbered("field_", at)))),
+            row_ids = list((0..sources).map(|at| sql!("e.{row_id}", row_id = numbered("row_id_", at)))),
+            same_keys = all(keys.map(|key| sql!("e.{key} = c.{key}", key))),
+        )
     }
 
-    /// Writes `e` and `p`: what the rows should be.
-    pub(super) fn write_expected(&self, sql: &mut Writer) {
-        match &self.expected {
+    /// The common table expressions that end in `expected`: what the rows should be.
+    fn expected(&self) -> Vec<Sql> {
+        let mut expressions = Vec::new();
+        let fields = match &self.expected {
             Expected::Upstream(sides) => {
-                for (number, side) in sides.iter().enumerate() {
-                    side.write(sql, number as u64, self.hashing);
-                }
-                self.write_joined(sql, sides);
+                let of = |(number, side): (usize, &Side)| side.expressions(number, self.hashing);
+                expressions.extend(sides.iter().enumerate().flat_map(of));
+                self.joined(sides)
             }
-            Expected::Samples(samples) => {
-                sql.keyword("e AS (SELECT TRUE AS present, ");
-                for (index, key) in self.keys.iter().enumerate() {
-                    sql.keyword("r.").ident(key).keyword(" AS k").number(index as u64).keyword(", ");
-                }
-                for (index, member) in self.members.iter().enumerate() {
-                    let column = |sql: &mut Writer| _ = sql.keyword("r.metaxy_provenance_by_field");
-                    samples.by_field.write_member(sql, column, member);
-                    sql.keyword(" AS h").number(index as u64).keyword(", ");
-                }
-                samples.table.write(sql.keyword("r.rowid AS r0 FROM "));
-                sql.keyword(" AS r)");
-            }
-        }
-        sql.keyword(", p AS (SELECT *, ");
-        self.hashing.write_joined(sql, &sorted(&self.members), |sql, member| {
-            let index = self.members.iter().position(|other| other == member).unwrap_or_default();
-            sql.keyword("h").number(index as u64);
-        });
-        sql.keyword(" AS p FROM e)");
-    }
-
-    /// Writes `e`: the dependencies joined, and the version of each field.
-    pub(super) fn write_joined(&self, sql: &mut Writer, sides: &[Side]) {
-        let all_optional = sides.iter().all(|side| side.optional);
-        // Where every side may be missing, a key comes from the first that is not.
-        let key = |sql: &mut Writer, key: u64, sides: u64| {
-            sql.keyword("coalesce(");
-            for side in 0..if all_optional { sides } else { 1 } {
-                sql.keyword(if side == 0 { "u" } else { ", u" }).number(side).keyword(".k").number(key);
-            }
-            sql.keyword(")");
+            Expected::Samples(samples) => self.fields_of(samples),
         };
-        let keys = 0..self.keys.len() as u64;
-        sql.keyword("e AS (SELECT TRUE AS present, ");
-        for number in keys.clone() {
-            key(sql, number, sides.len() as u64);
-            sql.keyword(" AS k").number(number).keyword(", ");
-        }
-        for side in 0..sides.len() as u64 {
-            sql.keyword("u").number(side).keyword(".r").number(side).keyword(", ");
-        }
-        for (index, field) in self.plan.fields.iter().enumerate() {
-            sql.comma(index);
-            self.hashing.write(sql, |sql| {
-                let mut constant = [field.key.as_str(), "|", field.code_version].concat();
-                let mut before = "";
-                for parent in &field.parents {
-                    constant.extend(["|", &parent.name, "|"]);
-                    let found = sides.iter().enumerate().find_map(|(number, side)| {
-                        let is_member = |member: &Ident| member.as_str() == parent.struct_key;
-                        let member = side.members.iter().position(is_member)?;
-                        (side.feature == *parent.feature).then_some((number as u64, member as u64))
-                    });
-                    let Some((side, member)) = found else { continue };
-                    sql.keyword(before).bind("field", &Value::from(constant.as_str()));
-                    sql.keyword(if parent.optional { ", coalesce(u" } else { ", u" }).number(side);
-                    sql.keyword(".d").number(side).keyword("_").number(member);
-                    sql.keyword(if parent.optional { ", '')" } else { "" });
-                    constant.clear();
-                    before = ", ";
-                }
-                if !constant.is_empty() {
-                    sql.keyword(before).bind("field", &Value::from(constant.as_str()));
-                }
-            });
-            sql.keyword(" AS h").number(index as u64);
-        }
-        sql.keyword(" FROM u0");
-        for (number, side) in sides.iter().enumerate().skip(1) {
-            let number = number as u64;
-            sql.keyword(match (all_optional, side.optional) {
-                (true, _) => " FULL JOIN u",
-                (_, true) => " LEFT JOIN u",
-                _ => " JOIN u",
-            });
-            sql.number(number).keyword(" ON ");
-            for one in keys.clone() {
-                key(sql.keyword(if one == 0 { "" } else { " AND " }), one, number);
-                sql.keyword(" = u").number(number).keyword(".k").number(one);
-            }
-        }
-        sql.keyword(")");
+        expressions.push(sql!("fields AS ({fields})", fields));
+        let field = |member| {
+            let at = self.members.iter().position(|other| other == member).unwrap_or_default();
+            numbered("field_", at)
+        };
+        let provenance = self.hashing.of_joined(sorted(&self.members).iter().map(field));
+        expressions.push(sql!("expected AS (SELECT *, {provenance} AS provenance FROM fields)", provenance));
+        expressions
     }
 
-    /// Writes `c`: the feature's present rows.
-    pub(super) fn write_current(&self, sql: &mut Writer, table: &Table) {
+    /// The samples, with the version of each field.
+    fn fields_of(&self, samples: &Samples) -> Sql {
+        let by_field = Sql::fixed("r.metaxy_provenance_by_field");
+        let key = |(at, key)| sql!("r.{key} AS {name}", key, name = numbered("key_", at));
+        let field = |(at, member)| {
+            let version = samples.by_field.member(&by_field, member);
+            sql!("{version} AS {name}", version, name = numbered("field_", at))
+        };
+        sql!(
+            "SELECT TRUE AS present, {keys}, {fields}, r.rowid AS row_id_0 FROM {samples} AS r",
+            keys = list(self.keys.iter().enumerate().map(key)),
+            fields = list(self.members.iter().enumerate().map(field)),
+            samples = samples.table,
+        )
+    }
+
+    /// The upstream rows joined, with the version of each field that is made from them.
+    fn joined(&self, sides: &[Side]) -> Sql {
+        let all_optional = sides.iter().all(|side| side.optional);
+        let upstream = |number| numbered("upstream_", number);
+        // Where every upstream feature is optional, a key comes from the first that has the row.
+        let key = |at, of_the_first: usize| {
+            let sides = 0..if all_optional { of_the_first } else { 1 };
+            let keys =
+                sides.map(|side| sql!("{upstream}.{key}", upstream = upstream(side), key = numbered("key_", at)));
+            sql!("coalesce({keys})", keys = list(keys))
+        };
+        let join = |(number, side): (usize, &Side)| {
+            let kind = match (all_optional, side.optional) {
+                (true, _) => sql!("FULL JOIN"),
+                (_, true) => sql!("LEFT JOIN"),
+                _ => sql!("JOIN"),
+            };
+            let same_key = |at| {
+                let expected = key(at, number);
+                sql!("{expected} = {upstream}.{key}", expected, upstream = upstream(number), key = numbered("key_", at))
+            };
+            let on = all((0..self.keys.len()).map(same_key));
+            sql!("{kind} {upstream} ON {on}", kind, upstream = upstream(number), on)
+        };
+        let keys = (0..self.keys.len())
+            .map(|at| sql!("{key} AS {name}", key = key(at, sides.len()), name = numbered("key_", at)));
+        let row_ids = (0..sides.len())
+            .map(|at| sql!("{upstream}.row_id AS {name}", upstream = upstream(at), name = numbered("row_id_", at)));
+        let fields = (0..self.plan.fields.len()).map(|at| {
+            sql!("{version} AS {name}", version = self.version_of_field(at, sides), name = numbered("field_", at))
+        });
+        sql!(
+            "SELECT TRUE AS present, {keys}, {row_ids}, {fields} FROM upstream_0 {joins}",
+            keys = list(keys),
+            row_ids = list(row_ids),
+            fields = list(fields),
+            joins = separated(" ", sides.iter().enumerate().skip(1).map(join)),
+        )
+    }
+
+    /// The version of a field: the hash of its own name and code version, and of the names and versions of its parents.
+    fn version_of_field(&self, at: usize, sides: &[Side]) -> Sql {
+        let Some(field) = self.plan.fields.get(at) else { return self.hashing.of(None::<Sql>) };
+        let mut pieces = Vec::new();
+        let mut constant = [field.key.as_str(), "|", field.code_version].concat();
+        for parent in &field.parents {
+            constant.extend(["|", &parent.name, "|"]);
+            let found = sides.iter().enumerate().find_map(|(number, side)| {
+                let member = side.members.iter().position(|member| member.as_str() == parent.struct_key)?;
+                (side.feature == *parent.feature).then_some((number, member))
+            });
+            let Some((side, member)) = found else { continue };
+            pieces.push(sql!("{field}", field = bind(std::mem::take(&mut constant))));
+            let (upstream, version) = (numbered("upstream_", side), numbered("version_", member));
+            pieces.push(if parent.optional {
+                sql!("coalesce({upstream}.{version}, '')", upstream, version)
+            } else {
+                sql!("{upstream}.{version}", upstream, version)
+            });
+        }
+        if !constant.is_empty() {
+            pieces.push(sql!("{field}", field = bind(constant)));
+        }
+        self.hashing.of(pieces)
+    }
+
+    /// The common table expression `current`: the feature's present rows.
+    fn current(&self, table: &Table) -> Sql {
         // Several rows made of one upstream row are one row here; if they are not of one version, all are stale.
         let collapsed = self.plan.deps.iter().any(|dep| matches!(dep.dep.lineage, Lineage::Expansion { .. }));
-        sql.keyword("c AS (SELECT ");
-        for (index, key) in self.keys.iter().enumerate() {
-            sql.keyword("r.").ident(key).keyword(" AS k").number(index as u64).keyword(", ");
+        let keys = list(
+            (self.keys.iter().enumerate()).map(|(at, key)| sql!("r.{key} AS {name}", key, name = numbered("key_", at))),
+        );
+        let stale = any(self.stale_if.iter().map(|filter| filter.condition(&column_of_r)));
+        let rows = Latest::of(table, &self.ids, &self.version).narrow_rows(self.repeated.as_ref(), &self.filters);
+        if !collapsed {
+            return sql!(
+                "current AS (
+                     SELECT {keys}, r.rowid AS row_id, r.metaxy_provenance AS provenance,
+                         coalesce({stale}, FALSE) AS is_stale
+                     FROM {rows}
+                 )",
+                keys,
+                stale,
+                rows,
+            );
         }
-        sql.keyword(if collapsed {
-            "min(r.rowid) AS rc, CASE WHEN min(r.metaxy_provenance) = max(r.metaxy_provenance) \
-             THEN min(r.metaxy_provenance) END AS cp, coalesce(bool_or("
-        } else {
-            "r.rowid AS rc, r.metaxy_provenance AS cp, coalesce(("
-        });
-        for (index, filter) in self.stale_if.iter().enumerate() {
-            let column = |sql: &mut Writer, column: &Ident| _ = sql.keyword("r.").ident(column);
-            filter.write(sql.keyword(if index == 0 { "" } else { " OR " }), &column);
-        }
-        sql.keyword(if self.stale_if.is_empty() { "FALSE), FALSE) AS cs FROM " } else { "), FALSE) AS cs FROM " });
-        Latest::of(table, &self.ids, &self.version).write_narrow(sql, self.repeated.as_ref(), &self.filters);
-        if collapsed {
-            for key in 0..self.keys.len() {
-                sql.keyword(if key == 0 { " GROUP BY " } else { ", " }).number(key as u64 + 1);
-            }
-        }
-        sql.keyword(")");
+        sql!(
+            "current AS (
+                 SELECT
+                     {keys},
+                     min(r.rowid) AS row_id,
+                     CASE WHEN min(r.metaxy_provenance) = max(r.metaxy_provenance) THEN min(r.metaxy_provenance) END
+                         AS provenance,
+                     coalesce(bool_or({stale}), FALSE) AS is_stale
+                 FROM {rows}
+                 GROUP BY {by}
+             )",
+            keys,
+            stale,
+            rows,
+            by = list(1..=self.keys.len()),
+        )
     }
 }
 
 /// Counts what was found, in the order of [`Change::ALL`].
 pub(crate) fn count_changes(connection: &Connection, found: &TableName) -> Result<[usize; 3], Error> {
-    let counted = connection.rows_of_text(&Sql::build(|sql| {
-        for (index, change) in Change::ALL.into_iter().enumerate() {
-            sql.keyword(if index == 0 { "SELECT " } else { ", " }).keyword("CAST(count(*) FILTER (change = ");
-            sql.number(change.number()).keyword(") AS VARCHAR)");
-        }
-        found.write(sql.keyword(" FROM "));
-    }))?;
-    let mut counted = counted.into_iter().flatten().flatten().map(|count| count.parse().unwrap_or_default());
-    Ok(Change::ALL.map(|_| counted.next().unwrap_or_default()))
+    let count = |change: Change| sql!("count(*) FILTER (change = {change})", change = change.number());
+    let counts = list(Change::ALL.map(count));
+    let counted: Option<(i64, i64, i64)> = connection.query_row(sql!("SELECT {counts} FROM {found}", counts, found))?;
+    let (new, stale, orphaned) = counted.unwrap_or_default();
+    Ok([new, stale, orphaned].map(|count| usize::try_from(count).unwrap_or_default()))
 }

@@ -1,6 +1,6 @@
 //! The rows that come out of a comparison, fetched by their row numbers.
 
-use ducklake_sql::{Ident, Sql, Writer};
+use ducklake_sql::{Ident, Sql, columns, list, numbered, separated, sql};
 use metaxy_feature::FeatureKey;
 
 use super::compare::{Diff, Expected, count_changes};
@@ -33,7 +33,7 @@ impl Features<'_> {
         let found = diff.find(connection)?;
         let has = |id: &&Ident| diff.keys.contains(id) || carried.contains(id);
         let ids = diff.ids.iter().filter(has).cloned().collect();
-        let rows = Sql::build(|sql| diff.write_columns(sql, &found, true));
+        let rows = diff.columns(&found, true);
         Ok(Made { rows, by_field: diff.by_field, ids })
     }
 }
@@ -44,89 +44,96 @@ impl Diff<'_> {
         let counts = count_changes(&connection, found)?;
         let mut left = counts.into_iter();
         let queries = Change::ALL.map(|change| {
-            Sql::build(|sql| {
-                // Where there are none, the columns are wanted, and no table needs to be read for them.
-                let any = left.next().is_some_and(|count| count > 0);
-                self.write_rows(sql, found, change, any);
-            })
+            // Where there are none, the columns are wanted, and no table needs to be read for them.
+            let any = left.next().is_some_and(|count| count > 0);
+            self.rows(found, change, any)
         });
         Ok(Increment { connection, counts, queries })
     }
 
-    /// Writes the query of the rows that changed in this way, if there are any; of their columns otherwise.
-    pub(super) fn write_rows(&self, sql: &mut Writer, found: &TableName, change: Change, any: bool) {
+    /// The query of the rows that changed in this way, if there are any; of their columns otherwise.
+    fn rows(&self, found: &TableName, change: Change, any: bool) -> Sql {
         if change == Change::Orphaned
             && let Some(table) = &self.current
         {
-            for (index, (column, _)) in table.all_columns().iter().enumerate() {
-                sql.keyword(if index == 0 { "SELECT c." } else { ", c." }).ident(column);
-            }
-            table.write_if(any, sql.keyword(" FROM "), |sql| _ = sql.keyword("c"));
-            found.write(sql.keyword(" JOIN "));
-            sql.keyword(" AS f ON c.rowid = f.rc WHERE f.change = 2");
-            return;
+            return sql!(
+                "SELECT {columns}
+                 FROM {table} JOIN {found} AS found ON c.rowid = found.current_row_id
+                 WHERE found.change = 2",
+                columns = columns("c", table.all_columns().iter().map(|(column, _)| column)),
+                table = table.aliased_if(any, sql!("c")),
+                found,
+            );
         }
-        self.write_columns(sql, found, any);
-        sql.keyword(" WHERE f.change = ").number(change.number());
+        sql!("{rows} WHERE found.change = {change}", rows = self.columns(found, any), change = change.number())
     }
 
-    /// Writes the query of rows to be made, but for which of them; those of the lake only if there are any.
-    pub(super) fn write_columns(&self, sql: &mut Writer, found: &TableName, any: bool) {
-        sql.keyword("SELECT ");
-        for (index, key) in self.keys.iter().enumerate() {
-            sql.keyword("f.k").number(index as u64).keyword(" AS ").ident(key).keyword(", ");
-        }
+    /// The query of rows to be made, but for which of them; those of the lake only if there are any.
+    pub(super) fn columns(&self, found: &TableName, any: bool) -> Sql {
+        let upstream = |number| numbered("upstream_", number);
+        let on = |number| {
+            let row_id = numbered("row_id_", number);
+            sql!("{upstream}.rowid = found.{row_id}", upstream = upstream(number), row_id)
+        };
         let mut given = Vec::new();
-        match &self.expected {
-            Expected::Upstream(sides) => {
-                for (number, side) in sides.iter().enumerate() {
-                    for (stored, new) in &side.carried {
-                        sql.keyword("u").number(number as u64).keyword(".").ident(stored).keyword(" AS ").ident(new);
-                        sql.keyword(", ");
-                    }
-                }
-            }
-            Expected::Samples(samples) => {
-                let made = |name: &Ident| {
-                    self.keys.contains(name)
-                        || matches!(name.as_str(), "metaxy_provenance" | "metaxy_provenance_by_field")
-                };
-                for (column, _) in samples.columns.iter().filter(|(name, _)| !made(name)) {
-                    sql.keyword("u0.").ident(column).keyword(", ");
-                    given.push(column.as_str());
-                }
-            }
-        }
-        let by_field = |sql: &mut Writer| {
-            self.by_field.write_value(sql, &self.members, |sql, at| _ = sql.keyword("f.h").number(at as u64));
-        };
-        by_field(sql);
-        sql.keyword(" AS metaxy_provenance_by_field, f.p AS metaxy_provenance");
-        if !given.contains(&"metaxy_data_version_by_field") {
-            by_field(sql.keyword(", "));
-            sql.keyword(" AS metaxy_data_version_by_field");
-            if !given.contains(&"metaxy_data_version") {
-                sql.keyword(", f.p AS metaxy_data_version");
-            }
-        }
-        found.write(sql.keyword(" FROM "));
-        sql.keyword(" AS f");
-        let on = |sql: &mut Writer, number: u64| {
-            sql.keyword(" ON u").number(number).keyword(".rowid = f.r").number(number);
-        };
+        let mut carried = Vec::new();
+        let mut joins = Vec::new();
         match &self.expected {
             Expected::Upstream(sides) => {
                 for (number, side) in sides.iter().enumerate().filter(|(_, side)| !side.carried.is_empty()) {
-                    let number = number as u64;
-                    let alias = |sql: &mut Writer| _ = sql.keyword("u").number(number);
-                    side.table.write_if(any, sql.keyword(" LEFT JOIN "), alias);
-                    on(sql, number);
+                    carried.extend(side.carried.iter().map(|(stored, new)| {
+                        sql!("{upstream}.{stored} AS {new}", upstream = upstream(number), stored, new)
+                    }));
+                    let table = side.table.aliased_if(any, upstream(number));
+                    joins.push(sql!("LEFT JOIN {table} ON {on}", table, on = on(number)));
                 }
             }
             Expected::Samples(samples) => {
-                samples.table.write(sql.keyword(" LEFT JOIN "));
-                on(sql.keyword(" AS u0"), 0);
+                let is_made = |name: &Ident| {
+                    self.keys.contains(name)
+                        || matches!(name.as_str(), "metaxy_provenance" | "metaxy_provenance_by_field")
+                };
+                for (column, _) in samples.columns.iter().filter(|(name, _)| !is_made(name)) {
+                    carried.push(sql!("{upstream}.{column}", upstream = upstream(0), column));
+                    given.push(column.as_str());
+                }
+                let samples = &samples.table;
+                joins.push(sql!(
+                    "LEFT JOIN {samples} AS {upstream} ON {on}",
+                    samples,
+                    upstream = upstream(0),
+                    on = on(0)
+                ));
             }
         }
+        let field = |member: &Ident| {
+            let at = self.members.iter().position(|other| other == member).unwrap_or_default();
+            sql!("found.{field}", field = numbered("field_", at))
+        };
+        let by_field = self.by_field.value(&self.members, field);
+        let key = |(at, key)| sql!("found.{name} AS {key}", name = numbered("key_", at), key);
+        // What the samples give of the data version is kept.
+        let has = |column| given.contains(&column);
+        let data_version_by_field = (!has("metaxy_data_version_by_field"))
+            .then(|| sql!("{by_field} AS metaxy_data_version_by_field", by_field));
+        let data_version = (!has("metaxy_data_version_by_field") && !has("metaxy_data_version"))
+            .then(|| sql!("found.provenance AS metaxy_data_version"));
+        sql!(
+            "SELECT
+                 {keys},
+                 {carried},
+                 {by_field} AS metaxy_provenance_by_field,
+                 found.provenance AS metaxy_provenance,
+                 {data_version_by_field},
+                 {data_version}
+             FROM {found} AS found {joins}",
+            keys = list(self.keys.iter().enumerate().map(key)),
+            carried = list(carried),
+            by_field,
+            data_version_by_field = list(data_version_by_field),
+            data_version = list(data_version),
+            found,
+            joins = separated(" ", joins),
+        )
     }
 }

@@ -1,12 +1,12 @@
 //! The upstream tables of a feature: what of them is needed, and the query that makes the versions of their rows.
 
-use ducklake_sql::{Ident, Writer};
+use ducklake_sql::{Ident, Sql, all, list, numbered, separated, sql};
 use metaxy_feature::{Column, DepPlan, FeatureKey, FeaturePlan, Lineage};
 
 use super::ResolveOptions;
 use crate::engine::{Connection, Error};
 use crate::features::Features;
-use crate::query::{Filter, Hashing, Latest, Repeated, Snapshots, check_hash};
+use crate::query::{Filter, Hashing, Latest, Repeated, Snapshots, check_hash, column_of_r};
 use crate::table::{Problem, Table, id_columns, ident, members, names};
 
 impl Features<'_> {
@@ -154,89 +154,90 @@ impl Side {
         })
     }
 
-    /// Writes the common table expressions that make `uN`: keys `k0…`, row number `rN`, versions `dN_0…`.
-    pub(super) fn write(&self, sql: &mut Writer, number: u64, hashing: Hashing) {
-        sql.keyword(if self.groups.is_some() { "a" } else { "u" }).number(number).keyword(" AS (SELECT ");
-        let list = |sql: &mut Writer, columns: &[Ident], name: &'static str| {
-            for (index, column) in columns.iter().enumerate() {
-                sql.keyword("r.").ident(column).keyword(" AS ").keyword(name).number(index as u64).keyword(", ");
-            }
+    /// The common table expressions that end in `upstream_N`: the columns `key_0…` to join by, `row_id`, and the
+    /// versions `version_0…` of the members.
+    pub(super) fn expressions(&self, number: usize, hashing: Hashing) -> Vec<Sql> {
+        let upstream = numbered("upstream_", number);
+        let Some(groups) = &self.groups else {
+            return vec![sql!("{upstream} AS ({rows})", upstream, rows = self.rows(&[], &[]))];
         };
-        list(sql, &self.keys, "k");
-        if let Some(groups) = &self.groups {
-            list(sql, groups, "g");
-            list(sql, &self.ids, "o");
+        let rows = numbered("rows_", number);
+        let mut expressions = vec![sql!("{rows} AS ({query})", rows, query = self.rows(groups, &self.ids))];
+        let group = |at| numbered("group_", at);
+        let by = list((0..groups.len()).map(group));
+        let order = list((0..self.ids.len()).map(|at| sql!("{id} NULLS LAST", id = numbered("id_", at))));
+        let versions = (0..self.members.len()).map(|at| {
+            let version = numbered("version_", at);
+            let joined = sql!("string_agg({version}, '|' ORDER BY {order})", version, order);
+            sql!("{hash} AS {version}", hash = hashing.of([joined]), version)
+        });
+        let versions = list(versions);
+        if self.distinct {
+            let keys = (0..self.keys.len()).map(|at| {
+                let key = numbered("key_", at);
+                sql!("first({key} ORDER BY {order}) AS {key}", key, order)
+            });
+            expressions.push(sql!(
+                "{upstream} AS (
+                     SELECT {versions}, {keys}, first(row_id ORDER BY {order}) AS row_id FROM {rows} GROUP BY {by}
+                 )",
+                upstream,
+                versions,
+                keys = list(keys),
+                order,
+                rows,
+                by,
+            ));
+            return expressions;
         }
-        for (index, member) in self.members.iter().enumerate() {
-            let by_field = self.table.data_version();
-            by_field.write_member(sql, |sql| _ = sql.keyword("r.metaxy_data_version_by_field"), member);
-            sql.keyword(" AS d").number(number).keyword("_").number(index as u64).keyword(", ");
-        }
-        sql.keyword("r.rowid AS r").number(number).keyword(" FROM ");
-        Latest::of(&self.table, &self.ids, &self.version).write_narrow(sql, self.repeated.as_ref(), &self.filters);
-        let stored = |sql: &mut Writer, column: &Ident| {
-            let found = self.stored.iter().find(|(_, new)| new == column);
-            sql.keyword("r.").ident(found.map_or(column, |(stored, _)| stored));
-        };
-        for filter in &self.renamed_filters {
-            filter.write(sql.keyword(" AND "), &stored);
-        }
-        sql.keyword("), ");
-        if let Some(groups) = &self.groups {
-            self.write_groups(sql, number, groups.len(), hashing);
-        }
+        let grouped = numbered("groups_", number);
+        expressions.push(sql!(
+            "{grouped} AS (SELECT {by}, {versions}, count(*) AS members FROM {rows} GROUP BY {by})",
+            grouped,
+            by,
+            versions,
+            rows,
+        ));
+        expressions.push(sql!(
+            "{upstream} AS (SELECT {keys}, {versions}, r.row_id FROM {rows} AS r JOIN {grouped} AS g ON {same_group})",
+            upstream,
+            keys = list((0..self.keys.len()).map(|at| sql!("r.{key}", key = numbered("key_", at)))),
+            versions = list((0..self.members.len()).map(|at| sql!("g.{version}", version = numbered("version_", at)))),
+            rows,
+            grouped,
+            same_group =
+                all((0..groups.len()).map(|at| sql!("r.{group} IS NOT DISTINCT FROM g.{group}", group = group(at)))),
+        ));
+        expressions
     }
 
-    /// Writes what turns the versions of `aN` into those of its groups, and so makes `uN`.
-    pub(super) fn write_groups(&self, sql: &mut Writer, number: u64, groups: usize, hashing: Hashing) {
-        let members = 0..self.members.len() as u64;
-        let in_order = |sql: &mut Writer| {
-            for id in 0..self.ids.len() {
-                sql.keyword(if id == 0 { " ORDER BY o" } else { ", o" }).number(id as u64).keyword(" NULLS LAST");
-            }
-            sql.keyword(")");
+    /// The latest rows of the table, with the columns `group_0…` and `id_0…` where they are to be grouped.
+    fn rows(&self, groups: &[Ident], ids: &[Ident]) -> Sql {
+        let named = |columns: &[Ident], name| {
+            let column = |(at, column)| sql!("r.{column} AS {name}", column, name = numbered(name, at));
+            list(columns.iter().enumerate().map(column))
         };
-        sql.keyword(if self.distinct { "u" } else { "g" }).number(number).keyword(" AS (SELECT ");
-        for group in (0..groups as u64).filter(|_| !self.distinct) {
-            sql.keyword("g").number(group).keyword(", ");
-        }
-        for member in members.clone() {
-            hashing.write(sql, |sql| {
-                sql.keyword("string_agg(d").number(number).keyword("_").number(member).keyword(", '|'");
-                in_order(sql);
-            });
-            sql.keyword(" AS d").number(number).keyword("_").number(member).keyword(", ");
-        }
-        if self.distinct {
-            for key in 0..self.keys.len() as u64 {
-                in_order(sql.keyword("first(k").number(key));
-                sql.keyword(" AS k").number(key).keyword(", ");
-            }
-            in_order(sql.keyword("first(r").number(number));
-            sql.keyword(" AS r").number(number);
-        } else {
-            sql.keyword("count(*) AS rows");
-        }
-        sql.keyword(" FROM a").number(number).keyword(" GROUP BY ");
-        for group in 0..groups {
-            sql.comma(group).keyword("g").number(group as u64);
-        }
-        sql.keyword("), ");
-        if self.distinct {
-            return;
-        }
-        sql.keyword("u").number(number).keyword(" AS (SELECT ");
-        for key in 0..self.keys.len() as u64 {
-            sql.keyword("a.k").number(key).keyword(", ");
-        }
-        for member in members {
-            sql.keyword("g.d").number(number).keyword("_").number(member).keyword(", ");
-        }
-        sql.keyword("a.r").number(number).keyword(" FROM a").number(number).keyword(" AS a JOIN g").number(number);
-        for group in 0..groups {
-            sql.keyword(if group == 0 { " AS g ON a.g" } else { " AND a.g" }).number(group as u64);
-            sql.keyword(" IS NOT DISTINCT FROM g.g").number(group as u64);
-        }
-        sql.keyword("), ");
+        let by_field = Sql::fixed("r.metaxy_data_version_by_field");
+        let version = |(at, member)| {
+            let version = self.table.data_version().member(&by_field, member);
+            sql!("{version} AS {name}", version, name = numbered("version_", at))
+        };
+        let stored = |column: &Ident| {
+            let found = self.stored.iter().find(|(_, new)| new == column);
+            column_of_r(found.map_or(column, |(stored, _)| stored))
+        };
+        let renamed = self.renamed_filters.iter().map(|filter| {
+            let condition = filter.condition(&stored);
+            sql!("AND {condition}", condition)
+        });
+        sql!(
+            "SELECT {keys}, {groups}, {ids}, {versions}, r.rowid AS row_id FROM {rows} {renamed}",
+            keys = named(&self.keys, "key_"),
+            groups = named(groups, "group_"),
+            ids = named(ids, "id_"),
+            versions = list(self.members.iter().enumerate().map(version)),
+            rows = Latest::of(&self.table, &self.ids, &self.version).narrow_rows(self.repeated.as_ref(), &self.filters),
+            renamed = separated(" ", renamed),
+        )
     }
 }

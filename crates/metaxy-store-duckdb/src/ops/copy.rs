@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ducklake_sql::{Ident, Sql, Value, Writer};
+use ducklake_sql::{Ident, Sql, bind, columns, list, sql};
 use metaxy_feature::FeatureKey;
 
 use super::read::Versions;
@@ -11,6 +11,7 @@ use crate::features::Features;
 use crate::query::{Filter, Latest, check_hash};
 use crate::table::{
     At, BY_FIELD, ByField, NamedColumn, Problem, Table, TableName, id_columns, ident, inlining, members, names,
+    text_or_null,
 };
 
 /// Which rows to copy; write `CopyOptions { …, ..CopyOptions::default() }`.
@@ -165,9 +166,11 @@ impl Features<'_> {
         source.latest(options).check(self.connection, key, &source.filters)?;
         let further = source.further_members(self.connection, options)?;
         source.members.extend(further);
-        source.needs_file = inlining::would_lose(self.connection, source.table.columns(), |sql| {
-            source.latest(options).write(sql, &source.filters);
-        })?;
+        source.needs_file = inlining::would_lose(
+            self.connection,
+            source.table.columns(),
+            &source.latest(options).rows(&source.filters),
+        )?;
         let own = self.table_name(key)?;
         source.into = match Table::find(self.connection, &own, At::Now)? {
             Some(into) => {
@@ -195,7 +198,7 @@ impl Features<'_> {
             let (columns, members) = (&source.user_columns, &source.members);
             Table::create(self.connection, &name, columns, members, map, self.hashing.tag())?
         };
-        let insert = Sql::build(|sql| source.write_insert(sql, &into, options));
+        let insert = source.insert(&into, options);
         let insert = || self.connection.execute(insert);
         if source.needs_file { inlining::without(self.connection, insert) } else { insert() }
     }
@@ -221,12 +224,12 @@ impl Source<'_> {
             let found = match by_field {
                 ByField::Struct(members) => members.clone(),
                 ByField::Map => {
-                    let keys = connection.rows_of_text(&Sql::build(|sql| {
-                        sql.keyword("SELECT DISTINCT unnest(map_keys(r.").keyword(column).keyword(")) FROM ");
-                        self.latest(options).write(sql, &self.filters);
-                        sql.keyword(" ORDER BY 1");
-                    }))?;
-                    let keys = keys.into_iter().flatten().flatten();
+                    let keys: Vec<(Option<String>,)> = connection.query_rows(sql!(
+                        "SELECT DISTINCT unnest(map_keys(r.{column})) FROM {rows} ORDER BY 1",
+                        column = Sql::fixed(column),
+                        rows = self.latest(options).rows(&self.filters),
+                    ))?;
+                    let keys = keys.into_iter().filter_map(|(key,)| key);
                     keys.map(|key| ident(&key)).collect::<Result<_, _>>()?
                 }
             };
@@ -241,52 +244,54 @@ impl Source<'_> {
         Ok(further)
     }
 
-    fn write_insert(&self, sql: &mut Writer, into: &Table, options: &CopyOptions) {
-        into.name().write(sql.keyword("INSERT INTO "));
-        sql.keyword(" BY NAME SELECT ");
-        for (column, _) in &self.user_columns {
-            sql.keyword("r.").ident(column).keyword(", ");
-        }
+    fn insert(&self, into: &Table, options: &CopyOptions) -> Sql {
         let by_field = self.table.by_field().iter().zip(into.by_field());
-        for (column, (from, into)) in BY_FIELD.into_iter().zip(by_field) {
-            let versions = |sql: &mut Writer| _ = sql.keyword("r.").keyword(column);
+        let by_field = BY_FIELD.into_iter().zip(by_field).map(|(column, (from, into))| {
+            let column = Sql::fixed(column);
             match (from, into) {
-                (ByField::Struct(_), ByField::Struct(_)) | (ByField::Map, ByField::Map) => versions(sql),
+                (ByField::Struct(_), ByField::Struct(_)) | (ByField::Map, ByField::Map) => sql!("r.{column}", column),
                 _ => {
-                    versions(sql.keyword("CASE WHEN "));
-                    sql.keyword(" IS NOT NULL THEN ");
-                    into.write_value(sql, &self.members, |sql, at| from.write_member(sql, versions, &self.members[at]));
-                    sql.keyword(" END");
+                    let versions = sql!("r.{column}", column);
+                    let value = into.value(&self.members, |member| from.member(&versions, member));
+                    sql!("CASE WHEN {versions} IS NOT NULL THEN {value} END AS {column}", versions, value, column)
                 }
             }
-            sql.keyword(" AS ").keyword(column).keyword(", ");
-        }
-        sql.keyword("r.metaxy_provenance, r.metaxy_data_version, r.metaxy_feature_version, r.metaxy_project_version, ");
-        into.write_micros(sql, "metaxy_created_at", |sql| _ = sql.keyword("epoch_us(r.metaxy_created_at)"));
+        });
         // Rows of one id follow each other by a microsecond, as they did, so the latest one stays it.
-        let now = now();
-        let updated = |sql: &mut Writer| {
-            sql.bind("metaxy_updated_at", &Value::from(now));
-            if options.all_rows || options.versions == Versions::Each {
-                sql.keyword(" + 1 - row_number() OVER (PARTITION BY ");
-                for (index, id) in self.ids.iter().enumerate() {
-                    sql.comma(index).keyword("r.").ident(id);
-                }
-                self.table.write_changed_at(sql.keyword(" ORDER BY "), "r.");
-                sql.keyword(" DESC, r.rowid)");
-            }
-        };
-        into.write_micros(sql.keyword(" AS metaxy_created_at, "), "metaxy_updated_at", updated);
-        sql.keyword(" AS metaxy_updated_at, ");
-        if options.all_rows {
-            sql.keyword("CASE WHEN r.metaxy_deleted_at IS NOT NULL THEN ");
-            into.write_micros(sql, "metaxy_deleted_at", updated);
-            sql.keyword(" END AS metaxy_deleted_at, ");
-        }
-        match &options.materialization_id {
-            Some(id) => sql.bind("materialization id", &Value::from(id.as_str())),
-            None => sql.keyword("CAST(NULL AS VARCHAR)"),
-        };
-        self.latest(options).write(sql.keyword(" AS metaxy_materialization_id FROM "), &self.filters);
+        let order = (options.all_rows || options.versions == Versions::Each).then(|| {
+            sql!(
+                "+ 1 - row_number() OVER (PARTITION BY {ids} ORDER BY {changed_at} DESC, r.rowid)",
+                ids = columns("r", &self.ids),
+                changed_at = self.table.changed_at("r"),
+            )
+        });
+        let now = sql!("{now} {order}", now = bind(now()), order);
+        let deleted_at = options.all_rows.then(|| {
+            let deleted_at = into.micros("metaxy_deleted_at", &now);
+            sql!("CASE WHEN r.metaxy_deleted_at IS NOT NULL THEN {deleted_at} END AS metaxy_deleted_at", deleted_at)
+        });
+        sql!(
+            "INSERT INTO {table} BY NAME
+             SELECT
+                 {user_columns},
+                 {by_field},
+                 r.metaxy_provenance,
+                 r.metaxy_data_version,
+                 r.metaxy_feature_version,
+                 r.metaxy_project_version,
+                 {created_at} AS metaxy_created_at,
+                 {updated_at} AS metaxy_updated_at,
+                 {deleted_at},
+                 {materialization_id} AS metaxy_materialization_id
+             FROM {rows}",
+            table = into.name(),
+            user_columns = columns("r", self.user_columns.iter().map(|(column, _)| column)),
+            by_field = list(by_field),
+            created_at = into.micros("metaxy_created_at", &sql!("epoch_us(r.metaxy_created_at)")),
+            updated_at = into.micros("metaxy_updated_at", &now),
+            deleted_at = list(deleted_at),
+            materialization_id = text_or_null(options.materialization_id.as_deref()),
+            rows = self.latest(options).rows(&self.filters),
+        )
     }
 }

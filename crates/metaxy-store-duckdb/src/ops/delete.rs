@@ -1,6 +1,6 @@
 //! Deleting rows, so that they come back or not; and whole tables.
 
-use ducklake_sql::{Ident, Sql, Writer};
+use ducklake_sql::{Ident, Sql, all, list, sql};
 use metaxy_feature::FeatureKey;
 
 use crate::engine::{Error, now, with_retry};
@@ -74,7 +74,7 @@ impl Features<'_> {
             }
             let latest = latest_of(&table, &ids, version);
             latest.check(self.connection, key, filters)?;
-            let needs_file = inlining::would_lose(self.connection, table.columns(), |sql| latest.write(sql, filters))?;
+            let needs_file = inlining::would_lose(self.connection, table.columns(), &latest.rows(filters))?;
             Ok((table, needs_file))
         };
         with_retry(self.connection, look, |(table, needs_file)| {
@@ -90,34 +90,32 @@ impl Features<'_> {
     }
 
     fn mark(&self, table: &Table, latest: Latest<'_>, filters: &[Filter]) -> Result<usize, Error> {
-        self.connection.execute(Sql::build(|sql| {
-            table.name().write(sql.keyword("INSERT INTO "));
-            table.write_time(sql.keyword(" BY NAME SELECT r.* REPLACE ("), "metaxy_deleted_at", now());
-            sql.keyword(" AS metaxy_deleted_at, CAST(NULL AS VARCHAR) AS metaxy_materialization_id) FROM ");
-            latest.write(sql, filters);
-        }))
+        self.connection.execute(sql!(
+            "INSERT INTO {table} BY NAME
+             SELECT r.* REPLACE ({now} AS metaxy_deleted_at, CAST(NULL AS VARCHAR) AS metaxy_materialization_id)
+             FROM {rows}",
+            table = table.name(),
+            now = table.time("metaxy_deleted_at", now()),
+            rows = latest.rows(filters),
+        ))
     }
 
     fn remove(&self, table: &Table, latest: Latest<'_>, filters: &[Filter]) -> Result<usize, Error> {
-        self.connection.execute(Sql::build(|sql| {
-            let id = |sql: &mut Writer, table: &'static str| {
-                for (index, id) in latest.ids.iter().enumerate() {
-                    sql.keyword(if index == 0 { "{" } else { ", " }).ident(id).keyword(": ");
-                    sql.keyword(table).ident(id);
-                }
-                if latest.per_version {
-                    sql.keyword(", metaxy_feature_version: ").keyword(table).keyword("metaxy_feature_version");
-                }
-                sql.keyword("}");
-            };
-            table.name().write(sql.keyword("DELETE FROM "));
-            latest.write_version(sql.keyword(" WHERE TRUE"), " AND ");
-            // An older row must not come to light in the place of the one that is deleted.
-            id(sql.keyword(" AND "), "");
-            id(sql.keyword(" IN (SELECT "), "r.");
-            Latest { deleted: true, ..latest }.write(sql.keyword(" FROM "), filters);
-            sql.keyword(")");
-        }))
+        let id = |alias: Sql| {
+            let ids = list(latest.ids.iter().map(|id| sql!("{id}: {alias}.{id}", id, alias)));
+            let version =
+                latest.per_version.then(|| sql!("metaxy_feature_version: {alias}.metaxy_feature_version", alias));
+            sql!("{{{ids}, {version}}}", ids, version = list(version))
+        };
+        // An older row must not come to light in the place of the one that is deleted.
+        self.connection.execute(sql!(
+            "DELETE FROM {table} AS d WHERE {version} AND {deleted} IN (SELECT {row} FROM {rows})",
+            table = table.name(),
+            version = all(latest.version_of("d")),
+            deleted = id(sql!("d")),
+            row = id(sql!("r")),
+            rows = Latest { deleted: true, ..latest }.rows(filters),
+        ))
     }
 
     /// Drops the table of a feature, with the rows of every version.
@@ -134,7 +132,7 @@ impl Features<'_> {
             if exists { Ok(()) } else { Err(Self::missing_table(key, &name, false)) }
         };
         with_retry(self.connection, look, |()| {
-            self.connection.execute(Sql::build(|sql| name.write(sql.keyword("DROP TABLE "))))?;
+            self.connection.execute(sql!("DROP TABLE {table}", table = name))?;
             Ok(())
         })
     }

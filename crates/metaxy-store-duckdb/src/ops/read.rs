@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ducklake_sql::{Ident, Sql, Text};
+use ducklake_sql::{Ident, Text, sql};
 use metaxy_feature::{Column, FeatureKey};
 
 use crate::engine::{Error, Rows, engine_message};
@@ -136,12 +136,11 @@ impl<'s> Features<'s> {
             deleted: options.deleted,
         };
         latest.check(self.connection, key, &options.filters)?;
-        self.connection.query(Sql::build(|sql| {
-            sql.keyword("SELECT ");
-            for (index, column) in columns.iter().enumerate() {
-                sql.comma(index).keyword("r.").ident(column);
-            }
-            latest.write(sql.keyword(if columns.is_empty() { "r.* FROM " } else { " FROM " }), &options.filters);
-        }))
+        let rows = latest.rows(&options.filters);
+        self.connection.query(if columns.is_empty() {
+            sql!("SELECT r.* FROM {rows}", rows)
+        } else {
+            sql!("SELECT {columns} FROM {rows}", columns = ducklake_sql::columns("r", &columns), rows)
+        })
     }
 }

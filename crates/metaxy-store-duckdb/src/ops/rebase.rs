@@ -1,13 +1,13 @@
 //! Rebasing: rows of one version of a feature written again as rows of another, without computing the samples anew.
 
-use ducklake_sql::{Ident, Sql, Value, Writer};
+use ducklake_sql::{Ident, Sql, all, bind, columns, sql};
 use metaxy_feature::FeatureKey;
 
 use crate::engine::{Error, end_stream, in_transaction, now, with_retry};
 use crate::features::Features;
 use crate::increment::Made;
 use crate::query::{Latest, check_hash};
-use crate::table::{Problem, Table, id_columns, inlining, members};
+use crate::table::{Problem, Table, id_columns, inlining, members, text_or_null};
 
 /// How to rebase; write `RebaseOptions { …, ..RebaseOptions::default() }`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,22 +84,19 @@ impl Features<'_> {
         }
         let rebase = Rebase { ids: &ids, members: &members, made: &made, from };
         if options.dry_run {
-            let count =
-                connection.number(&Sql::build(|sql| rebase.write_from(sql.keyword("SELECT count(*)"), &table)))?;
+            let count: i64 = connection.query_value(sql!("SELECT count(*) FROM {rows}", rows = rebase.rows(&table)))?;
             return Ok(usize::try_from(count).unwrap_or_default());
         }
         let look = || {
             let table = here.table(key)?;
-            let needs_file = inlining::would_lose(&connection, table.columns(), |sql| {
-                rebase.latest(&table).write(sql, &[]);
-            })?;
+            let needs_file = inlining::would_lose(&connection, table.columns(), &rebase.latest(&table).rows(&[]))?;
             Ok((table, needs_file))
         };
         let versions = [self.feature_version(key)?, project_version];
         end_stream(self.connection)?;
         with_retry(&connection, look, |(mut table, needs_file)| {
             table.grow(&connection, &[], &members)?;
-            let insert = Sql::build(|sql| rebase.write_insert(sql, &table, versions, options));
+            let insert = rebase.insert(&table, versions, options);
             let insert = || connection.execute(insert);
             if needs_file { inlining::without(&connection, insert) } else { insert() }
         })
@@ -119,49 +116,55 @@ impl Rebase<'_> {
         Latest { table, ids: self.ids, version: None, per_version: false, all_rows: false, deleted: false }
     }
 
-    /// Writes what stands behind SELECT: rows as `r`, what they should be as `f`.
-    fn write_from(&self, sql: &mut Writer, table: &Table) {
-        self.latest(table).write(sql.keyword(" FROM (SELECT r.* FROM "), &[]);
-        sql.keyword(" AND r.metaxy_feature_version = ").bind("from", &Value::from(self.from));
-        sql.keyword(") AS r JOIN (").part(&self.made.rows).keyword(") AS f ON ");
-        for (index, id) in self.made.ids.iter().enumerate() {
-            sql.keyword(if index == 0 { "r." } else { " AND r." }).ident(id).keyword(" = f.").ident(id);
-        }
+    /// What stands behind FROM: rows as `r`, what they should be as `expected`.
+    fn rows(&self, table: &Table) -> Sql {
+        sql!(
+            "(SELECT r.* FROM {latest} AND r.metaxy_feature_version = {from}) AS r
+             JOIN ({expected}) AS expected ON {on}",
+            latest = self.latest(table).rows(&[]),
+            from = bind(self.from),
+            expected = self.made.rows,
+            on = all(self.made.ids.iter().map(|id| sql!("r.{id} = expected.{id}", id))),
+        )
     }
 
-    fn write_insert(&self, sql: &mut Writer, table: &Table, versions: [&str; 2], options: &RebaseOptions) {
-        // A data version that is not the provenance was given by a user.
-        const GIVEN: &str = "CASE WHEN r.metaxy_data_version IS DISTINCT FROM r.metaxy_provenance \
-                             AND r.metaxy_data_version IS NOT NULL THEN ";
+    fn insert(&self, table: &Table, versions: [&str; 2], options: &RebaseOptions) -> Sql {
         let [feature_version, project_version] = versions;
-        let provenance = |sql: &mut Writer, member: &Ident| {
+        let by_field = Sql::fixed("expected.metaxy_provenance_by_field");
+        let version = |member: &Ident| {
             let is_made = self.members.contains(member);
-            if is_made {
-                self.made.by_field.write_member(sql, |sql| _ = sql.keyword("f.metaxy_provenance_by_field"), member);
-            } else {
-                sql.keyword("CAST(NULL AS VARCHAR)");
-            }
+            if is_made { self.made.by_field.member(&by_field, member) } else { sql!("CAST(NULL AS VARCHAR)") }
         };
-        table.name().write(sql.keyword("INSERT INTO "));
-        sql.keyword(" BY NAME SELECT ");
-        for column in table.user_columns() {
-            sql.keyword("r.").ident(column).keyword(", ");
-        }
-        table.provenance().write_value(sql, self.members, |sql, at| provenance(sql, &self.members[at]));
-        sql.keyword(" AS metaxy_provenance_by_field, f.metaxy_provenance, ").keyword(GIVEN);
-        sql.keyword("r.metaxy_data_version_by_field ELSE ");
-        let all = table.data_version().members().unwrap_or(self.members);
-        table.data_version().write_value(sql, all, |sql, at| provenance(sql, &all[at]));
-        sql.keyword(" END AS metaxy_data_version_by_field, ").keyword(GIVEN);
-        sql.keyword("r.metaxy_data_version ELSE f.metaxy_provenance END AS metaxy_data_version, ");
-        sql.bind("feature version", &Value::from(feature_version)).keyword(" AS metaxy_feature_version, ");
-        sql.bind("project version", &Value::from(project_version)).keyword(" AS metaxy_project_version, ");
-        table.write_time(sql.keyword("r.metaxy_created_at, "), "metaxy_updated_at", now());
-        sql.keyword(" AS metaxy_updated_at, ");
-        match &options.materialization_id {
-            Some(id) => sql.bind("materialization id", &Value::from(id.as_str())),
-            None => sql.keyword("CAST(NULL AS VARCHAR)"),
-        };
-        self.write_from(sql.keyword(" AS metaxy_materialization_id"), table);
+        let members = table.data_version().members().unwrap_or(self.members);
+        sql!(
+            "INSERT INTO {table} BY NAME
+             SELECT
+                 {user_columns},
+                 {provenance_by_field} AS metaxy_provenance_by_field,
+                 expected.metaxy_provenance,
+                 CASE WHEN {is_given} THEN r.metaxy_data_version_by_field ELSE {data_version_by_field} END
+                     AS metaxy_data_version_by_field,
+                 CASE WHEN {is_given} THEN r.metaxy_data_version ELSE expected.metaxy_provenance END
+                     AS metaxy_data_version,
+                 {feature_version} AS metaxy_feature_version,
+                 {project_version} AS metaxy_project_version,
+                 r.metaxy_created_at,
+                 {now} AS metaxy_updated_at,
+                 {materialization_id} AS metaxy_materialization_id
+             FROM {rows}",
+            table = table.name(),
+            user_columns = columns("r", table.user_columns()),
+            provenance_by_field = table.provenance().value(self.members, version),
+            // A data version that is not the provenance was given by a user.
+            is_given = Sql::fixed(
+                "r.metaxy_data_version IS DISTINCT FROM r.metaxy_provenance AND r.metaxy_data_version IS NOT NULL"
+            ),
+            data_version_by_field = table.data_version().value(members, version),
+            feature_version = bind(feature_version),
+            project_version = bind(project_version),
+            now = table.time("metaxy_updated_at", now()),
+            materialization_id = text_or_null(options.materialization_id.as_deref()),
+            rows = self.rows(table),
+        )
     }
 }

@@ -1,7 +1,7 @@
 //! Writing rows: checked first, then hashed and inserted in one transaction.
 
 use arrow::record_batch::RecordBatchReader;
-use ducklake_sql::{Ident, Sql, Value, Writer};
+use ducklake_sql::{Ident, List, Sql, bind, columns, list, sql};
 use metaxy_feature::{FeatureDefinition, FeatureKey, SYSTEM_COLUMNS};
 
 use crate::engine::{Error, end_stream, now, with_retry};
@@ -9,6 +9,7 @@ use crate::features::Features;
 use crate::query::{Hashing, Latest, check_hash, check_ids};
 use crate::table::{
     At, BY_FIELD, ByField, NamedColumn, Problem, Stage, TEXT, Table, id_columns, inlining, members, names, sorted,
+    text_or_null,
 };
 
 /// How to write rows; write `WriteOptions { …, ..WriteOptions::default() }`.
@@ -123,7 +124,7 @@ impl Features<'_> {
             self.check_pushed(write.definition)?;
         }
         let columns = write.stage.columns().iter().map(|(name, of)| (name, of));
-        let needs_file = inlining::would_lose(self.connection, columns, |sql| write.stage.table().write(sql))?;
+        let needs_file = inlining::would_lose(self.connection, columns, &sql!("{rows}", rows = write.stage.table()))?;
         Ok(Target { table, needs_file })
     }
 
@@ -141,32 +142,34 @@ impl Features<'_> {
         let project_version = self.project_version(write.definition);
         let feature_version = self.feature_version(key)?;
         let now = now();
-        let insert = Sql::build(|sql| {
-            table.name().write(sql.keyword("INSERT INTO "));
-            sql.keyword(" BY NAME SELECT ");
-            for (column, _) in &user_columns {
-                sql.keyword("s.").ident(column).keyword(", ");
+        let created_at = match write.stage.column("metaxy_created_at") {
+            Some((_, TEXT)) => {
+                sql!("coalesce(epoch_us(CAST(s.metaxy_created_at AS TIMESTAMPTZ)), {now})", now = bind(now))
             }
-            write.write_provenance(sql, &table, self.hashing);
-            sql.bind("feature version", &Value::from(feature_version)).keyword(" AS metaxy_feature_version, ");
-            sql.bind("project version", &Value::from(project_version)).keyword(" AS metaxy_project_version, ");
-            table.write_micros(sql, "metaxy_created_at", |sql| {
-                sql.keyword(match write.stage.column("metaxy_created_at") {
-                    Some((_, TEXT)) => "coalesce(epoch_us(CAST(s.metaxy_created_at AS TIMESTAMPTZ)), ",
-                    Some(_) => "coalesce(epoch_us(s.metaxy_created_at), ",
-                    None => "(",
-                });
-                sql.bind("metaxy_created_at", &Value::from(now)).keyword(")");
-            });
-            table.write_time(sql.keyword(" AS metaxy_created_at, "), "metaxy_updated_at", now);
-            sql.keyword(" AS metaxy_updated_at, ");
-            match &options.materialization_id {
-                Some(id) => sql.bind("materialization id", &Value::from(id.as_str())),
-                None => sql.keyword("CAST(NULL AS VARCHAR)"),
-            };
-            write.stage.table().write(sql.keyword(" AS metaxy_materialization_id FROM "));
-            sql.keyword(" AS s");
-        });
+            Some(_) => sql!("coalesce(epoch_us(s.metaxy_created_at), {now})", now = bind(now)),
+            None => sql!("{now}", now = bind(now)),
+        };
+        let insert = sql!(
+            "INSERT INTO {table} BY NAME
+             SELECT
+                 {user_columns},
+                 {versions},
+                 {feature_version} AS metaxy_feature_version,
+                 {project_version} AS metaxy_project_version,
+                 {created_at} AS metaxy_created_at,
+                 {updated_at} AS metaxy_updated_at,
+                 {materialization_id} AS metaxy_materialization_id
+             FROM {rows} AS s",
+            table = table.name(),
+            user_columns = columns("s", user_columns.iter().map(|(column, _)| column)),
+            versions = write.versions(&table, self.hashing),
+            feature_version = bind(feature_version),
+            project_version = bind(project_version),
+            created_at = table.micros("metaxy_created_at", &created_at),
+            updated_at = table.time("metaxy_updated_at", now),
+            materialization_id = text_or_null(options.materialization_id.as_deref()),
+            rows = write.stage.table(),
+        );
         let insert = || self.connection.execute(insert);
         if target.needs_file { inlining::without(self.connection, insert) } else { insert() }
     }
@@ -217,44 +220,36 @@ impl<'w> Write<'w> {
         self.stage.columns().iter().filter(is_user).cloned().collect()
     }
 
-    /// Writes the four columns of versions, each with its name and a comma.
-    fn write_provenance(&self, sql: &mut Writer, table: &Table, hashing: Hashing) {
+    /// The four columns of versions, each with its name.
+    fn versions(&self, table: &Table, hashing: Hashing) -> List {
         let has = |column: &str| self.stage.column(column).is_some();
-        let provenance = |sql: &mut Writer, member: &Ident| {
-            self.provenance.write_member(sql, |sql| _ = sql.keyword("s.metaxy_provenance_by_field"), member);
-        };
-        let data_version = |sql: &mut Writer, member: &Ident| match &self.data_version {
-            None => provenance(sql, member),
-            Some(data_version) => {
-                sql.keyword("CASE WHEN s.metaxy_data_version_by_field IS NULL THEN ");
-                provenance(sql, member);
-                data_version.write_member(
-                    sql.keyword(" ELSE "),
-                    |sql| _ = sql.keyword("s.metaxy_data_version_by_field"),
-                    member,
-                );
-                sql.keyword(" END");
-            }
+        let provenance = |member: &Ident| self.provenance.member(&Sql::fixed("s.metaxy_provenance_by_field"), member);
+        let data_version = |member: &Ident| match &self.data_version {
+            None => provenance(member),
+            Some(data_version) => sql!(
+                "CASE WHEN s.metaxy_data_version_by_field IS NULL THEN {provenance} ELSE {data_version} END",
+                provenance = provenance(member),
+                data_version = data_version.member(&Sql::fixed("s.metaxy_data_version_by_field"), member),
+            ),
         };
         let sorted = sorted(&self.members);
-        let sample = |sql: &mut Writer| {
-            if has("metaxy_provenance") {
-                sql.keyword("s.metaxy_provenance");
-            } else {
-                hashing.write_joined(sql, &sorted, |sql, member| provenance(sql, member));
-            }
-        };
-        table.provenance().write_value(sql, &self.members, |sql, at| provenance(sql, &self.members[at]));
-        sample(sql.keyword(" AS metaxy_provenance_by_field, "));
-        sql.keyword(" AS metaxy_provenance, ");
-        table.data_version().write_value(sql, &self.members, |sql, at| data_version(sql, &self.members[at]));
-        sql.keyword(" AS metaxy_data_version_by_field, ");
-        if has("metaxy_data_version") {
-            sample(sql.keyword("coalesce(s.metaxy_data_version, "));
-            sql.keyword(")");
+        let of_sample = if has("metaxy_provenance") {
+            sql!("s.metaxy_provenance")
         } else {
-            hashing.write_joined(sql, &sorted, |sql, member| data_version(sql, member));
-        }
-        sql.keyword(" AS metaxy_data_version, ");
+            hashing.of_joined(sorted.iter().map(provenance))
+        };
+        let data_version_of_sample = if has("metaxy_data_version") {
+            sql!("coalesce(s.metaxy_data_version, {of_sample})", of_sample)
+        } else {
+            hashing.of_joined(sorted.iter().map(data_version))
+        };
+        let provenance_by_field = table.provenance().value(&self.members, provenance);
+        let data_version_by_field = table.data_version().value(&self.members, data_version);
+        list([
+            sql!("{provenance_by_field} AS metaxy_provenance_by_field", provenance_by_field),
+            sql!("{of_sample} AS metaxy_provenance", of_sample),
+            sql!("{data_version_by_field} AS metaxy_data_version_by_field", data_version_by_field),
+            sql!("{data_version_of_sample} AS metaxy_data_version", data_version_of_sample),
+        ])
     }
 }

@@ -52,7 +52,12 @@ impl Repeated {
     pub(crate) fn find_of(connection: &Connection, latest: &Latest<'_>) -> Result<Option<Self>, Error> {
         // Parts of a query run at MotherDuck, where the hash may be another.
         let rows = if connection.is_local() { latest.table.rows() } else { 0 };
-        Self::find(connection, rows, latest.ids, |sql| latest.write_candidates(sql))
+        Self::find(connection, rows, latest.ids, |sql| _ = sql.part(&latest.candidates()))
+    }
+
+    /// What holds for the rows of these ids.
+    pub(crate) fn condition(&self, ids: &[Ident]) -> Sql {
+        Sql::build(|sql| self.write(sql, ids))
     }
 
     /// Writes what holds for the rows of these ids.
@@ -152,7 +157,7 @@ fn write_hash(sql: &mut Writer, ids: &[Ident]) {
 #[cfg(test)]
 mod tests {
     use arrow::compute::concat_batches;
-    use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session, Setting, Value};
+    use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session, Setting, Value, sql};
     use metaxy_feature::{FeatureDefinition, FeatureGraph};
     use metaxy_testkit::{TempDir, deps};
 
@@ -209,15 +214,15 @@ mod tests {
     /// How many ids are found where so many rows are expected; the latest rows must be the same with and without them.
     fn found(connection: &Connection, latest: &Latest<'_>, expected_rows: u64) -> Option<i64> {
         let rows = |repeated: Option<&Repeated>| {
-            let rows = connection.query(Sql::build(|sql| {
-                latest.write_narrow(sql.keyword("SELECT r.metaxy_provenance, r.rowid FROM "), repeated, &[]);
-                sql.keyword(" ORDER BY r.rowid");
-            }));
+            let rows = connection.query(sql!(
+                "SELECT r.metaxy_provenance, r.rowid FROM {rows} ORDER BY r.rowid",
+                rows = latest.narrow_rows(repeated, &[]),
+            ));
             let rows = rows.unwrap();
             let (schema, batches) = (rows.schema(), rows.map(Result::unwrap).collect::<Vec<_>>());
             concat_batches(&schema, &batches).unwrap()
         };
-        let from = |sql: &mut Writer| latest.write_candidates(sql);
+        let from = |sql: &mut Writer| _ = sql.part(&latest.candidates());
         let repeated = Repeated::look(connection, expected_rows, latest.ids, from).unwrap()?;
         assert_eq!(rows(Some(&repeated)), rows(None));
         let count = Sql::build(|sql| repeated.0.write(sql.keyword("SELECT count(*) FROM ")));

@@ -9,7 +9,7 @@ use std::fmt;
 use std::slice;
 use std::str::FromStr;
 
-use ducklake_sql::{Ident, Text, Writer};
+use ducklake_sql::{Ident, Sql, Text, all, any, list, sql};
 
 use crate::engine::Error;
 use crate::table::Problem;
@@ -88,9 +88,9 @@ impl Filter {
         (unquoted, booleans)
     }
 
-    /// Writes the condition in parentheses, its columns as the caller wants them.
-    pub(crate) fn write(&self, sql: &mut Writer, column: &dyn Fn(&mut Writer, &Ident)) {
-        self.condition.write(sql, column);
+    /// The condition in parentheses, its columns as the caller wants them.
+    pub(crate) fn condition(&self, column: &dyn Fn(&Ident) -> Sql) -> Sql {
+        self.condition.to_sql(column)
     }
 }
 
@@ -144,54 +144,41 @@ impl Condition {
         operands
     }
 
-    fn write(&self, sql: &mut Writer, column: &dyn Fn(&mut Writer, &Ident)) {
-        let joined = |sql: &mut Writer, conditions: &[Self], word: &'static str| {
-            for (index, condition) in conditions.iter().enumerate() {
-                condition.write(sql.keyword(if index == 0 { "(" } else { word }), column);
-            }
-            sql.keyword(")");
-        };
+    fn to_sql(&self, column: &dyn Fn(&Ident) -> Sql) -> Sql {
+        let each = |conditions: &[Self]| conditions.iter().map(|one| one.to_sql(column)).collect::<Vec<_>>();
         match self {
-            Self::Not(condition) => {
-                condition.write(sql.keyword("(NOT "), column);
-                sql.keyword(")");
-            }
-            Self::All(conditions) => joined(sql, conditions, " AND "),
-            Self::Any(conditions) => joined(sql, conditions, " OR "),
+            Self::Not(condition) => sql!("(NOT {condition})", condition = condition.to_sql(column)),
+            Self::All(conditions) => sql!("({conditions})", conditions = all(each(conditions))),
+            Self::Any(conditions) => any(each(conditions)),
             Self::Compare(left, operator, right) => {
-                left.write(sql.keyword("("), column);
-                right.write(sql.keyword(operator), column);
-                sql.keyword(")");
+                let [left, right] = [left, right].map(|operand| operand.to_sql(column));
+                sql!("({left} {operator} {right})", left, operator = Sql::fixed(operator), right)
             }
             Self::Is(operand, keywords) => {
-                operand.write(sql.keyword("("), column);
-                sql.keyword(keywords).keyword(")");
+                sql!("({operand} {is})", operand = operand.to_sql(column), is = Sql::fixed(keywords))
             }
             Self::In(operand, values) => {
-                operand.write(sql.keyword("("), column);
-                for (index, value) in values.iter().enumerate() {
-                    value.write(sql.keyword(if index == 0 { " IN (" } else { ", " }), column);
-                }
-                sql.keyword("))");
+                let values = list(values.iter().map(|value| value.to_sql(column)));
+                sql!("({operand} IN ({values}))", operand = operand.to_sql(column), values)
             }
-            Self::Holds(operand) => operand.write(sql, column),
+            Self::Holds(operand) => operand.to_sql(column),
         }
     }
 }
 
 impl Operand {
-    fn write(&self, sql: &mut Writer, column: &dyn Fn(&mut Writer, &Ident)) {
+    fn to_sql(&self, column: &dyn Fn(&Ident) -> Sql) -> Sql {
         match self {
-            Self::Column(name) => column(sql, name),
+            Self::Column(name) => column(name),
             // A literal takes the type of what it is compared with, as it does in a query that a person types.
-            Self::Text(text) => _ = sql.literal(text),
-            Self::Number(number) => {
-                let is_whole = number.as_str().bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-                let cast = if is_whole { " AS BIGINT)" } else { " AS DOUBLE)" };
-                sql.keyword("CAST(").literal(number).keyword(cast);
+            Self::Text(text) => sql!("{text}", text),
+            Self::Number(number) if number.as_str().bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
+                sql!("CAST({number} AS BIGINT)", number)
             }
-            Self::Boolean(boolean) => _ = sql.keyword(if *boolean { "TRUE" } else { "FALSE" }),
-            Self::Null => _ = sql.keyword("NULL"),
+            Self::Number(number) => sql!("CAST({number} AS DOUBLE)", number),
+            Self::Boolean(true) => sql!("TRUE"),
+            Self::Boolean(false) => sql!("FALSE"),
+            Self::Null => sql!("NULL"),
         }
     }
 }
@@ -324,23 +311,15 @@ impl Parser<'_> {
     }
 
     fn comparison(&mut self) -> Result<Condition, Trouble> {
-        const OPERATORS: [(&str, &str); 8] = [
-            ("=", " = "),
-            ("==", " = "),
-            ("!=", " <> "),
-            ("<>", " <> "),
-            ("<", " < "),
-            ("<=", " <= "),
-            (">", " > "),
-            (">=", " >= "),
-        ];
+        const OPERATORS: [(&str, &str); 8] =
+            [("=", "="), ("==", "="), ("!=", "<>"), ("<>", "<>"), ("<", "<"), ("<=", "<="), (">", ">"), (">=", ">=")];
         let left = self.operand()?;
         if self.word("IS") {
             let not = self.word("NOT");
             let words = [
-                ("NULL", " IS NULL", " IS NOT NULL"),
-                ("TRUE", " IS TRUE", " IS NOT TRUE"),
-                ("FALSE", " IS FALSE", " IS NOT FALSE"),
+                ("NULL", "IS NULL", "IS NOT NULL"),
+                ("TRUE", "IS TRUE", "IS NOT TRUE"),
+                ("FALSE", "IS FALSE", "IS NOT FALSE"),
             ];
             let found = words.iter().find(|(word, ..)| self.word(word));
             let (_, is, is_not) = found.ok_or((self.at(), "NULL, TRUE or FALSE is missing behind IS"))?;
@@ -360,12 +339,12 @@ impl Parser<'_> {
                 _ => Err((self.at(), "a comparison is missing")),
             };
         };
-        let operator = OPERATORS.iter().find(|(name, _)| *name == symbol).map_or(" = ", |(_, operator)| operator);
+        let operator = OPERATORS.iter().find(|(name, _)| *name == symbol).map_or("=", |(_, operator)| operator);
         let right = self.operand()?;
         match (left, operator, right) {
-            (operand, " = ", Operand::Null) | (Operand::Null, " = ", operand) => Ok(Condition::Is(operand, " IS NULL")),
-            (operand, " <> ", Operand::Null) | (Operand::Null, " <> ", operand) => {
-                Ok(Condition::Is(operand, " IS NOT NULL"))
+            (operand, "=", Operand::Null) | (Operand::Null, "=", operand) => Ok(Condition::Is(operand, "IS NULL")),
+            (operand, "<>", Operand::Null) | (Operand::Null, "<>", operand) => {
+                Ok(Condition::Is(operand, "IS NOT NULL"))
             }
             (left, operator, right) => Ok(Condition::Compare(left, operator, right)),
         }

@@ -1,6 +1,6 @@
 //! Whether a table was written with the hash that is configured, by its tag or by one of its rows.
 
-use ducklake_sql::{Ident, Sql, Value, Writer};
+use ducklake_sql::{Ident, Sql, bind, separated, sql};
 
 use super::Hashing;
 use crate::engine::{Connection, Error};
@@ -19,13 +19,12 @@ pub(crate) fn check_truncation(table: &Table, hashing: Hashing) -> Result<(), Pr
 /// Refuses tables of these names that were hashed in another way, by their tags.
 pub(crate) fn check_records(connection: &Connection, tables: &[TableName], hashing: Hashing) -> Result<(), Error> {
     let Some(database) = tables.first().and_then(TableName::database) else { return Ok(()) };
-    let recorded = connection.rows_of_text(&Sql::build(|sql| {
-        sql.keyword("SELECT table_name, comment FROM duckdb_tables() WHERE database_name = ");
-        sql.bind("database", &Value::from(database.as_str())).keyword(" AND schema_name = 'main'");
-    }))?;
-    for row in recorded {
-        let [Some(table), Some(comment)] = <[_; 2]>::try_from(row).unwrap_or_default() else { continue };
-        let Some(tag) = HashTag::from_comment(&comment) else { continue };
+    let commented: Vec<(String, Option<String>)> = connection.query_rows(sql!(
+        "SELECT table_name, comment FROM duckdb_tables() WHERE database_name = {database} AND schema_name = 'main'",
+        database = bind(database.as_str()),
+    ))?;
+    for (table, comment) in commented {
+        let Some(tag) = comment.and_then(|comment| HashTag::from_comment(&comment)) else { continue };
         let known = tables.iter().find(|known| known.name().as_str() == table);
         if let Some(known) = known.filter(|_| tag != hashing.tag()) {
             return Err(hashed_otherwise(known, &tag, hashing).into());
@@ -46,30 +45,37 @@ pub(crate) fn check_hash(
         return if *tag == hashing.tag() { Ok(()) } else { other(tag) };
     }
     // Without a tag, as in a table of Python's: what makes the hash of a row that is there?
+    let by_field = Sql::fixed("r.metaxy_provenance_by_field");
     let members = sorted(fields);
-    let hash = |sql: &mut Writer, hashing: Hashing| {
-        hashing.write_joined(sql, &members, |sql, member| {
-            table.provenance().write_member(sql, |sql| _ = sql.keyword("metaxy_provenance_by_field"), member);
-        });
-    };
-    let found = connection.text(&Sql::build(|sql| {
-        hash(sql.keyword("SELECT CASE WHEN metaxy_provenance = "), hashing);
-        sql.keyword(" THEN NULL");
-        for candidate in Hashing::whole() {
-            hash(sql.keyword(" WHEN starts_with("), candidate);
-            sql.keyword(", metaxy_provenance) THEN ").bind("algorithm", &Value::from(candidate.algorithm()));
-            sql.keyword(" || ' cut to ' || length(metaxy_provenance)");
-        }
-        table.write(sql.keyword(" END FROM "), |sql| _ = sql.keyword("r"));
-        // A row of this feature as it is: an older one has other fields, or is hashed with another length.
-        hash(sql.keyword(" WHERE length(metaxy_provenance) > 0 AND "), hashing);
-        sql.keyword(" IS NOT NULL LIMIT 1");
-    }));
-    match found.map_err(Error::query)? {
+    let hash =
+        |hashing: Hashing| hashing.of_joined(members.iter().map(|member| table.provenance().member(&by_field, member)));
+    let written = separated(
+        " ",
+        Hashing::whole().map(|candidate| {
+            sql!(
+                "WHEN starts_with({hash}, r.metaxy_provenance)
+                 THEN {algorithm} || ' cut to ' || length(r.metaxy_provenance)",
+                hash = hash(candidate),
+                algorithm = bind(candidate.algorithm()),
+            )
+        }),
+    );
+    // A row of this feature as it is: an older one has other fields, or is hashed with another length.
+    let found: Option<(Option<String>,)> = connection.query_row(sql!(
+        "SELECT CASE WHEN r.metaxy_provenance = {configured} THEN NULL {written} END
+         FROM {table}
+         WHERE length(r.metaxy_provenance) > 0 AND {configured} IS NOT NULL
+         LIMIT 1",
+        configured = hash(hashing),
+        written,
+        table = table.aliased(sql!("r")),
+    ))?;
+    match found.and_then(|(written,)| written) {
         Some(written) => other(&written),
         None => Ok(()),
     }
 }
+
 /// The refusal of a table that was hashed in another way.
 fn hashed_otherwise(table: &TableName, written: &dyn std::fmt::Display, hashing: Hashing) -> Problem {
     let table = table.name().to_string();

@@ -13,7 +13,7 @@ use duckdb::ffi::duckdb_string_t;
 use duckdb::types::DuckString;
 use duckdb::vscalar::{ScalarFunctionSignature, VScalar};
 use duckdb::vtab::arrow::WritableVector;
-use ducklake_sql::Writer;
+use ducklake_sql::{Sql, WriteSql, list, numbered, separated, sql};
 use md5_simd::Md5Engine;
 use metaxy_config::HashAlgorithm;
 use metaxy_feature::Truncation;
@@ -80,21 +80,19 @@ impl Hashing {
         HashAlgorithm::ALL.iter().filter_map(whole)
     }
 
-    /// Writes the hash of a text, given in pieces with commas between them; NULL if one of them is.
-    pub(crate) fn write(self, sql: &mut Writer, pieces: impl FnOnce(&mut Writer)) {
-        sql.keyword(self.function).number(self.truncation.length() as u64).keyword("(");
-        pieces(sql);
-        sql.keyword(")");
+    /// The hash of a text, given in pieces; NULL if one of them is.
+    pub(crate) fn of(self, pieces: impl IntoIterator<Item = impl WriteSql>) -> Sql {
+        self.call(&list(pieces).into())
     }
 
-    /// Writes the hash of texts joined by `|`, as samples are hashed.
-    pub(crate) fn write_joined<T>(self, sql: &mut Writer, texts: &[T], mut text: impl FnMut(&mut Writer, &T)) {
-        self.write(sql, |sql| {
-            for (index, one) in texts.iter().enumerate() {
-                sql.keyword(if index == 0 { "" } else { ", '|', " });
-                text(sql, one);
-            }
-        });
+    /// The hash of texts joined by `|`, as samples are hashed.
+    pub(crate) fn of_joined(self, texts: impl IntoIterator<Item = impl WriteSql>) -> Sql {
+        self.call(&separated(", '|', ", texts))
+    }
+
+    fn call(self, pieces: &Sql) -> Sql {
+        let function = numbered(self.function, self.truncation.length());
+        sql!("{function}({pieces})", function, pieces)
     }
 }
 

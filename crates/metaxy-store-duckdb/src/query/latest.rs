@@ -1,11 +1,11 @@
 //! The rows of a feature's table that count: of each id the latest, of one version or of each.
 
-use ducklake_sql::{Ident, Sql, Value, Writer};
+use ducklake_sql::{Ident, Sql, all, bind, list, sql};
 use metaxy_feature::FeatureKey;
 
 use super::{Filter, Repeated};
 use crate::engine::{Connection, Error, engine_message};
-use crate::table::{ColumnType, Problem, Simple, TEXT, Table, columns_of, names};
+use crate::table::{ColumnType, Problem, Simple, TEXT, Table, names};
 
 /// The rows of a table that count.
 #[derive(Debug, Clone, Copy)]
@@ -67,15 +67,12 @@ impl<'t> Latest<'t> {
         let columns = filter.columns().into_iter().filter_map(|column| self.table.column(column));
         let columns: Option<Vec<_>> = columns.map(|(name, of)| Some((name, of.as_ref()?))).collect();
         let Some(columns) = columns else { return Ok(()) };
-        let tried = connection.run(&Sql::build(|sql| {
-            filter.write(sql.keyword("SELECT "), &|sql, column| _ = sql.keyword("r.").ident(column));
-            sql.keyword(" FROM (SELECT NULL");
-            for (name, of) in columns {
-                of.write(sql.keyword(", CAST(NULL AS "));
-                sql.keyword(") AS ").ident(name);
-            }
-            sql.keyword(") AS r");
-        }));
+        let nulls = list(columns.into_iter().map(|(name, of)| sql!("CAST(NULL AS {of}) AS {name}", of, name)));
+        let tried = connection.run(&sql!(
+            "SELECT {condition} FROM (SELECT NULL, {nulls}) AS r",
+            condition = filter.condition(&column_of_r),
+            nulls,
+        ));
         tried.map(drop).map_err(|message| engine_message(&message))
     }
 
@@ -86,10 +83,8 @@ impl<'t> Latest<'t> {
         if missing.is_empty() {
             return Ok(());
         }
-        let rows = connection.number(&Sql::build(|sql| {
-            self.write_candidates(sql.keyword("SELECT count(*) FROM (FROM "));
-            sql.keyword(" LIMIT 1)");
-        }))?;
+        let candidates = self.candidates();
+        let rows: i64 = connection.query_value(sql!("SELECT count(*) FROM (FROM {candidates} LIMIT 1)", candidates))?;
         if rows == 0 {
             return Ok(());
         }
@@ -98,53 +93,66 @@ impl<'t> Latest<'t> {
         Err(Problem::ForeignTable { table, what }.into())
     }
 
-    /// Writes what stands behind FROM; the table is called `r`.
+    /// What stands behind FROM; the table is called `r`.
     ///
     /// Rows that a later one replaces are found by their ids and times alone, and left out by their row numbers: no
     /// other column goes through the sort. Of rows with one time the first that was written counts.
-    pub(crate) fn write(&self, sql: &mut Writer, filters: &[Filter]) {
-        self.write_by_row(sql, None, filters);
+    pub(crate) fn rows(&self, filters: &[Filter]) -> Sql {
+        self.rows_by_number(None, filters)
     }
 
-    fn write_by_row(&self, sql: &mut Writer, repeated: Option<&Repeated>, filters: &[Filter]) {
-        self.table.write(sql, |sql| _ = sql.keyword("r"));
-        if !self.all_rows {
-            self.write_rank(sql.keyword(" ANTI JOIN (SELECT metaxy_row FROM (SELECT rowid AS metaxy_row, "));
-            self.write_candidates(sql.keyword(" AS metaxy_rank FROM "));
-            if let Some(repeated) = repeated {
-                repeated.write(sql.keyword(" AND "), self.ids);
-            }
-            sql.keyword(") WHERE metaxy_rank > 1) AS replaced ON r.rowid = replaced.metaxy_row");
+    fn rows_by_number(&self, repeated: Option<&Repeated>, filters: &[Filter]) -> Sql {
+        let (table, conditions) = (self.table.aliased(sql!("r")), self.conditions(filters));
+        if self.all_rows {
+            return sql!("{table} WHERE {conditions}", table, conditions);
         }
-        self.write_conditions(sql, filters);
+        let several = repeated.map(|repeated| sql!("AND {several}", several = repeated.condition(self.ids)));
+        sql!(
+            "{table}
+             ANTI JOIN (
+                 SELECT metaxy_row
+                 FROM (SELECT rowid AS metaxy_row, {rank} AS metaxy_rank FROM {candidates} {several})
+                 WHERE metaxy_rank > 1
+             ) AS replaced ON r.rowid = replaced.metaxy_row
+             WHERE {conditions}",
+            table,
+            rank = self.rank(),
+            candidates = self.candidates(),
+            several,
+            conditions,
+        )
     }
 
-    /// Writes the same for a query that needs few columns, of a table that may have several rows of these ids.
+    /// The same for a query that needs few columns, of a table that may have several rows of these ids.
     ///
     /// If that may be any, the columns go through the sort, behind which every processor works on the rows, even if there
     /// is only one row group of them.
-    pub(crate) fn write_narrow(&self, sql: &mut Writer, repeated: Option<&Repeated>, filters: &[Filter]) {
+    pub(crate) fn narrow_rows(&self, repeated: Option<&Repeated>, filters: &[Filter]) -> Sql {
         if repeated.is_some() {
-            return self.write_by_row(sql, repeated, filters);
+            return self.rows_by_number(repeated, filters);
         }
-        self.write_candidates(sql.keyword("(SELECT *, rowid FROM "));
-        self.write_rank(sql.keyword(" QUALIFY "));
-        sql.keyword(" = 1) AS r");
-        self.write_conditions(sql, filters);
+        sql!(
+            "(SELECT *, rowid FROM {candidates} QUALIFY {rank} = 1) AS r WHERE {conditions}",
+            candidates = self.candidates(),
+            rank = self.rank(),
+            conditions = self.conditions(filters),
+        )
     }
 
-    /// Writes the rows among which the latest are looked for; the table is called `o`.
-    pub(crate) fn write_candidates(&self, sql: &mut Writer) {
-        self.table.write(sql, |sql| _ = sql.keyword("o"));
-        self.write_version(sql.keyword(" WHERE TRUE"), " AND o.");
+    /// The rows among which the latest are looked for; the table is called `o`.
+    pub(crate) fn candidates(&self) -> Sql {
+        sql!("{table} WHERE {version}", table = self.table.aliased(sql!("o")), version = all(self.version_of("o")))
     }
 
-    /// Writes the place of a row of `o` among those with its ids, from 1.
-    fn write_rank(&self, sql: &mut Writer) {
-        columns_of(sql.keyword("row_number() OVER (PARTITION BY "), self.ids);
-        sql.keyword(if self.per_version { ", metaxy_feature_version" } else { "" });
-        self.table.write_changed_at(sql.keyword(" ORDER BY "), "o.");
-        sql.keyword(" DESC, rowid)");
+    /// The place of a row of `o` among those with its ids, from 1.
+    fn rank(&self) -> Sql {
+        let version = list(self.per_version.then(|| sql!("metaxy_feature_version")));
+        sql!(
+            "row_number() OVER (PARTITION BY {ids}, {version} ORDER BY {changed_at} DESC, rowid)",
+            ids = list(self.ids),
+            version,
+            changed_at = self.table.changed_at("o"),
+        )
     }
 
     /// Counts them.
@@ -154,23 +162,24 @@ impl<'t> Latest<'t> {
         repeated: Option<&Repeated>,
         filters: &[Filter],
     ) -> Result<usize, Error> {
-        let count = Sql::build(|sql| self.write_narrow(sql.keyword("SELECT count(*) FROM "), repeated, filters));
-        connection.number(&count).map(|count| usize::try_from(count).unwrap_or_default())
+        let count = sql!("SELECT count(*) FROM {rows}", rows = self.narrow_rows(repeated, filters));
+        connection.query_value::<i64>(count).map(|count| usize::try_from(count).unwrap_or_default())
     }
 
-    fn write_conditions(&self, sql: &mut Writer, filters: &[Filter]) {
-        self.write_version(sql.keyword(" WHERE TRUE"), " AND r.");
-        if !self.deleted {
-            sql.keyword(" AND r.metaxy_deleted_at IS NULL");
-        }
-        for filter in filters {
-            filter.write(sql.keyword(" AND "), &|sql, column| _ = sql.keyword("r.").ident(column));
-        }
+    fn conditions(&self, filters: &[Filter]) -> Sql {
+        let is_there = (!self.deleted).then(|| sql!("r.metaxy_deleted_at IS NULL"));
+        let filters = filters.iter().map(|filter| filter.condition(&column_of_r));
+        all(self.version_of("r").into_iter().chain(is_there).chain(filters))
     }
 
-    pub(crate) fn write_version(&self, sql: &mut Writer, before: &'static str) {
-        if let Some(version) = self.version {
-            sql.keyword(before).keyword("metaxy_feature_version = ").bind("feature version", &Value::from(version));
-        }
+    /// The condition on the version of a row under an alias; `None` for any version.
+    pub(crate) fn version_of(&self, alias: &'static str) -> Option<Sql> {
+        let (alias, version) = (Sql::fixed(alias), self.version?);
+        Some(sql!("{alias}.metaxy_feature_version = {version}", alias, version = bind(version)))
     }
+}
+
+/// A column of the table that is called `r`.
+pub(crate) fn column_of_r(column: &Ident) -> Sql {
+    sql!("r.{column}", column)
 }

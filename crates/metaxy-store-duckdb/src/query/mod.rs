@@ -12,5 +12,5 @@ pub use self::filter::Filter;
 pub(crate) use self::duplicate_ids::{Repeated, check_ids};
 pub(crate) use self::hash_check::{check_hash, check_records, check_truncation};
 pub(crate) use self::hashing::Hashing;
-pub(crate) use self::latest::Latest;
+pub(crate) use self::latest::{Latest, column_of_r};
 pub(crate) use self::snapshots::Snapshots;

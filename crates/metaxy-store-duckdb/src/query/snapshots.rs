@@ -1,6 +1,6 @@
 //! The snapshot of each lake at which an operation looks at its tables.
 
-use ducklake_sql::{Ident, Sql, Value};
+use ducklake_sql::{Ident, bind, sql};
 
 use crate::engine::{Connection, Error};
 use crate::table::At;
@@ -21,10 +21,9 @@ impl<'c> Snapshots<'c> {
         if let Some((_, known)) = self.of.iter().find(|(known, _)| known == lake) {
             return Ok(At::Snapshot(*known));
         }
-        let current = self.connection.number(&Sql::build(|sql| {
-            sql.keyword("SELECT id FROM ducklake_current_snapshot(");
-            sql.bind("lake", &Value::from(lake.as_str())).keyword(")");
-        }))?;
+        let current = self
+            .connection
+            .query_value(sql!("SELECT id FROM ducklake_current_snapshot({lake})", lake = bind(lake.as_str()),))?;
         self.of.push((lake.clone(), current));
         Ok(At::Snapshot(current))
     }

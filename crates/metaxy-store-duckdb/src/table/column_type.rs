@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, TimeUnit};
-use ducklake_sql::{Ident, Writer};
+use ducklake_sql::{Ident, Sql, WriteSql, Writer, list, sql, write_sql};
 
 /// A type that a column of a lake can have.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,32 +162,8 @@ impl ColumnType {
         }
     }
 
-    /// Writes the type as DuckDB does.
     pub(crate) fn write(&self, sql: &mut Writer) {
-        match self {
-            Self::Simple(simple) => _ = sql.keyword(simple.keyword()),
-            Self::Decimal { width, scale } => {
-                sql.keyword("DECIMAL(").number(u64::from(*width)).keyword(", ");
-                sql.number(u64::from(*scale)).keyword(")");
-            }
-            Self::List(item) => {
-                item.write(sql);
-                sql.keyword("[]");
-            }
-            Self::Struct(members) => {
-                sql.keyword("STRUCT(");
-                for (index, (name, of)) in members.iter().enumerate() {
-                    of.write(sql.comma(index).ident(name).keyword(" "));
-                }
-                sql.keyword(")");
-            }
-            Self::Map(key, value) => {
-                key.write(sql.keyword("MAP("));
-                value.write(sql.keyword(", "));
-                sql.keyword(")");
-            }
-            Self::Kept(name) => _ = sql.keyword(name),
-        }
+        self.write_sql(sql);
     }
 
     /// Whether values of this type go into a column of the other without loss.
@@ -245,6 +221,26 @@ impl ColumnType {
             (of, rest) = (Self::List(Box::new(of)), after);
         }
         Some((of, rest))
+    }
+}
+
+/// The type as DuckDB writes it.
+impl WriteSql for ColumnType {
+    fn write_sql(&self, sql: &mut Writer) {
+        _ = match self {
+            Self::Simple(simple) => write_sql!(sql, "{name}", name = Sql::fixed(simple.keyword())),
+            Self::Decimal { width, scale } => {
+                let [width, scale] = [u64::from(*width), u64::from(*scale)];
+                write_sql!(sql, "DECIMAL({width}, {scale})", width, scale)
+            }
+            Self::List(item) => write_sql!(sql, "{item}[]", item = **item),
+            Self::Struct(members) => {
+                let members = list(members.iter().map(|(name, of)| sql!("{name} {of}", name, of)));
+                write_sql!(sql, "STRUCT({members})", members)
+            }
+            Self::Map(key, value) => write_sql!(sql, "MAP({key}, {value})", key = **key, value = **value),
+            Self::Kept(name) => write_sql!(sql, "{name}", name = Sql::fixed(name)),
+        };
     }
 }
 
@@ -340,6 +336,6 @@ impl Simple {
 /// The type as a person reads it: DuckDB's own words.
 impl std::fmt::Display for ColumnType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(ducklake_sql::Sql::build(|sql| self.write(sql)).text())
+        f.pad(sql!("{of}", of = self).text())
     }
 }

@@ -3,7 +3,7 @@
 //! Columns are addressed by name, never by position. A table keeps its STRUCT or MAP columns, whatever would be made
 //! today. Its comment records the hash that its rows were written with; Python Metaxy reads no comment.
 
-use ducklake_sql::{Ident, Sql, Text, Value, Writer};
+use ducklake_sql::{Ident, Sql, Text, WriteSql, bind, list, separated, sql};
 use metaxy_feature::{FeatureKey, SYSTEM_COLUMNS};
 
 use super::hash_tag::HashTag;
@@ -74,48 +74,36 @@ impl ByField {
         }
     }
 
-    /// Writes the version of one field, which is NULL where there is none.
-    pub(crate) fn write_member(&self, sql: &mut Writer, column: impl FnOnce(&mut Writer), member: &Ident) {
+    /// The version of one field in a column; NULL where there is none.
+    pub(crate) fn member(&self, column: &Sql, member: &Ident) -> Sql {
+        let name = key(member);
         match self {
-            Self::Struct(members) if !members.contains(member) => _ = sql.keyword("CAST(NULL AS VARCHAR)"),
-            Self::Struct(_) => {
-                sql.keyword("struct_extract(");
-                column(sql);
-                write_key(sql.keyword(", "), member);
-                sql.keyword(")");
-            }
-            Self::Map => {
-                sql.keyword("element_at(");
-                column(sql);
-                write_key(sql.keyword(", "), member);
-                sql.keyword(")[1]");
-            }
+            Self::Struct(members) if !members.contains(member) => sql!("CAST(NULL AS VARCHAR)"),
+            Self::Struct(_) => sql!("struct_extract({column}, {name})", column, name),
+            Self::Map => sql!("element_at({column}, {name})[1]", column, name),
         }
     }
 
-    /// Writes a value of this type, from the versions of fields.
-    pub(crate) fn write_value(&self, sql: &mut Writer, members: &[Ident], mut value: impl FnMut(&mut Writer, usize)) {
-        let map = *self == Self::Map;
-        sql.keyword(if map { "MAP {" } else { "{" });
-        for (index, member) in members.iter().enumerate() {
-            sql.comma(index);
-            if map {
-                write_key(sql, member);
-            } else {
-                sql.ident(member);
+    /// A value of this type, from the versions of fields.
+    pub(crate) fn value(&self, members: &[Ident], mut version: impl FnMut(&Ident) -> Sql) -> Sql {
+        match self {
+            Self::Struct(_) => {
+                let entries = list(members.iter().map(|name| sql!("{name}: {version}", name, version = version(name))));
+                sql!("{{{entries}}}", entries)
             }
-            value(sql.keyword(": "), index);
+            Self::Map => {
+                let entry = |name: &Ident| sql!("{name}: {version}", name = key(name), version = version(name));
+                let entries = list(members.iter().map(entry));
+                sql!("MAP {{{entries}}}", entries)
+            }
         }
-        sql.keyword("}");
     }
 }
 
-/// Writes a field's name as a text.
-fn write_key(sql: &mut Writer, member: &Ident) {
-    // An identifier has no NUL, and that is all that a text must not have.
-    if let Ok(text) = Text::new(member.as_str()) {
-        sql.literal(&text);
-    }
+/// The name of a field as a literal.
+fn key(member: &Ident) -> Sql {
+    // An identifier has no NUL, and that is all that a literal must not have.
+    Text::new(member.as_str()).map_or_else(|_| sql!("NULL"), |name| sql!("{name}", name))
 }
 
 impl Table {
@@ -127,16 +115,13 @@ impl Table {
 
     /// The table of this name, which is there at the given time.
     pub(crate) fn look(connection: &Connection, name: &TableName, at: At, listed: Listed) -> Result<Self, Error> {
-        let described = connection.rows_of_text(&Sql::build(|sql| {
-            name.write(sql.keyword("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM "));
-            at.write(sql);
-            sql.keyword(")");
-        }))?;
-        let mut columns = Vec::new();
-        for row in described {
-            let [column, of] = <[_; 2]>::try_from(row).unwrap_or_default();
-            columns.push((ident(&column.unwrap_or_default())?, ColumnType::parse(&of.unwrap_or_default())));
-        }
+        let described: Vec<(String, String)> = connection.query_rows(sql!(
+            "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {table} {at})",
+            table = name,
+            at = at.clause(),
+        ))?;
+        let column = |(name, of): (String, String)| Ok((ident(&name)?, ColumnType::parse(&of)));
+        let columns = described.into_iter().map(column).collect::<Result<Vec<_>, Problem>>()?;
         let foreign = |what: String| Problem::ForeignTable { table: name.name().to_string(), what };
         let find = |wanted: &str| columns.iter().find(|(name, _)| name.as_str() == wanted);
         let missing: Vec<&str> = SYSTEM_COLUMNS.into_iter().filter(|column| find(column).is_none()).collect();
@@ -171,17 +156,16 @@ impl Table {
 
     /// What is said of a table; `None` if there is no such table.
     fn listed(connection: &Connection, name: &TableName) -> Result<Option<Listed>, Error> {
-        let sql = Sql::build(|sql| {
-            sql.keyword("SELECT comment, CAST(estimated_size AS VARCHAR) FROM duckdb_tables() WHERE database_name = ");
-            sql.bind("database", &Value::from(name.database().map(Ident::as_str).unwrap_or_default()));
-            sql.keyword(" AND schema_name = 'main' AND table_name = ");
-            sql.bind("table", &Value::from(name.name().as_str()));
-        });
-        let listed = connection.rows_of_text(&sql)?.into_iter().next();
-        Ok(listed.map(|row| {
-            let [comment, rows] = <[_; 2]>::try_from(row).unwrap_or_default();
+        let found: Option<(Option<String>, Option<i64>)> = connection.query_row(sql!(
+            "SELECT comment, estimated_size
+             FROM duckdb_tables()
+             WHERE database_name = {database} AND schema_name = 'main' AND table_name = {table}",
+            database = bind(name.database().map(Ident::as_str).unwrap_or_default()),
+            table = bind(name.name().as_str()),
+        ))?;
+        Ok(found.map(|(comment, rows)| {
             let hash_tag = comment.and_then(|comment| HashTag::from_comment(&comment));
-            Listed { hash_tag, rows: rows.and_then(|rows| rows.parse().ok()).unwrap_or_default() }
+            Listed { hash_tag, rows: rows.unwrap_or_default().unsigned_abs() }
         }))
     }
 
@@ -208,19 +192,11 @@ impl Table {
             };
             columns.push((ident(column)?, of));
         }
-        connection.execute(Sql::build(|sql| {
-            name.write(sql.keyword("CREATE TABLE "));
-            for (index, (column, of)) in columns.iter().enumerate() {
-                of.write(sql.keyword(if index == 0 { " (" } else { ", " }).ident(column).keyword(" "));
-            }
-            sql.keyword(")");
-        }))?;
+        let definitions = list(columns.iter().map(|(column, of)| sql!("{column} {of}", column, of)));
+        connection.execute(sql!("CREATE TABLE {table} ({definitions})", table = name, definitions))?;
         let comment = Text::new(hash_tag.to_comment());
         let comment = comment.map_err(|problem| Error::query(problem.to_string()))?;
-        connection.execute(Sql::build(|sql| {
-            name.write(sql.keyword("COMMENT ON TABLE "));
-            sql.keyword(" IS ").literal(&comment);
-        }))?;
+        connection.execute(sql!("COMMENT ON TABLE {table} IS {comment}", table = name, comment))?;
         let by_field = if map { ByField::Map } else { ByField::Struct(fields.to_vec()) };
         let by_field = [by_field.clone(), by_field];
         let columns = columns.into_iter().map(|(column, of)| (column, Some(of))).collect();
@@ -235,14 +211,10 @@ impl Table {
         user_columns: &[(Ident, ColumnType)],
         fields: &[Ident],
     ) -> Result<(), Error> {
+        let table = self.name.clone();
         let add = |path: &[&Ident], of: &ColumnType| {
-            connection.execute(Sql::build(|sql| {
-                self.name.write(sql.keyword("ALTER TABLE "));
-                for (index, part) in path.iter().enumerate() {
-                    sql.keyword(if index == 0 { " ADD COLUMN " } else { "." }).ident(part);
-                }
-                of.write(sql.keyword(" "));
-            }))
+            let column = separated(".", path);
+            connection.execute(sql!("ALTER TABLE {table} ADD COLUMN {column} {of}", table, column, of))
         };
         for (column, of) in user_columns {
             add(&[column], of)?;
@@ -304,25 +276,20 @@ impl Table {
         self.columns.iter().map(|(name, _)| name).filter(|name| !SYSTEM_COLUMNS.contains(&name.as_str()))
     }
 
-    /// Writes the table, the alias that it gets, and the time at which it is looked at.
-    pub(crate) fn write(&self, sql: &mut Writer, alias: impl FnOnce(&mut Writer)) {
-        self.name.write(sql);
-        alias(sql.keyword(" AS "));
-        self.at.write(sql);
+    /// The table under an alias, as it is at the time at which it is looked at.
+    pub(crate) fn aliased(&self, alias: impl WriteSql) -> Sql {
+        sql!("{table} AS {alias} {at}", table = self.name, alias, at = self.at.clause())
     }
 
-    /// Writes the table with its rows if any are wanted, and otherwise so that DuckDB need not ask the lake's catalog.
-    pub(crate) fn write_if(&self, any: bool, sql: &mut Writer, alias: impl FnOnce(&mut Writer)) {
+    /// The same if any rows are wanted, and otherwise its columns without a row, so that DuckDB need not ask the lake's
+    /// catalog.
+    pub(crate) fn aliased_if(&self, any: bool, alias: impl WriteSql) -> Sql {
         // What is of a type that we do not know can only be told by the lake.
         if any || self.columns.iter().any(|(_, of)| of.is_none()) {
-            return self.write(sql, alias);
+            return self.aliased(alias);
         }
-        sql.keyword("(SELECT ");
-        for (column, of) in self.columns() {
-            of.write(sql.keyword("CAST(NULL AS "));
-            sql.keyword(") AS ").ident(column).keyword(", ");
-        }
-        alias(sql.keyword("CAST(NULL AS BIGINT) AS rowid WHERE FALSE) AS "));
+        let columns = list(self.columns().map(|(column, of)| sql!("CAST(NULL AS {of}) AS {column}", of, column)));
+        sql!("(SELECT {columns}, CAST(NULL AS BIGINT) AS rowid WHERE FALSE) AS {alias}", columns, alias)
     }
 
     /// What the columns in [`BY_FIELD`] are, in that order.
@@ -340,29 +307,32 @@ impl Table {
         typed.collect()
     }
 
-    /// Writes a time in the type of one of the table's columns, from the microseconds since 1970 in UTC.
-    pub(crate) fn write_micros(&self, sql: &mut Writer, column: &str, micros: impl FnOnce(&mut Writer)) {
+    /// A time in the type of one of the table's columns, from the microseconds since 1970 in UTC.
+    pub(crate) fn micros(&self, column: &str, micros: &Sql) -> Sql {
         let is_zoned = self.column(column).is_none_or(|(_, of)| *of == Some(ColumnType::Simple(Simple::TimestampTz)));
-        // The offset in the text keeps the session's time zone out of it.
-        sql.keyword(if is_zoned { "CAST(CAST(make_timestamp(" } else { "make_timestamp(" });
-        micros(sql);
-        sql.keyword(if is_zoned { ") AS VARCHAR) || '+00' AS TIMESTAMPTZ)" } else { ")" });
+        if is_zoned {
+            // The offset in the text keeps the session's time zone out of it.
+            sql!("CAST(CAST(make_timestamp({micros}) AS VARCHAR) || '+00' AS TIMESTAMPTZ)", micros)
+        } else {
+            sql!("make_timestamp({micros})", micros)
+        }
     }
 
-    /// Writes a time that we know in the type of one of the table's columns.
-    pub(crate) fn write_time(&self, sql: &mut Writer, column: &str, micros: i64) {
-        self.write_micros(sql, column, |sql| _ = sql.bind(column, &Value::from(micros)));
+    /// A time that we know in the type of one of the table's columns.
+    pub(crate) fn time(&self, column: &str, micros: i64) -> Sql {
+        self.micros(column, &sql!("{micros}", micros = bind(micros)))
     }
 
-    /// Writes when a row became what it is: the later of two rows is the one that counts.
-    pub(crate) fn write_changed_at(&self, sql: &mut Writer, row: &'static str) {
+    /// When a row became what it is: the later of two rows is the one that counts.
+    pub(crate) fn changed_at(&self, row: &'static str) -> Sql {
         let of = |column| self.column(column).map(|(_, of)| of);
-        let is_same = of("metaxy_deleted_at") == of("metaxy_updated_at");
-        // Between a time with a zone and one without, DuckDB would take that of the session.
-        let (before, between, after) =
-            if is_same { ("coalesce(", ", ", ")") } else { ("coalesce(epoch_us(", "), epoch_us(", "))") };
-        sql.keyword(before).keyword(row).keyword("metaxy_deleted_at").keyword(between);
-        sql.keyword(row).keyword("metaxy_updated_at").keyword(after);
+        let row = Sql::fixed(row);
+        if of("metaxy_deleted_at") == of("metaxy_updated_at") {
+            sql!("coalesce({row}.metaxy_deleted_at, {row}.metaxy_updated_at)", row)
+        } else {
+            // Between a time with a zone and one without, DuckDB would take that of the session.
+            sql!("coalesce(epoch_us({row}.metaxy_deleted_at), epoch_us({row}.metaxy_updated_at))", row)
+        }
     }
 
     /// The columns that a table lacks, the others being of types that fit.
@@ -393,15 +363,12 @@ impl Table {
 }
 
 impl At {
-    fn write(&self, sql: &mut Writer) {
+    /// What follows the alias of a table that is looked at then.
+    fn clause(&self) -> Option<Sql> {
         match self {
-            Self::Now => {}
-            Self::Snapshot(number) => {
-                sql.keyword(" AT (VERSION => ").bind("snapshot", &Value::from(*number)).keyword(")");
-            }
-            Self::Time(time) => {
-                sql.keyword(" AT (TIMESTAMP => CAST(").literal(time).keyword(" AS TIMESTAMPTZ))");
-            }
+            Self::Now => None,
+            Self::Snapshot(number) => Some(sql!("AT (VERSION => {snapshot})", snapshot = bind(*number))),
+            Self::Time(time) => Some(sql!("AT (TIMESTAMP => CAST({time} AS TIMESTAMPTZ))", time)),
         }
     }
 }

@@ -4,33 +4,34 @@
 //! them as text, and a struct with a `'` or `\` in a text comes back without it, or the table cannot be read any more
 //! (DuckLake 1.0; maps and lists are safe). Such rows go into a file, whatever their number.
 
-use ducklake_sql::{Ident, Sql, Statement, Value, Writer};
+use ducklake_sql::{Ident, Sql, Statement, Value, any, bind, sql};
 
 use super::{ColumnType, Problem};
 use crate::engine::{Connection, Error};
 
-/// Whether rows, those of what `from` writes, are few enough to be inlined in one insert, and hold a struct that would not
+/// Whether rows, those that stand behind FROM, are few enough to be inlined in one insert, and hold a struct that would not
 /// come back from a catalog as it is.
 pub(crate) fn would_lose<'t>(
     connection: &Connection,
     columns: impl Iterator<Item = (&'t Ident, &'t ColumnType)>,
-    from: impl FnOnce(&mut Writer),
+    rows: &Sql,
 ) -> Result<bool, Error> {
     let structs: Vec<&Ident> = columns.filter(|(_, of)| has_struct(of)).map(|(name, _)| name).collect();
     if structs.is_empty() {
         return Ok(false);
     }
     let most = configured_limit(connection)?.unwrap_or_default().max(default_limit(connection)?).unsigned_abs();
-    let found = connection.number(&Sql::build(|sql| {
-        sql.keyword("SELECT CASE WHEN count(*) <= ").number(most).keyword(" THEN count(*) FILTER (");
-        for (index, column) in structs.into_iter().enumerate() {
-            // DuckDB quotes a text within a struct if it holds anything but plain characters.
-            sql.keyword(if index == 0 { "" } else { " OR " }).keyword("regexp_matches(CAST(").ident(column);
-            sql.keyword(" AS VARCHAR), '[''\\\\]')");
-        }
-        from(sql.keyword(") ELSE 0 END FROM (SELECT * FROM "));
-        sql.keyword(" LIMIT ").number(most.saturating_add(1)).keyword(")");
-    }))?;
+    // DuckDB quotes a text within a struct if it holds anything but plain characters.
+    let quoted =
+        any(structs.into_iter().map(|column| sql!("regexp_matches(CAST({column} AS VARCHAR), '[''\\\\]')", column)));
+    let found: i64 = connection.query_value(sql!(
+        "SELECT CASE WHEN count(*) <= {most} THEN count(*) FILTER ({quoted}) ELSE 0 END
+         FROM (SELECT * FROM {rows} LIMIT {some})",
+        most,
+        quoted,
+        rows,
+        some = most.saturating_add(1),
+    ))?;
     Ok(found > 0)
 }
 
@@ -44,18 +45,17 @@ fn configured_limit(connection: &Connection) -> Result<Option<i64>, Error> {
         _ => None,
     });
     let attached = attached.map(|limit| if let Value::Integer(limit) = limit { limit } else { MANY });
-    let stored = connection.rows_of_text(&Sql::build(|sql| {
-        sql.keyword("SELECT value FROM ducklake_options(");
-        sql.bind("lake", &Value::from(connection.plan().alias().as_str()));
-        sql.keyword(") WHERE option_name = 'data_inlining_row_limit'");
-    }))?;
-    let stored = stored.into_iter().flatten().flatten().map(|limit| limit.parse().unwrap_or(MANY));
+    let stored: Vec<(Option<String>,)> = connection.query_rows(sql!(
+        "SELECT value FROM ducklake_options({lake}) WHERE option_name = 'data_inlining_row_limit'",
+        lake = bind(connection.plan().alias().as_str()),
+    ))?;
+    let stored = stored.into_iter().filter_map(|(limit,)| limit).map(|limit| limit.parse().unwrap_or(MANY));
     Ok(stored.chain(attached).max())
 }
 
 /// How many rows are inlined at most where neither says anything.
 fn default_limit(connection: &Connection) -> Result<i64, Error> {
-    connection.number(&Sql::fixed("SELECT CAST(current_setting('ducklake_default_data_inlining_row_limit') AS BIGINT)"))
+    connection.query_value("SELECT CAST(current_setting('ducklake_default_data_inlining_row_limit') AS BIGINT)")
 }
 
 fn has_struct(of: &ColumnType) -> bool {
@@ -76,8 +76,7 @@ pub(crate) fn without<T>(connection: &Connection, insert: impl FnOnce() -> Resul
     let before = default_limit(connection)?;
     connection.execute("SET GLOBAL ducklake_default_data_inlining_row_limit = 0")?;
     let inserted = insert();
-    connection.execute(Sql::build(|sql| {
-        sql.keyword("SET GLOBAL ducklake_default_data_inlining_row_limit = ").number(before.unsigned_abs());
-    }))?;
+    let before = before.unsigned_abs();
+    connection.execute(sql!("SET GLOBAL ducklake_default_data_inlining_row_limit = {before}", before))?;
     inserted
 }

@@ -12,6 +12,6 @@ mod staging_table;
 pub(crate) use self::column_type::{ColumnType, Simple, TEXT};
 pub(crate) use self::feature_table::{At, BY_FIELD, ByField, Listed, Table};
 pub(crate) use self::hash_tag::HashTag;
-pub(crate) use self::names::{TableName, id_columns, ident, idents, members, sorted};
+pub(crate) use self::names::{TableName, id_columns, ident, idents, members, sorted, text_or_null};
 pub(crate) use self::problem::{Problem, names};
 pub(crate) use self::staging_table::{NamedColumn, Stage, columns_of};

@@ -1,6 +1,6 @@
 //! The names of tables and columns, as SQL identifiers.
 
-use ducklake_sql::{Ident, Writer};
+use ducklake_sql::{Ident, Sql, WriteSql, Writer, bind, sql, write_sql};
 use metaxy_feature::{Column, FeatureKey, FeatureSpec};
 
 use super::Problem;
@@ -40,11 +40,16 @@ impl TableName {
     }
 
     pub(crate) fn write(&self, sql: &mut Writer) {
-        match &self.database {
-            Some(database) => sql.ident(database).keyword(".main."),
-            None => sql.keyword("temp.main."),
-        }
-        .ident(&self.name);
+        self.write_sql(sql);
+    }
+}
+
+impl WriteSql for TableName {
+    fn write_sql(&self, sql: &mut Writer) {
+        _ = match &self.database {
+            Some(database) => write_sql!(sql, "{database}.main.{name}", database, name = self.name),
+            None => write_sql!(sql, "temp.main.{name}", name = self.name),
+        };
     }
 }
 
@@ -72,4 +77,12 @@ pub(crate) fn sorted(members: &[Ident]) -> Vec<Ident> {
 /// The id columns of a feature.
 pub(crate) fn id_columns(spec: &FeatureSpec) -> Result<Vec<Ident>, Problem> {
     idents(spec.id_columns())
+}
+
+/// A string, bound; NULL if there is none.
+pub(crate) fn text_or_null(text: Option<&str>) -> Sql {
+    match text {
+        Some(text) => sql!("{text}", text = bind(text)),
+        None => sql!("CAST(NULL AS VARCHAR)"),
+    }
 }
