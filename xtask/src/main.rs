@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
 mod bench;
 mod ci;
 mod codegen;
@@ -35,6 +36,7 @@ Usage: cargo xtask TASK
   test                run all tests, after setup
   tidy                check the rules that compiler and clippy do not
   codegen [--check]   write, or check, what is generated from the types
+  api [--check]       write, or check, the public API of each published library, in docs/api
   interop [--seed N] [--cases M]
                       run the tests that share lakes with Python Metaxy, which it brings into .deps
   bench [ARGS…]       run the benchmarks; ARGS go to Criterion
@@ -51,6 +53,7 @@ enum Task {
     Test,
     Tidy,
     Codegen(codegen::Mode),
+    Api(codegen::Mode),
     Interop(interop::Options),
     Bench(Vec<OsString>),
     PeerBench(peer_bench::Options),
@@ -84,6 +87,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Test => test::test(&repo),
         Task::Tidy => tidy::tidy(&repo),
         Task::Codegen(mode) => codegen::codegen(&repo, mode),
+        Task::Api(mode) => api::api(&repo, mode),
         Task::Interop(options) => interop::interop(&repo, &options),
         Task::Bench(args) => bench::bench(&repo, &args),
         Task::PeerBench(options) => peer_bench::bench(&repo, &options),
@@ -103,7 +107,8 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
         Some("demo") => Task::Demo,
         Some("test") => Task::Test,
         Some("tidy") => Task::Tidy,
-        Some("codegen") => Task::Codegen(parse_codegen(&mut args)?),
+        Some("codegen") => Task::Codegen(parse_mode(&mut args)?),
+        Some("api") => Task::Api(parse_mode(&mut args)?),
         Some("interop") => Task::Interop(interop::Options::parse(&mut args)?),
         Some("bench") => parse_bench(args.by_ref().collect())?,
         Some("ci") => Task::Ci,
@@ -139,7 +144,7 @@ fn parse_setup(args: &mut impl Iterator<Item = OsString>) -> Result<setup::Optio
     Ok(options)
 }
 
-fn parse_codegen(args: &mut impl Iterator<Item = OsString>) -> Result<codegen::Mode> {
+fn parse_mode(args: &mut impl Iterator<Item = OsString>) -> Result<codegen::Mode> {
     match args.next() {
         None => Ok(codegen::Mode::Write),
         Some(arg) if arg == "--check" => Ok(codegen::Mode::Check),
