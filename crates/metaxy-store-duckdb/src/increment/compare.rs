@@ -7,8 +7,8 @@ use super::upstream::Side;
 use super::{Change, ResolveOptions};
 use crate::engine::{Connection, Error};
 use crate::features::Features;
-use crate::query::{Filter, Hashing, Latest, Repeated, Snapshots, check_hash};
-use crate::table::{ByField, NamedColumn, Table, TableName, id_columns, idents, members, sorted};
+use crate::query::{Filter, Hashing, Latest, Snapshots, check_hash};
+use crate::table::{ByField, DuplicateIds, NamedColumn, Table, TableName, id_columns, idents, members, sorted};
 
 /// Samples of a root feature, in a temporary table.
 pub(super) struct Samples {
@@ -35,7 +35,7 @@ pub(crate) struct Diff<'g> {
     pub(super) current: Option<Table>,
     pub(super) ids: Vec<Ident>,
     pub(super) version: String,
-    pub(super) repeated: Option<Repeated>,
+    pub(super) duplicate_ids: Option<DuplicateIds>,
     pub(super) filters: Vec<Filter>,
     pub(super) stale_if: Vec<Filter>,
     pub(super) hashing: Hashing,
@@ -70,7 +70,7 @@ impl<'g> Diff<'g> {
             Latest::of(table, &keys, &version).check(features.connection, key, &[])?;
         }
         let latest = current.as_ref().map(|table| Latest::of(table, &ids, &version));
-        let repeated = latest.map_or(Ok(None), |latest| Repeated::find_of(features.connection, &latest))?;
+        let duplicate_ids = latest.map_or(Ok(None), |latest| latest.duplicate_ids(features.connection))?;
         let maps = if features.options.maps { ByField::Map } else { ByField::Struct(members.clone()) };
         let by_field = match &current {
             Some(table) if *table.provenance() == ByField::Map => ByField::Map,
@@ -87,7 +87,7 @@ impl<'g> Diff<'g> {
             current,
             ids,
             version,
-            repeated,
+            duplicate_ids,
             filters,
             stale_if,
             hashing,
@@ -108,7 +108,7 @@ impl<'g> Diff<'g> {
     /// Counts the feature's present rows; `None` if it has no table, or is not to be compared.
     pub(crate) fn count_present(&self, connection: &Connection) -> Result<Option<usize>, Error> {
         let latest = self.current.as_ref().map(|table| Latest::of(table, &self.ids, &self.version));
-        latest.map(|latest| latest.count(connection, self.repeated.as_ref(), &self.filters)).transpose()
+        latest.map(|latest| latest.count(connection, self.duplicate_ids.as_ref(), &self.filters)).transpose()
     }
 
     /// Writes the query of what changed: `change`, keys `k0…`, versions of fields `h0…`, of the sample `p`, and row numbers.
@@ -256,7 +256,7 @@ impl<'g> Diff<'g> {
             filter.write(sql.keyword(if index == 0 { "" } else { " OR " }), &column);
         }
         sql.keyword(if self.stale_if.is_empty() { "FALSE), FALSE) AS cs FROM " } else { "), FALSE) AS cs FROM " });
-        Latest::of(table, &self.ids, &self.version).write_narrow(sql, self.repeated.as_ref(), &self.filters);
+        Latest::of(table, &self.ids, &self.version).write_narrow(sql, self.duplicate_ids.as_ref(), &self.filters);
         if collapsed {
             for key in 0..self.keys.len() {
                 sql.keyword(if key == 0 { " GROUP BY " } else { ", " }).number(key as u64 + 1);

@@ -6,8 +6,8 @@ use metaxy_feature::{Column, DepPlan, FeatureKey, FeaturePlan, Lineage};
 use super::ResolveOptions;
 use crate::engine::{Connection, Error};
 use crate::features::Features;
-use crate::query::{Filter, Hashing, Latest, Repeated, Snapshots, check_hash};
-use crate::table::{Problem, Table, id_columns, ident, members, names};
+use crate::query::{Filter, Hashing, Latest, Snapshots, check_hash};
+use crate::table::{DuplicateIds, Problem, Table, id_columns, ident, members, names};
 
 impl Features<'_> {
     /// The upstream tables, required ones first.
@@ -51,7 +51,7 @@ pub(super) struct Side {
     pub(super) table: Table,
     pub(super) ids: Vec<Ident>,
     pub(super) version: String,
-    pub(super) repeated: Option<Repeated>,
+    pub(super) duplicate_ids: Option<DuplicateIds>,
     pub(super) optional: bool,
     /// The stored names of the columns to join by, in the order of the plan.
     pub(super) keys: Vec<Ident>,
@@ -135,12 +135,12 @@ impl Side {
         let latest = Latest::of(&table, &ids, version);
         latest.check(connection, &feature, &filters)?;
         latest.check_members(connection, &members)?;
-        let repeated = Repeated::find_of(connection, &latest)?;
+        let duplicate_ids = latest.duplicate_ids(connection)?;
         Ok(Self {
             feature,
             ids,
             version: version.to_owned(),
-            repeated,
+            duplicate_ids,
             optional: dep.optional,
             keys,
             members,
@@ -173,7 +173,7 @@ impl Side {
             sql.keyword(" AS d").number(number).keyword("_").number(index as u64).keyword(", ");
         }
         sql.keyword("r.rowid AS r").number(number).keyword(" FROM ");
-        Latest::of(&self.table, &self.ids, &self.version).write_narrow(sql, self.repeated.as_ref(), &self.filters);
+        Latest::of(&self.table, &self.ids, &self.version).write_narrow(sql, self.duplicate_ids.as_ref(), &self.filters);
         let stored = |sql: &mut Writer, column: &Ident| {
             let found = self.stored.iter().find(|(_, new)| new == column);
             sql.keyword("r.").ident(found.map_or(column, |(stored, _)| stored));

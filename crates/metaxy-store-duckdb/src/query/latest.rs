@@ -3,9 +3,9 @@
 use ducklake_sql::{Ident, Sql, Value, Writer};
 use metaxy_feature::FeatureKey;
 
-use super::{Filter, Repeated};
+use super::Filter;
 use crate::engine::{Connection, Error, engine_message};
-use crate::table::{ColumnType, Problem, Simple, TEXT, Table, columns_of, names};
+use crate::table::{ColumnType, DuplicateIds, Problem, Simple, TEXT, Table, names, write_columns};
 
 /// The rows of a table that count.
 #[derive(Debug, Clone, Copy)]
@@ -106,13 +106,13 @@ impl<'t> Latest<'t> {
         self.write_by_row(sql, None, filters);
     }
 
-    fn write_by_row(&self, sql: &mut Writer, repeated: Option<&Repeated>, filters: &[Filter]) {
+    fn write_by_row(&self, sql: &mut Writer, duplicate_ids: Option<&DuplicateIds>, filters: &[Filter]) {
         self.table.write(sql, |sql| _ = sql.keyword("r"));
         if !self.all_rows {
             self.write_rank(sql.keyword(" ANTI JOIN (SELECT metaxy_row FROM (SELECT rowid AS metaxy_row, "));
             self.write_candidates(sql.keyword(" AS metaxy_rank FROM "));
-            if let Some(repeated) = repeated {
-                repeated.write(sql.keyword(" AND "), self.ids);
+            if let Some(duplicate_ids) = duplicate_ids {
+                duplicate_ids.write(sql.keyword(" AND "), self.ids);
             }
             sql.keyword(") WHERE metaxy_rank > 1) AS replaced ON r.rowid = replaced.metaxy_row");
         }
@@ -123,14 +123,21 @@ impl<'t> Latest<'t> {
     ///
     /// If that may be any, the columns go through the sort, behind which every processor works on the rows, even if there
     /// is only one row group of them.
-    pub(crate) fn write_narrow(&self, sql: &mut Writer, repeated: Option<&Repeated>, filters: &[Filter]) {
-        if repeated.is_some() {
-            return self.write_by_row(sql, repeated, filters);
+    pub(crate) fn write_narrow(&self, sql: &mut Writer, duplicate_ids: Option<&DuplicateIds>, filters: &[Filter]) {
+        if duplicate_ids.is_some() {
+            return self.write_by_row(sql, duplicate_ids, filters);
         }
         self.write_candidates(sql.keyword("(SELECT *, rowid FROM "));
         self.write_rank(sql.keyword(" QUALIFY "));
         sql.keyword(" = 1) AS r");
         self.write_conditions(sql, filters);
+    }
+
+    /// The ids that several of the rows may have, among which the latest are looked for.
+    pub(crate) fn duplicate_ids(&self, connection: &Connection) -> Result<Option<DuplicateIds>, Error> {
+        // Parts of a query run at MotherDuck, where the hash may be another.
+        let rows = if connection.is_local() { self.table.rows() } else { 0 };
+        DuplicateIds::find(connection, rows, self.ids, |sql| self.write_candidates(sql))
     }
 
     /// Writes the rows among which the latest are looked for; the table is called `o`.
@@ -141,7 +148,7 @@ impl<'t> Latest<'t> {
 
     /// Writes the place of a row of `o` among those with its ids, from 1.
     fn write_rank(&self, sql: &mut Writer) {
-        columns_of(sql.keyword("row_number() OVER (PARTITION BY "), self.ids);
+        write_columns(sql.keyword("row_number() OVER (PARTITION BY "), self.ids);
         sql.keyword(if self.per_version { ", metaxy_feature_version" } else { "" });
         self.table.write_changed_at(sql.keyword(" ORDER BY "), "o.");
         sql.keyword(" DESC, rowid)");
@@ -151,10 +158,10 @@ impl<'t> Latest<'t> {
     pub(crate) fn count(
         &self,
         connection: &Connection,
-        repeated: Option<&Repeated>,
+        duplicate_ids: Option<&DuplicateIds>,
         filters: &[Filter],
     ) -> Result<usize, Error> {
-        let count = Sql::build(|sql| self.write_narrow(sql.keyword("SELECT count(*) FROM "), repeated, filters));
+        let count = Sql::build(|sql| self.write_narrow(sql.keyword("SELECT count(*) FROM "), duplicate_ids, filters));
         connection.number(&count).map(|count| usize::try_from(count).unwrap_or_default())
     }
 

@@ -73,3 +73,11 @@ pub(crate) fn sorted(members: &[Ident]) -> Vec<Ident> {
 pub(crate) fn id_columns(spec: &FeatureSpec) -> Result<Vec<Ident>, Problem> {
     idents(spec.id_columns())
 }
+
+/// Writes columns with commas.
+pub(crate) fn write_columns<'s>(sql: &'s mut Writer, columns: &[Ident]) -> &'s mut Writer {
+    for (index, column) in columns.iter().enumerate() {
+        sql.comma(index).ident(column);
+    }
+    sql
+}

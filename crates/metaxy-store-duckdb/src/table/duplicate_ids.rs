@@ -13,11 +13,8 @@ use arrow::datatypes::{DataType, Field, Schema, UInt64Type};
 use ducklake_sql::{Ident, Sql, Writer};
 use fastbloom::BloomFilter;
 
-use metaxy_feature::FeatureKey;
-
-use super::Latest;
+use super::{TableName, write_columns};
 use crate::engine::{Connection, Error};
-use crate::table::{Problem, Stage, TableName, columns_of, names};
 
 /// How many rows are looked at. Fewer are sorted in less time; of more, the filter would take too many for seen.
 const LOOKED_AT: Range<u64> = 500_000..400_000_000;
@@ -29,15 +26,15 @@ const BITS_PER_ROW: u64 = 32;
 const MOST_BITS: u64 = 1 << 30;
 
 /// Of so many rows one may be of a seen id. Beyond that, to take all is faster, and the hashes would take memory.
-const ROWS_PER_REPEATED: u64 = 16;
+const ROWS_PER_DUPLICATE: u64 = 16;
 
 /// The ids that may have several rows, by their hashes in a temporary table that goes away with the connection.
 ///
 /// In its place, `None` says that any id may.
 #[derive(Debug)]
-pub(crate) struct Repeated(TableName);
+pub(crate) struct DuplicateIds(TableName);
 
-impl Repeated {
+impl DuplicateIds {
     /// Those among about so many rows, which stand behind FROM.
     pub(crate) fn find(
         connection: &Connection,
@@ -46,13 +43,6 @@ impl Repeated {
         from: impl FnOnce(&mut Writer),
     ) -> Result<Option<Self>, Error> {
         if LOOKED_AT.contains(&rows) { Self::look(connection, rows, ids, from) } else { Ok(None) }
-    }
-
-    /// Those among the rows of which the latest are wanted.
-    pub(crate) fn find_of(connection: &Connection, latest: &Latest<'_>) -> Result<Option<Self>, Error> {
-        // Parts of a query run at MotherDuck, where the hash may be another.
-        let rows = if connection.is_local() { latest.table.rows() } else { 0 };
-        Self::find(connection, rows, latest.ids, |sql| latest.write_candidates(sql))
     }
 
     /// Writes what holds for the rows of these ids.
@@ -80,12 +70,12 @@ impl Repeated {
             let hashes = batch.column(0).as_primitive::<UInt64Type>().values();
             looked_at += hashes.len() as u64;
             seen.extend(hashes.iter().filter(|hash| filter.insert_hash(**hash)));
-            if seen.len() as u64 > rows / ROWS_PER_REPEATED {
+            if seen.len() as u64 > rows / ROWS_PER_DUPLICATE {
                 return Ok(None);
             }
         }
         // There may be fewer than expected: a table counts deleted rows, and those of other versions.
-        if seen.len() as u64 > looked_at / ROWS_PER_REPEATED {
+        if seen.len() as u64 > looked_at / ROWS_PER_DUPLICATE {
             return Ok(None);
         }
         let table = TableName::temporary()?;
@@ -100,53 +90,9 @@ impl Repeated {
     }
 }
 
-/// Checks that every row has an id, and no two the same.
-pub(crate) fn check_ids(rows: &Stage<'_>, feature: &FeatureKey) -> Result<(), Error> {
-    let ids = rows.ids();
-    let missing: Vec<&str> = ids.iter().map(Ident::as_str).filter(|id| rows.column(id).is_none()).collect();
-    if !missing.is_empty() {
-        return Err(Problem::MissingColumns { feature: feature.clone(), columns: names(missing) }.into());
-    }
-    if rows.is_ascending() {
-        return Ok(());
-    }
-    let nulls = rows.connection().number(&Sql::build(|sql| {
-        rows.table().write(sql.keyword("SELECT count(*) FROM "));
-        for (index, id) in ids.iter().enumerate() {
-            sql.keyword(if index == 0 { " WHERE " } else { " OR " }).ident(id).keyword(" IS NULL");
-        }
-    }))?;
-    if nulls > 0 {
-        let columns = names(ids.iter().map(Ident::as_str));
-        return Err(Problem::NullIds { feature: feature.clone(), columns, count: nulls }.into());
-    }
-    let repeated = Repeated::find(rows.connection(), rows.rows(), ids, |sql| rows.table().write(sql))?;
-    let twice = |sql: &mut Writer| {
-        rows.table().write(columns_of(sql.keyword("SELECT "), ids).keyword(" FROM "));
-        if let Some(repeated) = &repeated {
-            repeated.write(sql.keyword(" WHERE "), ids);
-        }
-        columns_of(sql.keyword(" GROUP BY "), ids).keyword(" HAVING count(*) > 1");
-    };
-    let count = rows.connection().number(&Sql::build(|sql| {
-        twice(sql.keyword("SELECT count(*) FROM ("));
-        sql.keyword(")");
-    }))?;
-    if count == 0 {
-        return Ok(());
-    }
-    let example = rows.connection().text(&Sql::build(|sql| {
-        columns_of(sql.keyword("SELECT CAST(row("), ids).keyword(") AS VARCHAR) FROM (");
-        twice(sql);
-        sql.keyword(" LIMIT 1)");
-    }));
-    let example = example.map_err(Error::query)?.unwrap_or_default();
-    Err(Problem::DuplicateIds { feature: feature.clone(), count, example }.into())
-}
-
 /// Writes the hash of a row's ids: that by which DuckDB groups, so that equal ids have one.
 fn write_hash(sql: &mut Writer, ids: &[Ident]) {
-    columns_of(sql.keyword("hash("), ids).keyword(")");
+    write_columns(sql.keyword("hash("), ids).keyword(")");
 }
 
 #[cfg(test)]
@@ -158,6 +104,7 @@ mod tests {
 
     use super::*;
     use crate::lake::Store;
+    use crate::query::Latest;
     use crate::table::{At, Table, id_columns};
     use crate::{FeatureOptions, WriteOptions};
 
@@ -208,9 +155,9 @@ mod tests {
 
     /// How many ids are found where so many rows are expected; the latest rows must be the same with and without them.
     fn found(connection: &Connection, latest: &Latest<'_>, expected_rows: u64) -> Option<i64> {
-        let rows = |repeated: Option<&Repeated>| {
+        let rows = |duplicates: Option<&DuplicateIds>| {
             let rows = connection.query(Sql::build(|sql| {
-                latest.write_narrow(sql.keyword("SELECT r.metaxy_provenance, r.rowid FROM "), repeated, &[]);
+                latest.write_narrow(sql.keyword("SELECT r.metaxy_provenance, r.rowid FROM "), duplicates, &[]);
                 sql.keyword(" ORDER BY r.rowid");
             }));
             let rows = rows.unwrap();
@@ -218,9 +165,9 @@ mod tests {
             concat_batches(&schema, &batches).unwrap()
         };
         let from = |sql: &mut Writer| latest.write_candidates(sql);
-        let repeated = Repeated::look(connection, expected_rows, latest.ids, from).unwrap()?;
-        assert_eq!(rows(Some(&repeated)), rows(None));
-        let count = Sql::build(|sql| repeated.0.write(sql.keyword("SELECT count(*) FROM ")));
+        let duplicates = DuplicateIds::look(connection, expected_rows, latest.ids, from).unwrap()?;
+        assert_eq!(rows(Some(&duplicates)), rows(None));
+        let count = Sql::build(|sql| duplicates.0.write(sql.keyword("SELECT count(*) FROM ")));
         Some(connection.number(&count).unwrap())
     }
 
@@ -242,10 +189,10 @@ mod tests {
     #[test]
     fn only_a_large_table_is_looked_at() {
         with_table(20_000, 100, |connection, latest| {
-            assert!(Repeated::find_of(connection, latest).unwrap().is_none());
+            assert!(latest.duplicate_ids(connection).unwrap().is_none());
         });
         with_table(LOOKED_AT.start, 100, |connection, latest| {
-            assert!(Repeated::find_of(connection, latest).unwrap().is_some());
+            assert!(latest.duplicate_ids(connection).unwrap().is_some());
         });
     }
 }
