@@ -3,7 +3,7 @@
 //! Tables, columns, versions and hashes are those of Python Metaxy 0.1.11, so both share a lake. A write is one
 //! transaction and checks its rows before anything in the lake is touched; SQL comes from the one writer.
 
-use ducklake_sql::{Ident, Mode, Sql};
+use ducklake_sql::{Ident, Mode};
 use metaxy_config::{Config, HashAlgorithm};
 use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey, GraphVersions, ProjectName, Truncation};
 
@@ -238,8 +238,8 @@ impl<'s> Features<'s> {
 
 /// Refuses a collation by which two ids would be one: all rows but the latest of them would be hidden.
 fn check_collation(connection: &Connection) -> Result<(), Error> {
-    let collation = connection.text(&Sql::fixed("SELECT current_setting('default_collation')"));
-    let collation = collation.map_err(Error::query)?.unwrap_or_default();
+    let collation: Option<String> = connection.query_value("SELECT current_setting('default_collation')")?;
+    let collation = collation.unwrap_or_default();
     // All of these compare bytes.
     let is_exact = ["", "binary", "c", "posix"].iter().any(|exact| collation.eq_ignore_ascii_case(exact));
     if is_exact { Ok(()) } else { Err(Problem::Collation(collation).into()) }

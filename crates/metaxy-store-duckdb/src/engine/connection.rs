@@ -131,30 +131,6 @@ impl Connection {
         run().map(Option::flatten).map_err(|error| self.scrub(&error))
     }
 
-    /// The whole number in the first column of the only row; zero without a row.
-    pub(crate) fn number(&self, sql: &Sql) -> Result<i64, Error> {
-        let run = || {
-            let mut statement = self.inner.prepare(sql.text())?;
-            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
-            rows.next()?.map(|row| row.get::<_, i64>(0)).transpose()
-        };
-        run().map(Option::unwrap_or_default).map_err(|error| Error::query(self.scrub(&error)))
-    }
-
-    /// The rows of a query whose columns are all texts.
-    pub(crate) fn rows_of_text(&self, sql: &Sql) -> Result<Vec<Vec<Option<String>>>, Error> {
-        let run = || {
-            let mut statement = self.inner.prepare(sql.text())?;
-            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                found.push((0..row.as_ref().column_count()).map(|index| row.get(index)).collect::<Result<_, _>>()?);
-            }
-            Ok(found)
-        };
-        run().map_err(|error| Error::query(self.scrub(&error)))
-    }
-
     /// Registers functions in the instance by their names, those that it does not have yet.
     pub(crate) fn register<F>(&self, functions: impl IntoIterator<Item = (String, F)>) -> Result<(), Error>
     where

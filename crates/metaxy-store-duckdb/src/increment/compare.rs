@@ -7,8 +7,8 @@ use super::upstream::Side;
 use super::{Change, ResolveOptions};
 use crate::engine::{Connection, Error};
 use crate::features::Features;
-use crate::query::{Filter, Hashing, Latest, Repeated, Snapshots, check_hash, column_of_r};
-use crate::table::{ByField, NamedColumn, Table, TableName, id_columns, idents, members, sorted};
+use crate::query::{Filter, Hashing, Latest, Snapshots, check_hash, column_of_r};
+use crate::table::{ByField, DuplicateIds, NamedColumn, Table, TableName, id_columns, idents, members, sorted};
 
 /// Samples of a root feature, in a temporary table.
 pub(super) struct Samples {
@@ -35,7 +35,7 @@ pub(crate) struct Diff<'g> {
     pub(super) current: Option<Table>,
     pub(super) ids: Vec<Ident>,
     pub(super) version: String,
-    pub(super) repeated: Option<Repeated>,
+    pub(super) duplicate_ids: Option<DuplicateIds>,
     pub(super) filters: Vec<Filter>,
     pub(super) stale_if: Vec<Filter>,
     pub(super) hashing: Hashing,
@@ -70,7 +70,7 @@ impl<'g> Diff<'g> {
             Latest::of(table, &keys, &version).check(features.connection, key, &[])?;
         }
         let latest = current.as_ref().map(|table| Latest::of(table, &ids, &version));
-        let repeated = latest.map_or(Ok(None), |latest| Repeated::find_of(features.connection, &latest))?;
+        let duplicate_ids = latest.map_or(Ok(None), |latest| latest.duplicate_ids(features.connection))?;
         let maps = if features.options.maps { ByField::Map } else { ByField::Struct(members.clone()) };
         let by_field = match &current {
             Some(table) if *table.provenance() == ByField::Map => ByField::Map,
@@ -87,7 +87,7 @@ impl<'g> Diff<'g> {
             current,
             ids,
             version,
-            repeated,
+            duplicate_ids,
             filters,
             stale_if,
             hashing,
@@ -105,7 +105,7 @@ impl<'g> Diff<'g> {
     /// Counts the feature's present rows; `None` if it has no table, or is not to be compared.
     pub(crate) fn count_present(&self, connection: &Connection) -> Result<Option<usize>, Error> {
         let latest = self.current.as_ref().map(|table| Latest::of(table, &self.ids, &self.version));
-        latest.map(|latest| latest.count(connection, self.repeated.as_ref(), &self.filters)).transpose()
+        latest.map(|latest| latest.count(connection, self.duplicate_ids.as_ref(), &self.filters)).transpose()
     }
 
     /// The query of what changed: `change`, the columns `key_0…`, the versions `field_0…` of fields, `row_id_0…` of the
@@ -256,7 +256,7 @@ impl<'g> Diff<'g> {
             (self.keys.iter().enumerate()).map(|(at, key)| sql!("r.{key} AS {name}", key, name = numbered("key_", at))),
         );
         let stale = any(self.stale_if.iter().map(|filter| filter.condition(&column_of_r)));
-        let rows = Latest::of(table, &self.ids, &self.version).narrow_rows(self.repeated.as_ref(), &self.filters);
+        let rows = Latest::of(table, &self.ids, &self.version).narrow_rows(self.duplicate_ids.as_ref(), &self.filters);
         if !collapsed {
             return sql!(
                 "current AS (

@@ -16,8 +16,8 @@ use metaxy_feature::{FeatureKey, FeaturePlan};
 use self::compare::{Diff, Expected, Samples};
 use crate::engine::{Connection, Error, Rows, in_transaction};
 use crate::features::Features;
-use crate::query::{Filter, Snapshots, check_ids};
-use crate::table::{BY_FIELD, Problem, Stage, TableName, id_columns, members, names};
+use crate::query::{Filter, Snapshots};
+use crate::table::{CheckedRows, Problem, StagingTable, TableName};
 
 pub(crate) use self::compare::count_changes;
 pub(crate) use self::rows::Made;
@@ -164,15 +164,8 @@ impl Features<'_> {
         if !plan.deps.is_empty() {
             return Err(Problem::Samples(key.clone()).into());
         }
-        let stage = Stage::fill(&connection, key, id_columns(plan.spec)?, samples)?;
-        let members = members(plan.spec)?;
-        let [provenance, data_version] = BY_FIELD;
-        check_ids(&stage, key)?;
-        stage.by_field(key, data_version, &members)?;
-        let Some(by_field) = stage.by_field(key, provenance, &members)? else {
-            return Err(Problem::MissingColumns { feature: key.clone(), columns: names([provenance]) }.into());
-        };
-        let (table, columns) = stage.keep();
+        let staging = StagingTable::fill(&connection, self.definition(key)?, samples)?;
+        let (table, columns, by_field) = CheckedRows::check(staging)?.keep();
         let samples = Samples { table, columns, by_field };
         let (diff, found) = in_transaction(&connection, || {
             let mut snapshots = Snapshots::new(&connection);

@@ -6,8 +6,8 @@ use metaxy_feature::{Column, DepPlan, FeatureKey, FeaturePlan, Lineage};
 use super::ResolveOptions;
 use crate::engine::{Connection, Error};
 use crate::features::Features;
-use crate::query::{Filter, Hashing, Latest, Repeated, Snapshots, check_hash, column_of_r};
-use crate::table::{Problem, Table, id_columns, ident, members, names};
+use crate::query::{Filter, Hashing, Latest, Snapshots, check_hash, column_of_r};
+use crate::table::{DuplicateIds, Problem, Table, id_columns, ident, members, names};
 
 impl Features<'_> {
     /// The upstream tables, required ones first.
@@ -51,7 +51,7 @@ pub(super) struct Side {
     pub(super) table: Table,
     pub(super) ids: Vec<Ident>,
     pub(super) version: String,
-    pub(super) repeated: Option<Repeated>,
+    pub(super) duplicate_ids: Option<DuplicateIds>,
     pub(super) optional: bool,
     /// The stored names of the columns to join by, in the order of the plan.
     pub(super) keys: Vec<Ident>,
@@ -135,12 +135,12 @@ impl Side {
         let latest = Latest::of(&table, &ids, version);
         latest.check(connection, &feature, &filters)?;
         latest.check_members(connection, &members)?;
-        let repeated = Repeated::find_of(connection, &latest)?;
+        let duplicate_ids = latest.duplicate_ids(connection)?;
         Ok(Self {
             feature,
             ids,
             version: version.to_owned(),
-            repeated,
+            duplicate_ids,
             optional: dep.optional,
             keys,
             members,
@@ -236,7 +236,8 @@ impl Side {
             groups = named(groups, "group_"),
             ids = named(ids, "id_"),
             versions = list(self.members.iter().enumerate().map(version)),
-            rows = Latest::of(&self.table, &self.ids, &self.version).narrow_rows(self.repeated.as_ref(), &self.filters),
+            rows = Latest::of(&self.table, &self.ids, &self.version)
+                .narrow_rows(self.duplicate_ids.as_ref(), &self.filters),
             renamed = separated(" ", renamed),
         )
     }

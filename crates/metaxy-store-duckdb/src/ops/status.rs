@@ -5,7 +5,7 @@ use metaxy_feature::{FeatureKey, FeatureSpec};
 use crate::engine::{Error, in_transaction};
 use crate::features::Features;
 use crate::increment::{ResolveOptions, count_changes};
-use crate::query::{Latest, Repeated, Snapshots, check_hash};
+use crate::query::{Latest, Snapshots, check_hash};
 use crate::table::{id_columns, members};
 
 /// How a feature stands; see [`Features::status`].
@@ -80,7 +80,7 @@ impl Features<'_> {
         let latest = Latest::of(&table, &ids, self.feature_version(key)?);
         let filters = options.filters_of(key);
         latest.check(self.connection, key, &filters)?;
-        let repeated = Repeated::find_of(self.connection, &latest)?;
-        latest.count(self.connection, repeated.as_ref(), &filters).map(Some)
+        let duplicate_ids = latest.duplicate_ids(self.connection)?;
+        latest.count(self.connection, duplicate_ids.as_ref(), &filters).map(Some)
     }
 }

@@ -2,14 +2,13 @@
 
 use arrow::record_batch::RecordBatchReader;
 use ducklake_sql::{Ident, List, Sql, bind, columns, list, sql};
-use metaxy_feature::{FeatureDefinition, FeatureKey, SYSTEM_COLUMNS};
+use metaxy_feature::FeatureKey;
 
 use crate::engine::{Error, end_stream, now, with_retry};
 use crate::features::Features;
-use crate::query::{Hashing, Latest, check_hash, check_ids};
+use crate::query::{Hashing, Latest, check_hash};
 use crate::table::{
-    At, BY_FIELD, ByField, NamedColumn, Problem, Stage, TEXT, Table, id_columns, inlining, members, names, sorted,
-    text_or_null,
+    At, CheckedRows, NamedColumn, Problem, StagingTable, TEXT, Table, id_columns, inlining, sorted, text_or_null,
 };
 
 /// How to write rows; write `WriteOptions { …, ..WriteOptions::default() }`.
@@ -81,33 +80,33 @@ impl Features<'_> {
         self.must_write()?;
         let connection = self.connection.elsewhere()?;
         let here = self.on(&connection);
-        let mut writes = Vec::new();
+        let mut checked = Vec::new();
         for (key, rows) in features {
-            let definition = self.definition(key)?;
-            let stage = Stage::fill(&connection, key, id_columns(definition.spec())?, rows)?;
-            writes.push(Write::new(definition, stage)?);
+            let staging = StagingTable::fill(&connection, self.definition(key)?, rows)?;
+            check_created_at(&staging)?;
+            checked.push(CheckedRows::check(staging)?);
         }
         // Not before: the rows may come from that stream.
         end_stream(self.connection)?;
-        let look = || writes.iter().map(|write| here.look(write, options)).collect::<Result<Vec<_>, _>>();
+        let look = || checked.iter().map(|rows| here.look(rows, options)).collect::<Result<Vec<_>, _>>();
         with_retry(&connection, look, |tables| {
             let mut count = 0;
-            for (write, target) in writes.iter().zip(tables) {
-                count += here.insert(write, target, options)?;
+            for (rows, target) in checked.iter().zip(tables) {
+                count += here.insert(rows, target, options)?;
             }
             Ok(count)
         })
     }
 
     /// Where checked rows go.
-    fn look(&self, write: &Write<'_>, options: &WriteOptions) -> Result<Target, Error> {
-        let name = self.table_name(write.definition.key())?;
+    fn look(&self, rows: &CheckedRows<'_>, options: &WriteOptions) -> Result<Target, Error> {
+        let name = self.table_name(rows.definition().key())?;
         let table = match Table::find(self.connection, &name, At::Now)? {
             Some(table) => {
-                check_hash(&table, self.connection, self.hashing, &write.members)?;
-                let (key, ids) = (write.definition.key(), id_columns(write.definition.spec())?);
+                check_hash(&table, self.connection, self.hashing, rows.members())?;
+                let (key, ids) = (rows.definition().key(), id_columns(rows.definition().spec())?);
                 Latest::of(&table, &ids, self.feature_version(key)?).check(self.connection, key, &[])?;
-                let new = table.new_columns(write.definition.key(), &write.user_columns(), options.add_columns)?;
+                let new = table.new_columns(rows.definition().key(), &rows.user_columns(), options.add_columns)?;
                 Some((table, new))
             }
             None if self.options.create_tables => {
@@ -115,34 +114,34 @@ impl Features<'_> {
                 None
             }
             None => {
-                let (feature, table) = (write.definition.key().clone(), name.name().to_string());
+                let (feature, table) = (rows.definition().key().clone(), name.name().to_string());
                 return Err(Problem::NotCreated { feature, table }.into());
             }
         };
         // A graph of versions cut to another length is none that was pushed, so the hash is looked at first.
         if !options.unpushed {
-            self.check_pushed(write.definition)?;
+            self.check_pushed(rows.definition())?;
         }
-        let columns = write.stage.columns().iter().map(|(name, of)| (name, of));
-        let needs_file = inlining::would_lose(self.connection, columns, &sql!("{rows}", rows = write.stage.table()))?;
+        let columns = rows.columns().iter().map(|(name, of)| (name, of));
+        let needs_file = inlining::would_lose(self.connection, columns, &sql!("{rows}", rows = rows.table()))?;
         Ok(Target { table, needs_file })
     }
 
     /// Inserts checked rows, in a transaction that has begun.
-    fn insert(&self, write: &Write<'_>, target: Target, options: &WriteOptions) -> Result<usize, Error> {
-        let key = write.definition.key();
-        let user_columns = write.user_columns();
+    fn insert(&self, rows: &CheckedRows<'_>, target: Target, options: &WriteOptions) -> Result<usize, Error> {
+        let key = rows.definition().key();
+        let user_columns = rows.user_columns();
         let table = if let Some((mut table, new)) = target.table {
-            table.grow(self.connection, &new, &write.members)?;
+            table.grow(self.connection, &new, rows.members())?;
             table
         } else {
             let name = self.table_name(key)?;
-            Table::create(self.connection, &name, &user_columns, &write.members, self.options.maps, self.hashing.tag())?
+            Table::create(self.connection, &name, &user_columns, rows.members(), self.options.maps, self.hashing.tag())?
         };
-        let project_version = self.project_version(write.definition);
+        let project_version = self.project_version(rows.definition());
         let feature_version = self.feature_version(key)?;
         let now = now();
-        let created_at = match write.stage.column("metaxy_created_at") {
+        let created_at = match rows.column("metaxy_created_at") {
             Some((_, TEXT)) => {
                 sql!("coalesce(epoch_us(CAST(s.metaxy_created_at AS TIMESTAMPTZ)), {now})", now = bind(now))
             }
@@ -162,27 +161,17 @@ impl Features<'_> {
              FROM {rows} AS s",
             table = table.name(),
             user_columns = columns("s", user_columns.iter().map(|(column, _)| column)),
-            versions = write.versions(&table, self.hashing),
+            versions = versions(rows, &table, self.hashing),
             feature_version = bind(feature_version),
             project_version = bind(project_version),
             created_at = table.micros("metaxy_created_at", &created_at),
             updated_at = table.time("metaxy_updated_at", now),
             materialization_id = text_or_null(options.materialization_id.as_deref()),
-            rows = write.stage.table(),
+            rows = rows.table(),
         );
         let insert = || self.connection.execute(insert);
         if target.needs_file { inlining::without(self.connection, insert) } else { insert() }
     }
-}
-
-/// Rows that are checked, as far as they can be without looking at the lake.
-struct Write<'w> {
-    definition: &'w FeatureDefinition,
-    stage: Stage<'w>,
-    /// The members of the structs, in the order of the specification.
-    members: Vec<Ident>,
-    provenance: ByField,
-    data_version: Option<ByField>,
 }
 
 /// Where rows go, as far as it was there when they were to be inserted.
@@ -193,63 +182,46 @@ struct Target {
     needs_file: bool,
 }
 
-impl<'w> Write<'w> {
-    fn new(definition: &'w FeatureDefinition, stage: Stage<'w>) -> Result<Self, Error> {
-        let (key, spec) = (definition.key(), definition.spec());
-        let members = members(spec)?;
-        let [provenance, data_version] = BY_FIELD;
-        if stage.column(provenance).is_none() {
-            return Err(Problem::MissingColumns { feature: key.clone(), columns: names([provenance]) }.into());
+/// Checks that the times at which rows were made are times, or texts of them.
+fn check_created_at(rows: &StagingTable<'_>) -> Result<(), Problem> {
+    match rows.column("metaxy_created_at") {
+        Some((column, found)) if !found.is_timestamp() && *found != TEXT => {
+            let (feature, column, found) = (rows.definition().key().clone(), column.to_string(), found.to_string());
+            Err(Problem::WrongType { feature, column, found, expected: "TIMESTAMPTZ".to_owned() })
         }
-        if let Some((column, found)) = stage.column("metaxy_created_at")
-            && !(found.is_timestamp() || *found == TEXT)
-        {
-            let (feature, column, found) = (key.clone(), column.to_string(), found.to_string());
-            return Err(Problem::WrongType { feature, column, found, expected: "TIMESTAMPTZ".to_owned() }.into());
-        }
-        check_ids(&stage, key)?;
-        let by_field = |column| stage.by_field(key, column, &members);
-        let provenance = by_field(provenance)?.unwrap_or(ByField::Map);
-        let data_version = by_field(data_version)?;
-        Ok(Self { definition, stage, members, provenance, data_version })
+        _ => Ok(()),
     }
+}
 
-    /// The columns that are not Metaxy's.
-    fn user_columns(&self) -> Vec<NamedColumn> {
-        let is_user = |(name, _): &&NamedColumn| !SYSTEM_COLUMNS.contains(&name.as_str());
-        self.stage.columns().iter().filter(is_user).cloned().collect()
-    }
-
-    /// The four columns of versions, each with its name.
-    fn versions(&self, table: &Table, hashing: Hashing) -> List {
-        let has = |column: &str| self.stage.column(column).is_some();
-        let provenance = |member: &Ident| self.provenance.member(&Sql::fixed("s.metaxy_provenance_by_field"), member);
-        let data_version = |member: &Ident| match &self.data_version {
-            None => provenance(member),
-            Some(data_version) => sql!(
-                "CASE WHEN s.metaxy_data_version_by_field IS NULL THEN {provenance} ELSE {data_version} END",
-                provenance = provenance(member),
-                data_version = data_version.member(&Sql::fixed("s.metaxy_data_version_by_field"), member),
-            ),
-        };
-        let sorted = sorted(&self.members);
-        let of_sample = if has("metaxy_provenance") {
-            sql!("s.metaxy_provenance")
-        } else {
-            hashing.of_joined(sorted.iter().map(provenance))
-        };
-        let data_version_of_sample = if has("metaxy_data_version") {
-            sql!("coalesce(s.metaxy_data_version, {of_sample})", of_sample)
-        } else {
-            hashing.of_joined(sorted.iter().map(data_version))
-        };
-        let provenance_by_field = table.provenance().value(&self.members, provenance);
-        let data_version_by_field = table.data_version().value(&self.members, data_version);
-        list([
-            sql!("{provenance_by_field} AS metaxy_provenance_by_field", provenance_by_field),
-            sql!("{of_sample} AS metaxy_provenance", of_sample),
-            sql!("{data_version_by_field} AS metaxy_data_version_by_field", data_version_by_field),
-            sql!("{data_version_of_sample} AS metaxy_data_version", data_version_of_sample),
-        ])
-    }
+/// The four columns of versions, each with its name.
+fn versions(rows: &CheckedRows<'_>, table: &Table, hashing: Hashing) -> List {
+    let has = |column: &str| rows.column(column).is_some();
+    let provenance = |member: &Ident| rows.provenance().member(&Sql::fixed("s.metaxy_provenance_by_field"), member);
+    let data_version = |member: &Ident| match rows.data_version() {
+        None => provenance(member),
+        Some(data_version) => sql!(
+            "CASE WHEN s.metaxy_data_version_by_field IS NULL THEN {provenance} ELSE {data_version} END",
+            provenance = provenance(member),
+            data_version = data_version.member(&Sql::fixed("s.metaxy_data_version_by_field"), member),
+        ),
+    };
+    let sorted = sorted(rows.members());
+    let of_sample = if has("metaxy_provenance") {
+        sql!("s.metaxy_provenance")
+    } else {
+        hashing.of_joined(sorted.iter().map(provenance))
+    };
+    let data_version_of_sample = if has("metaxy_data_version") {
+        sql!("coalesce(s.metaxy_data_version, {of_sample})", of_sample)
+    } else {
+        hashing.of_joined(sorted.iter().map(data_version))
+    };
+    let provenance_by_field = table.provenance().value(rows.members(), provenance);
+    let data_version_by_field = table.data_version().value(rows.members(), data_version);
+    list([
+        sql!("{provenance_by_field} AS metaxy_provenance_by_field", provenance_by_field),
+        sql!("{of_sample} AS metaxy_provenance", of_sample),
+        sql!("{data_version_by_field} AS metaxy_data_version_by_field", data_version_by_field),
+        sql!("{data_version_of_sample} AS metaxy_data_version", data_version_of_sample),
+    ])
 }

@@ -3,9 +3,9 @@
 use ducklake_sql::{Ident, Sql, all, bind, list, sql};
 use metaxy_feature::FeatureKey;
 
-use super::{Filter, Repeated};
+use super::Filter;
 use crate::engine::{Connection, Error, engine_message};
-use crate::table::{ColumnType, Problem, Simple, TEXT, Table, names};
+use crate::table::{ColumnType, DuplicateIds, Problem, Simple, TEXT, Table, names};
 
 /// The rows of a table that count.
 #[derive(Debug, Clone, Copy)]
@@ -101,12 +101,13 @@ impl<'t> Latest<'t> {
         self.rows_by_number(None, filters)
     }
 
-    fn rows_by_number(&self, repeated: Option<&Repeated>, filters: &[Filter]) -> Sql {
+    fn rows_by_number(&self, duplicate_ids: Option<&DuplicateIds>, filters: &[Filter]) -> Sql {
         let (table, conditions) = (self.table.aliased(sql!("r")), self.conditions(filters));
         if self.all_rows {
             return sql!("{table} WHERE {conditions}", table, conditions);
         }
-        let several = repeated.map(|repeated| sql!("AND {several}", several = repeated.condition(self.ids)));
+        let several =
+            duplicate_ids.map(|duplicate_ids| sql!("AND {several}", several = duplicate_ids.condition(self.ids)));
         sql!(
             "{table}
              ANTI JOIN (
@@ -127,9 +128,9 @@ impl<'t> Latest<'t> {
     ///
     /// If that may be any, the columns go through the sort, behind which every processor works on the rows, even if there
     /// is only one row group of them.
-    pub(crate) fn narrow_rows(&self, repeated: Option<&Repeated>, filters: &[Filter]) -> Sql {
-        if repeated.is_some() {
-            return self.rows_by_number(repeated, filters);
+    pub(crate) fn narrow_rows(&self, duplicate_ids: Option<&DuplicateIds>, filters: &[Filter]) -> Sql {
+        if duplicate_ids.is_some() {
+            return self.rows_by_number(duplicate_ids, filters);
         }
         sql!(
             "(SELECT *, rowid FROM {candidates} QUALIFY {rank} = 1) AS r WHERE {conditions}",
@@ -137,6 +138,13 @@ impl<'t> Latest<'t> {
             rank = self.rank(),
             conditions = self.conditions(filters),
         )
+    }
+
+    /// The ids that several of the rows may have, among which the latest are looked for.
+    pub(crate) fn duplicate_ids(&self, connection: &Connection) -> Result<Option<DuplicateIds>, Error> {
+        // Parts of a query run at MotherDuck, where the hash may be another.
+        let rows = if connection.is_local() { self.table.rows() } else { 0 };
+        DuplicateIds::find(connection, rows, self.ids, &self.candidates())
     }
 
     /// The rows among which the latest are looked for; the table is called `o`.
@@ -159,10 +167,10 @@ impl<'t> Latest<'t> {
     pub(crate) fn count(
         &self,
         connection: &Connection,
-        repeated: Option<&Repeated>,
+        duplicate_ids: Option<&DuplicateIds>,
         filters: &[Filter],
     ) -> Result<usize, Error> {
-        let count = sql!("SELECT count(*) FROM {rows}", rows = self.narrow_rows(repeated, filters));
+        let count = sql!("SELECT count(*) FROM {rows}", rows = self.narrow_rows(duplicate_ids, filters));
         connection.query_value::<i64>(count).map(|count| usize::try_from(count).unwrap_or_default())
     }
 

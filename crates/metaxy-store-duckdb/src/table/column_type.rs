@@ -162,10 +162,6 @@ impl ColumnType {
         }
     }
 
-    pub(crate) fn write(&self, sql: &mut Writer) {
-        self.write_sql(sql);
-    }
-
     /// Whether values of this type go into a column of the other without loss.
     pub(crate) fn fits(&self, into: &Self) -> bool {
         match (self, into) {

@@ -38,10 +38,6 @@ impl TableName {
     pub(crate) fn database(&self) -> Option<&Ident> {
         self.database.as_ref()
     }
-
-    pub(crate) fn write(&self, sql: &mut Writer) {
-        self.write_sql(sql);
-    }
 }
 
 impl WriteSql for TableName {

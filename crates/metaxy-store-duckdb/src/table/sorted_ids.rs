@@ -6,15 +6,15 @@ use arrow::compute::{and, or};
 use arrow::datatypes::{DataType, Schema};
 use arrow::error::ArrowError;
 
-/// Whether the rows of batches come in strictly ascending order of some columns, as far as they were seen.
-pub(crate) struct Ascending {
+/// Whether the rows of batches come in strictly ascending order of some columns, as far as they were pushed.
+pub(crate) struct SortedIds {
     /// Where the columns are; `None` when the rows do not, or it cannot be told.
     columns: Option<Vec<usize>>,
     /// The last row that was seen.
     last: Option<RecordBatch>,
 }
 
-impl Ascending {
+impl SortedIds {
     /// For texts and whole numbers: what the engine takes for the same is the same in Arrow too, but for a collation.
     pub(crate) fn new<'n>(schema: &Schema, columns: impl Iterator<Item = &'n str>) -> Self {
         let find = |name| {
@@ -24,12 +24,13 @@ impl Ascending {
         Self { columns: columns.map(find).collect(), last: None }
     }
 
-    pub(crate) fn holds(&self) -> bool {
+    /// Whether the rows so far are sorted by their ids, with none missing and none twice.
+    pub(crate) fn is_sorted(&self) -> bool {
         self.columns.is_some()
     }
 
-    /// Looks at the next rows.
-    pub(crate) fn see(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
+    /// Compares the next rows with those before them.
+    pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let Some(columns) = &self.columns else { return Ok(()) };
         let Some(before) = batch.num_rows().checked_sub(1) else { return Ok(()) };
         let rows = batch.project(columns)?;
@@ -75,11 +76,11 @@ mod tests {
             let numbers: ArrayRef = Arc::new(rows.iter().map(|row| row.1).collect::<Int64Array>());
             RecordBatch::try_from_iter_with_nullable([("n", numbers, true), ("t", texts, true)]).unwrap()
         };
-        let mut ascending = Ascending::new(&batch(&Vec::new()).schema(), ["t", "n"].into_iter());
+        let mut sorted = SortedIds::new(&batch(&Vec::new()).schema(), ["t", "n"].into_iter());
         for rows in batches {
-            ascending.see(&batch(rows)).unwrap();
+            sorted.push(&batch(rows)).unwrap();
         }
-        ascending.holds()
+        sorted.is_sorted()
     }
 
     fn batches() -> impl Strategy<Value = Vec<Vec<Row>>> {
@@ -115,9 +116,9 @@ mod tests {
     fn of_other_types_nothing_is_said() {
         let numbers: ArrayRef = Arc::new(Float64Array::from(vec![-0.0, 0.0]));
         let batch = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
-        let mut ascending = Ascending::new(&batch.schema(), ["n"].into_iter());
-        ascending.see(&batch).unwrap();
-        assert!(!ascending.holds());
-        assert!(!Ascending::new(&batch.schema(), ["unknown"].into_iter()).holds());
+        let mut sorted = SortedIds::new(&batch.schema(), ["n"].into_iter());
+        sorted.push(&batch).unwrap();
+        assert!(!sorted.is_sorted());
+        assert!(!SortedIds::new(&batch.schema(), ["unknown"].into_iter()).is_sorted());
     }
 }

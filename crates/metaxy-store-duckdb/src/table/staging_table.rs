@@ -1,7 +1,15 @@
-//! Rows from outside, put into a temporary table before anything in the lake is touched.
+//! What happens to a batch of rows: [`StagingTable`] → [`CheckedRows`](super::CheckedRows) → the lake.
 //!
-//! They can be checked there, and written again when a transaction has to be retried. Batches go in one at a time; the
-//! engine spills the table to disk beyond its memory limit.
+//! 1. [`StagingTable::fill`] reads batches to their end. Each array becomes the one encoding of its type, which no value
+//!    may lose anything by; [`SortedIds`] compares the ids of each row with those of the row before; then the batch goes
+//!    into a temporary table, which the engine spills to disk beyond its memory limit.
+//! 2. [`CheckedRows::check`](super::CheckedRows::check) takes the table: id columns that are there, without NULL and
+//!    without duplicates (of sorted rows that is known already, of others [`DuplicateIds`](super::DuplicateIds) finds
+//!    out), and `*_by_field` columns that have each field of the feature and no other.
+//! 3. Who has checked rows looks at the lake with them, and inserts them in one transaction, which can be run again, since
+//!    the rows stay where they are; or compares them with the rows of the lake.
+//!
+//! Nothing in the lake is touched before 3.
 
 use std::sync::Arc;
 
@@ -10,11 +18,11 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
-use ducklake_sql::{Ident, Sql, Writer};
-use metaxy_feature::FeatureKey;
+use ducklake_sql::{Ident, list, sql};
+use metaxy_feature::{FeatureDefinition, FeatureKey};
 
-use super::sorted_ids::Ascending;
-use super::{ByField, ColumnType, Problem, Simple, TableName, ident, names};
+use super::sorted_ids::SortedIds;
+use super::{ColumnType, Problem, Simple, TableName, id_columns, ident};
 use crate::engine::{Connection, Error};
 
 /// A column: its name and type.
@@ -22,50 +30,46 @@ pub(crate) type NamedColumn = (Ident, ColumnType);
 
 /// A temporary table of rows; it goes away with the value.
 #[derive(Debug)]
-pub(crate) struct Stage<'c> {
+pub(crate) struct StagingTable<'c> {
     connection: &'c Connection,
+    definition: &'c FeatureDefinition,
     table: TableName,
     columns: Vec<NamedColumn>,
     /// The columns by which its rows are told apart, be they there or not.
     ids: Vec<Ident>,
     rows: u64,
     /// Whether its rows came in ascending order of their ids, with none twice.
-    is_ascending: bool,
+    is_sorted: bool,
     kept: bool,
 }
 
-impl<'c> Stage<'c> {
-    /// Reads rows to their end.
+impl<'c> StagingTable<'c> {
+    /// Reads rows of a feature to their end.
     pub(crate) fn fill(
         connection: &'c Connection,
-        feature: &FeatureKey,
-        ids: Vec<Ident>,
+        definition: &'c FeatureDefinition,
         mut rows: impl RecordBatchReader,
     ) -> Result<Self, Error> {
-        let columns = columns(feature, &rows.schema())?;
+        let ids = id_columns(definition.spec())?;
+        let columns = columns(definition.key(), &rows.schema())?;
         let fields: Vec<_> = columns.iter().map(|(name, of)| Field::new(name.as_str(), of.arrow(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
         let table = TableName::temporary()?;
-        let mut stage = Self { connection, table, columns, ids, rows: 0, is_ascending: false, kept: false };
-        connection.execute(Sql::build(|sql| {
-            stage.table.write(sql.keyword("CREATE TEMP TABLE "));
-            for (index, (name, of)) in stage.columns.iter().enumerate() {
-                of.staged().write(sql.keyword(if index == 0 { " (" } else { ", " }).ident(name).keyword(" "));
-            }
-            sql.keyword(")");
-        }))?;
-        let mut ascending = Ascending::new(&schema, stage.ids.iter().map(Ident::as_str));
+        let mut staging = Self { connection, definition, table, columns, ids, rows: 0, is_sorted: false, kept: false };
+        let columns = list(staging.columns.iter().map(|(name, of)| sql!("{name} {of}", name, of = of.staged())));
+        connection.execute(sql!("CREATE TEMP TABLE {table} ({columns})", table = staging.table, columns))?;
+        let mut sorted = SortedIds::new(&schema, staging.ids.iter().map(Ident::as_str));
         let uniform = rows.by_ref().map(|batch| {
             let batch = batch?;
-            let arrays = batch.columns().iter().zip(&stage.columns).map(|(array, (_, of))| uniform(array, of));
+            let arrays = batch.columns().iter().zip(&staging.columns).map(|(array, (_, of))| uniform(array, of));
             let batch = RecordBatch::try_new(Arc::clone(&schema), arrays.collect::<Result<_, ArrowError>>()?)?;
-            ascending.see(&batch)?;
-            stage.rows += batch.num_rows() as u64;
+            sorted.push(&batch)?;
+            staging.rows += batch.num_rows() as u64;
             Ok(batch)
         });
-        connection.append(stage.table.name(), uniform)?;
-        stage.is_ascending = ascending.holds();
-        Ok(stage)
+        connection.append(staging.table.name(), uniform)?;
+        staging.is_sorted = sorted.is_sorted();
+        Ok(staging)
     }
 
     /// Leaves the table to the connection, with which it goes away.
@@ -76,6 +80,11 @@ impl<'c> Stage<'c> {
 
     pub(crate) fn connection(&self) -> &'c Connection {
         self.connection
+    }
+
+    /// The feature that its rows are of.
+    pub(crate) fn definition(&self) -> &'c FeatureDefinition {
+        self.definition
     }
 
     /// The columns by which its rows are told apart, be they there or not.
@@ -89,8 +98,8 @@ impl<'c> Stage<'c> {
     }
 
     /// Whether its rows came in ascending order of their ids, with none missing and none twice.
-    pub(crate) fn is_ascending(&self) -> bool {
-        self.is_ascending
+    pub(crate) fn is_sorted(&self) -> bool {
+        self.is_sorted
     }
 
     pub(crate) fn table(&self) -> &TableName {
@@ -104,63 +113,15 @@ impl<'c> Stage<'c> {
     pub(crate) fn column(&self, name: &str) -> Option<&NamedColumn> {
         self.columns.iter().find(|(column, _)| column.as_str() == name)
     }
-
-    /// The keys of a column of maps, and whether every map has each; `None` if there is no map.
-    pub(crate) fn map_keys(&self, column: &'static str) -> Result<Option<Vec<(String, bool)>>, Error> {
-        let maps = self.connection.number(&Sql::build(|sql| {
-            self.table.write(sql.keyword("SELECT count(").keyword(column).keyword(") FROM "));
-        }))?;
-        if maps == 0 {
-            return Ok(None);
-        }
-        let keys = self.connection.rows_of_text(&Sql::build(|sql| {
-            sql.keyword("SELECT key, CAST(count(*) AS VARCHAR) FROM (SELECT unnest(map_keys(").keyword(column);
-            self.table.write(sql.keyword(")) AS key FROM "));
-            sql.keyword(") GROUP BY key ORDER BY key");
-        }))?;
-        let maps = maps.to_string();
-        let keys = keys.into_iter().filter_map(|row| <[Option<String>; 2]>::try_from(row).ok());
-        Ok(Some(keys.map(|[key, count]| (key.unwrap_or_default(), count.as_ref() == Some(&maps))).collect()))
-    }
-
-    /// What a `*_by_field` column of the rows is, if it is there: a struct or map with exactly the feature's fields.
-    pub(crate) fn by_field(
-        &self,
-        feature: &FeatureKey,
-        column: &'static str,
-        members: &[Ident],
-    ) -> Result<Option<ByField>, Error> {
-        let Some((_, found)) = self.column(column) else { return Ok(None) };
-        let not = || Problem::NotByField { feature: feature.clone(), column, found: found.to_string() };
-        let by_field = ByField::of(found).ok_or_else(not)?;
-        let members: Vec<&str> = members.iter().map(Ident::as_str).collect();
-        let keys = match &by_field {
-            ByField::Struct(found) => Some(found.iter().map(|name| (name.to_string(), true)).collect::<Vec<_>>()),
-            ByField::Map => self.map_keys(column)?,
-        };
-        let Some(keys) = keys else { return Ok(Some(by_field)) };
-        let is_everywhere = |member: &&&str| keys.iter().any(|(key, everywhere)| key == **member && *everywhere);
-        let missing: Vec<&str> = members.iter().filter(|member| !is_everywhere(member)).copied().collect();
-        if !missing.is_empty() {
-            return Err(Problem::MissingFields { feature: feature.clone(), column, fields: names(missing) }.into());
-        }
-        let unknown: Vec<&str> =
-            keys.iter().map(|(key, _)| key.as_str()).filter(|key| !members.contains(key)).collect();
-        if !unknown.is_empty() {
-            return Err(Problem::UnknownFields { feature: feature.clone(), column, fields: names(unknown) }.into());
-        }
-        Ok(Some(by_field))
-    }
 }
 
-impl Drop for Stage<'_> {
+impl Drop for StagingTable<'_> {
     fn drop(&mut self) {
         if self.kept {
             return;
         }
         // Nothing is lost if this fails: the table goes away with the connection.
-        let table = Sql::build(|sql| self.table.write(sql.keyword("DROP TABLE IF EXISTS ")));
-        drop(self.connection.execute(table));
+        drop(self.connection.execute(sql!("DROP TABLE IF EXISTS {table}", table = self.table)));
     }
 }
 
@@ -199,14 +160,6 @@ fn uuid(bytes: &[u8]) -> String {
         .flat_map(|byte| [byte >> 4, byte & 0xf])
         .filter_map(|digit| char::from_digit(digit.into(), 16))
         .collect()
-}
-
-/// Writes columns with commas.
-pub(crate) fn columns_of<'s>(sql: &'s mut Writer, columns: &[Ident]) -> &'s mut Writer {
-    for (index, column) in columns.iter().enumerate() {
-        sql.comma(index).ident(column);
-    }
-    sql
 }
 
 /// Whether DuckDB takes a column for the number of a row.

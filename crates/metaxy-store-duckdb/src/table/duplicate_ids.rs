@@ -10,14 +10,11 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray as _, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, UInt64Type};
-use ducklake_sql::{Ident, Sql, Writer};
+use ducklake_sql::{Ident, Sql, list, sql};
 use fastbloom::BloomFilter;
 
-use metaxy_feature::FeatureKey;
-
-use super::Latest;
+use super::TableName;
 use crate::engine::{Connection, Error};
-use crate::table::{Problem, Stage, TableName, columns_of, names};
 
 /// How many rows are looked at. Fewer are sorted in less time; of more, the filter would take too many for seen.
 const LOOKED_AT: Range<u64> = 500_000..400_000_000;
@@ -29,75 +26,45 @@ const BITS_PER_ROW: u64 = 32;
 const MOST_BITS: u64 = 1 << 30;
 
 /// Of so many rows one may be of a seen id. Beyond that, to take all is faster, and the hashes would take memory.
-const ROWS_PER_REPEATED: u64 = 16;
+const ROWS_PER_DUPLICATE: u64 = 16;
 
 /// The ids that may have several rows, by their hashes in a temporary table that goes away with the connection.
 ///
 /// In its place, `None` says that any id may.
 #[derive(Debug)]
-pub(crate) struct Repeated(TableName);
+pub(crate) struct DuplicateIds(TableName);
 
-impl Repeated {
+impl DuplicateIds {
     /// Those among about so many rows, which stand behind FROM.
-    pub(crate) fn find(
-        connection: &Connection,
-        rows: u64,
-        ids: &[Ident],
-        from: impl FnOnce(&mut Writer),
-    ) -> Result<Option<Self>, Error> {
+    pub(crate) fn find(connection: &Connection, rows: u64, ids: &[Ident], from: &Sql) -> Result<Option<Self>, Error> {
         if LOOKED_AT.contains(&rows) { Self::look(connection, rows, ids, from) } else { Ok(None) }
-    }
-
-    /// Those among the rows of which the latest are wanted.
-    pub(crate) fn find_of(connection: &Connection, latest: &Latest<'_>) -> Result<Option<Self>, Error> {
-        // Parts of a query run at MotherDuck, where the hash may be another.
-        let rows = if connection.is_local() { latest.table.rows() } else { 0 };
-        Self::find(connection, rows, latest.ids, |sql| _ = sql.part(&latest.candidates()))
     }
 
     /// What holds for the rows of these ids.
     pub(crate) fn condition(&self, ids: &[Ident]) -> Sql {
-        Sql::build(|sql| self.write(sql, ids))
+        sql!("{hash} IN (FROM {hashes})", hash = hash(ids), hashes = self.0)
     }
 
-    /// Writes what holds for the rows of these ids.
-    pub(crate) fn write(&self, sql: &mut Writer, ids: &[Ident]) {
-        write_hash(sql, ids);
-        self.0.write(sql.keyword(" IN (FROM "));
-        sql.keyword(")");
-    }
-
-    fn look(
-        connection: &Connection,
-        rows: u64,
-        ids: &[Ident],
-        from: impl FnOnce(&mut Writer),
-    ) -> Result<Option<Self>, Error> {
+    fn look(connection: &Connection, rows: u64, ids: &[Ident], from: &Sql) -> Result<Option<Self>, Error> {
         let Ok(bits) = usize::try_from(rows.saturating_mul(BITS_PER_ROW).min(MOST_BITS)) else { return Ok(None) };
         let mut filter = BloomFilter::with_num_bits(bits).hashes(2);
         let (mut looked_at, mut seen): (u64, Vec<u64>) = (0, Vec::new());
-        let batches = connection.query(Sql::build(|sql| {
-            write_hash(sql.keyword("SELECT "), ids);
-            from(sql.keyword(" FROM "));
-        }))?;
+        let batches = connection.query(sql!("SELECT {hash} FROM {from}", hash = hash(ids), from))?;
         for batch in batches {
             let batch = batch?;
             let hashes = batch.column(0).as_primitive::<UInt64Type>().values();
             looked_at += hashes.len() as u64;
             seen.extend(hashes.iter().filter(|hash| filter.insert_hash(**hash)));
-            if seen.len() as u64 > rows / ROWS_PER_REPEATED {
+            if seen.len() as u64 > rows / ROWS_PER_DUPLICATE {
                 return Ok(None);
             }
         }
         // There may be fewer than expected: a table counts deleted rows, and those of other versions.
-        if seen.len() as u64 > looked_at / ROWS_PER_REPEATED {
+        if seen.len() as u64 > looked_at / ROWS_PER_DUPLICATE {
             return Ok(None);
         }
         let table = TableName::temporary()?;
-        connection.execute(Sql::build(|sql| {
-            table.write(sql.keyword("CREATE TEMP TABLE "));
-            sql.keyword(" (hash UBIGINT)");
-        }))?;
+        connection.execute(sql!("CREATE TEMP TABLE {table} (hash UBIGINT)", table))?;
         let schema = Arc::new(Schema::new(vec![Field::new("hash", DataType::UInt64, false)]));
         let hashes = RecordBatch::try_new(schema, vec![Arc::new(UInt64Array::from(seen))]);
         connection.append(table.name(), iter::once(hashes))?;
@@ -105,64 +72,21 @@ impl Repeated {
     }
 }
 
-/// Checks that every row has an id, and no two the same.
-pub(crate) fn check_ids(rows: &Stage<'_>, feature: &FeatureKey) -> Result<(), Error> {
-    let ids = rows.ids();
-    let missing: Vec<&str> = ids.iter().map(Ident::as_str).filter(|id| rows.column(id).is_none()).collect();
-    if !missing.is_empty() {
-        return Err(Problem::MissingColumns { feature: feature.clone(), columns: names(missing) }.into());
-    }
-    if rows.is_ascending() {
-        return Ok(());
-    }
-    let nulls = rows.connection().number(&Sql::build(|sql| {
-        rows.table().write(sql.keyword("SELECT count(*) FROM "));
-        for (index, id) in ids.iter().enumerate() {
-            sql.keyword(if index == 0 { " WHERE " } else { " OR " }).ident(id).keyword(" IS NULL");
-        }
-    }))?;
-    if nulls > 0 {
-        let columns = names(ids.iter().map(Ident::as_str));
-        return Err(Problem::NullIds { feature: feature.clone(), columns, count: nulls }.into());
-    }
-    let repeated = Repeated::find(rows.connection(), rows.rows(), ids, |sql| rows.table().write(sql))?;
-    let twice = |sql: &mut Writer| {
-        rows.table().write(columns_of(sql.keyword("SELECT "), ids).keyword(" FROM "));
-        if let Some(repeated) = &repeated {
-            repeated.write(sql.keyword(" WHERE "), ids);
-        }
-        columns_of(sql.keyword(" GROUP BY "), ids).keyword(" HAVING count(*) > 1");
-    };
-    let count = rows.connection().number(&Sql::build(|sql| {
-        twice(sql.keyword("SELECT count(*) FROM ("));
-        sql.keyword(")");
-    }))?;
-    if count == 0 {
-        return Ok(());
-    }
-    let example = rows.connection().text(&Sql::build(|sql| {
-        columns_of(sql.keyword("SELECT CAST(row("), ids).keyword(") AS VARCHAR) FROM (");
-        twice(sql);
-        sql.keyword(" LIMIT 1)");
-    }));
-    let example = example.map_err(Error::query)?.unwrap_or_default();
-    Err(Problem::DuplicateIds { feature: feature.clone(), count, example }.into())
-}
-
-/// Writes the hash of a row's ids: that by which DuckDB groups, so that equal ids have one.
-fn write_hash(sql: &mut Writer, ids: &[Ident]) {
-    columns_of(sql.keyword("hash("), ids).keyword(")");
+/// The hash of a row's ids: that by which DuckDB groups, so that equal ids have one.
+fn hash(ids: &[Ident]) -> Sql {
+    sql!("hash({ids})", ids = list(ids))
 }
 
 #[cfg(test)]
 mod tests {
     use arrow::compute::concat_batches;
-    use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session, Setting, Value, sql};
+    use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session, Setting, Value};
     use metaxy_feature::{FeatureDefinition, FeatureGraph};
     use metaxy_testkit::{TempDir, deps};
 
     use super::*;
     use crate::lake::Store;
+    use crate::query::Latest;
     use crate::table::{At, Table, id_columns};
     use crate::{FeatureOptions, WriteOptions};
 
@@ -188,22 +112,18 @@ mod tests {
         let (key, connection) = ("a".parse().unwrap(), store.connection());
         let one = connection.another().unwrap();
         features.write(&key, one.query(ONE).unwrap().into_reader(), &WriteOptions::default()).unwrap();
-        let many = Sql::build(|sql| {
-            sql.keyword(
-                "INSERT INTO a SELECT a.* REPLACE (
-                CASE WHEN n % 1000 <> 7 THEN 'v' || n // 7 END AS video,
-                CASE WHEN n % 7 <> 0 THEN n % 7 WHEN i % 2 = 0 THEN 0.0 ELSE -0.0 END AS frame,
-                i :: VARCHAR AS metaxy_provenance,
-                metaxy_updated_at + to_microseconds(i * 7919 % 1000) AS metaxy_updated_at,
-                CASE WHEN i % 300 = 0 THEN metaxy_updated_at + to_seconds(1) END AS metaxy_deleted_at,
-                CASE WHEN i % 97 = 0 THEN 'another' ELSE metaxy_feature_version END AS metaxy_feature_version)
-                FROM a, (SELECT i, i - (i % ",
-            )
-            .number(repeat_each)
-            .keyword(" = 1)::INT AS n FROM range(")
-            .number(rows);
-            sql.keyword(") AS t(i))");
-        });
+        let many = sql!(
+            "INSERT INTO a SELECT a.* REPLACE (
+                 CASE WHEN n % 1000 <> 7 THEN 'v' || n // 7 END AS video,
+                 CASE WHEN n % 7 <> 0 THEN n % 7 WHEN i % 2 = 0 THEN 0.0 ELSE -0.0 END AS frame,
+                 i :: VARCHAR AS metaxy_provenance,
+                 metaxy_updated_at + to_microseconds(i * 7919 % 1000) AS metaxy_updated_at,
+                 CASE WHEN i % 300 = 0 THEN metaxy_updated_at + to_seconds(1) END AS metaxy_deleted_at,
+                 CASE WHEN i % 97 = 0 THEN 'another' ELSE metaxy_feature_version END AS metaxy_feature_version)
+             FROM a, (SELECT i, i - (i % {repeat_each} = 1)::INT AS n FROM range({rows}) AS t(i))",
+            repeat_each,
+            rows,
+        );
         connection.execute(many).unwrap();
         let table = Table::find(connection, &features.table_name(&key).unwrap(), At::Now).unwrap().unwrap();
         assert_eq!(table.rows(), rows + 1);
@@ -213,20 +133,18 @@ mod tests {
 
     /// How many ids are found where so many rows are expected; the latest rows must be the same with and without them.
     fn found(connection: &Connection, latest: &Latest<'_>, expected_rows: u64) -> Option<i64> {
-        let rows = |repeated: Option<&Repeated>| {
+        let rows = |duplicates: Option<&DuplicateIds>| {
             let rows = connection.query(sql!(
                 "SELECT r.metaxy_provenance, r.rowid FROM {rows} ORDER BY r.rowid",
-                rows = latest.narrow_rows(repeated, &[]),
+                rows = latest.narrow_rows(duplicates, &[]),
             ));
             let rows = rows.unwrap();
             let (schema, batches) = (rows.schema(), rows.map(Result::unwrap).collect::<Vec<_>>());
             concat_batches(&schema, &batches).unwrap()
         };
-        let from = |sql: &mut Writer| _ = sql.part(&latest.candidates());
-        let repeated = Repeated::look(connection, expected_rows, latest.ids, from).unwrap()?;
-        assert_eq!(rows(Some(&repeated)), rows(None));
-        let count = Sql::build(|sql| repeated.0.write(sql.keyword("SELECT count(*) FROM ")));
-        Some(connection.number(&count).unwrap())
+        let duplicates = DuplicateIds::look(connection, expected_rows, latest.ids, &latest.candidates()).unwrap()?;
+        assert_eq!(rows(Some(&duplicates)), rows(None));
+        Some(connection.query_value(sql!("SELECT count(*) FROM {hashes}", hashes = duplicates.0)).unwrap())
     }
 
     #[test]
@@ -247,10 +165,10 @@ mod tests {
     #[test]
     fn only_a_large_table_is_looked_at() {
         with_table(20_000, 100, |connection, latest| {
-            assert!(Repeated::find_of(connection, latest).unwrap().is_none());
+            assert!(latest.duplicate_ids(connection).unwrap().is_none());
         });
         with_table(LOOKED_AT.start, 100, |connection, latest| {
-            assert!(Repeated::find_of(connection, latest).unwrap().is_some());
+            assert!(latest.duplicate_ids(connection).unwrap().is_some());
         });
     }
 }
