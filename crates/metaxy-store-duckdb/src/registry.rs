@@ -72,7 +72,7 @@ impl Features<'_> {
         let project_version = self.versions.project(project).to_string();
         let table = TableName::in_lake(&[&self.options.table_prefix, TABLE].concat(), &self.alias)?;
         let tags = self.tags(tags);
-        let look = || {
+        let prepare = || {
             self.check_records()?;
             let exists = Table::exists(self.connection, &table)?;
             let latest = if exists { self.latest(&table, project.as_str())? } else { None };
@@ -87,7 +87,7 @@ impl Features<'_> {
             };
             Ok((already_pushed, own.iter().filter(is_new).collect::<Vec<_>>()))
         };
-        with_retry(self.connection, look, |(already_pushed, new)| {
+        with_retry(self.connection, prepare, |(already_pushed, new)| {
             if !new.is_empty() {
                 create(self.connection, &table)?;
                 let record = |(definition, versions): &&(&FeatureDefinition, &FeatureVersions<'_>)| {

@@ -3,7 +3,7 @@
 use ducklake_sql::{Ident, Sql, all, any, bind, list, numbered, separated, sql};
 use metaxy_feature::{FeaturePlan, Lineage};
 
-use super::upstream::Side;
+use super::upstream::Upstream;
 use super::{Change, ResolveOptions};
 use crate::engine::{Connection, Error};
 use crate::features::Features;
@@ -19,12 +19,12 @@ pub(super) struct Samples {
 
 /// What the rows of the feature should be made from.
 pub(super) enum Expected {
-    Upstream(Vec<Side>),
+    Upstream(Vec<Upstream>),
     Samples(Samples),
 }
 
 /// The comparison of a feature's rows with what they should be.
-pub(crate) struct Diff<'g> {
+pub(crate) struct Comparison<'g> {
     pub(super) plan: FeaturePlan<'g>,
     /// The members of the feature's structs, in the order of its specification.
     pub(super) members: Vec<Ident>,
@@ -42,7 +42,7 @@ pub(crate) struct Diff<'g> {
     pub(super) by_field: ByField,
 }
 
-impl<'g> Diff<'g> {
+impl<'g> Comparison<'g> {
     pub(super) fn new(
         features: &Features<'_>,
         plan: FeaturePlan<'g>,
@@ -122,7 +122,7 @@ impl<'g> Diff<'g> {
         expressions.push(self.current(table));
         let keys = (0..self.keys.len()).map(|at| numbered("key_", at));
         let sources = match &self.expected {
-            Expected::Upstream(sides) => sides.len(),
+            Expected::Upstream(upstreams) => upstreams.len(),
             Expected::Samples(_) => 1,
         };
         sql!(
@@ -149,10 +149,10 @@ impl<'g> Diff<'g> {
     fn expected(&self) -> Vec<Sql> {
         let mut expressions = Vec::new();
         let fields = match &self.expected {
-            Expected::Upstream(sides) => {
-                let of = |(number, side): (usize, &Side)| side.expressions(number, self.hashing);
-                expressions.extend(sides.iter().enumerate().flat_map(of));
-                self.joined(sides)
+            Expected::Upstream(upstreams) => {
+                let of = |(number, upstream): (usize, &Upstream)| upstream.expressions(number, self.hashing);
+                expressions.extend(upstreams.iter().enumerate().flat_map(of));
+                self.joined(upstreams)
             }
             Expected::Samples(samples) => self.fields_of(samples),
         };
@@ -183,59 +183,59 @@ impl<'g> Diff<'g> {
     }
 
     /// The upstream rows joined, with the version of each field that is made from them.
-    fn joined(&self, sides: &[Side]) -> Sql {
-        let all_optional = sides.iter().all(|side| side.optional);
-        let upstream = |number| numbered("upstream_", number);
+    fn joined(&self, upstreams: &[Upstream]) -> Sql {
+        let all_optional = upstreams.iter().all(|upstream| upstream.optional);
+        let alias = |number| numbered("upstream_", number);
         // Where every upstream feature is optional, a key comes from the first that has the row.
         let key = |at, of_the_first: usize| {
-            let sides = 0..if all_optional { of_the_first } else { 1 };
+            let numbers = 0..if all_optional { of_the_first } else { 1 };
             let keys =
-                sides.map(|side| sql!("{upstream}.{key}", upstream = upstream(side), key = numbered("key_", at)));
+                numbers.map(|number| sql!("{upstream}.{key}", upstream = alias(number), key = numbered("key_", at)));
             sql!("coalesce({keys})", keys = list(keys))
         };
-        let join = |(number, side): (usize, &Side)| {
-            let kind = match (all_optional, side.optional) {
+        let join = |(number, upstream): (usize, &Upstream)| {
+            let kind = match (all_optional, upstream.optional) {
                 (true, _) => sql!("FULL JOIN"),
                 (_, true) => sql!("LEFT JOIN"),
                 _ => sql!("JOIN"),
             };
             let same_key = |at| {
                 let expected = key(at, number);
-                sql!("{expected} = {upstream}.{key}", expected, upstream = upstream(number), key = numbered("key_", at))
+                sql!("{expected} = {upstream}.{key}", expected, upstream = alias(number), key = numbered("key_", at))
             };
             let on = all((0..self.keys.len()).map(same_key));
-            sql!("{kind} {upstream} ON {on}", kind, upstream = upstream(number), on)
+            sql!("{kind} {upstream} ON {on}", kind, upstream = alias(number), on)
         };
         let keys = (0..self.keys.len())
-            .map(|at| sql!("{key} AS {name}", key = key(at, sides.len()), name = numbered("key_", at)));
-        let row_ids = (0..sides.len())
-            .map(|at| sql!("{upstream}.row_id AS {name}", upstream = upstream(at), name = numbered("row_id_", at)));
+            .map(|at| sql!("{key} AS {name}", key = key(at, upstreams.len()), name = numbered("key_", at)));
+        let row_ids = (0..upstreams.len())
+            .map(|at| sql!("{upstream}.row_id AS {name}", upstream = alias(at), name = numbered("row_id_", at)));
         let fields = (0..self.plan.fields.len()).map(|at| {
-            sql!("{version} AS {name}", version = self.version_of_field(at, sides), name = numbered("field_", at))
+            sql!("{version} AS {name}", version = self.version_of_field(at, upstreams), name = numbered("field_", at))
         });
         sql!(
             "SELECT TRUE AS present, {keys}, {row_ids}, {fields} FROM upstream_0 {joins}",
             keys = list(keys),
             row_ids = list(row_ids),
             fields = list(fields),
-            joins = separated(" ", sides.iter().enumerate().skip(1).map(join)),
+            joins = separated(" ", upstreams.iter().enumerate().skip(1).map(join)),
         )
     }
 
     /// The version of a field: the hash of its own name and code version, and of the names and versions of its parents.
-    fn version_of_field(&self, at: usize, sides: &[Side]) -> Sql {
+    fn version_of_field(&self, at: usize, upstreams: &[Upstream]) -> Sql {
         let Some(field) = self.plan.fields.get(at) else { return self.hashing.of(None::<Sql>) };
         let mut pieces = Vec::new();
         let mut constant = [field.key.as_str(), "|", field.code_version].concat();
         for parent in &field.parents {
             constant.extend(["|", &parent.name, "|"]);
-            let found = sides.iter().enumerate().find_map(|(number, side)| {
-                let member = side.members.iter().position(|member| member.as_str() == parent.struct_key)?;
-                (side.feature == *parent.feature).then_some((number, member))
+            let found = upstreams.iter().enumerate().find_map(|(number, upstream)| {
+                let member = upstream.members.iter().position(|member| member.as_str() == parent.struct_key)?;
+                (upstream.feature == *parent.feature).then_some((number, member))
             });
-            let Some((side, member)) = found else { continue };
+            let Some((upstream, member)) = found else { continue };
             pieces.push(sql!("{field}", field = bind(std::mem::take(&mut constant))));
-            let (upstream, version) = (numbered("upstream_", side), numbered("version_", member));
+            let (upstream, version) = (numbered("upstream_", upstream), numbered("version_", member));
             pieces.push(if parent.optional {
                 sql!("coalesce({upstream}.{version}, '')", upstream, version)
             } else {

@@ -13,14 +13,14 @@ use arrow::record_batch::RecordBatchReader;
 use ducklake_sql::Sql;
 use metaxy_feature::{FeatureKey, FeaturePlan};
 
-use self::compare::{Diff, Expected, Samples};
+use self::compare::{Comparison, Expected, Samples};
 use crate::engine::{Connection, Error, Rows, in_transaction};
 use crate::features::Features;
 use crate::query::{Filter, Snapshots};
 use crate::table::{CheckedRows, Problem, StagingTable, TableName};
 
 pub(crate) use self::compare::count_changes;
-pub(crate) use self::rows::Made;
+pub(crate) use self::rows::ExpectedRows;
 
 /// How to look for an update; write `ResolveOptions { …, ..ResolveOptions::default() }`.
 #[derive(Debug, Clone, Default)]
@@ -141,9 +141,9 @@ impl Features<'_> {
         let connection = self.connection.elsewhere()?;
         let mut snapshots = Snapshots::new(&connection);
         let plan = self.plan(key)?;
-        let (diff, found) =
+        let (comparison, found) =
             in_transaction(&connection, || self.on(&connection).compare(plan, options, &mut snapshots))?;
-        diff.into_increment(connection, &found)
+        comparison.into_increment(connection, &found)
     }
 
     /// Compares the rows of a feature that depends on no other with samples: ids, `metaxy_provenance_by_field`, and
@@ -167,13 +167,14 @@ impl Features<'_> {
         let staging = StagingTable::fill(&connection, self.definition(key)?, samples)?;
         let (table, columns, by_field) = CheckedRows::check(staging)?.keep();
         let samples = Samples { table, columns, by_field };
-        let (diff, found) = in_transaction(&connection, || {
+        let (comparison, found) = in_transaction(&connection, || {
             let mut snapshots = Snapshots::new(&connection);
-            let diff = Diff::new(&self.on(&connection), plan, Expected::Samples(samples), options, &mut snapshots)?;
-            let found = diff.find(&connection)?;
-            Ok((diff, found))
+            let comparison =
+                Comparison::new(&self.on(&connection), plan, Expected::Samples(samples), options, &mut snapshots)?;
+            let found = comparison.find(&connection)?;
+            Ok((comparison, found))
         })?;
-        diff.into_increment(connection, &found)
+        comparison.into_increment(connection, &found)
     }
 
     pub(crate) fn plan(&self, key: &FeatureKey) -> Result<FeaturePlan<'_>, Error> {
@@ -186,10 +187,10 @@ impl Features<'_> {
         plan: FeaturePlan<'g>,
         options: &ResolveOptions,
         snapshots: &mut Snapshots<'_>,
-    ) -> Result<(Diff<'g>, TableName), Error> {
-        let sides = self.sides(&plan, options, snapshots)?;
-        let diff = Diff::new(self, plan, Expected::Upstream(sides), options, snapshots)?;
-        let found = diff.find(self.connection)?;
-        Ok((diff, found))
+    ) -> Result<(Comparison<'g>, TableName), Error> {
+        let upstreams = self.upstreams(&plan, options, snapshots)?;
+        let comparison = Comparison::new(self, plan, Expected::Upstream(upstreams), options, snapshots)?;
+        let found = comparison.find(self.connection)?;
+        Ok((comparison, found))
     }
 }

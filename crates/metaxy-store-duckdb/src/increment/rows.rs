@@ -3,7 +3,7 @@
 use ducklake_sql::{Ident, Sql, columns, list, numbered, separated, sql};
 use metaxy_feature::FeatureKey;
 
-use super::compare::{Diff, Expected, count_changes};
+use super::compare::{Comparison, Expected, count_changes};
 use super::{Change, Increment, ResolveOptions};
 use crate::engine::{Connection, Error};
 use crate::features::Features;
@@ -11,7 +11,7 @@ use crate::query::Snapshots;
 use crate::table::{ByField, TableName};
 
 /// What the rows of a feature should be, whatever they are; in a temporary table of the connection.
-pub(crate) struct Made {
+pub(crate) struct ExpectedRows {
     /// The query of the rows that [`Increment::rows`] would hand out as new.
     pub(crate) rows: Sql,
     /// What its `metaxy_provenance_by_field` is.
@@ -21,24 +21,24 @@ pub(crate) struct Made {
 }
 
 impl Features<'_> {
-    /// Makes what the rows of a feature should be, those of one group being one.
-    pub(crate) fn make(&self, connection: &Connection, key: &FeatureKey) -> Result<Made, Error> {
+    /// What the rows of a feature should be, those of one group being one.
+    pub(crate) fn expected_rows(&self, connection: &Connection, key: &FeatureKey) -> Result<ExpectedRows, Error> {
         let plan = self.plan(key)?;
         let options = ResolveOptions { skip_comparison: true, distinct: true, ..ResolveOptions::default() };
         let mut snapshots = Snapshots::new(connection);
-        let sides = self.sides(&plan, &options, &mut snapshots)?;
-        let carried = sides.iter().flat_map(|side| side.carried.iter().map(|(_, name)| name.clone()));
+        let upstreams = self.upstreams(&plan, &options, &mut snapshots)?;
+        let carried = upstreams.iter().flat_map(|upstream| upstream.carried.iter().map(|(_, name)| name.clone()));
         let carried: Vec<Ident> = carried.collect();
-        let diff = Diff::new(self, plan, Expected::Upstream(sides), &options, &mut snapshots)?;
-        let found = diff.find(connection)?;
-        let has = |id: &&Ident| diff.keys.contains(id) || carried.contains(id);
-        let ids = diff.ids.iter().filter(has).cloned().collect();
-        let rows = diff.columns(&found, true);
-        Ok(Made { rows, by_field: diff.by_field, ids })
+        let comparison = Comparison::new(self, plan, Expected::Upstream(upstreams), &options, &mut snapshots)?;
+        let found = comparison.find(connection)?;
+        let has = |id: &&Ident| comparison.keys.contains(id) || carried.contains(id);
+        let ids = comparison.ids.iter().filter(has).cloned().collect();
+        let rows = comparison.columns(&found, true);
+        Ok(ExpectedRows { rows, by_field: comparison.by_field, ids })
     }
 }
 
-impl Diff<'_> {
+impl Comparison<'_> {
     /// Keeps what was found with the connection.
     pub(super) fn into_increment(self, connection: Connection, found: &TableName) -> Result<Increment, Error> {
         let counts = count_changes(&connection, found)?;
@@ -70,21 +70,23 @@ impl Diff<'_> {
 
     /// The query of rows to be made, but for which of them; those of the lake only if there are any.
     pub(super) fn columns(&self, found: &TableName, any: bool) -> Sql {
-        let upstream = |number| numbered("upstream_", number);
+        let alias = |number| numbered("upstream_", number);
         let on = |number| {
             let row_id = numbered("row_id_", number);
-            sql!("{upstream}.rowid = found.{row_id}", upstream = upstream(number), row_id)
+            sql!("{upstream}.rowid = found.{row_id}", upstream = alias(number), row_id)
         };
         let mut given = Vec::new();
         let mut carried = Vec::new();
         let mut joins = Vec::new();
         match &self.expected {
-            Expected::Upstream(sides) => {
-                for (number, side) in sides.iter().enumerate().filter(|(_, side)| !side.carried.is_empty()) {
-                    carried.extend(side.carried.iter().map(|(stored, new)| {
-                        sql!("{upstream}.{stored} AS {new}", upstream = upstream(number), stored, new)
+            Expected::Upstream(upstreams) => {
+                for (number, upstream) in
+                    upstreams.iter().enumerate().filter(|(_, upstream)| !upstream.carried.is_empty())
+                {
+                    carried.extend(upstream.carried.iter().map(|(stored, new)| {
+                        sql!("{upstream}.{stored} AS {new}", upstream = alias(number), stored, new)
                     }));
-                    let table = side.table.aliased_if(any, upstream(number));
+                    let table = upstream.table.aliased_if(any, alias(number));
                     joins.push(sql!("LEFT JOIN {table} ON {on}", table, on = on(number)));
                 }
             }
@@ -94,16 +96,11 @@ impl Diff<'_> {
                         || matches!(name.as_str(), "metaxy_provenance" | "metaxy_provenance_by_field")
                 };
                 for (column, _) in samples.columns.iter().filter(|(name, _)| !is_made(name)) {
-                    carried.push(sql!("{upstream}.{column}", upstream = upstream(0), column));
+                    carried.push(sql!("{upstream}.{column}", upstream = alias(0), column));
                     given.push(column.as_str());
                 }
                 let samples = &samples.table;
-                joins.push(sql!(
-                    "LEFT JOIN {samples} AS {upstream} ON {on}",
-                    samples,
-                    upstream = upstream(0),
-                    on = on(0)
-                ));
+                joins.push(sql!("LEFT JOIN {samples} AS {upstream} ON {on}", samples, upstream = alias(0), on = on(0)));
             }
         }
         let field = |member: &Ident| {

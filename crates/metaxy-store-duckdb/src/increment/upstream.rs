@@ -11,12 +11,12 @@ use crate::table::{DuplicateIds, Problem, Table, id_columns, ident, members, nam
 
 impl Features<'_> {
     /// The upstream tables, required ones first.
-    pub(super) fn sides(
+    pub(super) fn upstreams(
         &self,
         plan: &FeaturePlan<'_>,
         options: &ResolveOptions,
         snapshots: &mut Snapshots<'_>,
-    ) -> Result<Vec<Side>, Error> {
+    ) -> Result<Vec<Upstream>, Error> {
         let key = plan.spec.key();
         if plan.deps.is_empty() {
             return Err(Problem::NoSamples(key.clone()).into());
@@ -26,27 +26,28 @@ impl Features<'_> {
         }
         let mut deps: Vec<&DepPlan<'_>> = plan.deps.iter().collect();
         deps.sort_by_key(|dep| dep.dep.optional);
-        let mut sides: Vec<Side> = Vec::new();
+        let mut upstreams: Vec<Upstream> = Vec::new();
         for dep in deps {
             let upstream = dep.upstream.key();
             let table = self.table_or_fallback(upstream, options.own_only, |lake| snapshots.of(lake))?;
             check_hash(&table, self.connection, self.hashing, &members(dep.upstream)?)?;
-            let side = Side::new(self.connection, plan, dep, table, self.feature_version(upstream)?, options)?;
-            for other in &sides {
-                let both = side.carried.iter().filter(|(_, name)| other.carried.iter().any(|(_, other)| other == name));
+            let upstream = Upstream::new(self.connection, plan, dep, table, self.feature_version(upstream)?, options)?;
+            for other in &upstreams {
+                let both =
+                    upstream.carried.iter().filter(|(_, name)| other.carried.iter().any(|(_, other)| other == name));
                 let both: Vec<&str> = both.map(|(_, name)| name.as_str()).collect();
                 if !both.is_empty() {
                     return Err(Problem::Collision { feature: key.clone(), columns: names(both) }.into());
                 }
             }
-            sides.push(side);
+            upstreams.push(upstream);
         }
-        Ok(sides)
+        Ok(upstreams)
     }
 }
 
 /// One dependency: its table, and what of it is needed.
-pub(super) struct Side {
+pub(super) struct Upstream {
     pub(super) feature: FeatureKey,
     pub(super) table: Table,
     pub(super) ids: Vec<Ident>,
@@ -70,7 +71,7 @@ pub(super) struct Side {
     pub(super) distinct: bool,
 }
 
-impl Side {
+impl Upstream {
     pub(super) fn new(
         connection: &Connection,
         plan: &FeaturePlan<'_>,

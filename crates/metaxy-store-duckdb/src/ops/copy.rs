@@ -112,11 +112,11 @@ impl Features<'_> {
         let mut keys: Vec<&FeatureKey> = keys.into_iter().collect();
         keys.sort_unstable();
         keys.dedup();
-        let look = || {
+        let prepare = || {
             let sources = keys.iter().map(|key| Ok((*key, self.source(from, key, options)?)));
             sources.collect::<Result<Vec<_>, Error>>()
         };
-        with_retry(self.connection, look, |sources| {
+        with_retry(self.connection, prepare, |sources| {
             let mut copied = Copied::default();
             for (key, source) in sources {
                 match source {

@@ -67,7 +67,7 @@ impl Features<'_> {
     ) -> Result<usize, Error> {
         self.must_write()?;
         let ids = id_columns(self.definition(key)?.spec())?;
-        let look = || {
+        let prepare = || {
             let table = self.table(key)?;
             if version.is_some() {
                 check_truncation(&table, self.hashing)?;
@@ -77,7 +77,7 @@ impl Features<'_> {
             let needs_file = inlining::would_lose(self.connection, table.columns(), &latest.rows(filters))?;
             Ok((table, needs_file))
         };
-        with_retry(self.connection, look, |(table, needs_file)| {
+        with_retry(self.connection, prepare, |(table, needs_file)| {
             let latest = latest_of(&table, &ids, version);
             match deletion {
                 Deletion::Soft if needs_file => {
@@ -127,11 +127,11 @@ impl Features<'_> {
         self.must_write()?;
         self.definition(key)?;
         let name = self.table_name(key)?;
-        let look = || {
+        let prepare = || {
             let exists = Table::exists(self.connection, &name)?;
             if exists { Ok(()) } else { Err(Self::missing_table(key, &name, false)) }
         };
-        with_retry(self.connection, look, |()| {
+        with_retry(self.connection, prepare, |()| {
             self.connection.execute(sql!("DROP TABLE {table}", table = name))?;
             Ok(())
         })

@@ -5,7 +5,7 @@ use metaxy_feature::FeatureKey;
 
 use crate::engine::{Error, end_stream, in_transaction, now, with_retry};
 use crate::features::Features;
-use crate::increment::Made;
+use crate::increment::ExpectedRows;
 use crate::query::{Latest, check_hash};
 use crate::table::{Problem, Table, id_columns, inlining, members, text_or_null};
 
@@ -74,27 +74,27 @@ impl Features<'_> {
         let (ids, members) = (id_columns(spec)?, members(spec)?);
         let connection = self.connection.elsewhere()?;
         let here = self.on(&connection);
-        let (table, made) = in_transaction(&connection, || {
+        let (table, expected) = in_transaction(&connection, || {
             let table = here.table(key)?;
             check_hash(&table, &connection, self.hashing, &members)?;
-            Ok((table, here.make(&connection, key)?))
+            Ok((table, here.expected_rows(&connection, key)?))
         })?;
-        if made.ids.is_empty() {
+        if expected.ids.is_empty() {
             return Err(Problem::NothingShared(key.clone()).into());
         }
-        let rebase = Rebase { ids: &ids, members: &members, made: &made, from };
+        let rebase = Rebase { ids: &ids, members: &members, expected: &expected, from };
         if options.dry_run {
             let count: i64 = connection.query_value(sql!("SELECT count(*) FROM {rows}", rows = rebase.rows(&table)))?;
             return Ok(usize::try_from(count).unwrap_or_default());
         }
-        let look = || {
+        let prepare = || {
             let table = here.table(key)?;
             let needs_file = inlining::would_lose(&connection, table.columns(), &rebase.latest(&table).rows(&[]))?;
             Ok((table, needs_file))
         };
         let versions = [self.feature_version(key)?, project_version];
         end_stream(self.connection)?;
-        with_retry(&connection, look, |(mut table, needs_file)| {
+        with_retry(&connection, prepare, |(mut table, needs_file)| {
             table.grow(&connection, &[], &members)?;
             let insert = rebase.insert(&table, versions, options);
             let insert = || connection.execute(insert);
@@ -107,7 +107,7 @@ impl Features<'_> {
 struct Rebase<'r> {
     ids: &'r [Ident],
     members: &'r [Ident],
-    made: &'r Made,
+    expected: &'r ExpectedRows,
     from: &'r str,
 }
 
@@ -123,8 +123,8 @@ impl Rebase<'_> {
              JOIN ({expected}) AS expected ON {on}",
             latest = self.latest(table).rows(&[]),
             from = bind(self.from),
-            expected = self.made.rows,
-            on = all(self.made.ids.iter().map(|id| sql!("r.{id} = expected.{id}", id))),
+            expected = self.expected.rows,
+            on = all(self.expected.ids.iter().map(|id| sql!("r.{id} = expected.{id}", id))),
         )
     }
 
@@ -133,7 +133,7 @@ impl Rebase<'_> {
         let by_field = Sql::fixed("expected.metaxy_provenance_by_field");
         let version = |member: &Ident| {
             let is_made = self.members.contains(member);
-            if is_made { self.made.by_field.member(&by_field, member) } else { sql!("CAST(NULL AS VARCHAR)") }
+            if is_made { self.expected.by_field.member(&by_field, member) } else { sql!("CAST(NULL AS VARCHAR)") }
         };
         let members = table.data_version().members().unwrap_or(self.members);
         sql!(

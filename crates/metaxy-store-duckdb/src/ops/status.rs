@@ -56,9 +56,9 @@ impl Features<'_> {
             if spec.deps().is_empty() {
                 return Ok((here.count_rows(spec, options, &mut snapshots)?, None));
             }
-            let (diff, found) = here.compare(self.plan(key)?, options, &mut snapshots)?;
+            let (comparison, found) = here.compare(self.plan(key)?, options, &mut snapshots)?;
             let [new, stale, orphaned] = count_changes(&connection, &found)?;
-            let rows = match diff.count_present(&connection)? {
+            let rows = match comparison.count_present(&connection)? {
                 Some(rows) => Some(rows),
                 None => here.count_rows(spec, options, &mut snapshots)?,
             };

@@ -88,8 +88,8 @@ impl Features<'_> {
         }
         // Not before: the rows may come from that stream.
         end_stream(self.connection)?;
-        let look = || checked.iter().map(|rows| here.look(rows, options)).collect::<Result<Vec<_>, _>>();
-        with_retry(&connection, look, |tables| {
+        let prepare = || checked.iter().map(|rows| here.prepare(rows, options)).collect::<Result<Vec<_>, _>>();
+        with_retry(&connection, prepare, |tables| {
             let mut count = 0;
             for (rows, target) in checked.iter().zip(tables) {
                 count += here.insert(rows, target, options)?;
@@ -99,7 +99,7 @@ impl Features<'_> {
     }
 
     /// Where checked rows go.
-    fn look(&self, rows: &CheckedRows<'_>, options: &WriteOptions) -> Result<Target, Error> {
+    fn prepare(&self, rows: &CheckedRows<'_>, options: &WriteOptions) -> Result<Target, Error> {
         let name = self.table_name(rows.definition().key())?;
         let table = match Table::find(self.connection, &name, At::Now)? {
             Some(table) => {
