@@ -5,6 +5,7 @@
 
 mod edges;
 mod floors;
+mod lengths;
 mod manifests;
 mod sources;
 mod texts;
@@ -60,6 +61,7 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
         if has_extension(&path, "rs") {
             findings.extend(sources::check(&name, &text, &mut exposures));
             findings.extend(floors::check(&name, &text));
+            findings.extend(lengths::check(&name, &text));
         }
         if path.file_name().is_some_and(|file| file == "Cargo.toml") {
             findings.extend(manifests::check(&name, &text));

@@ -66,3 +66,17 @@ pub use storage::{AzureSpec, GcsSpec, ObjectStorage, R2Spec, S3Spec, Storage};
 #[doc(hidden)]
 pub use template::Template;
 pub use value::{Alias, Ident, Parameters, Secret, Text, Value, Word, is_harmless};
+
+/// What can be shared between threads: a promise of the API.
+const _: () = {
+    const fn is_shared<T: Send + Sync + 'static>() {}
+    is_shared::<Lake>();
+    is_shared::<Plan>();
+    is_shared::<Sql>();
+    is_shared::<Problems>();
+    is_shared::<Secret>();
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

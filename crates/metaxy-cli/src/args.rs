@@ -1,4 +1,6 @@
 //! The command line: what can be written, and what `--help` says about it. Nothing is done here.
+//!
+//! One file because it is the whole command line, in the order in which `--help` shows it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

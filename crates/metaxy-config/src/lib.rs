@@ -67,6 +67,9 @@ mod store;
 mod system;
 mod variables;
 
+// What the signatures of this crate use.
+pub use ducklake_sql;
+
 pub use config::{Config, FeatureSelection, LoadError, LoadOptions, Loaded, Plugin, StoreError};
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 pub use reference::diagnostics_page;
@@ -75,3 +78,16 @@ pub use schema::schema_json;
 pub use store::{Database, DuckDbStore, HashAlgorithm, VersioningEngine};
 pub use system::{MemorySystem, OsSystem, System};
 pub use variables::{METAXY_CONFIG, METAXY_EXTENSION_DIRECTORY};
+
+/// What can be shared between threads: a promise of the API.
+const _: () = {
+    const fn is_shared<T: Send + Sync + 'static>() {}
+    is_shared::<Config>();
+    is_shared::<Loaded>();
+    is_shared::<LoadError>();
+    is_shared::<StoreError>();
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

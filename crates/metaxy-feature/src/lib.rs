@@ -57,3 +57,15 @@ pub use spec::{
     Lineage,
 };
 pub use version::{Truncation, Version};
+
+/// What can be shared between threads: a promise of the API.
+const _: () = {
+    const fn is_shared<T: Send + Sync + 'static>() {}
+    is_shared::<FeatureGraph>();
+    is_shared::<FeatureDefinition>();
+    is_shared::<Error>();
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -32,6 +32,9 @@ mod query;
 mod registry;
 mod table;
 
+// What the signatures of this crate use.
+pub use {arrow, ducklake_sql, metaxy_config, metaxy_feature};
+
 pub use engine::{Cause, Connection, Error, Rows};
 pub use features::{FeatureOptions, Features};
 pub use increment::{Change, Increment, ResolveOptions};
@@ -42,3 +45,21 @@ pub use ops::{
 };
 pub use query::Filter;
 pub use registry::{Push, PushedGraph};
+
+/// What can be sent to another thread, and what can be shared between threads: a promise of the API.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    const fn is_shared<T: Send + Sync + 'static>() {}
+    is_send::<Store>();
+    is_send::<Connection>();
+    is_send::<Increment>();
+    is_shared::<Error>();
+    is_shared::<Report>();
+    is_shared::<Filter>();
+    is_shared::<FeatureOptions>();
+    is_shared::<OpenOptions>();
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
