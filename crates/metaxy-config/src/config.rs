@@ -5,11 +5,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use metaxy_diagnostics::{Diagnostic, Diagnostics, Entry, Node, Origin, Severity, Table, Value};
+
 use crate::decode::{At, Context, Decode};
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::files::{self, Failure};
 use crate::lake::Scope;
-use crate::node::{Entry, Node, Origin, Table, Value};
 use crate::options::{FeatureKey, Options, RustOptions, SelectionOptions};
 use crate::store::{self, DuckDbStore};
 use crate::system::System;
@@ -203,7 +203,9 @@ impl fmt::Display for StoreError {
             }
             Kind::Broken { name, diagnostics } => {
                 write!(f, "the configuration of the store `{}` has errors", name.escape_debug())?;
-                diagnostics.iter().try_for_each(|diagnostic| write!(f, "\n{}: {}", diagnostic.code, diagnostic.message))
+                diagnostics
+                    .iter()
+                    .try_for_each(|diagnostic| write!(f, "\n{}: {}", diagnostic.code(), diagnostic.message()))
             }
         }
     }
@@ -295,13 +297,10 @@ impl Config {
     /// Marks every store that an error is about as broken.
     fn settle(&mut self, all: &Diagnostics) {
         for entry in &mut self.stores {
-            let errors: Vec<_> = all
-                .iter()
-                .filter(|one| one.severity == Severity::Error && one.stores.contains(&entry.name))
-                .cloned()
-                .collect();
+            let is_its_error = |one: &Diagnostic| one.severity() == Severity::Error && one.is_about_store(&entry.name);
+            let errors = all.filter(is_its_error);
             if !errors.is_empty() {
-                entry.state = StoreState::Broken(Diagnostics::new(errors, Arc::clone(&all.sources)));
+                entry.state = StoreState::Broken(errors);
             }
         }
     }
@@ -318,7 +317,7 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
     let length = options.hash_truncation_length.unwrap_or(SHORTEST_HASH);
     if !(SHORTEST_HASH..=LONGEST_HASH).contains(&length) {
         let origin = root.find("hash_truncation_length").origin;
-        scope.context.report(messages::out_of_range(origin, &SHORTEST_HASH, &LONGEST_HASH));
+        scope.context.report(Diagnostic::out_of_range(&SHORTEST_HASH, &LONGEST_HASH).at(origin));
     }
     match options.project.as_deref() {
         Some("") => scope.context.report(messages::empty_value(root.find("project"), "the project's name")),
@@ -368,14 +367,16 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
 /// Warns of every text in which a variable that is not set leaves a hole; an empty one is its field's business.
 fn warn_of_unset(node: &Node, store: Option<&str>, scope: &mut Scope<'_>) {
     match &node.value {
-        Value::Text(text) if !text.is_empty() && !node.unset.is_empty() => {
+        Value::String(text) if !text.is_empty() && !node.unset.is_empty() => {
             let unset = node.unset.iter().filter(|name| scope.system.variable(name).is_none());
             let mut of = node.clone();
             of.unset = unset.cloned().collect();
             if !of.unset.is_empty() {
-                let mut warning = messages::unset_variable(&of);
-                warning.stores.extend(store.map(str::to_owned));
-                scope.context.report(warning);
+                let warning = messages::unset_variable(&of);
+                scope.context.report(match store {
+                    Some(store) => warning.about_store(store),
+                    None => warning,
+                });
             }
         }
         Value::Array(items) => items.iter().for_each(|item| warn_of_unset(item, store, scope)),
@@ -470,7 +471,7 @@ fn masked(value: &Value) -> serde_json::Value {
         Value::Table(table) => table.0.iter().map(|entry| (entry.key.clone(), masked(&entry.node.value))).collect(),
         Value::Array(items) => items.iter().map(|item| masked(&item.value)).collect(),
         Value::Boolean(boolean) => (*boolean).into(),
-        Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Datetime(_) => "***".into(),
+        Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Datetime(_) => "***".into(),
     }
 }
 
@@ -496,7 +497,7 @@ fn stores(node: Option<&Node>, auto_create_tables: bool, scope: &mut Scope<'_>) 
         let before = scope.context.diagnostics.len();
         let candidate = candidate(entry, auto_create_tables, scope);
         for diagnostic in &mut scope.context.diagnostics[before..] {
-            diagnostic.stores.insert(entry.key.clone());
+            diagnostic.add_store(&entry.key);
         }
         candidates.extend(candidate);
     }
@@ -577,9 +578,8 @@ fn check_fallbacks(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
                     diagnostics.push(messages::fallback_hash(*origin, hash, fallback, other_hash));
                 }
             }
-            for mut diagnostic in diagnostics {
-                diagnostic.stores.insert((*name).to_owned());
-                scope.context.report(diagnostic);
+            for diagnostic in diagnostics {
+                scope.context.report(diagnostic.about_store(*name));
             }
         }
     }
@@ -629,9 +629,8 @@ fn check_places(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
     for (index, (other_name, other)) in places.iter().enumerate() {
         for (name, place) in &places[index + 1..] {
             if place.overlaps(other) {
-                let mut diagnostic = messages::overlapping(place.origin, name, other.origin, other_name);
-                diagnostic.stores.extend([(*name).to_owned(), (*other_name).to_owned()]);
-                scope.context.report(diagnostic);
+                let diagnostic = messages::overlapping(place.origin, name, other.origin, other_name);
+                scope.context.report(diagnostic.about_store(*name).about_store(*other_name));
             }
         }
     }

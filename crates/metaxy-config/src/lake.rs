@@ -10,11 +10,11 @@ use ducklake_sql::{
     Alias, AttachOptions, AzureSpec, Catalog, CatalogFile, CatalogKind, GcsSpec, Lake, LocalFolder, Parameters,
     PostgresSpec, Problem, Problems, QuackSpec, R2Spec, S3Spec, Storage, Value as LakeValue,
 };
+use metaxy_diagnostics::{Node, Origin, Sources, Value};
 use serde_json::Value as Json;
 
 use crate::decode::{Context, Decode, Map, SecretParameters, Show};
 use crate::messages;
-use crate::node::{Node, Origin, Sources, Value};
 use crate::options::{
     AzureOptions, DuckLakeOptions, FileCatalogOptions, GcsOptions, LocalOptions, MotherDuckOptions, PostgresOptions,
     QuackOptions, R2Options, S3Options,

@@ -47,30 +47,24 @@
 
 mod config;
 mod decode;
-mod diagnostic;
 mod expand;
 mod files;
 mod lake;
 mod load;
-mod mask;
 mod messages;
-mod node;
 mod options;
 mod overrides;
-mod parse;
 mod path;
 mod print;
 mod reference;
-mod render;
 mod schema;
 mod store;
 mod system;
 mod variables;
 
 pub use config::{Config, FeatureSelection, LoadError, LoadOptions, Loaded, Plugin, StoreError};
-pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity};
+pub use metaxy_diagnostics::{Diagnostic, Diagnostics, Location, Severity, Style};
 pub use reference::diagnostics_page;
-pub use render::Style;
 pub use schema::schema_json;
 pub use store::{Database, DuckDbStore, HashAlgorithm, VersioningEngine};
 pub use system::{MemorySystem, OsSystem, System};

@@ -2,27 +2,21 @@
 //!
 //! A constructor never puts a value into a message unless the field it comes from cannot be a secret.
 
-use std::fmt::Display;
 use std::path::Path;
 
-use ducklake_sql::{CatalogKind, Code, Problem, excerpt};
-
-use crate::diagnostic::{Diagnostic, Label, Severity};
-use crate::node::{Node, Origin};
+use ducklake_sql::{CatalogKind, Code, Problem};
+use metaxy_diagnostics::{
+    Diagnostic, INVALID_CHOICE, MISSING_KEY, Node, OUT_OF_RANGE, Origin, SYNTAX, UNKNOWN_KEY, Value, WRONG_TYPE,
+    did_you_mean, excerpt, nearest, quoted,
+};
 
 const CONFIG_NOT_FOUND: &str = "config-not-found";
 const CONFIG_UNREADABLE: &str = "config-unreadable";
-const SYNTAX: &str = "syntax";
 const EXTEND_NOT_FOUND: &str = "extend-not-found";
 const EXTEND_CYCLE: &str = "extend-cycle";
 const UNSET_VARIABLE: &str = "unset-variable";
 const UNKNOWN_VARIABLE: &str = "unknown-variable";
-const UNKNOWN_KEY: &str = "unknown-key";
-const MISSING_KEY: &str = "missing-key";
-const WRONG_TYPE: &str = "wrong-type";
-const OUT_OF_RANGE: &str = "out-of-range";
 const EMPTY_VALUE: &str = "empty-value";
-const INVALID_CHOICE: &str = "invalid-choice";
 const INVALID_PATH: &str = "invalid-path";
 const INVALID_PROJECT: &str = "invalid-project";
 const INVALID_STORE_NAME: &str = "invalid-store-name";
@@ -311,73 +305,12 @@ pub(crate) const REFERENCE: &[Reference] = &[
     },
 ];
 
-impl Diagnostic {
-    fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            severity,
-            message: message.into(),
-            help: None,
-            labels: Vec::new(),
-            stores: std::collections::BTreeSet::new(),
-        }
-    }
-
-    fn error(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, code, message)
-    }
-
-    fn warning(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Severity::Warning, code, message)
-    }
-
-    fn at(mut self, origin: Origin) -> Self {
-        self.labels.push(Label { origin, text: "", show: false });
-        self
-    }
-
-    /// Points at a value that cannot be a secret.
-    fn showing(mut self, origin: Origin) -> Self {
-        self.labels.push(Label { origin, text: "", show: true });
-        self
-    }
-
-    fn and_at(mut self, origin: Origin, text: &'static str) -> Self {
-        self.labels.push(Label { origin, text, show: false });
-        self
-    }
-
-    fn hint(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-}
-
-fn listed<T: AsRef<str>>(words: &[T]) -> String {
-    let words: Vec<_> = words.iter().map(|word| ["`", &excerpt(word.as_ref()), "`"].concat()).collect();
-    words.join(", ")
-}
-
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    const ALIKE: f64 = 0.8;
-    let word: String = word.chars().take(64).collect::<String>().to_lowercase();
-    let scored = known.iter().map(|known| (strsim::jaro_winkler(&word, &known.to_lowercase()), *known));
-    scored.filter(|(score, _)| *score > ALIKE).max_by(|left, right| left.0.total_cmp(&right.0)).map(|(_, near)| near)
-}
-
-fn did_you_mean(word: &str, known: &[&str]) -> String {
-    match nearest(word, known) {
-        Some(near) => format!("did you mean `{}`?", excerpt(near)),
-        None => format!("known here: {}", listed(known)),
-    }
-}
-
 /// What to do about an empty value: the variables it comes from are named.
 fn fill(unset: &[String]) -> String {
     match unset {
         [] => "write a value, or leave the key out".to_owned(),
-        [name] => format!("the variable {} is not set, or empty", listed(&[name])),
-        names => format!("the variables {} are not set, or empty", listed(names)),
+        [name] => format!("the variable {} is not set, or empty", quoted(&[name])),
+        names => format!("the variables {} are not set, or empty", quoted(names)),
     }
 }
 
@@ -385,92 +318,74 @@ pub(crate) fn config_not_found(path: &Path, variable: Option<Origin>) -> Diagnos
     let message = format!("the configuration file `{}` does not exist", excerpt(&path.to_string_lossy()));
     let diagnostic = Diagnostic::error(CONFIG_NOT_FOUND, message);
     match variable {
-        Some(origin) => diagnostic.at(origin).hint("`METAXY_CONFIG` wins over every other way to name the file"),
-        None => diagnostic.hint("correct the path; without one, `metaxy.toml` is looked for from here upward"),
+        Some(origin) => diagnostic.at(origin).with_help("`METAXY_CONFIG` wins over every other way to name the file"),
+        None => diagnostic.with_help("correct the path; without one, `metaxy.toml` is looked for from here upward"),
     }
 }
 
 pub(crate) fn config_unreadable(path: &Path, why: &str) -> Diagnostic {
     Diagnostic::error(CONFIG_UNREADABLE, format!("cannot read `{}`: {why}", excerpt(&path.to_string_lossy())))
-        .hint("make it a readable file of UTF-8 text")
-}
-
-pub(crate) fn syntax(origin: Origin, message: &str) -> Diagnostic {
-    Diagnostic::error(SYNTAX, message).at(origin)
+        .with_help("make it a readable file of UTF-8 text")
 }
 
 pub(crate) fn extend_not_found(origin: Origin, path: &Path) -> Diagnostic {
     let message = format!("the file that `extend` names does not exist: `{}`", excerpt(&path.to_string_lossy()));
     Diagnostic::error(EXTEND_NOT_FOUND, message)
         .showing(origin)
-        .hint("the path starts from the folder of the file that holds `extend`")
+        .with_help("the path starts from the folder of the file that holds `extend`")
 }
 
 pub(crate) fn extend_cycle(origin: Origin, chain: &[impl AsRef<Path>]) -> Diagnostic {
     let chain: Vec<_> = chain.iter().map(|path| excerpt(&path.as_ref().to_string_lossy())).collect();
     Diagnostic::error(EXTEND_CYCLE, format!("a configuration inherits from itself: {}", chain.join(" → ")))
         .showing(origin)
-        .hint("remove one `extend`")
+        .with_help("remove one `extend`")
 }
 
 pub(crate) fn unset_variable(node: &Node) -> Diagnostic {
-    Diagnostic::warning(UNSET_VARIABLE, format!("{} counts as empty in this text", listed(&node.unset)))
+    Diagnostic::warning(UNSET_VARIABLE, format!("{} counts as empty in this text", quoted(&node.unset)))
         .at(node.origin)
-        .hint("set it, or give a default: `${NAME:-default}`")
+        .with_help("set it, or give a default: `${NAME:-default}`")
 }
 
 pub(crate) fn unknown_variable(origin: Origin, name: &str, first: &str, known: &[&str]) -> Diagnostic {
     let diagnostic = Diagnostic::warning(UNKNOWN_VARIABLE, format!("`{}` overrides nothing", excerpt(name))).at(origin);
     match nearest(first, known) {
         Some(near) if near == first => {
-            diagnostic.hint("two underscores separate keys; a key cannot be empty, nor tables be that deep")
+            diagnostic.with_help("two underscores separate keys; a key cannot be empty, nor tables be that deep")
         }
-        Some(near) => diagnostic.hint(format!("did you mean `METAXY_{}__…`?", near.to_uppercase())),
-        None => diagnostic.hint("its first word is no key of the configuration"),
+        Some(near) => diagnostic.with_help(format!("did you mean `METAXY_{}__…`?", near.to_uppercase())),
+        None => diagnostic.with_help("its first word is no key of the configuration"),
     }
 }
 
-pub(crate) fn unknown_key(origin: Origin, key: &str, known: &[&str]) -> Diagnostic {
-    Diagnostic::error(UNKNOWN_KEY, format!("unknown key `{}`", excerpt(key))).at(origin).hint(did_you_mean(key, known))
-}
-
 pub(crate) fn missing_key(origin: Origin, key: &str, help: &str) -> Diagnostic {
-    Diagnostic::error(MISSING_KEY, format!("`{key}` is missing")).at(origin).hint(help)
+    Diagnostic::missing_key(key).at(origin).with_help(help)
 }
 
-pub(crate) fn wrong_type(origin: Origin, expected: &str, found: &str) -> Diagnostic {
-    Diagnostic::error(WRONG_TYPE, format!("expected {expected}, found {found}")).at(origin)
-}
-
-/// A text that cannot be read as what is wanted.
+/// A string that cannot be read as what is wanted.
 pub(crate) fn not_a(node: &Node, expected: &str) -> Diagnostic {
-    let empty = matches!(&node.value, crate::node::Value::Text(text) if text.is_empty());
-    let found = if empty { "an empty text" } else { "a text that is none" };
-    let diagnostic = wrong_type(node.origin, expected, found);
-    if empty { diagnostic.hint(fill(&node.unset)) } else { diagnostic }
+    match &node.value {
+        Value::String(text) if text.is_empty() => {
+            Diagnostic::wrong_type(expected, "an empty string").at(node.origin).with_help(fill(&node.unset))
+        }
+        other => Diagnostic::wrong_type(expected, other.kind()).at(node.origin),
+    }
 }
 
+/// A variable that has to hold JSON and does not.
 pub(crate) fn not_json(origin: Origin, expected: &str) -> Diagnostic {
-    wrong_type(origin, expected, "a text that is no JSON of it")
-        .hint("in a variable, lists and tables are written as JSON")
-}
-
-pub(crate) fn out_of_range(origin: Origin, least: &dyn Display, most: &dyn Display) -> Diagnostic {
-    Diagnostic::error(OUT_OF_RANGE, "the number is out of range")
+    Diagnostic::wrong_type(expected, "a string that is not JSON")
         .at(origin)
-        .hint(format!("write a number from {least} to {most}"))
+        .with_help("in a variable, lists and tables are written as JSON")
 }
 
 pub(crate) fn empty_value(node: &Node, what: &str) -> Diagnostic {
-    Diagnostic::error(EMPTY_VALUE, format!("{what} is empty")).at(node.origin).hint(fill(&node.unset))
+    Diagnostic::error(EMPTY_VALUE, format!("{what} is empty")).at(node.origin).with_help(fill(&node.unset))
 }
 
 pub(crate) fn invalid_choice(origin: Origin, found: &str, choices: &[&str]) -> Diagnostic {
-    let help = match nearest(found, choices) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("write one of {}", listed(choices)),
-    };
-    Diagnostic::error(INVALID_CHOICE, "the value is none of those that exist").showing(origin).hint(help)
+    Diagnostic::invalid_choice(found, choices).showing(origin)
 }
 
 pub(crate) fn invalid_path(origin: Origin, why: &str) -> Diagnostic {
@@ -480,52 +395,52 @@ pub(crate) fn invalid_path(origin: Origin, why: &str) -> Diagnostic {
 pub(crate) fn invalid_pattern(origin: Origin, why: &str) -> Diagnostic {
     Diagnostic::error(INVALID_PATH, format!("the path is no pattern: {}", why.to_lowercase()))
         .showing(origin)
-        .hint("`*`, `?`, `[…]` and `**` match; write `[*]` for a name that holds one of them")
+        .with_help("`*`, `?`, `[…]` and `**` match; write `[*]` for a name that holds one of them")
 }
 
 pub(crate) fn no_feature_file(origin: Origin, pattern: &Path) -> Diagnostic {
     let message = format!("no file matches `{}`", excerpt(&pattern.to_string_lossy()));
     Diagnostic::error(NO_FEATURE_FILE, message)
         .showing(origin)
-        .hint("the path starts from the folder of the file that names it")
+        .with_help("the path starts from the folder of the file that names it")
 }
 
 pub(crate) fn invalid_project(origin: Origin, why: &str) -> Diagnostic {
     Diagnostic::error(INVALID_PROJECT, format!("the project's name {why}"))
         .showing(origin)
-        .hint("use letters, digits, `-` and single `_`")
+        .with_help("use letters, digits, `-` and single `_`")
 }
 
 pub(crate) fn invalid_store_name(origin: Origin, why: &str) -> Diagnostic {
     Diagnostic::error(INVALID_STORE_NAME, format!("the store's name {why}"))
         .at(origin)
-        .hint("give the store a name of visible characters")
+        .with_help("give the store a name of visible characters")
 }
 
 pub(crate) fn empty_selection(origin: Origin) -> Diagnostic {
     Diagnostic::error(EMPTY_SELECTION, "this selects no feature")
         .at(origin)
-        .hint("give it `projects`, `keys` or `all = true`")
+        .with_help("give it `projects`, `keys` or `all = true`")
 }
 
 pub(crate) fn two_names(origin: Origin, key: &str, old: Origin, old_key: &str) -> Diagnostic {
     Diagnostic::error(CONFLICT, format!("`{key}` and `{old_key}` are two names of one thing"))
         .at(old)
         .and_at(origin, "given here as well")
-        .hint(format!("keep `{key}`"))
+        .with_help(format!("keep `{key}`"))
 }
 
 pub(crate) fn two_limits(limit: Origin, option: Origin) -> Diagnostic {
     Diagnostic::error(CONFLICT, "`data_inlining_row_limit` is given twice, differently")
         .at(option)
         .and_at(limit, "and here")
-        .hint("write it once")
+        .with_help("write it once")
 }
 
 pub(crate) fn missing_store_type(origin: Origin, store: &str) -> Diagnostic {
     Diagnostic::error(MISSING_STORE_TYPE, format!("the store `{}` has no `type`", excerpt(store)))
         .at(origin)
-        .hint("add `type = \"duckdb\"`")
+        .with_help("add `type = \"duckdb\"`")
 }
 
 pub(crate) fn store_left_out(origin: Origin, store: &str) -> Diagnostic {
@@ -533,29 +448,29 @@ pub(crate) fn store_left_out(origin: Origin, store: &str) -> Diagnostic {
     let message = format!("the store `{store}` is left out: only variables speak of it, and none gives its `type`");
     Diagnostic::warning(MISSING_STORE_TYPE, message)
         .at(origin)
-        .hint(format!("set `METAXY_STORES__{}__TYPE=duckdb`, or unset the variables", store.to_uppercase()))
+        .with_help(format!("set `METAXY_STORES__{}__TYPE=duckdb`, or unset the variables", store.to_uppercase()))
 }
 
 pub(crate) fn unsupported_store(origin: Origin, store: &str) -> Diagnostic {
     Diagnostic::warning(UNSUPPORTED_STORE, format!("the store `{}` cannot be opened here", excerpt(store)))
         .showing(origin)
-        .hint("this program opens DuckDB stores; write `duckdb` if it is one")
+        .with_help("this program opens DuckDB stores; write `duckdb` if it is one")
 }
 
 pub(crate) fn unsupported_key(origin: Origin, key: &str) -> Diagnostic {
     Diagnostic::error(UNSUPPORTED_KEY, format!("`{key}` would bypass `database`, `config` and `ducklake`"))
         .at(origin)
-        .hint("remove it: a DuckDB store is described by those three alone")
+        .with_help("remove it: a DuckDB store is described by those three alone")
 }
 
 pub(crate) fn unsupported_hash(origin: Origin, choices: &[&str]) -> Diagnostic {
     Diagnostic::error(UNSUPPORTED_HASH, "DuckDB stores do not have this hash")
         .showing(origin)
-        .hint(format!("write one of {}", listed(choices)))
+        .with_help(format!("write one of {}", quoted(choices)))
 }
 
 pub(crate) fn unsupported_database(origin: Origin) -> Diagnostic {
-    Diagnostic::error(UNSUPPORTED_DATABASE, "`database` is a URL, not a file of this machine").at(origin).hint(
+    Diagnostic::error(UNSUPPORTED_DATABASE, "`database` is a URL, not a file of this machine").at(origin).with_help(
         "use `:memory:` and say in `ducklake` where the lake is; a token goes into the variable `motherduck_token`",
     )
 }
@@ -563,31 +478,31 @@ pub(crate) fn unsupported_database(origin: Origin) -> Diagnostic {
 pub(crate) fn unknown_default_store(origin: Origin, store: &str, known: &[&str]) -> Diagnostic {
     Diagnostic::warning(UNKNOWN_STORE, format!("the default store `{}` is not configured", excerpt(store)))
         .showing(origin)
-        .hint(did_you_mean(store, known))
+        .with_help(did_you_mean(store, known).unwrap_or_else(|| ["known stores: ", &quoted(known)].concat()))
 }
 
 pub(crate) fn unknown_fallback(origin: Origin, store: &str, known: &[&str]) -> Diagnostic {
     Diagnostic::error(UNKNOWN_STORE, format!("the fallback store `{}` is not configured", excerpt(store)))
         .showing(origin)
-        .hint(did_you_mean(store, known))
+        .with_help(did_you_mean(store, known).unwrap_or_else(|| ["known stores: ", &quoted(known)].concat()))
 }
 
 pub(crate) fn fallback_cycle(origin: Origin, chain: &[&str]) -> Diagnostic {
     let chain: Vec<_> = chain.iter().map(|store| excerpt(store)).collect();
     Diagnostic::error(FALLBACK_CYCLE, format!("a store falls back to itself: {}", chain.join(" → ")))
         .showing(origin)
-        .hint("remove one of the fallbacks")
+        .with_help("remove one of the fallbacks")
 }
 
 pub(crate) fn fallback_hash(origin: Origin, own: &str, fallback: &str, its: &str) -> Diagnostic {
     let message = format!("this store hashes with `{own}`, its fallback `{}` with `{its}`", excerpt(fallback));
-    Diagnostic::error(FALLBACK_HASH, message).showing(origin).hint("give both stores the same `hash_algorithm`")
+    Diagnostic::error(FALLBACK_HASH, message).showing(origin).with_help("give both stores the same `hash_algorithm`")
 }
 
 pub(crate) fn catalog_prefix(origin: Origin, wanted: &str) -> Diagnostic {
     Diagnostic::error(CATALOG_KIND, format!("the `uri` is not that of a catalog of type `{wanted}`"))
         .at(origin)
-        .hint(format!("write a path, or `{wanted}:` and a path; or correct `type`"))
+        .with_help(format!("write a path, or `{wanted}:` and a path; or correct `type`"))
 }
 
 pub(crate) fn catalog_file(origin: Origin, wanted: &str, found: Option<CatalogKind>) -> Diagnostic {
@@ -601,13 +516,13 @@ pub(crate) fn catalog_file(origin: Origin, wanted: &str, found: Option<CatalogKi
     };
     Diagnostic::error(CATALOG_KIND, format!("a catalog of type `{wanted}` is wanted, but the file there is {found}"))
         .showing(origin)
-        .hint(help)
+        .with_help(help)
 }
 
 pub(crate) fn catalog_in_memory(origin: Origin) -> Diagnostic {
     Diagnostic::error(CATALOG_IN_MEMORY, "a catalog in memory would be lost, and the lake with it")
         .showing(origin)
-        .hint("give the catalog a file")
+        .with_help("give the catalog a file")
 }
 
 pub(crate) fn overlapping(origin: Origin, store: &str, other: Origin, other_store: &str) -> Diagnostic {
@@ -616,13 +531,15 @@ pub(crate) fn overlapping(origin: Origin, store: &str, other: Origin, other_stor
     Diagnostic::error(OVERLAPPING_DATA_PATHS, message)
         .showing(origin)
         .and_at(other, "the other data path")
-        .hint("give each lake a folder of its own: the clean-up of one would delete the files of the other")
+        .with_help("give each lake a folder of its own: the clean-up of one would delete the files of the other")
 }
 
 pub(crate) fn alias_taken(origin: Origin, alias: &str) -> Diagnostic {
     let message =
         format!("DuckDB calls its own database `{}` after this file, and so is the lake called", excerpt(alias));
-    Diagnostic::error(ALIAS_TAKEN, message).showing(origin).hint("use `:memory:`, or give the lake another `alias`")
+    Diagnostic::error(ALIAS_TAKEN, message)
+        .showing(origin)
+        .with_help("use `:memory:`, or give the lake another `alias`")
 }
 
 pub(crate) fn override_data_path(origin: Origin) -> Diagnostic {
@@ -631,7 +548,7 @@ pub(crate) fn override_data_path(origin: Origin) -> Diagnostic {
         "rows written under another path than the stored one are found under neither",
     )
     .at(origin)
-    .hint("leave it out, unless a moved copy of a lake is to be read")
+    .with_help("leave it out, unless a moved copy of a lake is to be read")
 }
 
 /// A problem that `ducklake-sql` found in the table `node`.
@@ -645,9 +562,9 @@ pub(crate) fn problem(problem: &Problem, node: &Node) -> Diagnostic {
     let origin = entry.filter(|_| is_about_key).map_or(at.origin, |entry| entry.key_origin);
     let diagnostic = Diagnostic::error(problem.code().as_str(), problem.message()).at(origin);
     match (problem.code(), problem.hint()) {
-        (Code::EmptyValue, _) => diagnostic.hint(fill(&at.unset)),
+        (Code::EmptyValue, _) => diagnostic.with_help(fill(&at.unset)),
         // It asks for an absolute path, but here a relative one is fine.
         (Code::InvalidPath, _) | (_, None) => diagnostic,
-        (_, Some(hint)) => diagnostic.hint(hint),
+        (_, Some(hint)) => diagnostic.with_help(hint),
     }
 }

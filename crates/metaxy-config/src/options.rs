@@ -3,10 +3,10 @@
 //! The JSON schema is generated from these types, so their documentation is what an editor shows.
 
 use ducklake_sql::{Secret, Value};
+use metaxy_diagnostics::{Node, Value as NodeValue};
 use schemars::JsonSchema;
 
 use crate::decode::{At, Context, Decode, Map, SecretParameters, Show, options};
-use crate::node::{Node, Value as NodeValue};
 
 /// The whole of `metaxy.toml`, or `[tool.metaxy]` in `pyproject.toml`.
 #[derive(JsonSchema, Default)]
@@ -200,7 +200,7 @@ pub(crate) enum ExtensionEntry {
 impl Decode for ExtensionEntry {
     fn decode(node: &Node, context: &mut Context) -> Option<Self> {
         match &node.value {
-            NodeValue::Text(name) => Some(Self::Name(name.clone())),
+            NodeValue::String(name) => Some(Self::Name(name.clone())),
             _ => ExtensionOptions::decode(node, context).map(Self::Table),
         }
     }

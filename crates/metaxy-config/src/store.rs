@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use ducklake_sql::{CatalogFile, CatalogKind, Extension, Lake, Mode, Plan, Session, Setting, Text, Value as LakeValue};
+use metaxy_diagnostics::{Node, Origin, Value};
 
 use crate::decode::{At, Decode, Map};
 use crate::lake::{self, Place, Scope};
 use crate::messages;
-use crate::node::{Node, Origin, Value};
 use crate::options::{DuckDbOptions, ExtensionEntry, ExtensionOptions};
 use crate::variables;
 
