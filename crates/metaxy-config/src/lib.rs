@@ -48,6 +48,7 @@
 mod config;
 mod decode;
 mod expand;
+mod features;
 mod files;
 mod lake;
 mod load;
@@ -59,13 +60,15 @@ mod print;
 mod reference;
 mod schema;
 mod store;
+mod stores;
 mod system;
 mod variables;
 
 pub use config::{Config, FeatureSelection, LoadError, LoadOptions, Loaded, Plugin, StoreError};
 pub use metaxy_diagnostics::{Diagnostic, Diagnostics, Location, Severity, Style};
+pub use metaxy_feature::HashAlgorithm;
 pub use reference::diagnostics_page;
 pub use schema::schema_json;
-pub use store::{Database, DuckDbStore, HashAlgorithm, VersioningEngine};
+pub use store::{Database, DuckDbStore, VersioningEngine};
 pub use system::{MemorySystem, OsSystem, System};
 pub use variables::{METAXY_CONFIG, METAXY_EXTENSION_DIRECTORY};

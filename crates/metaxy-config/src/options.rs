@@ -101,9 +101,11 @@ options!(RustOptions { enable, features });
 #[schemars(deny_unknown_fields, rename = "FeatureSelection")]
 pub(crate) struct SelectionOptions {
     /// All features of these projects.
-    pub(crate) projects: Option<Vec<String>>,
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) projects: Option<Vec<At<String>>>,
     /// These features, as `part/part`.
-    pub(crate) keys: Option<Vec<FeatureKey>>,
+    #[schemars(with = "Option<Vec<KeyOptions>>")]
+    pub(crate) keys: Option<Vec<At<KeyOptions>>>,
     /// Every feature in the store.
     pub(crate) all: Option<bool>,
 }
@@ -112,15 +114,15 @@ options!(SelectionOptions { projects, keys, all });
 
 /// A feature's key: `part/part`, or a list of parts.
 #[derive(JsonSchema)]
-#[schemars(untagged)]
-pub(crate) enum FeatureKey {
+#[schemars(untagged, rename = "FeatureKey")]
+pub(crate) enum KeyOptions {
     /// `part/part`
     Text(String),
     /// `["part", "part"]`
     Parts(Vec<String>),
 }
 
-impl Decode for FeatureKey {
+impl Decode for KeyOptions {
     fn decode(node: &Node, context: &mut Context) -> Option<Self> {
         match &node.value {
             NodeValue::Array(_) => Decode::decode(node, context).map(Self::Parts),

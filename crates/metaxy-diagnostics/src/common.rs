@@ -47,14 +47,22 @@ impl Diagnostic {
         Self::error(OUT_OF_RANGE, format!("expected an integer from {least} to {most}"))
     }
 
-    /// A value that is none of `choices`. It is not repeated in the message, since it may be a secret in the wrong place.
+    /// A value that is none of `choices`, and that can be no secret.
     pub fn invalid_choice(found: &str, choices: &[&str]) -> Self {
-        let expected =
-            if let [only] = choices { ["`", only, "`"].concat() } else { ["one of ", &quoted(choices)].concat() };
-        let diagnostic = Self::error(INVALID_CHOICE, format!("unknown value; expected {expected}"));
-        match did_you_mean(found, choices) {
-            Some(help) => diagnostic.with_help(help),
-            None => diagnostic,
-        }
+        choice(&["unknown value `", &excerpt(found), "`"].concat(), found, choices)
+    }
+
+    /// A value that is none of `choices`, and that may be a secret in the wrong place, so that the message is without it.
+    pub fn invalid_masked_choice(found: &str, choices: &[&str]) -> Self {
+        choice("unknown value", found, choices)
+    }
+}
+
+fn choice(message: &str, found: &str, choices: &[&str]) -> Diagnostic {
+    let one_of = if choices.len() == 1 { "" } else { "one of " };
+    let diagnostic = Diagnostic::error(INVALID_CHOICE, [message, "; expected ", one_of, &quoted(choices)].concat());
+    match did_you_mean(found, choices) {
+        Some(help) => diagnostic.with_help(help),
+        None => diagnostic,
     }
 }

@@ -189,6 +189,38 @@ impl Diagnostics {
         Self { list, sources }
     }
 
+    /// The same with others after them, which may be about other files.
+    ///
+    /// ```
+    /// use metaxy_diagnostics::{Diagnostic, Diagnostics, Sources};
+    ///
+    /// let about = |name: &str| {
+    ///     let mut sources = Sources::new("/");
+    ///     let origin = sources.add_variable(name);
+    ///     Diagnostics::new(vec![Diagnostic::missing_key("a").at(origin)], sources.into())
+    /// };
+    /// let both = about("ONE").and(&about("TWO"));
+    /// assert_eq!(both.to_json()["diagnostics"][1]["variable"], "TWO");
+    /// ```
+    pub fn and(&self, others: &Self) -> Self {
+        let mut sources = (*self.sources).clone();
+        let (files, variables) = (sources.files.len(), sources.variables.len());
+        sources.files.extend(others.sources.files.iter().cloned());
+        sources.variables.extend(others.sources.variables.iter().cloned());
+        let mut list = self.list.clone();
+        list.extend(others.list.iter().cloned().map(|mut diagnostic| {
+            for label in &mut diagnostic.labels {
+                match &mut label.origin {
+                    Origin::File { file, .. } => *file += files,
+                    Origin::Variable(variable) => *variable += variables,
+                    Origin::Root => {}
+                }
+            }
+            diagnostic
+        }));
+        Self { list, sources: Arc::new(sources) }
+    }
+
     /// Those of them that `keep` keeps, about the same files.
     pub fn filter(&self, keep: impl Fn(&Diagnostic) -> bool) -> Self {
         let list = self.list.iter().filter(|diagnostic| keep(diagnostic)).cloned().collect();
@@ -269,3 +301,6 @@ impl fmt::Display for Diagnostics {
         f.write_str(&self.render(Style::Plain))
     }
 }
+
+/// For a caller who stops at it.
+impl std::error::Error for Diagnostics {}

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{FeatureSpec, Result, error};
+use crate::{FeatureSpec, Result, messages};
 
 /// How many characters of a hash are kept: 8 to 64, by default 8 (`hash_truncation_length`).
 ///
@@ -21,13 +21,20 @@ use crate::{FeatureSpec, Result, error};
 pub struct Truncation(usize);
 
 impl Truncation {
+    /// The shortest one, which is the default.
+    pub const SHORTEST: Self = Self(8);
+
+    /// The longest one: the whole hash.
+    pub const LONGEST: Self = Self(64);
+
     /// A truncation to this many characters.
     ///
     /// # Errors
     ///
     /// If the length is not between 8 and 64.
     pub fn new(length: usize) -> Result<Self> {
-        if (8..=64).contains(&length) { Ok(Self(length)) } else { Err(error::truncation(length).into()) }
+        let is_valid = (Self::SHORTEST.0..=Self::LONGEST.0).contains(&length);
+        if is_valid { Ok(Self(length)) } else { Err(messages::truncation(length).into()) }
     }
 
     /// The number of characters kept.
@@ -38,7 +45,7 @@ impl Truncation {
 
 impl Default for Truncation {
     fn default() -> Self {
-        Self(8)
+        Self::SHORTEST
     }
 }
 
