@@ -9,6 +9,7 @@ use crate::plan::{Check, Plan};
 use crate::problem::{Collector, Problem, Problems};
 use crate::secret::{CreateSecret, SecretType};
 use crate::session::{Extension, Moment, Session, Setting};
+use crate::spec::spec;
 use crate::statement::{Attach, CreateDatabase, Statement};
 use crate::storage::{ObjectStorage, Storage};
 use crate::value::{Alias, Ident, Text, Value, Word};
@@ -430,32 +431,30 @@ impl LakeBuilder {
     }
 }
 
-/// A MotherDuck lake as a person describes it; [`check`](Self::check) makes it one that can be planned.
-///
-/// Without a storage MotherDuck keeps the data; with one it is a bucket of one's own.
-///
-/// ```
-/// use ducklake_sql::Lake;
-///
-/// let lake = Lake::mother_duck("analytics").check()?;
-/// assert_eq!(lake.alias().as_str(), "analytics");
-/// # Ok::<(), ducklake_sql::Problems>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct MotherDuckSpec {
-    /// The database in MotherDuck.
-    pub database: String,
-    /// The region of MotherDuck's own storage.
-    pub region: Option<String>,
-    /// A bucket of one's own.
-    pub storage: Option<Storage>,
-    /// An alias, which cannot apply: refused, so that it does not mislead.
-    pub alias: Option<String>,
-    /// Whether attach options were given, which cannot apply either.
-    pub has_attach_options: bool,
-    /// Whether an inlining limit was given, which cannot apply either.
-    pub has_inlining_limit: bool,
+spec! {
+    /// A MotherDuck lake as a person describes it; [`check`](Self::check) makes it one that can be planned.
+    ///
+    /// Without a storage MotherDuck keeps the data; with one it is a bucket of one's own.
+    ///
+    /// ```
+    /// use ducklake_sql::Lake;
+    ///
+    /// let lake = Lake::mother_duck("analytics").check()?;
+    /// assert_eq!(lake.alias().as_str(), "analytics");
+    /// # Ok::<(), ducklake_sql::Problems>(())
+    /// ```
+    #[derive(Debug, Clone, Default)]
+    #[non_exhaustive]
+    pub struct MotherDuckSpec {
+        /// The database in MotherDuck.
+        pub database: String,
+        /// The region of MotherDuck's own storage, such as `eu-central-1`.
+        pub region: Option<String>,
+    }
+    unnamed {
+        /// A bucket of one's own.
+        pub storage: Option<ObjectStorage>,
+    }
 }
 
 impl MotherDuckSpec {
@@ -463,7 +462,7 @@ impl MotherDuckSpec {
     ///
     /// # Errors
     ///
-    /// All problems at once: no database, a local storage, options that cannot apply.
+    /// All problems at once: no database, an empty region.
     pub fn check(self) -> Result<Lake, Problems> {
         let mut problems = Collector::default();
         let database = problems.take("database", Ident::new(self.database));
@@ -472,37 +471,8 @@ impl MotherDuckSpec {
             problems.take("region", value.validate())?;
             problems.take("region", Setting::new("s3_region", value))
         });
-        if self.alias.is_some() {
-            problems.push(Problem::not_applicable(
-                "alias",
-                "a MotherDuck lake is used under the name of its database",
-                "leave `alias` out",
-            ));
-        }
-        for (given, field) in
-            [(self.has_attach_options, "attach_options"), (self.has_inlining_limit, "data_inlining_row_limit")]
-        {
-            if given {
-                problems.push(Problem::not_applicable(
-                    field,
-                    "MotherDuck attaches its lakes itself, so the option has no effect",
-                    "leave it out",
-                ));
-            }
-        }
-        let storage = match self.storage {
-            None => None,
-            Some(Storage::Object(storage)) => Some(storage),
-            Some(Storage::Local(_)) => {
-                problems.push(Problem::not_applicable(
-                    "storage",
-                    "MotherDuck cannot reach files of this machine",
-                    "use a bucket (s3, r2 or gcs), or leave `storage` out and MotherDuck keeps the data",
-                ));
-                None
-            }
-        };
-        let lake = database.map(|database| Lake(Kind::MotherDuck(MotherDuck { database, region, storage })));
+        let lake =
+            database.map(|database| Lake(Kind::MotherDuck(MotherDuck { database, region, storage: self.storage })));
         problems.finish(lake)
     }
 }

@@ -50,8 +50,6 @@ pub enum Code {
     WrongType,
     /// An option that the project sets itself, or that is set elsewhere.
     ReservedOption,
-    /// An option that cannot apply to this kind of lake.
-    NotApplicable,
     /// Two secrets of one lake that share a name.
     SecretNameClash,
 }
@@ -74,7 +72,6 @@ impl Code {
         Self::UnknownAttachOption,
         Self::WrongType,
         Self::ReservedOption,
-        Self::NotApplicable,
         Self::SecretNameClash,
     ];
 
@@ -96,7 +93,6 @@ impl Code {
             Self::UnknownAttachOption => "unknown-attach-option",
             Self::WrongType => "wrong-type",
             Self::ReservedOption => "reserved-option",
-            Self::NotApplicable => "not-applicable",
             Self::SecretNameClash => "secret-name-clash",
         }
     }
@@ -120,7 +116,7 @@ impl Code {
             Self::HalfGivenCredentials => "Some fields of a credential are given and others are not.",
             Self::Conflict => "One thing is said in two places, differently.",
             Self::ScopeMismatch => "The scope of a secret does not cover the data path, so DuckDB would not use it.",
-            Self::InvalidChoice => "A value is none of those that exist.",
+            Self::InvalidChoice => "A value is not one of those that exist.",
             Self::InvalidAccountId => {
                 "A Cloudflare account id is 32 hexadecimal digits; it becomes part of a host name."
             }
@@ -129,7 +125,6 @@ impl Code {
             Self::ReservedOption => {
                 "The option is set from elsewhere in the configuration, or would carry a secret into SQL text."
             }
-            Self::NotApplicable => "The option has no effect on this kind of lake, so leaving it in would mislead.",
             Self::SecretNameClash => "Two secrets of one lake have the same name, read without regard to case.",
         }
     }
@@ -218,7 +213,7 @@ impl Problem {
     }
 
     pub(crate) fn invalid_name(what: &str, name: &str) -> Self {
-        Self::new(Code::InvalidName, "", ["`", &excerpt(name), "` is no name of ", what].concat())
+        Self::new(Code::InvalidName, "", ["`", &excerpt(name), "` is not a valid name of ", what].concat())
             .help("use letters, digits and underscores, and begin with a letter or an underscore")
     }
 
@@ -260,8 +255,9 @@ impl Problem {
     }
 
     pub(crate) fn invalid_choice(field: impl Into<Cow<'static, str>>, value: &str, choices: &[&str]) -> Self {
-        Self::new(Code::InvalidChoice, field, ["`", &excerpt(value), "` is not one of the choices"].concat())
-            .help(["write one of: `", &choices.join("`, `"), "`"].concat())
+        let one_of = if choices.len() == 1 { "" } else { "one of " };
+        let message = ["unknown value `", &excerpt(value), "`; expected ", one_of, "`", &choices.join("`, `"), "`"];
+        Self::new(Code::InvalidChoice, field, message.concat())
     }
 
     pub(crate) fn invalid_account_id() -> Self {
@@ -287,10 +283,6 @@ impl Problem {
 
     pub(crate) fn reserved_option(field: impl Into<Cow<'static, str>>, option: &str, help: &str) -> Self {
         Self::new(Code::ReservedOption, field, ["`", &excerpt(option), "` cannot be set here"].concat()).help(help)
-    }
-
-    pub(crate) fn not_applicable(field: impl Into<Cow<'static, str>>, message: impl Into<String>, help: &str) -> Self {
-        Self::new(Code::NotApplicable, field, message).help(help)
     }
 
     pub(crate) fn login_in_endpoint() -> Self {

@@ -5,7 +5,11 @@
 use crate::path::{LocalFolder, ObjectKind, ObjectPath};
 use crate::problem::{Collector, Problem, Problems};
 use crate::secret::{CreateSecret, SecretType, add_parameters, secret_name};
+use crate::spec::spec;
 use crate::value::{Ident, Parameters, Secret, Value};
+
+/// How a bucket is named in a URL.
+const URL_STYLES: &[&str] = &["path", "vhost"];
 
 /// Where a lake keeps its data files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,47 +69,49 @@ impl ObjectStorage {
     }
 }
 
-/// An S3 storage as a person describes it; [`check`](Self::check) makes it one that can be used.
-///
-/// The data path is `data_path`, or `s3://bucket/prefix/`, or else a `scope` that starts with `s3://`. With any of the
-/// credential or connection fields, or with `parameters`, a secret of that name is made; without, it is used as it is.
-///
-/// ```
-/// use ducklake_sql::S3Spec;
-///
-/// let mut spec = S3Spec::new("s3");
-/// spec.bucket = Some("bucket".into());
-/// spec.prefix = Some("lake".into());
-/// assert_eq!(spec.check()?.path().as_str(), "s3://bucket/lake/");
-/// # Ok::<(), ducklake_sql::Problems>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct S3Spec {
-    /// The name of the secret, to make or to use.
-    pub secret_name: String,
-    /// The access key's id.
-    pub key_id: Option<Secret>,
-    /// The access key's secret part.
-    pub secret: Option<Secret>,
-    /// `host:port` of another server than Amazon's; a scheme is taken off and decides `use_ssl` where that is not given.
-    pub endpoint: Option<String>,
-    /// The bucket.
-    pub bucket: Option<String>,
-    /// The prefix in the bucket.
-    pub prefix: Option<String>,
-    /// The region; `us-east-1` unless given where there is an `endpoint`, since DuckDB would sign with an empty one.
-    pub region: Option<String>,
-    /// `path` or `vhost`.
-    pub url_style: Option<String>,
-    /// Whether to use TLS.
-    pub use_ssl: Option<bool>,
-    /// What the secret is for; the data path unless given.
-    pub scope: Option<String>,
-    /// The data path as a whole.
-    pub data_path: Option<String>,
-    /// Further parameters of the secret.
-    pub parameters: Parameters,
+spec! {
+    /// An S3 storage as a person describes it; [`check`](Self::check) makes it one that can be used.
+    ///
+    /// The data path is `data_path`, or `s3://bucket/prefix/`, or else a `scope` that starts with `s3://`. With any of the
+    /// credential or connection fields, or with `parameters`, a secret of that name is made; without, it is used as it is.
+    ///
+    /// ```
+    /// use ducklake_sql::S3Spec;
+    ///
+    /// let mut spec = S3Spec::new("s3");
+    /// spec.bucket = Some("bucket".into());
+    /// spec.prefix = Some("lake".into());
+    /// assert_eq!(spec.check()?.path().as_str(), "s3://bucket/lake/");
+    /// # Ok::<(), ducklake_sql::Problems>(())
+    /// ```
+    #[derive(Debug, Clone, Default)]
+    #[non_exhaustive]
+    pub struct S3Spec {
+        /// The name of the secret, to make or to use.
+        pub secret_name: String,
+        /// The access key's id.
+        pub key_id: Option<Secret>,
+        /// The access key's secret part.
+        pub secret: Option<Secret>,
+        /// `host:port` of another server than Amazon's; a scheme in front decides `use_ssl`.
+        pub endpoint: Option<String>,
+        /// The bucket.
+        pub bucket: Option<String>,
+        /// The prefix in the bucket.
+        pub prefix: Option<String>,
+        /// The region; `us-east-1` unless given where there is an `endpoint`, since DuckDB would sign with an empty one.
+        pub region: Option<String>,
+        /// `path` or `vhost`.
+        pub url_style in URL_STYLES: Option<String>,
+        /// Whether to use TLS.
+        pub use_ssl: Option<bool>,
+        /// What the secret is for; the data path unless given.
+        pub scope: Option<String>,
+        /// Where the data files are: `s3://bucket/prefix/`.
+        pub data_path: Option<String>,
+        /// Further parameters of the secret, such as `provider = "credential_chain"`.
+        pub parameters as secret_parameters: Parameters,
+    }
 }
 
 impl S3Spec {
@@ -134,32 +140,34 @@ impl S3Spec {
     }
 }
 
-/// A Cloudflare R2 storage as a person describes it; [`check`](Self::check) makes it one that can be used.
-///
-/// ```
-/// use ducklake_sql::{R2Spec, Secret};
-///
-/// let mut spec = R2Spec::new("r2", "r2://bucket/lake");
-/// spec.key_id = Some(Secret::from("id"));
-/// spec.secret = Some(Secret::from("hunter2"));
-/// spec.account_id = Some("0123456789abcdef0123456789abcdef".into());
-/// assert!(spec.check().is_ok());
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct R2Spec {
-    /// The name of the secret, to make or to use.
-    pub secret_name: String,
-    /// The access key's id.
-    pub key_id: Option<Secret>,
-    /// The access key's secret part.
-    pub secret: Option<Secret>,
-    /// Cloudflare's account id: 32 hexadecimal digits.
-    pub account_id: Option<String>,
-    /// The data path: `r2://bucket/prefix/`.
-    pub data_path: String,
-    /// Further parameters of the secret.
-    pub parameters: Parameters,
+spec! {
+    /// A Cloudflare R2 storage as a person describes it; [`check`](Self::check) makes it one that can be used.
+    ///
+    /// ```
+    /// use ducklake_sql::{R2Spec, Secret};
+    ///
+    /// let mut spec = R2Spec::new("r2", "r2://bucket/lake");
+    /// spec.key_id = Some(Secret::from("id"));
+    /// spec.secret = Some(Secret::from("hunter2"));
+    /// spec.account_id = Some("0123456789abcdef0123456789abcdef".into());
+    /// assert!(spec.check().is_ok());
+    /// ```
+    #[derive(Debug, Clone, Default)]
+    #[non_exhaustive]
+    pub struct R2Spec {
+        /// The name of the secret, to make or to use.
+        pub secret_name: String,
+        /// The access key's id.
+        pub key_id: Option<Secret>,
+        /// The access key's secret part.
+        pub secret: Option<Secret>,
+        /// Cloudflare's account id: 32 hexadecimal digits.
+        pub account_id: Option<String>,
+        /// Where the data files are: `r2://bucket/prefix/`.
+        pub data_path: String,
+        /// Further parameters of the secret, such as `provider = "credential_chain"`.
+        pub parameters as secret_parameters: Parameters,
+    }
 }
 
 impl R2Spec {
@@ -200,30 +208,32 @@ impl R2Spec {
     }
 }
 
-/// A Google Cloud Storage as a person describes it; [`check`](Self::check) makes it one that can be used.
-///
-/// Its keys are HMAC keys; a `bearer_token` goes into `parameters`.
-///
-/// ```
-/// use ducklake_sql::GcsSpec;
-///
-/// let spec = GcsSpec::new("gcs", "gs://bucket/lake");
-/// assert_eq!(spec.check()?.path().as_str(), "gs://bucket/lake/");
-/// # Ok::<(), ducklake_sql::Problems>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct GcsSpec {
-    /// The name of the secret, to make or to use.
-    pub secret_name: String,
-    /// The HMAC key's id.
-    pub key_id: Option<Secret>,
-    /// The HMAC key's secret part.
-    pub secret: Option<Secret>,
-    /// The data path: `gs://bucket/prefix/`.
-    pub data_path: String,
-    /// Further parameters of the secret.
-    pub parameters: Parameters,
+spec! {
+    /// A Google Cloud Storage as a person describes it; [`check`](Self::check) makes it one that can be used.
+    ///
+    /// Its keys are HMAC keys; a `bearer_token` goes into `parameters`.
+    ///
+    /// ```
+    /// use ducklake_sql::GcsSpec;
+    ///
+    /// let spec = GcsSpec::new("gcs", "gs://bucket/lake");
+    /// assert_eq!(spec.check()?.path().as_str(), "gs://bucket/lake/");
+    /// # Ok::<(), ducklake_sql::Problems>(())
+    /// ```
+    #[derive(Debug, Clone, Default)]
+    #[non_exhaustive]
+    pub struct GcsSpec {
+        /// The name of the secret, to make or to use.
+        pub secret_name: String,
+        /// The HMAC key's id.
+        pub key_id: Option<Secret>,
+        /// The HMAC key's secret part.
+        pub secret: Option<Secret>,
+        /// Where the data files are: `gs://bucket/prefix/`.
+        pub data_path: String,
+        /// Further parameters of the secret, such as `bearer_token`.
+        pub parameters as secret_parameters: Parameters,
+    }
 }
 
 impl GcsSpec {
@@ -251,33 +261,35 @@ impl GcsSpec {
     }
 }
 
-/// An Azure Blob Storage as a person describes it; [`check`](Self::check) makes it one that can be used.
-///
-/// With an account's name the rest of the login goes into `parameters`: `provider = "credential_chain"`,
-/// `service_principal`, … With none of the fields the secret of that name is used as it is.
-///
-/// ```
-/// use ducklake_sql::AzureSpec;
-///
-/// let mut spec = AzureSpec::new("azure", "az://container/lake");
-/// spec.account_name = Some("account".into());
-/// spec.parameters.insert("provider", "credential_chain".into());
-/// assert_eq!(spec.check()?.path().as_str(), "az://container/lake/");
-/// # Ok::<(), ducklake_sql::Problems>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct AzureSpec {
-    /// The name of the secret, to make or to use.
-    pub secret_name: String,
-    /// The storage account's name.
-    pub account_name: Option<String>,
-    /// All of the login in one text, with the account's name and key.
-    pub connection_string: Option<Secret>,
-    /// The data path: `az://container/prefix/`.
-    pub data_path: String,
-    /// Further parameters of the secret.
-    pub parameters: Parameters,
+spec! {
+    /// An Azure Blob Storage as a person describes it; [`check`](Self::check) makes it one that can be used.
+    ///
+    /// With an account's name the rest of the login goes into `parameters`: `provider = "credential_chain"`,
+    /// `service_principal`, … With none of the fields the secret of that name is used as it is.
+    ///
+    /// ```
+    /// use ducklake_sql::AzureSpec;
+    ///
+    /// let mut spec = AzureSpec::new("azure", "az://container/lake");
+    /// spec.account_name = Some("account".into());
+    /// spec.parameters.insert("provider", "credential_chain".into());
+    /// assert_eq!(spec.check()?.path().as_str(), "az://container/lake/");
+    /// # Ok::<(), ducklake_sql::Problems>(())
+    /// ```
+    #[derive(Debug, Clone, Default)]
+    #[non_exhaustive]
+    pub struct AzureSpec {
+        /// The name of the secret, to make or to use.
+        pub secret_name: String,
+        /// The storage account's name; how to log in to it goes into `secret_parameters`.
+        pub account_name: Option<String>,
+        /// All of the login in one text, with the account's name and key.
+        pub connection_string: Option<Secret>,
+        /// Where the data files are: `az://container/prefix/`.
+        pub data_path: String,
+        /// Further parameters of the secret, such as `provider = "credential_chain"`.
+        pub parameters as secret_parameters: Parameters,
+    }
 }
 
 impl AzureSpec {
@@ -385,8 +397,6 @@ fn add_connection(
     use_ssl: Option<bool>,
     problems: &mut Collector,
 ) {
-    const STYLES: &[&str] = &["path", "vhost"];
-
     let mut add = |field: &'static str, value: Value| {
         problems.take(field, value.validate());
         secret.set(field, value);
@@ -410,8 +420,8 @@ fn add_connection(
         }
     }
     if let Some(style) = url_style {
-        if !STYLES.contains(&style.as_str()) {
-            problems.push(Problem::invalid_choice("url_style", &style, STYLES));
+        if !URL_STYLES.contains(&style.as_str()) {
+            problems.push(Problem::invalid_choice("url_style", &style, URL_STYLES));
         }
         secret.set("url_style", Value::Text(style));
     }
@@ -480,7 +490,11 @@ fn check_scope_parameter(secret: &CreateSecret, kind: ObjectKind, path: &ObjectP
     let mut covered = false;
     for scope in scopes {
         let Value::Text(scope) = scope else {
-            problems.push(Problem::wrong_type("secret_parameters.scope", "a text or a list of texts", scope.kind()));
+            problems.push(Problem::wrong_type(
+                "secret_parameters.scope",
+                "a string or a list of strings",
+                scope.kind(),
+            ));
             continue;
         };
         // The parameter goes to DuckDB as it is, so it has to end with its slash already.

@@ -7,7 +7,7 @@
 //! may echo a value. The [`options!`] macro does for a struct what the derive would, and fails to compile when a field
 //! is forgotten.
 
-use ducklake_sql::{Secret, Value as LakeValue};
+use ducklake_sql::{Parameters, Secret, Value as LakeValue};
 use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Table, Value};
 
 use crate::messages;
@@ -270,22 +270,20 @@ impl Decode for LakeValue {
     }
 }
 
-/// Further parameters of a secret: what is not known to be harmless is a secret from here on.
-#[derive(Clone, Default)]
-pub(crate) struct SecretParameters(pub(crate) Vec<(String, LakeValue)>);
-
-impl Decode for SecretParameters {
+/// What is not known to be harmless is a secret from here on.
+impl Decode for Parameters {
     fn decode(node: &Node, context: &mut Context) -> Option<Self> {
         let parameters = Map::<LakeValue>::decode(node, context)?.0.into_iter().map(|(name, value)| {
             let value = match value {
-                value if ducklake_sql::is_harmless(&name) => value,
                 // DuckDB reads a number from a text, and a password may be all digits.
-                LakeValue::Integer(number) => Secret::from(number.to_string()).into(),
-                other => other.into_secret(),
+                LakeValue::Integer(number) if !ducklake_sql::is_harmless(&name) => {
+                    Secret::from(number.to_string()).into()
+                }
+                other => other,
             };
             (name, value)
         });
-        Some(Self(parameters.collect()))
+        Some(parameters.collect())
     }
 }
 
@@ -300,7 +298,7 @@ macro_rules! show_as_json {
 }
 
 // A `Secret` serializes as `***`.
-show_as_json!(String, bool, i64, u16, Secret, LakeValue, serde_json::Value);
+show_as_json!(String, i64, LakeValue);
 
 impl<T: Show> Show for Option<T> {
     fn show(&self) -> Option<serde_json::Value> {
@@ -318,11 +316,5 @@ impl<T: Show> Show for Map<T> {
     fn show(&self) -> Option<serde_json::Value> {
         let entries = self.0.iter().filter_map(|(key, value)| Some((key.clone(), value.show()?)));
         Some(entries.collect::<serde_json::Map<_, _>>().into())
-    }
-}
-
-impl Show for SecretParameters {
-    fn show(&self) -> Option<serde_json::Value> {
-        Map(self.0.clone()).show()
     }
 }

@@ -7,19 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ducklake_sql::{
-    Alias, AttachOptions, AzureSpec, Catalog, CatalogFile, CatalogKind, GcsSpec, Lake, LocalFolder, Parameters,
-    PostgresSpec, Problem, Problems, QuackSpec, R2Spec, S3Spec, Storage, Value as LakeValue,
+    Alias, AttachOptions, AzureSpec, Catalog, CatalogFile, CatalogKind, GcsSpec, Lake, LocalFolder, MotherDuckSpec,
+    ObjectStorage, Parameters, PostgresSpec, Problem, Problems, QuackSpec, R2Spec, S3Spec, Spec, Storage,
+    Value as LakeValue,
 };
 use metaxy_diagnostics::{Node, Origin, Sources, Value};
 use serde_json::Value as Json;
 
-use crate::decode::{Context, Decode, Map, SecretParameters, Show};
+use crate::decode::{Context, Decode, Map, Show};
 use crate::messages;
-use crate::options::{
-    AzureOptions, DuckLakeOptions, FileCatalogOptions, GcsOptions, LocalOptions, MotherDuckOptions, PostgresOptions,
-    QuackOptions, R2Options, S3Options,
-};
+use crate::options::{DuckLakeOptions, FileCatalogOptions, LocalOptions};
 use crate::path;
+use crate::spec::{self, Described};
 use crate::system::System;
 
 /// What everything that is resolved needs.
@@ -166,23 +165,27 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
             }
             lake
         }
-        CatalogOf::MotherDuck(database) => {
-            let mut spec = Lake::mother_duck(database.database.unwrap_or_default());
-            spec.region = database.region;
-            spec.storage = storage;
-            spec.alias = alias_text;
-            spec.has_attach_options = options.attach_options.as_ref().is_some_and(|options| !options.0.is_empty());
-            spec.has_inlining_limit = options.data_inlining_row_limit.is_some();
-            match spec.check() {
-                Ok(lake) => lake,
-                Err(problems) => {
-                    for problem in problems {
-                        let of_catalog = matches!(problem.field(), "database" | "region");
-                        scope.problems([problem], catalog_node.filter(|_| of_catalog).unwrap_or(node));
-                    }
-                    return None;
+        CatalogOf::MotherDuck(described) => {
+            let before = scope.context.diagnostics.len();
+            refuse_attach_options(node, alias_text.is_some(), &options, scope);
+            let storage = match storage {
+                Some(Storage::Object(storage)) => Some(storage),
+                Some(_) => {
+                    let origin = storage_node.map_or(node.origin, |storage| storage.origin);
+                    scope.context.report(messages::local_storage_in_motherduck(origin));
+                    None
                 }
+                None => None,
+            };
+            let build = |mut spec: MotherDuckSpec| {
+                spec.storage = storage;
+                spec.check()
+            };
+            let lake = described.build(build, catalog_node?, scope)?;
+            if scope.context.diagnostics.len() > before {
+                return None;
             }
+            lake
         }
     };
     options.alias = Some(lake.alias().to_string()).filter(|_| lake.catalog().is_some());
@@ -192,6 +195,20 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
 fn origin_of_data(storage: &Node) -> Origin {
     let of = |key: &str| storage.as_table().and_then(|table| table.get(key)).map(|node| node.origin);
     ["path", "data_path", "prefix", "bucket", "scope"].into_iter().find_map(of).unwrap_or(storage.origin)
+}
+
+/// Refuses what is for lakes that are attached, which those of MotherDuck are not.
+fn refuse_attach_options(node: &Node, has_alias: bool, options: &DuckLakeOptions, scope: &mut Scope<'_>) {
+    let origin = |key: &str| node.entry(key).map_or(node.origin, |entry| entry.key_origin);
+    if has_alias {
+        scope.context.report(messages::alias_in_motherduck(origin("alias")));
+    }
+    let has_options = options.attach_options.as_ref().is_some_and(|options| !options.0.is_empty());
+    let given =
+        [(has_options, "attach_options"), (options.data_inlining_row_limit.is_some(), "data_inlining_row_limit")];
+    for (_, key) in given.into_iter().filter(|(is_given, _)| *is_given) {
+        scope.context.report(messages::attach_option_in_motherduck(origin(key)));
+    }
 }
 
 fn show(options: &DuckLakeOptions, catalog: Json, storage: Option<Json>) -> Json {
@@ -241,7 +258,7 @@ fn with_type(kind: &str, options: &impl Show) -> Json {
 
 enum CatalogOf {
     Attached(Catalog),
-    MotherDuck(MotherDuckOptions),
+    MotherDuck(Described<MotherDuckSpec>),
 }
 
 struct ResolvedCatalog {
@@ -255,16 +272,14 @@ fn resolve_catalog(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog
     match kind {
         "duckdb" => file_catalog(kind, &node, Catalog::DuckDb, scope),
         "sqlite" => file_catalog(kind, &node, Catalog::Sqlite, scope),
-        "postgres" => postgres(&node, scope),
-        "quack" => quack(&node, scope),
+        "postgres" => postgres(kind, &node, scope),
+        "quack" => quack(kind, &node, scope),
         _ => {
-            let options = MotherDuckOptions::decode(&node, &mut scope.context)?;
-            scope.missing(&node, "database", "name the database in MotherDuck");
-            let database = options.database.clone()?;
+            let described = spec::read::<MotherDuckSpec>(kind, &node, scope)?;
             Some(ResolvedCatalog {
-                shown: with_type(kind, &options),
-                kind: CatalogOf::MotherDuck(options),
-                place: CatalogPlace::MotherDuck(database),
+                shown: described.shown.clone(),
+                place: CatalogPlace::MotherDuck(described.spec.database.clone()),
+                kind: CatalogOf::MotherDuck(described),
             })
         }
     }
@@ -327,54 +342,26 @@ fn local_path(text: &str, at: &Node, scope: &mut Scope<'_>) -> Option<String> {
     Some(path)
 }
 
-fn parameters(parameters: Option<SecretParameters>) -> Parameters {
-    parameters.unwrap_or_default().0.into_iter().collect()
-}
-
-fn postgres(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
-    let options = PostgresOptions::decode(node, &mut scope.context)?;
-    scope.missing(node, "secret_name", "name the secret, to make or to use");
-    let shown = with_type("postgres", &options);
-    let login = match (&options.host, &options.database) {
-        (Some(host), Some(database)) => {
-            Some((host.to_ascii_lowercase(), options.port.unwrap_or(5432), database.clone()))
-        }
+fn postgres(kind: &str, node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
+    let described = spec::read::<PostgresSpec>(kind, node, scope)?;
+    let (spec, shown) = (&described.spec, described.shown.clone());
+    let login = match (&spec.host, &spec.database) {
+        (Some(host), Some(database)) => Some((host.to_ascii_lowercase(), spec.port.unwrap_or(5432), database.clone())),
         _ => None,
     };
-    let mut spec = PostgresSpec::new(options.secret_name.as_deref().unwrap_or(PLACEHOLDER));
-    spec.host = options.host;
-    spec.port = options.port;
-    spec.database = options.database;
-    spec.user = options.user;
-    spec.password = options.password;
-    spec.metadata_schema = options.metadata_schema;
-    spec.parameters = parameters(options.secret_parameters);
-    let catalog = scope.keep(spec.check(), node)?;
-    options.secret_name?;
+    let catalog = described.build(PostgresSpec::check, node, scope)?;
     let place = CatalogPlace::Postgres(login, "public".to_owned());
     Some(ResolvedCatalog { kind: CatalogOf::Attached(catalog), shown, place })
 }
 
-fn quack(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
-    let options = QuackOptions::decode(node, &mut scope.context)?;
-    scope.missing(node, "secret_name", "name the secret, to make or to use");
-    scope.missing(node, "host", "name the server");
-    let shown = with_type("quack", &options);
-    let mut spec = QuackSpec::new(
-        options.secret_name.as_deref().unwrap_or(PLACEHOLDER),
-        options.host.as_deref().unwrap_or(PLACEHOLDER),
-    );
-    spec.port = options.port;
-    spec.token = options.token;
-    let catalog = scope.keep(spec.check(), node)?;
-    options.secret_name.and(options.host)?;
+fn quack(kind: &str, node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
+    let described = spec::read::<QuackSpec>(kind, node, scope)?;
+    let shown = described.shown.clone();
+    let catalog = described.build(QuackSpec::check, node, scope)?;
     let Catalog::Quack(quack) = &catalog else { return None };
     let place = CatalogPlace::Quack(quack.location().to_ascii_lowercase());
     Some(ResolvedCatalog { kind: CatalogOf::Attached(catalog), shown, place })
 }
-
-/// Stands in for a name that is missing, which was reported, so that the rest can be checked.
-const PLACEHOLDER: &str = "missing";
 
 struct ResolvedStorage {
     storage: Storage,
@@ -386,10 +373,10 @@ fn resolve_storage(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage
     let (kind, node) = &typed(node, STORAGE_TYPES, scope)?;
     match *kind {
         "local" => local(node, scope),
-        "s3" => s3(node, scope),
-        "r2" => r2(node, scope),
-        "gcs" => gcs(node, scope),
-        _ => azure(node, scope),
+        "s3" => object(kind, node, s3_service, S3Spec::check, scope),
+        "r2" => object(kind, node, r2_service, R2Spec::check, scope),
+        "gcs" => object(kind, node, |spec: &GcsSpec| vec![endpoint(&spec.parameters)], GcsSpec::check, scope),
+        _ => object(kind, node, |spec: &AzureSpec| vec![spec.account_name.clone()], AzureSpec::check, scope),
     }
 }
 
@@ -413,7 +400,16 @@ fn local(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
 }
 
 /// An object storage, its service told apart by the endpoint or account where one is given.
-fn object(storage: ducklake_sql::ObjectStorage, shown: Json, service: &[Option<String>]) -> ResolvedStorage {
+fn object<S: Spec>(
+    kind: &str,
+    node: &Node,
+    service: fn(&S) -> Vec<Option<String>>,
+    check: fn(S) -> Result<ObjectStorage, Problems>,
+    scope: &mut Scope<'_>,
+) -> Option<ResolvedStorage> {
+    let described = spec::read::<S>(kind, node, scope)?;
+    let (service, shown) = (service(&described.spec), described.shown.clone());
+    let storage = described.build(check, node, scope)?;
     let (_, path) = storage.path().as_str().split_once("://").unwrap_or_default();
     let mut name = storage.kind().scheme().to_owned();
     for part in service.iter().flatten() {
@@ -421,7 +417,16 @@ fn object(storage: ducklake_sql::ObjectStorage, shown: Json, service: &[Option<S
         name.push_str(part);
     }
     let place = DataPlace { service: name, path: PathBuf::from(path) };
-    ResolvedStorage { storage: Storage::Object(storage), shown, place }
+    Some(ResolvedStorage { storage: Storage::Object(storage), shown, place })
+}
+
+fn s3_service(spec: &S3Spec) -> Vec<Option<String>> {
+    let host = spec.endpoint.as_deref().map(|it| it.split_once("://").map_or(it, |(_, host)| host).to_owned());
+    vec![host, endpoint(&spec.parameters)]
+}
+
+fn r2_service(spec: &R2Spec) -> Vec<Option<String>> {
+    vec![spec.account_id.clone(), endpoint(&spec.parameters)]
 }
 
 fn endpoint(parameters: &Parameters) -> Option<String> {
@@ -429,84 +434,6 @@ fn endpoint(parameters: &Parameters) -> Option<String> {
         Some(LakeValue::Text(endpoint)) => Some(endpoint.clone()),
         _ => None,
     }
-}
-
-fn s3(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
-    let options = S3Options::decode(node, &mut scope.context)?;
-    scope.missing(node, "secret_name", "name the secret, to make or to use");
-    let shown = with_type("s3", &options);
-    let host = options.endpoint.as_deref().map(|it| it.split_once("://").map_or(it, |(_, host)| host).to_owned());
-    let mut spec = S3Spec::new(options.secret_name.as_deref().unwrap_or(PLACEHOLDER));
-    spec.key_id = options.key_id;
-    spec.secret = options.secret;
-    spec.endpoint = options.endpoint;
-    spec.bucket = options.bucket;
-    spec.prefix = options.prefix;
-    spec.region = options.region;
-    spec.url_style = options.url_style;
-    spec.use_ssl = options.use_ssl;
-    spec.scope = options.scope;
-    spec.data_path = options.data_path;
-    spec.parameters = parameters(options.secret_parameters);
-    let service = [host, endpoint(&spec.parameters)];
-    let storage = scope.keep(spec.check(), node)?;
-    options.secret_name?;
-    Some(object(storage, shown, &service))
-}
-
-fn r2(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
-    let options = R2Options::decode(node, &mut scope.context)?;
-    scope.missing(node, "secret_name", "name the secret, to make or to use");
-    scope.missing(node, "data_path", "write `r2://bucket/prefix/`");
-    let shown = with_type("r2", &options);
-    let mut spec = R2Spec::new(
-        options.secret_name.as_deref().unwrap_or(PLACEHOLDER),
-        options.data_path.as_deref().unwrap_or("r2://missing/"),
-    );
-    spec.key_id = options.key_id;
-    spec.secret = options.secret;
-    spec.account_id = options.account_id;
-    spec.parameters = parameters(options.secret_parameters);
-    let service = [spec.account_id.clone(), endpoint(&spec.parameters)];
-    let storage = scope.keep(spec.check(), node)?;
-    options.secret_name.and(options.data_path)?;
-    Some(object(storage, shown, &service))
-}
-
-fn gcs(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
-    let options = GcsOptions::decode(node, &mut scope.context)?;
-    scope.missing(node, "secret_name", "name the secret, to make or to use");
-    scope.missing(node, "data_path", "write `gs://bucket/prefix/`");
-    let shown = with_type("gcs", &options);
-    let mut spec = GcsSpec::new(
-        options.secret_name.as_deref().unwrap_or(PLACEHOLDER),
-        options.data_path.as_deref().unwrap_or("gs://missing/"),
-    );
-    spec.key_id = options.key_id;
-    spec.secret = options.secret;
-    spec.parameters = parameters(options.secret_parameters);
-    let service = [endpoint(&spec.parameters)];
-    let storage = scope.keep(spec.check(), node)?;
-    options.secret_name.and(options.data_path)?;
-    Some(object(storage, shown, &service))
-}
-
-fn azure(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
-    let options = AzureOptions::decode(node, &mut scope.context)?;
-    scope.missing(node, "secret_name", "name the secret, to make or to use");
-    scope.missing(node, "data_path", "write `az://container/prefix/`");
-    let shown = with_type("azure", &options);
-    let mut spec = AzureSpec::new(
-        options.secret_name.as_deref().unwrap_or(PLACEHOLDER),
-        options.data_path.as_deref().unwrap_or("az://missing/"),
-    );
-    spec.account_name = options.account_name;
-    spec.connection_string = options.connection_string;
-    spec.parameters = parameters(options.secret_parameters);
-    let service = [spec.account_name.clone()];
-    let storage = scope.keep(spec.check(), node)?;
-    options.secret_name.and(options.data_path)?;
-    Some(object(storage, shown, &service))
 }
 
 fn attach_options(node: &Node, options: &DuckLakeOptions, scope: &mut Scope<'_>) -> Option<AttachOptions> {

@@ -59,6 +59,7 @@ mod path;
 mod print;
 mod reference;
 mod schema;
+mod spec;
 mod store;
 mod stores;
 mod system;

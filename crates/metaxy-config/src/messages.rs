@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use ducklake_sql::{CatalogKind, Code, Problem};
+use ducklake_sql::{CatalogKind, Code, Field, Problem};
 use metaxy_diagnostics::{Diagnostic, Node, Origin, Value, did_you_mean, excerpt, nearest, quoted};
 
 pub(crate) const CONFIG_NOT_FOUND: &str = "config-not-found";
@@ -32,6 +32,7 @@ pub(crate) const CATALOG_KIND: &str = "catalog-kind";
 pub(crate) const CATALOG_IN_MEMORY: &str = "catalog-in-memory";
 pub(crate) const OVERLAPPING_DATA_PATHS: &str = "overlapping-data-paths";
 pub(crate) const ALIAS_TAKEN: &str = "alias-taken";
+pub(crate) const NOT_APPLICABLE: &str = "not-applicable";
 pub(crate) const OVERRIDE_DATA_PATH: &str = "override-data-path";
 
 /// What to do about an empty value: the variables it comes from are named.
@@ -280,14 +281,36 @@ pub(crate) fn override_data_path(origin: Origin) -> Diagnostic {
     .with_help("leave it out, unless a moved copy of a lake is to be read")
 }
 
+pub(crate) fn missing_field(origin: Origin, field: &Field) -> Diagnostic {
+    let meaning = field.meaning.trim_end_matches('.');
+    let mut rest = meaning.chars();
+    let first = rest.next().map(|first| first.to_ascii_lowercase());
+    missing_key(origin, field.name, &format!("`{}` is {}{}", field.name, first.unwrap_or_default(), rest.as_str()))
+}
+
+pub(crate) fn alias_in_motherduck(origin: Origin) -> Diagnostic {
+    Diagnostic::error(NOT_APPLICABLE, "a MotherDuck lake is used under the name of its database")
+        .at(origin)
+        .with_help("leave `alias` out")
+}
+
+pub(crate) fn attach_option_in_motherduck(origin: Origin) -> Diagnostic {
+    Diagnostic::error(NOT_APPLICABLE, "MotherDuck attaches its lakes itself, so the option has no effect")
+        .at(origin)
+        .with_help("leave it out")
+}
+
+pub(crate) fn local_storage_in_motherduck(origin: Origin) -> Diagnostic {
+    Diagnostic::error(NOT_APPLICABLE, "MotherDuck cannot reach files of this machine")
+        .at(origin)
+        .with_help("use a bucket (s3, r2 or gcs), or leave `storage` out and MotherDuck keeps the data")
+}
+
 /// A problem that `ducklake-sql` found in the table `node`.
 pub(crate) fn problem(problem: &Problem, node: &Node) -> Diagnostic {
     let entry = node.entry(problem.field());
     let at = entry.map_or_else(|| node.find(problem.field()), |entry| &entry.node);
-    let is_about_key = matches!(
-        problem.code(),
-        Code::InvalidName | Code::NotApplicable | Code::ReservedOption | Code::UnknownAttachOption
-    );
+    let is_about_key = matches!(problem.code(), Code::InvalidName | Code::ReservedOption | Code::UnknownAttachOption);
     let origin = entry.filter(|_| is_about_key).map_or(at.origin, |entry| entry.key_origin);
     let diagnostic = Diagnostic::error(problem.code().as_str(), problem.message()).at(origin);
     match (problem.code(), problem.hint()) {

@@ -8,8 +8,9 @@ use metaxy_feature::ProblemKind;
 use crate::messages::{
     ALIAS_TAKEN, CATALOG_IN_MEMORY, CATALOG_KIND, CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFLICT, EMPTY_SELECTION,
     EMPTY_VALUE, EXTEND_CYCLE, EXTEND_NOT_FOUND, FALLBACK_CYCLE, FALLBACK_HASH, INVALID_PATH, INVALID_PROJECT,
-    INVALID_STORE_NAME, MISSING_STORE_TYPE, NO_FEATURE_FILE, OVERLAPPING_DATA_PATHS, OVERRIDE_DATA_PATH, UNKNOWN_STORE,
-    UNKNOWN_VARIABLE, UNSET_VARIABLE, UNSUPPORTED_DATABASE, UNSUPPORTED_HASH, UNSUPPORTED_KEY, UNSUPPORTED_STORE,
+    INVALID_STORE_NAME, MISSING_STORE_TYPE, NO_FEATURE_FILE, NOT_APPLICABLE, OVERLAPPING_DATA_PATHS,
+    OVERRIDE_DATA_PATH, UNKNOWN_STORE, UNKNOWN_VARIABLE, UNSET_VARIABLE, UNSUPPORTED_DATABASE, UNSUPPORTED_HASH,
+    UNSUPPORTED_KEY, UNSUPPORTED_STORE,
 };
 
 /// One entry of the reference page.
@@ -97,7 +98,7 @@ const REFERENCE: &[Reference] = &[
     },
     Reference {
         code: INVALID_CHOICE,
-        meaning: "A value is none of those that exist.",
+        meaning: "A value is not one of those that exist.",
         example: "catalog = { type = \"mysql\" }",
         remedy: "Write one of the values that are named.",
     },
@@ -267,8 +268,8 @@ const REFERENCE: &[Reference] = &[
         remedy: "Use the key or the mode that the help names.",
     },
     Reference {
-        code: "not-applicable",
-        meaning: "",
+        code: NOT_APPLICABLE,
+        meaning: "The option has no effect on this kind of lake, so leaving it in would mislead.",
         example: "catalog = { type = \"motherduck\", database = \"db\" }\nalias = \"lake\"",
         remedy: "Leave the option out.",
     },
