@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::attach::{AttachOptions, Snapshot};
 use crate::catalog::{Catalog, CatalogKind, PostgresCatalog};
+use crate::motherduck::{MotherDuck, MotherDuckSpec};
 use crate::path::ObjectKind;
 use crate::plan::{Check, Plan};
-use crate::problem::{Collector, Problem, Problems};
+use crate::problem::{Problem, Problems};
 use crate::secret::{CreateSecret, SecretType};
-use crate::session::{Extension, Moment, Session, Setting};
-use crate::spec::spec;
-use crate::statement::{Attach, CreateDatabase, Statement};
+use crate::session::{Extension, Moment, Session};
+use crate::statement::{Attach, Statement};
 use crate::storage::{ObjectStorage, Storage};
-use crate::value::{Alias, Ident, Text, Value, Word};
+use crate::value::{Alias, Ident, Value, Word};
 
 /// Whether a lake is opened to read or to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -54,11 +54,10 @@ struct Attached {
     options: AttachOptions,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct MotherDuck {
-    database: Ident,
-    region: Option<Setting>,
-    storage: Option<ObjectStorage>,
+impl From<MotherDuck> for Lake {
+    fn from(lake: MotherDuck) -> Self {
+        Self(Kind::MotherDuck(lake))
+    }
 }
 
 impl Lake {
@@ -322,32 +321,6 @@ impl Attached {
     }
 }
 
-impl MotherDuck {
-    fn extensions(&self) -> Vec<&'static str> {
-        let mut names = vec!["motherduck"];
-        if let Some(storage) = &self.storage {
-            names.extend(storage.extensions());
-        } else if self.region.is_some() {
-            names.push("httpfs");
-        }
-        names
-    }
-
-    fn attach(&self, mode: Mode, statements: &mut Vec<Statement>) -> Vec<Check> {
-        statements.push(Statement::AttachMotherDuck);
-        if let (Mode::Write, Some(storage)) = (mode, &self.storage) {
-            statements.push(Statement::CreateDatabase(CreateDatabase {
-                name: self.database.clone(),
-                data_path: Text::trusted(storage.path.as_str()),
-            }));
-            let secret = storage.create.clone().map(CreateSecret::into_motherduck);
-            statements.extend(secret.map(Statement::CreateSecret));
-        }
-        statements.push(Statement::Use(self.database.clone()));
-        Vec::new()
-    }
-}
-
 impl ObjectStorage {
     /// Gives another name to the secret that the plan makes, if it makes one.
     fn rename_secret(&mut self, name: &str) {
@@ -357,7 +330,7 @@ impl ObjectStorage {
         }
     }
 
-    fn extensions(&self) -> Vec<&'static str> {
+    pub(crate) fn extensions(&self) -> Vec<&'static str> {
         if self.kind == ObjectKind::Azure {
             return vec!["azure"];
         }
@@ -428,52 +401,6 @@ impl LakeBuilder {
             }
         }
         Ok(Lake(Kind::Attached(Box::new(lake))))
-    }
-}
-
-spec! {
-    /// A MotherDuck lake as a person describes it; [`check`](Self::check) makes it one that can be planned.
-    ///
-    /// Without a storage MotherDuck keeps the data; with one it is a bucket of one's own.
-    ///
-    /// ```
-    /// use ducklake_sql::Lake;
-    ///
-    /// let lake = Lake::mother_duck("analytics").check()?;
-    /// assert_eq!(lake.alias().as_str(), "analytics");
-    /// # Ok::<(), ducklake_sql::Problems>(())
-    /// ```
-    #[derive(Debug, Clone, Default)]
-    #[non_exhaustive]
-    pub struct MotherDuckSpec {
-        /// The database in MotherDuck.
-        pub database: String,
-        /// The region of MotherDuck's own storage, such as `eu-central-1`.
-        pub region: Option<String>,
-    }
-    unnamed {
-        /// A bucket of one's own.
-        pub storage: Option<ObjectStorage>,
-    }
-}
-
-impl MotherDuckSpec {
-    /// Checks the description.
-    ///
-    /// # Errors
-    ///
-    /// All problems at once: no database, an empty region.
-    pub fn check(self) -> Result<Lake, Problems> {
-        let mut problems = Collector::default();
-        let database = problems.take("database", Ident::new(self.database));
-        let region = self.region.and_then(|region| {
-            let value = Value::Text(region);
-            problems.take("region", value.validate())?;
-            problems.take("region", Setting::new("s3_region", value))
-        });
-        let lake =
-            database.map(|database| Lake(Kind::MotherDuck(MotherDuck { database, region, storage: self.storage })));
-        problems.finish(lake)
     }
 }
 
