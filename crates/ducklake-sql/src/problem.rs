@@ -26,7 +26,7 @@ pub enum Code {
     NulByte,
     /// `main`, `temp` or `system` as the alias of a lake.
     ReservedAlias,
-    /// A word that cannot be the name of an option, a setting or an extension.
+    /// A name that cannot be that of an option, a setting or an extension.
     InvalidName,
     /// A path that is not absolute and canonical.
     InvalidPath,
@@ -36,7 +36,7 @@ pub enum Code {
     MissingDataPath,
     /// Only some of the fields that make up a credential.
     HalfGivenCredentials,
-    /// One thing said twice, differently.
+    /// One thing with two different values.
     Conflict,
     /// A scope that does not cover the data path.
     ScopeMismatch,
@@ -102,19 +102,15 @@ impl Code {
         match self {
             Self::EmptyValue => "A value that must not be empty is; often a variable that is unset or set to nothing.",
             Self::NulByte => "A value holds a NUL byte, which would end a SQL statement early.",
-            Self::ReservedAlias => {
-                "DuckDB keeps `main`, `temp` and `system` for itself: a lake cannot be attached under them."
-            }
+            Self::ReservedAlias => "DuckDB reserves `main`, `temp` and `system`: a lake cannot be attached under them.",
             Self::InvalidName => "Options, settings and extensions are named by letters, digits and underscores.",
             Self::InvalidPath => {
                 "A local path must be absolute and canonical, or DuckLake takes live files for orphans."
             }
             Self::InvalidObjectPath => "An object storage location is `scheme://bucket/prefix/`.",
-            Self::MissingDataPath => {
-                "Nothing says where the data files go: `data_path`, `bucket` or a `scope` is needed."
-            }
+            Self::MissingDataPath => "There is no data path: `data_path`, `bucket` or a `scope` is needed.",
             Self::HalfGivenCredentials => "Some fields of a credential are given and others are not.",
-            Self::Conflict => "One thing is said in two places, differently.",
+            Self::Conflict => "One thing has two different values in two places.",
             Self::ScopeMismatch => "The scope of a secret does not cover the data path, so DuckDB would not use it.",
             Self::InvalidChoice => "A value is not one of those that exist.",
             Self::InvalidAccountId => {
@@ -125,7 +121,7 @@ impl Code {
             Self::ReservedOption => {
                 "The option is set from elsewhere in the configuration, or would carry a secret into SQL text."
             }
-            Self::SecretNameClash => "Two secrets of one lake have the same name, read without regard to case.",
+            Self::SecretNameClash => "Two secrets of one lake have the same name; names are case-insensitive.",
         }
     }
 }
@@ -208,7 +204,7 @@ impl Problem {
     }
 
     pub(crate) fn reserved_alias(alias: &str) -> Self {
-        Self::new(Code::ReservedAlias, "alias", ["`", alias, "` is a name that DuckDB keeps for itself"].concat())
+        Self::new(Code::ReservedAlias, "alias", ["`", alias, "` is a name that DuckDB reserves"].concat())
             .help("choose another alias, for example `ducklake`")
     }
 
@@ -228,7 +224,7 @@ impl Problem {
     }
 
     pub(crate) fn missing_data_path() -> Self {
-        Self::new(Code::MissingDataPath, "", "nothing says where the data files go")
+        Self::new(Code::MissingDataPath, "", "there is no data path")
             .help("give `data_path`, or `bucket` with an optional `prefix`, or a `scope` that starts with `s3://`")
     }
 
@@ -296,9 +292,7 @@ impl Problem {
             "secret_name",
             ["two secrets of this lake are called `", &excerpt(name), "`"].concat(),
         )
-        .help(
-            "secret names are read without regard to case; give the catalog's and the storage's secret different names",
-        )
+        .help("secret names are case-insensitive; give the catalog's and the storage's secret different names")
     }
 }
 

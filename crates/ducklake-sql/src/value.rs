@@ -118,7 +118,7 @@ impl Alias {
     ///
     /// # Errors
     ///
-    /// When it is empty, holds a NUL byte, or is a name that DuckDB keeps for itself.
+    /// When it is empty, holds a NUL byte, or is a name that DuckDB reserves.
     pub fn new(alias: impl Into<String>) -> Result<Self, Problem> {
         let alias = Ident::new(alias).map_err(|problem| problem.at("alias"))?;
         let reserved = ["main", "temp", "system"];

@@ -359,7 +359,7 @@ fn warn_of_unset(node: &Node, store: Option<&str>, scope: &mut Scope<'_>) {
             if !of.unset.is_empty() {
                 let warning = messages::unset_variable(&of);
                 scope.context.report(match store {
-                    Some(store) => warning.about_store(store),
+                    Some(store) => warning.with_store(store),
                     None => warning,
                 });
             }
@@ -385,7 +385,7 @@ fn truncation(length: i64, root: &Node, scope: &mut Scope<'_>) -> Option<Truncat
     if truncation.is_none() {
         let (least, most) = (Truncation::SHORTEST.length(), Truncation::LONGEST.length());
         let origin = root.find("hash_truncation_length").origin;
-        scope.context.report(Diagnostic::out_of_range(&least, &most).at(origin));
+        scope.context.report(Diagnostic::out_of_range(&least, &most).with_origin(origin));
     }
     truncation
 }
@@ -409,7 +409,7 @@ fn wrong_project(name: &str) -> Option<&'static str> {
     } else if name.contains("__") {
         Some("contains `__`, which separates the parts of a table's name")
     } else if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
-        Some("has other characters than letters, digits, `-` and `_`")
+        Some("contains characters other than letters, digits, `-` and `_`")
     } else {
         None
     }

@@ -33,7 +33,7 @@ impl Context {
     }
 
     fn wrong_type<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
-        self.reject(node, Diagnostic::wrong_type(expected, node.value.kind()).at(node.origin))
+        self.reject(node, Diagnostic::wrong_type(expected, node.value.kind()).with_origin(node.origin))
     }
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn table<'a>(node: &'a Node, context: &mut Context) -> Option<&'a Tab
 pub(crate) fn refuse_unknown(table: &Table, known: &[&str], context: &mut Context) {
     for entry in &table.0 {
         if !known.contains(&entry.key.as_str()) {
-            context.report(Diagnostic::unknown_key(&entry.key, known).at(entry.key_origin));
+            context.report(Diagnostic::unknown_key(&entry.key, known).with_origin(entry.key_origin));
         }
     }
 }
@@ -190,7 +190,7 @@ where
     };
     match T::try_from(number) {
         Ok(number) => Some(number),
-        Err(_) => context.reject(node, Diagnostic::out_of_range(&least, &most).at(node.origin)),
+        Err(_) => context.reject(node, Diagnostic::out_of_range(&least, &most).with_origin(node.origin)),
     }
 }
 
@@ -213,12 +213,12 @@ impl<T: Decode> Decode for Vec<T> {
 }
 
 /// An element of a list, with the node it came from: those that could not be decoded are left out.
-pub(crate) struct At<T> {
+pub(crate) struct Located<T> {
     pub(crate) node: Node,
     pub(crate) value: T,
 }
 
-impl<T: Decode> Decode for At<T> {
+impl<T: Decode> Decode for Located<T> {
     fn decode(node: &Node, context: &mut Context) -> Option<Self> {
         Some(Self { node: node.clone(), value: T::decode(node, context)? })
     }
@@ -256,7 +256,8 @@ impl Decode for LakeValue {
             Value::Integer(number) => match i64::try_from(*number) {
                 Ok(number) => Self::Integer(number),
                 Err(_) => {
-                    return context.reject(node, Diagnostic::out_of_range(&i64::MIN, &i64::MAX).at(node.origin));
+                    return context
+                        .reject(node, Diagnostic::out_of_range(&i64::MIN, &i64::MAX).with_origin(node.origin));
                 }
             },
             Value::Float(number) => Self::Text(number.to_string()),

@@ -8,7 +8,7 @@ use metaxy_diagnostics::{Diagnostics, Node};
 use metaxy_feature::{FeatureFiles, FeatureGraph, FeatureKey, ProjectName};
 
 use crate::config::{Config, FeatureSelection};
-use crate::decode::{At, Decode};
+use crate::decode::{Decode, Located};
 use crate::files::{self, Failure};
 use crate::lake::Scope;
 use crate::messages;
@@ -61,18 +61,19 @@ pub(crate) fn selection(options: SelectionOptions, node: &Node, scope: &mut Scop
     if !all && projects.is_empty() && keys.is_empty() {
         scope.context.report(messages::empty_selection(node.origin));
     }
-    let project = |At { node, value }: At<String>| match value.parse::<ProjectName>() {
+    let project = |Located { node, value }: Located<String>| match value.parse::<ProjectName>() {
         Ok(project) => Some(project),
         Err(_) => scope.context.reject(&node, messages::empty_value(&node, "the project's name")),
     };
     let projects = projects.into_iter().filter_map(project).collect();
-    let key = |At { node, value }: At<KeyOptions>| {
+    let key = |Located { node, value }: Located<KeyOptions>| {
         let key = match value {
             KeyOptions::Text(text) => text.parse::<FeatureKey>(),
             KeyOptions::Parts(parts) => FeatureKey::from_parts(parts),
         };
         let report = |error: metaxy_feature::Error| {
-            let diagnostics = error.problems().iter().map(|problem| problem.diagnostic().clone().showing(node.origin));
+            let diagnostics =
+                error.problems().iter().map(|problem| problem.diagnostic().clone().with_shown_origin(node.origin));
             diagnostics.for_each(|diagnostic| scope.context.report(diagnostic));
         };
         key.map_err(report).ok()
@@ -88,7 +89,7 @@ pub(crate) fn files(node: Option<&Node>, scope: &mut Scope<'_>) -> Vec<PathBuf> 
     let options = node.and_then(|node| RustOptions::decode(node, &mut scope.context)).unwrap_or_default();
     let patterns = options.features.filter(|_| options.enable != Some(false)).unwrap_or_default();
     let mut all: Vec<PathBuf> = Vec::new();
-    for At { node, value: pattern } in patterns {
+    for Located { node, value: pattern } in patterns {
         let absolute = crate::path::absolute(&pattern, scope.sources.dir(node.origin), scope.system);
         let found = match files::matching(&absolute, scope.system) {
             _ if pattern.is_empty() => Err(messages::empty_value(&node, "the path of a feature file")),

@@ -62,23 +62,23 @@ impl Scope<'_> {
     }
 }
 
-/// A lake, how to show it, and which place it is.
+/// A lake, how to show it, and what tells it apart from others.
 pub(crate) struct Resolved {
     pub(crate) lake: Lake,
     pub(crate) shown: Json,
-    pub(crate) place: Place,
+    pub(crate) identity: LakeIdentity,
 }
 
 /// What tells two lakes and their data apart.
-pub(crate) struct Place {
-    catalog: CatalogPlace,
-    data: Option<DataPlace>,
+pub(crate) struct LakeIdentity {
+    catalog: CatalogIdentity,
+    data: Option<DataLocation>,
     /// Where the data path was written.
     pub(crate) origin: Origin,
 }
 
 #[derive(PartialEq)]
-enum CatalogPlace {
+enum CatalogIdentity {
     File(CatalogKind, PathBuf),
     /// Host, port, database, schema; `None` for a login that only a secret or its parameters know.
     Postgres(Option<(String, u16, String)>, String),
@@ -87,14 +87,14 @@ enum CatalogPlace {
 }
 
 #[derive(PartialEq)]
-struct DataPlace {
+struct DataLocation {
     /// Which machine or service: nothing, or a scheme with an endpoint or account.
     service: String,
     path: PathBuf,
 }
 
-impl Place {
-    /// Whether two lakes that are surely not the same keep their files in one place.
+impl LakeIdentity {
+    /// Whether two lakes that are surely not the same have overlapping data paths.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         let (Some(one), Some(two)) = (&self.data, &other.data) else { return false };
         self.is_other_lake(other)
@@ -104,7 +104,7 @@ impl Place {
 
     fn is_other_lake(&self, other: &Self) -> bool {
         match (&self.catalog, &other.catalog) {
-            (CatalogPlace::Postgres(one, schema), CatalogPlace::Postgres(two, other_schema)) => {
+            (CatalogIdentity::Postgres(one, schema), CatalogIdentity::Postgres(two, other_schema)) => {
                 // Two logins of which one is unknown here may well lead to one database.
                 (one.is_some() && two.is_some() && one != two) || schema != other_schema
             }
@@ -119,11 +119,11 @@ const STORAGE_TYPES: &[&str] = &["local", "s3", "r2", "gcs", "azure"];
 /// The lake of the store `owner`, or reports of why there is none.
 pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option<Resolved> {
     let mut options = DuckLakeOptions::decode(node, &mut scope.context)?;
-    let catalog_node = one_of_two(node, "catalog", "metadata_backend", scope);
-    let storage_node = one_of_two(node, "storage", "storage_backend", scope);
+    let catalog_node = table_or_older_name(node, "catalog", "metadata_backend", scope);
+    let storage_node = table_or_older_name(node, "storage", "storage_backend", scope);
     let catalog = catalog_node.and_then(|catalog| resolve_catalog(catalog, scope));
     let storage = storage_node.and_then(|storage| resolve_storage(storage, scope));
-    let is_mother_duck = matches!(catalog, Some(ResolvedCatalog { kind: CatalogOf::MotherDuck(_), .. }));
+    let is_mother_duck = matches!(catalog, Some(ResolvedCatalog { kind: UnbuiltCatalog::MotherDuck(_), .. }));
     if catalog_node.is_none() {
         scope.context.report(messages::missing_key(node.origin, "catalog", "say where the metadata is"));
     }
@@ -138,17 +138,20 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
     let attach = attach_options(node, &options, scope);
 
     let catalog = catalog?;
-    let mut place =
-        Place { catalog: catalog.place, data: None, origin: storage_node.map_or(node.origin, origin_of_data) };
+    let mut identity = LakeIdentity {
+        catalog: catalog.identity,
+        data: None,
+        origin: storage_node.map_or(node.origin, origin_of_data),
+    };
     let (storage, shown_storage) = match storage {
         Some(storage) => {
-            place.data = Some(storage.place);
+            identity.data = Some(storage.location);
             (Some(storage.storage), Some(storage.shown))
         }
         None => (None, None),
     };
     let lake = match catalog.kind {
-        CatalogOf::Attached(catalog) => {
+        UnbuiltCatalog::Attached(catalog) => {
             let lake = Lake::on(catalog, storage?).owner(owner).alias(alias?).options(attach?);
             let lake = match lake.build() {
                 Ok(lake) => lake,
@@ -160,12 +163,13 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
                     return None;
                 }
             };
-            if let (CatalogPlace::Postgres(_, schema), Some(given)) = (&mut place.catalog, lake.metadata_schema()) {
+            if let (CatalogIdentity::Postgres(_, schema), Some(given)) = (&mut identity.catalog, lake.metadata_schema())
+            {
                 given.as_str().clone_into(schema);
             }
             lake
         }
-        CatalogOf::MotherDuck(described) => {
+        UnbuiltCatalog::MotherDuck(described) => {
             let before = scope.context.diagnostics.len();
             refuse_attach_options(node, alias_text.is_some(), &options, scope);
             let storage = match storage {
@@ -189,7 +193,7 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
         }
     };
     options.alias = Some(lake.alias().to_string()).filter(|_| lake.catalog().is_some());
-    Some(Resolved { shown: show(&options, catalog.shown, shown_storage), lake, place })
+    Some(Resolved { shown: show(&options, catalog.shown, shown_storage), lake, identity })
 }
 
 fn origin_of_data(storage: &Node) -> Origin {
@@ -222,7 +226,7 @@ fn show(options: &DuckLakeOptions, catalog: Json, storage: Option<Json>) -> Json
 }
 
 /// A table that has an older name; both at once are refused.
-fn one_of_two<'a>(node: &'a Node, key: &str, old: &str, scope: &mut Scope<'_>) -> Option<&'a Node> {
+fn table_or_older_name<'a>(node: &'a Node, key: &str, old: &str, scope: &mut Scope<'_>) -> Option<&'a Node> {
     let table = node.as_table()?;
     if let (Some(one), Some(two)) = (table.get(key), table.get(old)) {
         scope.context.report(messages::two_names(one.origin, key, two.origin, old));
@@ -256,15 +260,15 @@ fn with_type(kind: &str, options: &impl Show) -> Json {
     shown.into()
 }
 
-enum CatalogOf {
+enum UnbuiltCatalog {
     Attached(Catalog),
     MotherDuck(Described<MotherDuckSpec>),
 }
 
 struct ResolvedCatalog {
-    kind: CatalogOf,
+    kind: UnbuiltCatalog,
     shown: Json,
-    place: CatalogPlace,
+    identity: CatalogIdentity,
 }
 
 fn resolve_catalog(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
@@ -278,8 +282,8 @@ fn resolve_catalog(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog
             let described = spec::read::<MotherDuckSpec>(kind, &node, scope)?;
             Some(ResolvedCatalog {
                 shown: described.shown.clone(),
-                place: CatalogPlace::MotherDuck(described.spec.database.clone()),
-                kind: CatalogOf::MotherDuck(described),
+                identity: CatalogIdentity::MotherDuck(described.spec.database.clone()),
+                kind: UnbuiltCatalog::MotherDuck(described),
             })
         }
     }
@@ -323,10 +327,10 @@ fn file_catalog(
             return scope.context.reject(at, messages::catalog_file(at.origin, kind, found));
         }
     }
-    let place = CatalogPlace::File(catalog(file.clone()).kind(), path::real(path, scope.system));
+    let identity = CatalogIdentity::File(catalog(file.clone()).kind(), path::real(path, scope.system));
     // With its prefix, without which Python Metaxy makes a DuckDB file of a new SQLite catalog.
     options.uri = Some([kind, ":", file.as_str()].concat());
-    Some(ResolvedCatalog { shown: with_type(kind, &options), kind: CatalogOf::Attached(catalog(file)), place })
+    Some(ResolvedCatalog { shown: with_type(kind, &options), kind: UnbuiltCatalog::Attached(catalog(file)), identity })
 }
 
 /// An absolute path of this machine; `file://` is taken off. The last slash, which says "folder", stays.
@@ -350,8 +354,8 @@ fn postgres(kind: &str, node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCa
         _ => None,
     };
     let catalog = described.build(PostgresSpec::check, node, scope)?;
-    let place = CatalogPlace::Postgres(login, "public".to_owned());
-    Some(ResolvedCatalog { kind: CatalogOf::Attached(catalog), shown, place })
+    let identity = CatalogIdentity::Postgres(login, "public".to_owned());
+    Some(ResolvedCatalog { kind: UnbuiltCatalog::Attached(catalog), shown, identity })
 }
 
 fn quack(kind: &str, node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
@@ -359,14 +363,14 @@ fn quack(kind: &str, node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatal
     let shown = described.shown.clone();
     let catalog = described.build(QuackSpec::check, node, scope)?;
     let Catalog::Quack(quack) = &catalog else { return None };
-    let place = CatalogPlace::Quack(quack.location().to_ascii_lowercase());
-    Some(ResolvedCatalog { kind: CatalogOf::Attached(catalog), shown, place })
+    let identity = CatalogIdentity::Quack(quack.location().to_ascii_lowercase());
+    Some(ResolvedCatalog { kind: UnbuiltCatalog::Attached(catalog), shown, identity })
 }
 
 struct ResolvedStorage {
     storage: Storage,
     shown: Json,
-    place: DataPlace,
+    location: DataLocation,
 }
 
 fn resolve_storage(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
@@ -395,7 +399,7 @@ fn local(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
     Some(ResolvedStorage {
         storage: Storage::Local(folder),
         shown: with_type("local", &options),
-        place: DataPlace { service: String::new(), path },
+        location: DataLocation { service: String::new(), path },
     })
 }
 
@@ -416,8 +420,8 @@ fn object<S: Spec>(
         name.push(' ');
         name.push_str(part);
     }
-    let place = DataPlace { service: name, path: PathBuf::from(path) };
-    Some(ResolvedStorage { storage: Storage::Object(storage), shown, place })
+    let location = DataLocation { service: name, path: PathBuf::from(path) };
+    Some(ResolvedStorage { storage: Storage::Object(storage), shown, location })
 }
 
 fn s3_service(spec: &S3Spec) -> Vec<Option<String>> {

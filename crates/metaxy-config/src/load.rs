@@ -112,7 +112,7 @@ impl Loader<'_> {
         let Some(extend) = table.remove("extend") else { return table };
         let Value::String(parent) = &extend.node.value else {
             let origin = extend.node.origin;
-            self.diagnostics.push(Diagnostic::wrong_type("a string", extend.node.value.kind()).at(origin));
+            self.diagnostics.push(Diagnostic::wrong_type("a string", extend.node.value.kind()).with_origin(origin));
             return table;
         };
         let origin = extend.node.origin;

@@ -48,7 +48,9 @@ pub(crate) fn config_not_found(path: &Path, variable: Option<Origin>) -> Diagnos
     let message = format!("the configuration file `{}` does not exist", excerpt(&path.to_string_lossy()));
     let diagnostic = Diagnostic::error(CONFIG_NOT_FOUND, message);
     match variable {
-        Some(origin) => diagnostic.at(origin).with_help("`METAXY_CONFIG` wins over every other way to name the file"),
+        Some(origin) => {
+            diagnostic.with_origin(origin).with_help("`METAXY_CONFIG` wins over every other way to name the file")
+        }
         None => diagnostic.with_help("correct the path; without one, `metaxy.toml` is looked for from here upward"),
     }
 }
@@ -61,177 +63,182 @@ pub(crate) fn config_unreadable(path: &Path, why: &str) -> Diagnostic {
 pub(crate) fn extend_not_found(origin: Origin, path: &Path) -> Diagnostic {
     let message = format!("the file that `extend` names does not exist: `{}`", excerpt(&path.to_string_lossy()));
     Diagnostic::error(EXTEND_NOT_FOUND, message)
-        .showing(origin)
+        .with_shown_origin(origin)
         .with_help("the path starts from the folder of the file that holds `extend`")
 }
 
 pub(crate) fn extend_cycle(origin: Origin, chain: &[impl AsRef<Path>]) -> Diagnostic {
     let chain: Vec<_> = chain.iter().map(|path| excerpt(&path.as_ref().to_string_lossy())).collect();
     Diagnostic::error(EXTEND_CYCLE, format!("a configuration inherits from itself: {}", chain.join(" → ")))
-        .showing(origin)
+        .with_shown_origin(origin)
         .with_help("remove one `extend`")
 }
 
 pub(crate) fn unset_variable(node: &Node) -> Diagnostic {
-    Diagnostic::warning(UNSET_VARIABLE, format!("{} counts as empty in this text", quoted(&node.unset)))
-        .at(node.origin)
+    Diagnostic::warning(UNSET_VARIABLE, format!("{} counts as empty in this string", quoted(&node.unset)))
+        .with_origin(node.origin)
         .with_help("set it, or give a default: `${NAME:-default}`")
 }
 
 pub(crate) fn unknown_variable(origin: Origin, name: &str, first: &str, known: &[&str]) -> Diagnostic {
-    let diagnostic = Diagnostic::warning(UNKNOWN_VARIABLE, format!("`{}` overrides nothing", excerpt(name))).at(origin);
+    let diagnostic =
+        Diagnostic::warning(UNKNOWN_VARIABLE, format!("`{}` overrides nothing", excerpt(name))).with_origin(origin);
     match nearest(first, known) {
         Some(near) if near == first => {
             diagnostic.with_help("two underscores separate keys; a key cannot be empty, nor tables be that deep")
         }
         Some(near) => diagnostic.with_help(format!("did you mean `METAXY_{}__…`?", near.to_uppercase())),
-        None => diagnostic.with_help("its first word is no key of the configuration"),
+        None => diagnostic.with_help("its first word is not a key of the configuration"),
     }
 }
 
 pub(crate) fn missing_key(origin: Origin, key: &str, help: &str) -> Diagnostic {
-    Diagnostic::missing_key(key).at(origin).with_help(help)
+    Diagnostic::missing_key(key).with_origin(origin).with_help(help)
 }
 
 /// A string that cannot be read as what is wanted.
 pub(crate) fn not_a(node: &Node, expected: &str) -> Diagnostic {
     match &node.value {
         Value::String(text) if text.is_empty() => {
-            Diagnostic::wrong_type(expected, "an empty string").at(node.origin).with_help(fill(&node.unset))
+            Diagnostic::wrong_type(expected, "an empty string").with_origin(node.origin).with_help(fill(&node.unset))
         }
-        other => Diagnostic::wrong_type(expected, other.kind()).at(node.origin),
+        other => Diagnostic::wrong_type(expected, other.kind()).with_origin(node.origin),
     }
 }
 
 /// A variable that has to hold JSON and does not.
 pub(crate) fn not_json(origin: Origin, expected: &str) -> Diagnostic {
     Diagnostic::wrong_type(expected, "a string that is not JSON")
-        .at(origin)
+        .with_origin(origin)
         .with_help("in a variable, lists and tables are written as JSON")
 }
 
 pub(crate) fn empty_value(node: &Node, what: &str) -> Diagnostic {
-    Diagnostic::error(EMPTY_VALUE, format!("{what} is empty")).at(node.origin).with_help(fill(&node.unset))
+    Diagnostic::error(EMPTY_VALUE, format!("{what} is empty")).with_origin(node.origin).with_help(fill(&node.unset))
 }
 
 pub(crate) fn invalid_choice(origin: Origin, found: &str, choices: &[&str]) -> Diagnostic {
-    Diagnostic::invalid_masked_choice(found, choices).showing(origin)
+    Diagnostic::invalid_masked_choice(found, choices).with_shown_origin(origin)
 }
 
 pub(crate) fn invalid_path(origin: Origin, why: &str) -> Diagnostic {
-    Diagnostic::error(INVALID_PATH, format!("the path {why}")).at(origin)
+    Diagnostic::error(INVALID_PATH, format!("the path {why}")).with_origin(origin)
 }
 
 pub(crate) fn invalid_pattern(origin: Origin, why: &str) -> Diagnostic {
-    Diagnostic::error(INVALID_PATH, format!("the path is no pattern: {}", why.to_lowercase()))
-        .showing(origin)
+    Diagnostic::error(INVALID_PATH, format!("the path is not a valid pattern: {}", why.to_lowercase()))
+        .with_shown_origin(origin)
         .with_help("`*`, `?`, `[…]` and `**` match; write `[*]` for a name that holds one of them")
 }
 
 pub(crate) fn no_feature_file(origin: Origin, pattern: &Path) -> Diagnostic {
     let message = format!("no file matches `{}`", excerpt(&pattern.to_string_lossy()));
     Diagnostic::error(NO_FEATURE_FILE, message)
-        .showing(origin)
+        .with_shown_origin(origin)
         .with_help("the path starts from the folder of the file that names it")
 }
 
 pub(crate) fn invalid_project(origin: Origin, why: &str) -> Diagnostic {
     Diagnostic::error(INVALID_PROJECT, format!("the project's name {why}"))
-        .showing(origin)
+        .with_shown_origin(origin)
         .with_help("use letters, digits, `-` and single `_`")
 }
 
 pub(crate) fn invalid_store_name(origin: Origin, why: &str) -> Diagnostic {
     Diagnostic::error(INVALID_STORE_NAME, format!("the store's name {why}"))
-        .at(origin)
+        .with_origin(origin)
         .with_help("give the store a name of visible characters")
 }
 
 pub(crate) fn empty_selection(origin: Origin) -> Diagnostic {
     Diagnostic::error(EMPTY_SELECTION, "this selects no feature")
-        .at(origin)
+        .with_origin(origin)
         .with_help("give it `projects`, `keys` or `all = true`")
 }
 
 pub(crate) fn two_names(origin: Origin, key: &str, old: Origin, old_key: &str) -> Diagnostic {
     Diagnostic::error(CONFLICT, format!("`{key}` and `{old_key}` are two names of one thing"))
-        .at(old)
-        .and_at(origin, "given here as well")
+        .with_origin(old)
+        .with_label(origin, "given here as well")
         .with_help(format!("keep `{key}`"))
 }
 
 pub(crate) fn two_limits(limit: Origin, option: Origin) -> Diagnostic {
-    Diagnostic::error(CONFLICT, "`data_inlining_row_limit` is given twice, differently")
-        .at(option)
-        .and_at(limit, "and here")
+    Diagnostic::error(CONFLICT, "`data_inlining_row_limit` has two different values")
+        .with_origin(option)
+        .with_label(limit, "and here")
         .with_help("write it once")
 }
 
 pub(crate) fn missing_store_type(origin: Origin, store: &str) -> Diagnostic {
     Diagnostic::error(MISSING_STORE_TYPE, format!("the store `{}` has no `type`", excerpt(store)))
-        .at(origin)
+        .with_origin(origin)
         .with_help("add `type = \"duckdb\"`")
 }
 
 pub(crate) fn store_left_out(origin: Origin, store: &str) -> Diagnostic {
     let store = excerpt(store);
-    let message = format!("the store `{store}` is left out: only variables speak of it, and none gives its `type`");
+    let message = format!("the store `{store}` is left out: only variables name it, and none gives its `type`");
     Diagnostic::warning(MISSING_STORE_TYPE, message)
-        .at(origin)
+        .with_origin(origin)
         .with_help(format!("set `METAXY_STORES__{}__TYPE=duckdb`, or unset the variables", store.to_uppercase()))
 }
 
 pub(crate) fn unsupported_store(origin: Origin, store: &str) -> Diagnostic {
     Diagnostic::warning(UNSUPPORTED_STORE, format!("the store `{}` cannot be opened here", excerpt(store)))
-        .showing(origin)
+        .with_shown_origin(origin)
         .with_help("this program opens DuckDB stores; write `duckdb` if it is one")
 }
 
 pub(crate) fn unsupported_key(origin: Origin, key: &str) -> Diagnostic {
     Diagnostic::error(UNSUPPORTED_KEY, format!("`{key}` would bypass `database`, `config` and `ducklake`"))
-        .at(origin)
+        .with_origin(origin)
         .with_help("remove it: a DuckDB store is described by those three alone")
 }
 
 pub(crate) fn unsupported_hash(origin: Origin, choices: &[&str]) -> Diagnostic {
     Diagnostic::error(UNSUPPORTED_HASH, "DuckDB stores do not have this hash")
-        .showing(origin)
+        .with_shown_origin(origin)
         .with_help(format!("write one of {}", quoted(choices)))
 }
 
 pub(crate) fn unsupported_database(origin: Origin) -> Diagnostic {
-    Diagnostic::error(UNSUPPORTED_DATABASE, "`database` is a URL, not a file of this machine").at(origin).with_help(
-        "use `:memory:` and say in `ducklake` where the lake is; a token goes into the variable `motherduck_token`",
-    )
+    Diagnostic::error(UNSUPPORTED_DATABASE, "`database` is a URL, not a file of this machine")
+        .with_origin(origin)
+        .with_help(
+            "use `:memory:` and say in `ducklake` where the lake is; a token goes into the variable `motherduck_token`",
+        )
 }
 
 pub(crate) fn unknown_default_store(origin: Origin, store: &str, known: &[&str]) -> Diagnostic {
     Diagnostic::warning(UNKNOWN_STORE, format!("the default store `{}` is not configured", excerpt(store)))
-        .showing(origin)
+        .with_shown_origin(origin)
         .with_help(did_you_mean(store, known).unwrap_or_else(|| ["known stores: ", &quoted(known)].concat()))
 }
 
 pub(crate) fn unknown_fallback(origin: Origin, store: &str, known: &[&str]) -> Diagnostic {
     Diagnostic::error(UNKNOWN_STORE, format!("the fallback store `{}` is not configured", excerpt(store)))
-        .showing(origin)
+        .with_shown_origin(origin)
         .with_help(did_you_mean(store, known).unwrap_or_else(|| ["known stores: ", &quoted(known)].concat()))
 }
 
 pub(crate) fn fallback_cycle(origin: Origin, chain: &[&str]) -> Diagnostic {
     let chain: Vec<_> = chain.iter().map(|store| excerpt(store)).collect();
     Diagnostic::error(FALLBACK_CYCLE, format!("a store falls back to itself: {}", chain.join(" → ")))
-        .showing(origin)
+        .with_shown_origin(origin)
         .with_help("remove one of the fallbacks")
 }
 
 pub(crate) fn fallback_hash(origin: Origin, own: &str, fallback: &str, its: &str) -> Diagnostic {
     let message = format!("this store hashes with `{own}`, its fallback `{}` with `{its}`", excerpt(fallback));
-    Diagnostic::error(FALLBACK_HASH, message).showing(origin).with_help("give both stores the same `hash_algorithm`")
+    Diagnostic::error(FALLBACK_HASH, message)
+        .with_shown_origin(origin)
+        .with_help("give both stores the same `hash_algorithm`")
 }
 
 pub(crate) fn catalog_prefix(origin: Origin, wanted: &str) -> Diagnostic {
-    Diagnostic::error(CATALOG_KIND, format!("the `uri` is not that of a catalog of type `{wanted}`"))
-        .at(origin)
+    Diagnostic::error(CATALOG_KIND, format!("expected the `uri` of a catalog of type `{wanted}`"))
+        .with_origin(origin)
         .with_help(format!("write a path, or `{wanted}:` and a path; or correct `type`"))
 }
 
@@ -242,33 +249,33 @@ pub(crate) fn catalog_file(origin: Origin, wanted: &str, found: Option<CatalogKi
             "write `type = \"duckdb\"`: Python Metaxy makes a DuckDB file where a SQLite catalog has no `sqlite:` prefix",
         ),
         Some(CatalogKind::Sqlite) => ("a SQLite file", "write `type = \"sqlite\"`"),
-        _ => ("neither a DuckDB nor a SQLite file", "choose another path: this file is no catalog"),
+        _ => ("neither a DuckDB nor a SQLite file", "choose another path: this file is not a catalog"),
     };
-    Diagnostic::error(CATALOG_KIND, format!("a catalog of type `{wanted}` is wanted, but the file there is {found}"))
-        .showing(origin)
+    Diagnostic::error(CATALOG_KIND, format!("expected a catalog of type `{wanted}`, found {found}"))
+        .with_shown_origin(origin)
         .with_help(help)
 }
 
 pub(crate) fn catalog_in_memory(origin: Origin) -> Diagnostic {
     Diagnostic::error(CATALOG_IN_MEMORY, "a catalog in memory would be lost, and the lake with it")
-        .showing(origin)
+        .with_shown_origin(origin)
         .with_help("give the catalog a file")
 }
 
 pub(crate) fn overlapping(origin: Origin, store: &str, other: Origin, other_store: &str) -> Diagnostic {
     let (store, other_store) = (excerpt(store), excerpt(other_store));
-    let message = format!("the lakes of `{store}` and `{other_store}` are two, but their data paths overlap");
+    let message = format!("the data paths of `{store}` and `{other_store}`, which are different lakes, overlap");
     Diagnostic::error(OVERLAPPING_DATA_PATHS, message)
-        .showing(origin)
-        .and_at(other, "the other data path")
+        .with_shown_origin(origin)
+        .with_label(other, "the other data path")
         .with_help("give each lake a folder of its own: the clean-up of one would delete the files of the other")
 }
 
 pub(crate) fn alias_taken(origin: Origin, alias: &str) -> Diagnostic {
     let message =
-        format!("DuckDB calls its own database `{}` after this file, and so is the lake called", excerpt(alias));
+        format!("DuckDB names its own database `{}` after this file, and the lake has the same alias", excerpt(alias));
     Diagnostic::error(ALIAS_TAKEN, message)
-        .showing(origin)
+        .with_shown_origin(origin)
         .with_help("use `:memory:`, or give the lake another `alias`")
 }
 
@@ -277,7 +284,7 @@ pub(crate) fn override_data_path(origin: Origin) -> Diagnostic {
         OVERRIDE_DATA_PATH,
         "rows written under another path than the stored one are found under neither",
     )
-    .at(origin)
+    .with_origin(origin)
     .with_help("leave it out, unless a moved copy of a lake is to be read")
 }
 
@@ -290,19 +297,19 @@ pub(crate) fn missing_field(origin: Origin, field: &Field) -> Diagnostic {
 
 pub(crate) fn alias_in_motherduck(origin: Origin) -> Diagnostic {
     Diagnostic::error(NOT_APPLICABLE, "a MotherDuck lake is used under the name of its database")
-        .at(origin)
+        .with_origin(origin)
         .with_help("leave `alias` out")
 }
 
 pub(crate) fn attach_option_in_motherduck(origin: Origin) -> Diagnostic {
     Diagnostic::error(NOT_APPLICABLE, "MotherDuck attaches its lakes itself, so the option has no effect")
-        .at(origin)
+        .with_origin(origin)
         .with_help("leave it out")
 }
 
 pub(crate) fn local_storage_in_motherduck(origin: Origin) -> Diagnostic {
     Diagnostic::error(NOT_APPLICABLE, "MotherDuck cannot reach files of this machine")
-        .at(origin)
+        .with_origin(origin)
         .with_help("use a bucket (s3, r2 or gcs), or leave `storage` out and MotherDuck keeps the data")
 }
 
@@ -312,7 +319,7 @@ pub(crate) fn problem(problem: &Problem, node: &Node) -> Diagnostic {
     let at = entry.map_or_else(|| node.find(problem.field()), |entry| &entry.node);
     let is_about_key = matches!(problem.code(), Code::InvalidName | Code::ReservedOption | Code::UnknownAttachOption);
     let origin = entry.filter(|_| is_about_key).map_or(at.origin, |entry| entry.key_origin);
-    let diagnostic = Diagnostic::error(problem.code().as_str(), problem.message()).at(origin);
+    let diagnostic = Diagnostic::error(problem.code().as_str(), problem.message()).with_origin(origin);
     match (problem.code(), problem.hint()) {
         (Code::EmptyValue, _) => diagnostic.with_help(fill(&at.unset)),
         // It asks for an absolute path, but here a relative one is fine.

@@ -6,7 +6,7 @@ use ducklake_sql::{Secret, Value};
 use metaxy_diagnostics::{Node, Value as NodeValue};
 use schemars::JsonSchema;
 
-use crate::decode::{At, Context, Decode, Map, Show, options};
+use crate::decode::{Context, Decode, Located, Map, Show, options};
 use crate::spec;
 
 /// The whole of `metaxy.toml`, or `[tool.metaxy]` in `pyproject.toml`.
@@ -46,7 +46,7 @@ pub(crate) struct Options {
     pub(crate) sync: Option<bool>,
     /// Features of other projects to load.
     #[schemars(with = "Option<Vec<SelectionOptions>>")]
-    pub(crate) extra_features: Option<Vec<At<SelectionOptions>>>,
+    pub(crate) extra_features: Option<Vec<Located<SelectionOptions>>>,
     /// The lock file, relative to this file; `metaxy.lock` beside it unless given.
     pub(crate) metaxy_lock_path: Option<String>,
 }
@@ -92,7 +92,7 @@ pub(crate) struct RustOptions {
     pub(crate) enable: Option<bool>,
     /// The files that define features, relative to this file: paths, or patterns with `*`, `?`, `[…]` and `**`.
     #[schemars(with = "Option<Vec<String>>")]
-    pub(crate) features: Option<Vec<At<String>>>,
+    pub(crate) features: Option<Vec<Located<String>>>,
 }
 
 options!(RustOptions { enable, features });
@@ -103,10 +103,10 @@ options!(RustOptions { enable, features });
 pub(crate) struct SelectionOptions {
     /// All features of these projects.
     #[schemars(with = "Option<Vec<String>>")]
-    pub(crate) projects: Option<Vec<At<String>>>,
+    pub(crate) projects: Option<Vec<Located<String>>>,
     /// These features, as `part/part`.
     #[schemars(with = "Option<Vec<KeyOptions>>")]
-    pub(crate) keys: Option<Vec<At<KeyOptions>>>,
+    pub(crate) keys: Option<Vec<Located<KeyOptions>>>,
     /// Every feature in the store.
     pub(crate) all: Option<bool>,
 }
@@ -143,14 +143,14 @@ pub(crate) struct DuckDbOptions {
     pub(crate) config: Option<Map<Value>>,
     /// Extensions to load besides those that the lake needs.
     #[schemars(with = "Option<Vec<ExtensionEntry>>")]
-    pub(crate) extensions: Option<Vec<At<ExtensionEntry>>>,
+    pub(crate) extensions: Option<Vec<Located<ExtensionEntry>>>,
     /// The lake that holds the tables.
     #[schemars(with = "Option<DuckLakeOptions>")]
     #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
     pub(crate) ducklake: Option<Unread>,
     /// Stores to read from, in order, where a table is missing in this one.
     #[schemars(with = "Option<Vec<String>>")]
-    pub(crate) fallback_stores: Option<Vec<At<String>>>,
+    pub(crate) fallback_stores: Option<Vec<Located<String>>>,
     /// The hash for versions: `xxhash32` unless given, `xxhash64`, `xxh3_64` or `md5`.
     #[schemars(with = "Option<crate::schema::HashAlgorithm>")]
     pub(crate) hash_algorithm: Option<String>,

@@ -56,13 +56,13 @@ const REFERENCE: &[Reference] = &[
     },
     Reference {
         code: UNSET_VARIABLE,
-        meaning: "A text is made from a variable that is not set. The variable counts as empty, as in Python Metaxy.",
+        meaning: "A string is made from a variable that is not set. The variable counts as empty, as in Python Metaxy.",
         example: "path = \"${LAKE_ROOT}/data\"",
         remedy: "Set the variable, or give a default: `${LAKE_ROOT:-lake}`.",
     },
     Reference {
         code: UNKNOWN_VARIABLE,
-        meaning: "A variable looks like an override of the configuration, but its first word is no key of it.",
+        meaning: "A variable looks like an override of the configuration, but its first word is not a key of it.",
         example: "METAXY_STORE__DEV__TYPE=duckdb",
         remedy: "Write the key as it is: `METAXY_STORES__DEV__TYPE`.",
     },
@@ -80,7 +80,7 @@ const REFERENCE: &[Reference] = &[
     },
     Reference {
         code: WRONG_TYPE,
-        meaning: "A value has another type than its key. Text is read as a number or a boolean where one is wanted.",
+        meaning: "A value has another type than its key. A string is read as an integer or a boolean where one is expected.",
         example: "port = \"many\"",
         remedy: "Write a value of the type that is named. In a variable, lists and tables are written as JSON.",
     },
@@ -134,7 +134,7 @@ const REFERENCE: &[Reference] = &[
     },
     Reference {
         code: CONFLICT,
-        meaning: "One thing is said in two places, differently.",
+        meaning: "One thing has two different values in two places.",
         example: "catalog = { … }\nmetadata_backend = { … }",
         remedy: "Keep one of them.",
     },

@@ -54,7 +54,7 @@ impl<S> Described<S> {
         scope: &mut Scope<'_>,
     ) -> Option<T> {
         match build(self.spec) {
-            Ok(built) => Some(built).filter(|_| self.missing.is_empty()),
+            Ok(whole) => Some(whole).filter(|_| self.missing.is_empty()),
             Err(problems) => {
                 scope.problems(problems.into_iter().filter(|problem| !self.missing.contains(&problem.field())), node);
                 None

@@ -6,8 +6,8 @@ use ducklake_sql::{CatalogFile, CatalogKind, Extension, Lake, Mode, Plan, Sessio
 use metaxy_diagnostics::{Node, Origin, Value};
 use metaxy_feature::HashAlgorithm;
 
-use crate::decode::{At, Decode, Map};
-use crate::lake::{self, Place, Scope};
+use crate::decode::{Decode, Located, Map};
+use crate::lake::{self, LakeIdentity, Scope};
 use crate::messages;
 use crate::options::{DuckDbOptions, ExtensionEntry, ExtensionOptions};
 use crate::variables;
@@ -115,7 +115,7 @@ pub(crate) fn is_duckdb(name: &str) -> bool {
 /// A store with what is needed to compare it with others.
 pub(crate) struct Resolved {
     pub(crate) store: DuckDbStore,
-    pub(crate) place: Option<Place>,
+    pub(crate) identity: Option<LakeIdentity>,
     /// Its fallback stores, and where they are named.
     pub(crate) fallbacks: Vec<(String, Origin)>,
 }
@@ -160,8 +160,8 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
     let known: Vec<_> = VersioningEngine::ALL.iter().map(|it| it.as_str()).collect();
     let engine = options.versioning_engine.as_deref();
     let versioning_engine = choice(engine, "versioning_engine", VersioningEngine::ALL, &known, config, scope);
-    let (lake, shown_lake, place) = match lake {
-        Some(lake) => (Some(lake.lake), Some(lake.shown), Some(lake.place)),
+    let (lake, shown_lake, identity) = match lake {
+        Some(lake) => (Some(lake.lake), Some(lake.shown), Some(lake.identity)),
         None => (None, None, None),
     };
     let fallbacks: Vec<_> =
@@ -178,7 +178,7 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
         shown_lake,
         fallback_stores: fallbacks.iter().map(|(name, _)| name.clone()).collect(),
     };
-    Some(Resolved { store, place, fallbacks })
+    Some(Resolved { store, identity, fallbacks })
 }
 
 /// The one of `all` that has the given name, or the default.
@@ -278,9 +278,9 @@ fn settings(given: Option<&Map<LakeValue>>, config: &Node, scope: &mut Scope<'_>
     settings
 }
 
-fn extensions(given: Vec<At<ExtensionEntry>>, scope: &mut Scope<'_>) -> Vec<Extension> {
+fn extensions(given: Vec<Located<ExtensionEntry>>, scope: &mut Scope<'_>) -> Vec<Extension> {
     let mut extensions = Vec::new();
-    for At { node, value } in given {
+    for Located { node, value } in given {
         let options = match value {
             ExtensionEntry::Name(name) => ExtensionOptions { name: Some(name), ..ExtensionOptions::default() },
             ExtensionEntry::Table(options) => options,

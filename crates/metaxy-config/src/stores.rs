@@ -36,7 +36,7 @@ pub(crate) fn resolve(node: Option<&Node>, auto_create_tables: bool, scope: &mut
         candidates.extend(candidate);
     }
     check_fallbacks(&candidates, scope);
-    check_places(&candidates, scope);
+    check_data_paths(&candidates, scope);
     let nothing = || Diagnostics::new(Vec::new(), Arc::clone(scope.sources));
     candidates
         .into_iter()
@@ -103,7 +103,7 @@ fn check_fallbacks(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
             let mut diagnostics = Vec::new();
             if !names.contains(&fallback.as_str()) {
                 diagnostics.push(messages::unknown_fallback(*origin, fallback, &names));
-            } else if let Some(chain) = way_back(name, fallback, &store_of) {
+            } else if let Some(chain) = fallback_cycle(name, fallback, &store_of) {
                 diagnostics.push(messages::fallback_cycle(*origin, &chain));
             } else if let Some(other) = store_of(fallback) {
                 let (hash, other_hash) = (own.store.hash_algorithm, other.store.hash_algorithm);
@@ -113,14 +113,14 @@ fn check_fallbacks(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
                 }
             }
             for diagnostic in diagnostics {
-                scope.context.report(diagnostic.about_store(*name));
+                scope.context.report(diagnostic.with_store(*name));
             }
         }
     }
 }
 
 /// The chain of fallbacks that leads from `start` over `next` back to `start`.
-fn way_back<'a>(
+fn fallback_cycle<'a>(
     start: &'a str,
     next: &'a str,
     store_of: &impl Fn(&str) -> Option<&'a Box<store::Resolved>>,
@@ -151,20 +151,20 @@ fn way_back<'a>(
     None
 }
 
-/// No two different lakes keep their files in one place.
-fn check_places(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
-    let places: Vec<_> = candidates
+/// No two different lakes have overlapping data paths.
+fn check_data_paths(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
+    let identities: Vec<_> = candidates
         .iter()
         .filter_map(|candidate| match &candidate.state {
-            CandidateState::DuckDb(resolved) => Some((candidate.entry.key.as_str(), resolved.place.as_ref()?)),
+            CandidateState::DuckDb(resolved) => Some((candidate.entry.key.as_str(), resolved.identity.as_ref()?)),
             _ => None,
         })
         .collect();
-    for (index, (other_name, other)) in places.iter().enumerate() {
-        for (name, place) in &places[index + 1..] {
-            if place.overlaps(other) {
-                let diagnostic = messages::overlapping(place.origin, name, other.origin, other_name);
-                scope.context.report(diagnostic.about_store(*name).about_store(*other_name));
+    for (index, (other_name, other)) in identities.iter().enumerate() {
+        for (name, identity) in &identities[index + 1..] {
+            if identity.overlaps(other) {
+                let diagnostic = messages::overlapping(identity.origin, name, other.origin, other_name);
+                scope.context.report(diagnostic.with_store(*name).with_store(*other_name));
             }
         }
     }

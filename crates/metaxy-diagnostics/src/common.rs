@@ -1,6 +1,6 @@
 //! The diagnostics that every TOML file can have, one constructor each.
 //!
-//! They are made without a place; [`Diagnostic::at`] or [`Diagnostic::showing`] adds it.
+//! They are made without a place; [`Diagnostic::with_origin`] or [`Diagnostic::with_shown_origin`] adds it.
 
 use std::fmt::Display;
 

@@ -84,24 +84,24 @@ impl Diagnostic {
         Self::new(Severity::Warning, code, message)
     }
 
-    fn with_label(mut self, label: Label) -> Self {
+    fn push_label(mut self, label: Label) -> Self {
         self.labels.push(label);
         self
     }
 
     /// The same, pointing at a key or a value.
-    pub fn at(self, origin: Origin) -> Self {
-        self.with_label(Label { origin, text: "", show: false })
+    pub fn with_origin(self, origin: Origin) -> Self {
+        self.push_label(Label { origin, text: "", show: false })
     }
 
     /// The same, pointing at a value that is no secret and is shown.
-    pub fn showing(self, origin: Origin) -> Self {
-        self.with_label(Label { origin, text: "", show: true })
+    pub fn with_shown_origin(self, origin: Origin) -> Self {
+        self.push_label(Label { origin, text: "", show: true })
     }
 
     /// The same, pointing at one more place, with what is there in words.
-    pub fn and_at(self, origin: Origin, text: &'static str) -> Self {
-        self.with_label(Label { origin, text, show: false })
+    pub fn with_label(self, origin: Origin, text: &'static str) -> Self {
+        self.push_label(Label { origin, text, show: false })
     }
 
     /// The same, with what to write instead.
@@ -111,7 +111,7 @@ impl Diagnostic {
     }
 
     /// The same, about one more store.
-    pub fn about_store(mut self, store: impl Into<String>) -> Self {
+    pub fn with_store(mut self, store: impl Into<String>) -> Self {
         self.add_store(store);
         self
     }
@@ -197,12 +197,12 @@ impl Diagnostics {
     /// let about = |name: &str| {
     ///     let mut sources = Sources::new("/");
     ///     let origin = sources.add_variable(name);
-    ///     Diagnostics::new(vec![Diagnostic::missing_key("a").at(origin)], sources.into())
+    ///     Diagnostics::new(vec![Diagnostic::missing_key("a").with_origin(origin)], sources.into())
     /// };
-    /// let both = about("ONE").and(&about("TWO"));
+    /// let both = about("ONE").merge(&about("TWO"));
     /// assert_eq!(both.to_json()["diagnostics"][1]["variable"], "TWO");
     /// ```
-    pub fn and(&self, others: &Self) -> Self {
+    pub fn merge(&self, others: &Self) -> Self {
         let mut sources = (*self.sources).clone();
         let (files, variables) = (sources.files.len(), sources.variables.len());
         sources.files.extend(others.sources.files.iter().cloned());

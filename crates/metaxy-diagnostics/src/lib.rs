@@ -10,7 +10,7 @@
 //! let mut found = Vec::new();
 //! let table = sources.parse("/project/a.toml", "colour = 'red'".to_owned(), Visibility::NOTHING, &mut found);
 //! for entry in &table.0 {
-//!     found.push(Diagnostic::unknown_key(&entry.key, &["color"]).at(entry.key_origin));
+//!     found.push(Diagnostic::unknown_key(&entry.key, &["color"]).with_origin(entry.key_origin));
 //! }
 //! let text = Diagnostics::new(found, sources.into()).render(Style::Plain);
 //! assert!(text.contains("colour = '***'") && text.contains("help: did you mean `color`?"), "{text}");

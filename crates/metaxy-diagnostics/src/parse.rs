@@ -28,7 +28,7 @@ impl Sources {
         let (document, errors) = DeTable::parse_recoverable(&text);
         diagnostics.extend(errors.iter().take(MOST_ERRORS).map(|error| {
             let Span { start, end } = error.span().unwrap_or(text.len()..text.len());
-            Diagnostic::syntax(error.message()).at(Origin::File { file, start, end })
+            Diagnostic::syntax(error.message()).with_origin(Origin::File { file, start, end })
         }));
         let mut walk = Walk { file, visibility, path: Vec::new(), scalars: Vec::new(), keys: Vec::new() };
         let table = walk.table(document.get_ref());

@@ -40,9 +40,9 @@ impl Position {
     /// ```
     /// use metaxy_diagnostics::Position;
     ///
-    /// assert_eq!(Position::of("a\nbé = 1", 6), Position { line: 2, column: 4 });
+    /// assert_eq!(Position::from_offset("a\nbé = 1", 6), Position { line: 2, column: 4 });
     /// ```
-    pub fn of(text: &str, byte: usize) -> Self {
+    pub fn from_offset(text: &str, byte: usize) -> Self {
         let byte = byte.min(text.len());
         let line = mask::line_of(text, byte);
         // A byte of the line break counts as the end of the line.
@@ -114,7 +114,7 @@ impl Sources {
         match origin {
             Origin::File { file, start, .. } => {
                 let source = self.files.get(file)?;
-                let Position { line, column } = Position::of(&source.text, start);
+                let Position { line, column } = Position::from_offset(&source.text, start);
                 let path = source.path.strip_prefix(&self.current_dir).unwrap_or(&source.path).to_owned();
                 Some(Location::File { path, line, column })
             }

@@ -168,7 +168,7 @@ fn mapping(node: Node<'_>) -> Result<FieldsMapping> {
         }
         "all" => table.only_strictly(&["type"]).map(|()| FieldsMapping::All),
         "none" => table.only_strictly(&["type"]).map(|()| FieldsMapping::None),
-        other => Err(messages::invalid_choice(other, &TYPES).under("type")),
+        other => Err(messages::invalid_choice(other, &TYPES).nested_in("type")),
     }
 }
 
@@ -196,7 +196,7 @@ fn relationship(node: Node<'_>) -> Result<Lineage> {
                 id_generation_pattern: table.nullable("id_generation_pattern", Node::text)?,
             })
         }
-        other => Err(messages::invalid_choice(other, &TYPES).under("type")),
+        other => Err(messages::invalid_choice(other, &TYPES).nested_in("type")),
     }
 }
 
@@ -310,7 +310,7 @@ impl<'a> Node<'a> {
             items
                 .iter()
                 .enumerate()
-                .map(|(index, json)| read(Self { json, ..self }).map_err(|error| error.under(index))),
+                .map(|(index, json)| read(Self { json, ..self }).map_err(|error| error.nested_in(index))),
         );
         problems.finish(values)
     }
@@ -324,7 +324,7 @@ impl<'a> Node<'a> {
         let mut problems = Problems::default();
         let entries = problems.catch_all(self.table()?.entries.iter().map(|(key, json)| {
             let entry = key.parse().and_then(|parsed| Ok((parsed, read(Self { json, ..self })?)));
-            entry.map_err(|error: Error| error.under(key.as_str()))
+            entry.map_err(|error: Error| error.nested_in(key.as_str()))
         }));
         problems.finish(entries.map(C::from_iter))
     }
@@ -371,7 +371,7 @@ impl<'a> Table<'a> {
         let Some(json) = self.entries.get(key) else {
             return Ok(None);
         };
-        read(Node { json, dialect: self.dialect }).map(Some).map_err(|error| error.under(key))
+        read(Node { json, dialect: self.dialect }).map(Some).map_err(|error| error.nested_in(key))
     }
 
     /// Where a missing key and `null` mean the same.

@@ -157,6 +157,6 @@ impl FeatureDefinition {
     /// The version of the specification and the schema together.
     pub fn version(&self, truncation: Truncation) -> Version {
         let schema = Json::Object(self.schema.clone()).canonical();
-        Version::of([self.spec.version(truncation).as_str(), &schema], truncation)
+        Version::hash([self.spec.version(truncation).as_str(), &schema], truncation)
     }
 }

@@ -24,7 +24,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(error.is(ProblemKind::Key));
 /// assert_eq!(
 ///     error.to_string(),
-///     "the part `Video` of the key `Video/raw` holds other characters than a-z, 0-9, `_` and `-`"
+///     "the part `Video` of the key `Video/raw` contains characters other than a-z, 0-9, `_` and `-`"
 /// );
 /// ```
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl Error {
     }
 
     /// Puts the problems under a key or an index: what was at `x` is now at `step.x`.
-    pub(crate) fn under(mut self, step: impl Into<Step>) -> Self {
+    pub(crate) fn nested_in(mut self, step: impl Into<Step>) -> Self {
         let step = step.into();
         for problem in &mut self.0 {
             problem.path.0.insert(0, step.clone());
@@ -139,11 +139,11 @@ impl Problem {
     }
 
     pub(crate) fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
-        Self::of(kind, Diagnostic::error(kind.code(), message))
+        Self::from_diagnostic(kind, Diagnostic::error(kind.code(), message))
     }
 
     /// A problem that other files can have, too.
-    pub(crate) fn of(kind: ProblemKind, diagnostic: Diagnostic) -> Self {
+    pub(crate) fn from_diagnostic(kind: ProblemKind, diagnostic: Diagnostic) -> Self {
         Self { kind, diagnostic, path: Path::default(), part: Part::Value, position: None, feature: None }
     }
 
@@ -159,18 +159,18 @@ impl Problem {
         Self { position: None, ..self }
     }
 
-    pub(crate) fn about(self, feature: &FeatureKey) -> Self {
+    pub(crate) fn with_feature(self, feature: &FeatureKey) -> Self {
         Self { feature: Some(feature.clone()), ..self }
     }
 
     /// The same, about a key itself.
-    pub(crate) fn about_key(self) -> Self {
+    pub(crate) fn with_key_part(self) -> Self {
         Self { part: Part::Key, ..self }
     }
 
     /// Puts the problem under a key or an index.
-    pub(crate) fn under(self, step: impl Into<Step>) -> Error {
-        Error::from(self).under(step)
+    pub(crate) fn nested_in(self, step: impl Into<Step>) -> Error {
+        Error::from(self).nested_in(step)
     }
 
     /// Where it is in the tree that its path starts from.
@@ -310,7 +310,7 @@ impl ProblemKind {
             Self::Cycle => "A feature depends on itself, directly or through others.",
             Self::Duplicate => "A feature, a field or a dependency is defined twice.",
             Self::Collision => {
-                "Two different keys lead to the same table or to the same member of a struct, or a table is kept for system tables."
+                "Two different keys lead to the same table or to the same member of a struct, or a table is reserved for system tables."
             }
             Self::MissingProject => "There are feature files, but no project to which their features could belong.",
             _ => return None,

@@ -126,7 +126,7 @@ impl FeatureFiles {
         );
         match self.build(&ProjectName::placeholder()) {
             Ok(_) => missing,
-            Err(others) => missing.and(&others),
+            Err(others) => missing.merge(&others),
         }
     }
 
@@ -183,14 +183,14 @@ impl<'a> Places<'a> {
         let node = again.get(*index).unwrap_or(first);
         *index += 1;
         let first = problem.origin(first);
-        diagnostic(problem, node).and_at(first, "the first definition")
+        diagnostic(problem, node).with_label(first, "the first definition")
     }
 }
 
 /// A problem at its place in the tree that its path starts from.
 fn diagnostic(problem: Problem, root: &Node) -> Diagnostic {
     let origin = problem.origin(root);
-    problem.into_diagnostic().at(origin)
+    problem.into_diagnostic().with_origin(origin)
 }
 
 fn root(table: Table) -> Node {
@@ -209,7 +209,7 @@ pub(crate) fn definitions(text: &str, project: &ProjectName) -> Result<Vec<Featu
     if !syntax.is_empty() {
         let all = Diagnostics::new(syntax, sources.clone().into());
         let problem = |diagnostic: &Diagnostic| {
-            let problem = Problem::of(ProblemKind::Syntax, diagnostic.clone());
+            let problem = Problem::from_diagnostic(ProblemKind::Syntax, diagnostic.clone());
             match all.location(diagnostic) {
                 Some(Location::File { line, column, .. }) => problem.with_position(Position { line, column }),
                 _ => problem,
@@ -237,11 +237,11 @@ fn features(root: &Node) -> Result<Vec<Feature>> {
         None => Some(Vec::new()),
         Some(Value::Array(items)) => problems.catch_all(items.iter().enumerate().map(|(index, node)| {
             let read = json(node).and_then(|json| decode::spec_from_toml(&json));
-            let (spec, schema) = read.map_err(|error| error.under(index).under(FEATURE))?;
+            let (spec, schema) = read.map_err(|error| error.nested_in(index).nested_in(FEATURE))?;
             Ok(Feature { spec, schema: schema.unwrap_or_default(), node: node.clone() })
         })),
         Some(other) => {
-            problems.push(messages::wrong_type("`[[feature]]` tables", other.kind()).under(FEATURE));
+            problems.push(messages::wrong_type("`[[feature]]` tables", other.kind()).nested_in(FEATURE));
             None
         }
     };
@@ -262,14 +262,14 @@ fn json(node: &Node) -> Result<Json> {
         Value::Array(items) => {
             let mut problems = Problems::default();
             let items = items.iter().enumerate();
-            let items =
-                problems.catch_all(items.map(|(index, item)| json(item).map_err(|error: Error| error.under(index))));
+            let items = problems
+                .catch_all(items.map(|(index, item)| json(item).map_err(|error: Error| error.nested_in(index))));
             Json::Array(problems.finish(items)?)
         }
         Value::Table(table) => {
             let mut problems = Problems::default();
             let entries = problems.catch_all(table.0.iter().map(|entry| {
-                let value = json(&entry.node).map_err(|error| error.under(entry.key.as_str()))?;
+                let value = json(&entry.node).map_err(|error| error.nested_in(entry.key.as_str()))?;
                 Ok((entry.key.clone(), value))
             }));
             Json::Object(problems.finish(entries)?.into_iter().collect())

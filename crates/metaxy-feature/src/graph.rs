@@ -64,7 +64,7 @@ impl FeatureGraph {
         let mut by_name = BTreeMap::new();
         for definition in definitions {
             match by_name.entry(definition.key().to_string()) {
-                Entry::Occupied(_) => problems.push(messages::duplicate_feature(definition.key()).under(KEY)),
+                Entry::Occupied(_) => problems.push(messages::duplicate_feature(definition.key()).nested_in(KEY)),
                 Entry::Vacant(place) => _ = place.insert(definition),
             }
         }
@@ -123,7 +123,7 @@ impl FeatureGraph {
                 let computed = || {
                     let name = fq_name(spec.key(), &field.key);
                     let parents = parents.iter().map(|id| features[id.feature].fields[id.field].1.as_str());
-                    Version::of([name.as_str(), &field.code_version].into_iter().chain(parents), truncation)
+                    Version::hash([name.as_str(), &field.code_version].into_iter().chain(parents), truncation)
                 };
                 let version = definition.given_version(&field.key).cloned().unwrap_or_else(computed);
                 (&field.key, version)
@@ -132,7 +132,7 @@ impl FeatureGraph {
             let mut sorted: Vec<_> = fields.iter().map(|(key, version)| [key.as_str(), version.as_str()]).collect();
             sorted.sort_unstable();
             features.push(FeatureVersions {
-                feature: Version::of(sorted.into_iter().flatten(), truncation),
+                feature: Version::hash(sorted.into_iter().flatten(), truncation),
                 code: spec.code_version(truncation),
                 spec: spec.version(truncation),
                 definition: definition.version(truncation),
@@ -183,7 +183,7 @@ impl<'g> GraphVersions<'g> {
         features.sort_unstable_by_key(|(definition, _)| definition.key());
         let parts =
             features.iter().flat_map(|(feature, versions)| [feature.key().as_str(), versions.definition.as_str()]);
-        Version::of(parts, self.truncation)
+        Version::hash(parts, self.truncation)
     }
 }
 
@@ -220,10 +220,10 @@ fn check_tables(features: &ByName) -> Result<()> {
     for key in features.values().map(FeatureDefinition::key) {
         let table = key.table_name();
         if table.starts_with("metaxy_system__") {
-            problems.push(messages::system_table(key).under(KEY));
+            problems.push(messages::system_table(key).nested_in(KEY));
         }
         if let Some(other) = tables.insert(table, key) {
-            problems.push(messages::table_collision(key, other).under(KEY));
+            problems.push(messages::table_collision(key, other).nested_in(KEY));
         }
     }
     problems.finish(Some(()))
@@ -235,14 +235,14 @@ fn check_deps(features: &ByName) -> Result<()> {
     let names: Vec<&str> = features.keys().map(String::as_str).collect();
     for spec in features.values().map(FeatureDefinition::spec) {
         for (index, dep) in spec.deps().iter().enumerate() {
-            let mut push = |error: Error| problems.push(error.under(index).under("deps"));
+            let mut push = |error: Error| problems.push(error.nested_in(index).nested_in("deps"));
             let Some(upstream) = features.get(dep.feature.as_str()) else {
-                push(messages::unknown_dep(spec.key(), &dep.feature, &names).under("feature"));
+                push(messages::unknown_dep(spec.key(), &dep.feature, &names).nested_in("feature"));
                 continue;
             };
             let ids = upstream.spec().id_columns().as_slice();
             for (from, to) in dep.rename.iter().flatten().filter(|(_, to)| ids.contains(to)) {
-                push(messages::rename_to_id(spec.key(), &dep.feature, to).under(from.as_str()).under("rename"));
+                push(messages::rename_to_id(spec.key(), &dep.feature, to).nested_in(from.as_str()).nested_in("rename"));
             }
         }
     }
@@ -300,7 +300,7 @@ fn cycle_at_its_dep(cycle: &[&FeatureKey], features: &ByName) -> Error {
         None
     };
     match dep {
-        Some(index) => problem.under("feature").under(index).under("deps"),
+        Some(index) => problem.nested_in("feature").nested_in(index).nested_in("deps"),
         None => problem.into(),
     }
 }
@@ -318,7 +318,7 @@ fn resolve(
     };
     let mut fields = Vec::with_capacity(spec.fields().len());
     for (index, field) in spec.fields().iter().enumerate() {
-        let at_field = |error: Error| error.under(index).under("fields");
+        let at_field = |error: Error| error.nested_in(index).nested_in("fields");
         let mut parents = Vec::new();
         match &field.deps {
             // Metaxy ignores what the fields of a root feature list.
@@ -350,8 +350,8 @@ fn resolve(
                             parents.push(FieldId { feature, field });
                         } else {
                             let problem = messages::unknown_field(spec.key(), &field.key, &dep.feature, key);
-                            let of_dep = problem.under(key_index).under("fields").under(dep_index);
-                            problems.push(at_field(of_dep.under("deps")));
+                            let of_dep = problem.nested_in(key_index).nested_in("fields").nested_in(dep_index);
+                            problems.push(at_field(of_dep.nested_in("deps")));
                         }
                     }
                 }

@@ -222,13 +222,13 @@ fn parse(raw: &RawValue, depth: usize) -> Result<Json> {
             let entries = inside::<IndexMap<String, &RawValue>>(text)?;
             let read = |(key, raw): (String, &RawValue)| match parse(raw, depth + 1) {
                 Ok(value) => Ok((key, value)),
-                Err(error) => Err(error.under(key.as_str())),
+                Err(error) => Err(error.nested_in(key.as_str())),
             };
             Json::Object(entries.into_iter().map(read).collect::<Result<_>>()?)
         }
         Some(b'[') => {
             let items = inside::<Vec<&RawValue>>(text)?.into_iter().enumerate();
-            let read = |(index, raw)| parse(raw, depth + 1).map_err(|error: Error| error.under(index));
+            let read = |(index, raw)| parse(raw, depth + 1).map_err(|error: Error| error.nested_in(index));
             Json::Array(items.map(read).collect::<Result<_>>()?)
         }
         Some(b'"') => Json::String(inside(text)?),

@@ -15,12 +15,12 @@ pub(crate) fn key_empty_part(key: &str) -> Problem {
 }
 
 pub(crate) fn key_characters(key: &str, part: &str) -> Problem {
-    let message = format!("the part `{part}` of the key `{key}` holds other characters than a-z, 0-9, `_` and `-`");
+    let message = format!("the part `{part}` of the key `{key}` contains characters other than a-z, 0-9, `_` and `-`");
     Problem::new(ProblemKind::Key, message)
 }
 
 pub(crate) fn key_double_underscore(key: &str, part: &str) -> Problem {
-    let message = format!("the part `{part}` of the key `{key}` holds two underscores in a row");
+    let message = format!("the part `{part}` of the key `{key}` contains two underscores in a row");
     Problem::new(ProblemKind::Key, message).with_help("table names use `__` between parts: write one `_` or `-`")
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn column_empty() -> Problem {
 
 pub(crate) fn column_nul(name: &str) -> Problem {
     let name = name.escape_debug();
-    Problem::new(ProblemKind::Column, format!("the column name `{name}` holds a NUL character"))
+    Problem::new(ProblemKind::Column, format!("the column name `{name}` contains a NUL byte"))
 }
 
 pub(crate) fn columns_empty() -> Problem {
@@ -83,11 +83,13 @@ pub(crate) fn no_json(what: &str) -> Problem {
 }
 
 pub(crate) fn unknown_key(key: &str, known: &[&str]) -> Error {
-    Problem::of(ProblemKind::UnknownKey, Diagnostic::unknown_key(key, known)).about_key().under(key)
+    Problem::from_diagnostic(ProblemKind::UnknownKey, Diagnostic::unknown_key(key, known))
+        .with_key_part()
+        .nested_in(key)
 }
 
 pub(crate) fn missing_key(key: &str) -> Problem {
-    Problem::of(ProblemKind::MissingKey, Diagnostic::missing_key(key))
+    Problem::from_diagnostic(ProblemKind::MissingKey, Diagnostic::missing_key(key))
 }
 
 pub(crate) fn both_keys(key: &str, other: &str) -> Problem {
@@ -96,11 +98,11 @@ pub(crate) fn both_keys(key: &str, other: &str) -> Problem {
 }
 
 pub(crate) fn wrong_type(expected: &str, found: &str) -> Problem {
-    Problem::of(ProblemKind::WrongType, Diagnostic::wrong_type(expected, found))
+    Problem::from_diagnostic(ProblemKind::WrongType, Diagnostic::wrong_type(expected, found))
 }
 
 pub(crate) fn invalid_choice(found: &str, choices: &[&str]) -> Problem {
-    Problem::of(ProblemKind::InvalidChoice, Diagnostic::invalid_choice(found, choices))
+    Problem::from_diagnostic(ProblemKind::InvalidChoice, Diagnostic::invalid_choice(found, choices))
 }
 
 // One specification.
@@ -148,22 +150,23 @@ pub(crate) fn select_before_rename(column: &Column, renamed: &Column) -> Problem
 // The graph.
 
 pub(crate) fn duplicate_feature(feature: &FeatureKey) -> Problem {
-    Problem::new(ProblemKind::Duplicate, format!("the feature `{feature}` is defined twice")).about(feature)
+    Problem::new(ProblemKind::Duplicate, format!("the feature `{feature}` is defined twice")).with_feature(feature)
 }
 
 pub(crate) fn table_collision(feature: &FeatureKey, other: &FeatureKey) -> Problem {
     let message = format!("the features `{other}` and `{feature}` share the table `{}`", feature.table_name());
-    Problem::new(ProblemKind::Collision, message).about(feature)
+    Problem::new(ProblemKind::Collision, message).with_feature(feature)
 }
 
 pub(crate) fn system_table(feature: &FeatureKey) -> Problem {
-    let message = format!("the table `{}` of the feature `{feature}` is kept for system tables", feature.table_name());
-    Problem::new(ProblemKind::Collision, message).about(feature)
+    let message =
+        format!("the table `{}` of the feature `{feature}` is reserved for system tables", feature.table_name());
+    Problem::new(ProblemKind::Collision, message).with_feature(feature)
 }
 
 pub(crate) fn unknown_dep(feature: &FeatureKey, dep: &FeatureKey, known: &[&str]) -> Problem {
     let message = format!("the feature `{feature}` depends on `{dep}`, which is not in the graph");
-    let problem = Problem::new(ProblemKind::UnknownFeature, message).about(feature);
+    let problem = Problem::new(ProblemKind::UnknownFeature, message).with_feature(feature);
     match did_you_mean(dep.as_str(), known) {
         Some(help) => problem.with_help(help),
         None => problem,
@@ -175,7 +178,7 @@ pub(crate) fn cycle(features: &[&FeatureKey]) -> Problem {
     let names: Vec<String> = features.iter().map(|feature| format!("`{feature}`")).collect();
     let problem = Problem::new(ProblemKind::Cycle, format!("features depend on each other: {}", names.join(" → ")));
     match features.first() {
-        Some(first) => problem.about(first),
+        Some(first) => problem.with_feature(first),
         None => problem,
     }
 }
@@ -183,19 +186,19 @@ pub(crate) fn cycle(features: &[&FeatureKey]) -> Problem {
 pub(crate) fn unknown_field(feature: &FeatureKey, field: &FieldKey, dep: &FeatureKey, wanted: &FieldKey) -> Problem {
     let message =
         format!("the field `{field}` of `{feature}` depends on `{wanted}` of `{dep}`, which has no such field");
-    Problem::new(ProblemKind::UnknownField, message).about(feature)
+    Problem::new(ProblemKind::UnknownField, message).with_feature(feature)
 }
 
 pub(crate) fn no_upstream_field(feature: &FeatureKey, field: &FieldKey) -> Problem {
     let message = format!("the mappings of `{feature}` leave its field `{field}` without any upstream field");
     Problem::new(ProblemKind::NoUpstreamField, message)
-        .about(feature)
+        .with_feature(feature)
         .with_help("list the field's `deps`, or widen the `fields_mapping` of one dependency")
 }
 
 pub(crate) fn rename_to_id(feature: &FeatureKey, dep: &FeatureKey, column: &Column) -> Problem {
     let message = format!("`{feature}` renames a column of `{dep}` to `{column}`, an id column of `{dep}`");
-    Problem::new(ProblemKind::ColumnConflict, message).about(feature)
+    Problem::new(ProblemKind::ColumnConflict, message).with_feature(feature)
 }
 
 pub(crate) fn missing_project() -> Problem {
@@ -208,6 +211,6 @@ pub(crate) fn no_project() -> Problem {
 }
 
 pub(crate) fn several_projects(projects: &[&str]) -> Problem {
-    let message = format!("the graph holds features of several projects: {}", projects.join(", "));
+    let message = format!("the graph contains features of several projects: {}", projects.join(", "));
     Problem::new(ProblemKind::Project, message)
 }

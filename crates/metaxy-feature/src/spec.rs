@@ -163,18 +163,18 @@ impl FeatureSpecBuilder {
         }
         let mut problems = Problems::default();
         for (index, column) in spec.id_columns.iter().enumerate().filter(|(_, column)| column.is_system()) {
-            problems.push(messages::system_id_column(column).under(index).under("id_columns"));
+            problems.push(messages::system_id_column(column).nested_in(index).nested_in("id_columns"));
         }
         let mut features = HashSet::new();
         for (index, dep) in spec.deps.iter().enumerate() {
             if !features.insert(&dep.feature) {
-                problems.push(messages::duplicate_dep(&dep.feature).under(index).under("deps"));
+                problems.push(messages::duplicate_dep(&dep.feature).nested_in(index).nested_in("deps"));
             }
-            problems.catch(check_columns(dep).map_err(|error| error.under(index).under("deps")));
+            problems.catch(check_columns(dep).map_err(|error| error.nested_in(index).nested_in("deps")));
         }
         let (mut keys, mut struct_keys) = (HashSet::new(), HashMap::new());
         for (index, field) in spec.fields.iter().enumerate() {
-            let mut push = |error: Error| problems.push(error.under(index).under("fields"));
+            let mut push = |error: Error| problems.push(error.nested_in(index).nested_in("fields"));
             if !keys.insert(&field.key) {
                 push(messages::duplicate_field(&field.key).into());
             } else if let Some(other) = struct_keys.insert(field.key.struct_key(), &field.key) {
@@ -185,7 +185,7 @@ impl FeatureSpecBuilder {
             {
                 for (index, dep) in deps.iter().enumerate().filter(|(_, dep)| !features.contains(&dep.feature)) {
                     let problem = messages::field_dep_feature(&field.key, &dep.feature);
-                    push(problem.under("feature").under(index).under("deps"));
+                    push(problem.nested_in("feature").nested_in(index).nested_in("deps"));
                 }
             }
         }
@@ -200,17 +200,17 @@ fn check_columns(dep: &FeatureDep) -> Result<()> {
         let mut targets = HashSet::new();
         for (from, to) in rename {
             if to.is_system() {
-                problems.push(messages::rename_to_system(to).under(from.as_str()).under("rename"));
+                problems.push(messages::rename_to_system(to).nested_in(from.as_str()).nested_in("rename"));
             }
             if !targets.insert(to) {
-                problems.push(messages::rename_twice(to).under(from.as_str()).under("rename"));
+                problems.push(messages::rename_twice(to).nested_in(from.as_str()).nested_in("rename"));
             }
         }
         for (index, column) in dep.select.iter().flatten().enumerate() {
             if let Some(renamed) = rename.get(column)
                 && !targets.contains(column)
             {
-                problems.push(messages::select_before_rename(column, renamed).under(index).under("select"));
+                problems.push(messages::select_before_rename(column, renamed).nested_in(index).nested_in("select"));
             }
         }
     }

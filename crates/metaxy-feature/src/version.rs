@@ -65,7 +65,7 @@ impl Version {
     }
 
     /// The hash of the parts, one after the other.
-    pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a str>, truncation: Truncation) -> Self {
+    pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a str>, truncation: Truncation) -> Self {
         let mut hasher = Sha256::new();
         for part in parts {
             hasher.update(part);
@@ -95,11 +95,11 @@ impl FeatureSpec {
         let mut fields: Vec<_> =
             self.fields().iter().map(|field| [field.key.as_str(), field.code_version.as_str()]).collect();
         fields.sort_unstable();
-        Version::of(fields.into_iter().flatten(), truncation)
+        Version::hash(fields.into_iter().flatten(), truncation)
     }
 
     /// The version of the whole specification, by its canonical JSON.
     pub fn version(&self, truncation: Truncation) -> Version {
-        Version::of([self.to_json().canonical().as_str()], truncation)
+        Version::hash([self.to_json().canonical().as_str()], truncation)
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn run(args: &Check, context: &Context, printer: &mut Printer) -> Res
     let (diagnostics, features) = match &read {
         Ok(loaded) => match loaded.config.feature_graph(&OsSystem) {
             Ok(graph) => (loaded.diagnostics.clone(), graph.map(|graph| graph.iter().count())),
-            Err(of_features) => (loaded.diagnostics.and(&of_features), None),
+            Err(of_features) => (loaded.diagnostics.merge(&of_features), None),
         },
         Err(error) => (error.diagnostics().clone(), None),
     };

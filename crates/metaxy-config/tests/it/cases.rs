@@ -23,7 +23,7 @@ pub(crate) fn found(result: &Result<Loaded, LoadError>, system: &dyn System) -> 
     };
     match loaded.config.feature_graph(system) {
         Ok(_) => loaded.diagnostics.clone(),
-        Err(features) => loaded.diagnostics.and(&features),
+        Err(features) => loaded.diagnostics.merge(&features),
     }
 }
 
