@@ -14,7 +14,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::json::ReaderBuilder;
 use ducklake_sql::Mode;
 use metaxy_config::{Config, LoadOptions, OsSystem};
-use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey};
+use metaxy_feature::FeatureKey;
 use metaxy_store_duckdb::{Change, FeatureOptions, Features, Increment, ResolveOptions, Store, WriteOptions};
 
 /// The videos, each with the versions of its fields: hashes of their bytes, or times of their files.
@@ -33,7 +33,7 @@ fn main() -> Result<()> {
 /// Runs the pipeline that a folder describes, on a lake below it.
 fn run(folder: &Path, out: &mut dyn Write) -> Result<()> {
     let config = Config::load(&OsSystem, &LoadOptions::file(folder.join("metaxy.toml")))?.config;
-    let graph = graph(&config)?;
+    let graph = config.feature_graph(&OsSystem)?.ok_or("the configuration names no feature files")?;
     let store = Store::open(&config, &config.store, Mode::Write)?;
     let features = store.features(&graph, FeatureOptions::from_config(&config, &config.store)?)?;
     features.push(&[("run".to_owned(), "example".to_owned())].into())?;
@@ -47,16 +47,6 @@ fn run(folder: &Path, out: &mut dyn Write) -> Result<()> {
     writeln!(out, "\nThe audio of one video is recorded again.")?;
     update(&features, &VIDEOS.replace("a2", "a2-again"), out)?;
     Ok(())
-}
-
-/// The features that the files of the configuration define.
-fn graph(config: &Config) -> Result<FeatureGraph> {
-    let project = config.project.as_deref().ok_or("the configuration names no project")?.parse()?;
-    let mut definitions = Vec::new();
-    for file in &config.feature_files {
-        definitions.extend(FeatureDefinition::from_toml(&std::fs::read_to_string(file)?, &project)?);
-    }
-    Ok(FeatureGraph::new(definitions)?)
 }
 
 /// Brings every feature up to date, each after those that it depends on.

@@ -3,6 +3,7 @@
 use crate::path::CatalogFile;
 use crate::problem::{Collector, Problem, Problems};
 use crate::secret::{CreateSecret, SecretType, add_parameters, secret_name};
+use crate::spec::spec;
 use crate::value::{Ident, Parameters, Secret, Value};
 
 /// Which database holds the metadata, and how to reach it.
@@ -130,40 +131,42 @@ impl CatalogKind {
     }
 }
 
-/// A PostgreSQL catalog as a person describes it; [`check`](Self::check) makes it one that can be used.
-///
-/// With host, database, user and password the project makes a secret of that name. With only `parameters` (`service`,
-/// `passfile`, `uri`, …) it makes one of just those. With neither, the secret of that name is used as it is.
-///
-/// ```
-/// use ducklake_sql::{PostgresSpec, Secret};
-///
-/// let mut spec = PostgresSpec::new("pg");
-/// spec.host = Some("db.example".into());
-/// spec.database = Some("lake".into());
-/// spec.user = Some("metaxy".into());
-/// spec.password = Some(Secret::from("hunter2"));
-/// assert!(spec.check().is_ok());
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct PostgresSpec {
-    /// The name of the secret, to make or to use.
-    pub secret_name: String,
-    /// The server's host name or address.
-    pub host: Option<String>,
-    /// The database on that server.
-    pub database: Option<String>,
-    /// The role to log in as.
-    pub user: Option<String>,
-    /// The role's password.
-    pub password: Option<Secret>,
-    /// The server's port; 5432 unless given.
-    pub port: Option<u16>,
-    /// The schema of the database that holds the metadata; `public` unless given.
-    pub metadata_schema: Option<String>,
-    /// Further libpq keywords.
-    pub parameters: Parameters,
+spec! {
+    /// A PostgreSQL catalog as a person describes it; [`check`](Self::check) makes it one that can be used.
+    ///
+    /// With host, database, user and password the project makes a secret of that name. With only `parameters` (`service`,
+    /// `passfile`, `uri`, …) it makes one of just those. With neither, the secret of that name is used as it is.
+    ///
+    /// ```
+    /// use ducklake_sql::{PostgresSpec, Secret};
+    ///
+    /// let mut spec = PostgresSpec::new("pg");
+    /// spec.host = Some("db.example".into());
+    /// spec.database = Some("lake".into());
+    /// spec.user = Some("metaxy".into());
+    /// spec.password = Some(Secret::from("hunter2"));
+    /// assert!(spec.check().is_ok());
+    /// ```
+    #[derive(Debug, Clone, Default)]
+    #[non_exhaustive]
+    pub struct PostgresSpec {
+        /// The name of the secret, to make or to use.
+        pub secret_name: String,
+        /// The server's host name or address.
+        pub host: Option<String>,
+        /// The server's port; 5432 unless given.
+        pub port: Option<u16>,
+        /// The database on that server.
+        pub database: Option<String>,
+        /// The role to log in as.
+        pub user: Option<String>,
+        /// The role's password.
+        pub password: Option<Secret>,
+        /// The schema of the database that holds the metadata; `public` unless given.
+        pub metadata_schema: Option<String>,
+        /// Further libpq keywords.
+        pub parameters as secret_parameters: Parameters,
+    }
 }
 
 impl PostgresSpec {
@@ -254,28 +257,30 @@ impl PostgresCatalog {
     }
 }
 
-/// A catalog behind a Quack server as a person describes it; [`check`](Self::check) makes it one that can be used.
-///
-/// With a token the project makes a secret of that name, for that server only. Without, DuckDB has to know one for it.
-///
-/// ```
-/// use ducklake_sql::{QuackSpec, Secret};
-///
-/// let mut spec = QuackSpec::new("quack", "catalog.example");
-/// spec.token = Some(Secret::from("hunter2"));
-/// assert!(spec.check().is_ok());
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct QuackSpec {
-    /// The name of the secret, to make or to use.
-    pub secret_name: String,
-    /// The server's host name or address.
-    pub host: String,
-    /// The server's port; 9494 unless given.
-    pub port: Option<u16>,
-    /// The token that the server asks for.
-    pub token: Option<Secret>,
+spec! {
+    /// A catalog behind a Quack server as a person describes it; [`check`](Self::check) makes it one that can be used.
+    ///
+    /// With a token the project makes a secret of that name, for that server only. Without, DuckDB has to know one for it.
+    ///
+    /// ```
+    /// use ducklake_sql::{QuackSpec, Secret};
+    ///
+    /// let mut spec = QuackSpec::new("quack", "catalog.example");
+    /// spec.token = Some(Secret::from("hunter2"));
+    /// assert!(spec.check().is_ok());
+    /// ```
+    #[derive(Debug, Clone, Default)]
+    #[non_exhaustive]
+    pub struct QuackSpec {
+        /// The name of the secret, to make or to use.
+        pub secret_name: String,
+        /// The server's host name or address.
+        pub host: String,
+        /// The server's port; 9494 unless given.
+        pub port: Option<u16>,
+        /// The token that the server asks for; without one DuckDB has to know a secret for it.
+        pub token: Option<Secret>,
+    }
 }
 
 impl QuackSpec {

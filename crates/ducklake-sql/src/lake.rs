@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::attach::{AttachOptions, Snapshot};
 use crate::catalog::{Catalog, CatalogKind, PostgresCatalog};
+use crate::motherduck::{MotherDuck, MotherDuckSpec};
 use crate::path::ObjectKind;
 use crate::plan::{Check, Plan};
-use crate::problem::{Collector, Problem, Problems};
+use crate::problem::{Problem, Problems};
 use crate::secret::{CreateSecret, SecretType};
-use crate::session::{Extension, Moment, Session, Setting};
-use crate::statement::{Attach, CreateDatabase, Statement};
+use crate::session::{Extension, Moment, Session};
+use crate::statement::{Attach, Statement};
 use crate::storage::{ObjectStorage, Storage};
-use crate::value::{Alias, Ident, Text, Value, Word};
+use crate::value::{Alias, Ident, Value, Word};
 
 /// Whether a lake is opened to read or to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -53,11 +54,10 @@ struct Attached {
     options: AttachOptions,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct MotherDuck {
-    database: Ident,
-    region: Option<Setting>,
-    storage: Option<ObjectStorage>,
+impl From<MotherDuck> for Lake {
+    fn from(lake: MotherDuck) -> Self {
+        Self(Kind::MotherDuck(lake))
+    }
 }
 
 impl Lake {
@@ -321,32 +321,6 @@ impl Attached {
     }
 }
 
-impl MotherDuck {
-    fn extensions(&self) -> Vec<&'static str> {
-        let mut names = vec!["motherduck"];
-        if let Some(storage) = &self.storage {
-            names.extend(storage.extensions());
-        } else if self.region.is_some() {
-            names.push("httpfs");
-        }
-        names
-    }
-
-    fn attach(&self, mode: Mode, statements: &mut Vec<Statement>) -> Vec<Check> {
-        statements.push(Statement::AttachMotherDuck);
-        if let (Mode::Write, Some(storage)) = (mode, &self.storage) {
-            statements.push(Statement::CreateDatabase(CreateDatabase {
-                name: self.database.clone(),
-                data_path: Text::trusted(storage.path.as_str()),
-            }));
-            let secret = storage.create.clone().map(CreateSecret::into_motherduck);
-            statements.extend(secret.map(Statement::CreateSecret));
-        }
-        statements.push(Statement::Use(self.database.clone()));
-        Vec::new()
-    }
-}
-
 impl ObjectStorage {
     /// Gives another name to the secret that the plan makes, if it makes one.
     fn rename_secret(&mut self, name: &str) {
@@ -356,7 +330,7 @@ impl ObjectStorage {
         }
     }
 
-    fn extensions(&self) -> Vec<&'static str> {
+    pub(crate) fn extensions(&self) -> Vec<&'static str> {
         if self.kind == ObjectKind::Azure {
             return vec!["azure"];
         }
@@ -427,83 +401,6 @@ impl LakeBuilder {
             }
         }
         Ok(Lake(Kind::Attached(Box::new(lake))))
-    }
-}
-
-/// A MotherDuck lake as a person describes it; [`check`](Self::check) makes it one that can be planned.
-///
-/// Without a storage MotherDuck keeps the data; with one it is a bucket of one's own.
-///
-/// ```
-/// use ducklake_sql::Lake;
-///
-/// let lake = Lake::mother_duck("analytics").check()?;
-/// assert_eq!(lake.alias().as_str(), "analytics");
-/// # Ok::<(), ducklake_sql::Problems>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct MotherDuckSpec {
-    /// The database in MotherDuck.
-    pub database: String,
-    /// The region of MotherDuck's own storage.
-    pub region: Option<String>,
-    /// A bucket of one's own.
-    pub storage: Option<Storage>,
-    /// An alias, which cannot apply: refused, so that it does not mislead.
-    pub alias: Option<String>,
-    /// Whether attach options were given, which cannot apply either.
-    pub has_attach_options: bool,
-    /// Whether an inlining limit was given, which cannot apply either.
-    pub has_inlining_limit: bool,
-}
-
-impl MotherDuckSpec {
-    /// Checks the description.
-    ///
-    /// # Errors
-    ///
-    /// All problems at once: no database, a local storage, options that cannot apply.
-    pub fn check(self) -> Result<Lake, Problems> {
-        let mut problems = Collector::default();
-        let database = problems.take("database", Ident::new(self.database));
-        let region = self.region.and_then(|region| {
-            let value = Value::Text(region);
-            problems.take("region", value.validate())?;
-            problems.take("region", Setting::new("s3_region", value))
-        });
-        if self.alias.is_some() {
-            problems.push(Problem::not_applicable(
-                "alias",
-                "a MotherDuck lake is used under the name of its database",
-                "leave `alias` out",
-            ));
-        }
-        for (given, field) in
-            [(self.has_attach_options, "attach_options"), (self.has_inlining_limit, "data_inlining_row_limit")]
-        {
-            if given {
-                problems.push(Problem::not_applicable(
-                    field,
-                    "MotherDuck attaches its lakes itself, so the option has no effect",
-                    "leave it out",
-                ));
-            }
-        }
-        let storage = match self.storage {
-            None => None,
-            Some(Storage::Object(storage)) => Some(storage),
-            Some(Storage::Local(_)) => {
-                problems.push(Problem::not_applicable(
-                    "storage",
-                    "MotherDuck cannot reach files of this machine",
-                    "use a bucket (s3, r2 or gcs), or leave `storage` out and MotherDuck keeps the data",
-                ));
-                None
-            }
-        };
-        let lake = database.map(|database| Lake(Kind::MotherDuck(MotherDuck { database, region, storage })));
-        problems.finish(lake)
     }
 }
 

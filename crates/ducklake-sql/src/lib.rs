@@ -39,12 +39,15 @@
 mod attach;
 mod catalog;
 mod lake;
+mod motherduck;
 mod parts;
 mod path;
 mod plan;
 mod problem;
+mod s3;
 mod secret;
 mod session;
+mod spec;
 mod sql;
 mod statement;
 mod storage;
@@ -53,16 +56,19 @@ mod value;
 
 pub use attach::{ATTACH_OPTIONS, AttachOptions, Snapshot};
 pub use catalog::{Catalog, CatalogKind, PostgresCatalog, PostgresSpec, QuackCatalog, QuackSpec};
-pub use lake::{Lake, LakeBuilder, Mode, MotherDuckSpec, generated_name};
+pub use lake::{Lake, LakeBuilder, Mode, generated_name};
+pub use motherduck::MotherDuckSpec;
 pub use parts::{List, Numbered, WriteSql, all, any, bind, columns, list, numbered, separated};
 pub use path::{CatalogFile, LocalFolder, ObjectKind, ObjectPath};
 pub use plan::{Check, PLAN_VERSION, Plan, PlanView, StatementView};
 pub use problem::{Code, Problem, Problems, excerpt};
+pub use s3::S3Spec;
 pub use secret::{CreateSecret, SecretType};
 pub use session::{Extension, Moment, Session, Setting};
+pub use spec::{Field, FieldKind, FieldValue, Spec};
 pub use sql::{Parameter, Reveal, Sql, Writer};
 pub use statement::{Attach, CreateDatabase, Statement};
-pub use storage::{AzureSpec, GcsSpec, ObjectStorage, R2Spec, S3Spec, Storage};
+pub use storage::{AzureSpec, GcsSpec, ObjectStorage, R2Spec, Storage};
 #[doc(hidden)]
 pub use template::Template;
 pub use value::{Alias, Ident, Parameters, Secret, Text, Value, Word, is_harmless};

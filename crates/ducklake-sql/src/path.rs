@@ -193,7 +193,7 @@ impl ObjectPath {
             return refuse("names no bucket");
         }
         if !bucket.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
-            return refuse("has a bucket with other characters than letters, digits, `.`, `_` and `-`");
+            return refuse("has a bucket with characters other than letters, digits, `.`, `_` and `-`");
         }
         if prefix.contains(['*', '?', '[']) || prefix.chars().any(char::is_control) {
             return refuse(

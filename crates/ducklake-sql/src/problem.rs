@@ -26,7 +26,7 @@ pub enum Code {
     NulByte,
     /// `main`, `temp` or `system` as the alias of a lake.
     ReservedAlias,
-    /// A word that cannot be the name of an option, a setting or an extension.
+    /// A name that cannot be that of an option, a setting or an extension.
     InvalidName,
     /// A path that is not absolute and canonical.
     InvalidPath,
@@ -36,7 +36,7 @@ pub enum Code {
     MissingDataPath,
     /// Only some of the fields that make up a credential.
     HalfGivenCredentials,
-    /// One thing said twice, differently.
+    /// One thing with two different values.
     Conflict,
     /// A scope that does not cover the data path.
     ScopeMismatch,
@@ -50,8 +50,6 @@ pub enum Code {
     WrongType,
     /// An option that the project sets itself, or that is set elsewhere.
     ReservedOption,
-    /// An option that cannot apply to this kind of lake.
-    NotApplicable,
     /// Two secrets of one lake that share a name.
     SecretNameClash,
 }
@@ -74,7 +72,6 @@ impl Code {
         Self::UnknownAttachOption,
         Self::WrongType,
         Self::ReservedOption,
-        Self::NotApplicable,
         Self::SecretNameClash,
     ];
 
@@ -96,7 +93,6 @@ impl Code {
             Self::UnknownAttachOption => "unknown-attach-option",
             Self::WrongType => "wrong-type",
             Self::ReservedOption => "reserved-option",
-            Self::NotApplicable => "not-applicable",
             Self::SecretNameClash => "secret-name-clash",
         }
     }
@@ -106,21 +102,17 @@ impl Code {
         match self {
             Self::EmptyValue => "A value that must not be empty is; often a variable that is unset or set to nothing.",
             Self::NulByte => "A value holds a NUL byte, which would end a SQL statement early.",
-            Self::ReservedAlias => {
-                "DuckDB keeps `main`, `temp` and `system` for itself: a lake cannot be attached under them."
-            }
+            Self::ReservedAlias => "DuckDB reserves `main`, `temp` and `system`: a lake cannot be attached under them.",
             Self::InvalidName => "Options, settings and extensions are named by letters, digits and underscores.",
             Self::InvalidPath => {
                 "A local path must be absolute and canonical, or DuckLake takes live files for orphans."
             }
             Self::InvalidObjectPath => "An object storage location is `scheme://bucket/prefix/`.",
-            Self::MissingDataPath => {
-                "Nothing says where the data files go: `data_path`, `bucket` or a `scope` is needed."
-            }
+            Self::MissingDataPath => "There is no data path: `data_path`, `bucket` or a `scope` is needed.",
             Self::HalfGivenCredentials => "Some fields of a credential are given and others are not.",
-            Self::Conflict => "One thing is said in two places, differently.",
+            Self::Conflict => "One thing has two different values in two places.",
             Self::ScopeMismatch => "The scope of a secret does not cover the data path, so DuckDB would not use it.",
-            Self::InvalidChoice => "A value is none of those that exist.",
+            Self::InvalidChoice => "A value is not one of those that exist.",
             Self::InvalidAccountId => {
                 "A Cloudflare account id is 32 hexadecimal digits; it becomes part of a host name."
             }
@@ -129,8 +121,7 @@ impl Code {
             Self::ReservedOption => {
                 "The option is set from elsewhere in the configuration, or would carry a secret into SQL text."
             }
-            Self::NotApplicable => "The option has no effect on this kind of lake, so leaving it in would mislead.",
-            Self::SecretNameClash => "Two secrets of one lake have the same name, read without regard to case.",
+            Self::SecretNameClash => "Two secrets of one lake have the same name; names are case-insensitive.",
         }
     }
 }
@@ -213,12 +204,12 @@ impl Problem {
     }
 
     pub(crate) fn reserved_alias(alias: &str) -> Self {
-        Self::new(Code::ReservedAlias, "alias", ["`", alias, "` is a name that DuckDB keeps for itself"].concat())
+        Self::new(Code::ReservedAlias, "alias", ["`", alias, "` is a name that DuckDB reserves"].concat())
             .help("choose another alias, for example `ducklake`")
     }
 
     pub(crate) fn invalid_name(what: &str, name: &str) -> Self {
-        Self::new(Code::InvalidName, "", ["`", &excerpt(name), "` is no name of ", what].concat())
+        Self::new(Code::InvalidName, "", ["`", &excerpt(name), "` is not a valid name of ", what].concat())
             .help("use letters, digits and underscores, and begin with a letter or an underscore")
     }
 
@@ -233,7 +224,7 @@ impl Problem {
     }
 
     pub(crate) fn missing_data_path() -> Self {
-        Self::new(Code::MissingDataPath, "", "nothing says where the data files go")
+        Self::new(Code::MissingDataPath, "", "there is no data path")
             .help("give `data_path`, or `bucket` with an optional `prefix`, or a `scope` that starts with `s3://`")
     }
 
@@ -260,8 +251,9 @@ impl Problem {
     }
 
     pub(crate) fn invalid_choice(field: impl Into<Cow<'static, str>>, value: &str, choices: &[&str]) -> Self {
-        Self::new(Code::InvalidChoice, field, ["`", &excerpt(value), "` is not one of the choices"].concat())
-            .help(["write one of: `", &choices.join("`, `"), "`"].concat())
+        let one_of = if choices.len() == 1 { "" } else { "one of " };
+        let message = ["unknown value `", &excerpt(value), "`; expected ", one_of, "`", &choices.join("`, `"), "`"];
+        Self::new(Code::InvalidChoice, field, message.concat())
     }
 
     pub(crate) fn invalid_account_id() -> Self {
@@ -289,10 +281,6 @@ impl Problem {
         Self::new(Code::ReservedOption, field, ["`", &excerpt(option), "` cannot be set here"].concat()).help(help)
     }
 
-    pub(crate) fn not_applicable(field: impl Into<Cow<'static, str>>, message: impl Into<String>, help: &str) -> Self {
-        Self::new(Code::NotApplicable, field, message).help(help)
-    }
-
     pub(crate) fn login_in_endpoint() -> Self {
         Self::new(Code::ReservedOption, "endpoint", "the endpoint holds a login, which would be shown with it")
             .help("write only `host:port`; the login goes into `key_id` and `secret`")
@@ -304,9 +292,7 @@ impl Problem {
             "secret_name",
             ["two secrets of this lake are called `", &excerpt(name), "`"].concat(),
         )
-        .help(
-            "secret names are read without regard to case; give the catalog's and the storage's secret different names",
-        )
+        .help("secret names are case-insensitive; give the catalog's and the storage's secret different names")
     }
 }
 

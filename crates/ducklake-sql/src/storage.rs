@@ -5,6 +5,7 @@
 use crate::path::{LocalFolder, ObjectKind, ObjectPath};
 use crate::problem::{Collector, Problem, Problems};
 use crate::secret::{CreateSecret, SecretType, add_parameters, secret_name};
+use crate::spec::spec;
 use crate::value::{Ident, Parameters, Secret, Value};
 
 /// Where a lake keeps its data files.
@@ -39,7 +40,7 @@ impl From<ObjectStorage> for Storage {
     }
 }
 
-/// A prefix in a bucket, and the secret to use there; made by [`S3Spec`], [`R2Spec`], [`GcsSpec`] or [`AzureSpec`].
+/// A prefix in a bucket, and the secret to use there; made by [`S3Spec`](crate::S3Spec), [`R2Spec`], [`GcsSpec`] or [`AzureSpec`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectStorage {
     pub(crate) kind: ObjectKind,
@@ -65,101 +66,34 @@ impl ObjectStorage {
     }
 }
 
-/// An S3 storage as a person describes it; [`check`](Self::check) makes it one that can be used.
-///
-/// The data path is `data_path`, or `s3://bucket/prefix/`, or else a `scope` that starts with `s3://`. With any of the
-/// credential or connection fields, or with `parameters`, a secret of that name is made; without, it is used as it is.
-///
-/// ```
-/// use ducklake_sql::S3Spec;
-///
-/// let mut spec = S3Spec::new("s3");
-/// spec.bucket = Some("bucket".into());
-/// spec.prefix = Some("lake".into());
-/// assert_eq!(spec.check()?.path().as_str(), "s3://bucket/lake/");
-/// # Ok::<(), ducklake_sql::Problems>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct S3Spec {
-    /// The name of the secret, to make or to use.
-    pub secret_name: String,
-    /// The access key's id.
-    pub key_id: Option<Secret>,
-    /// The access key's secret part.
-    pub secret: Option<Secret>,
-    /// `host:port` of another server than Amazon's; a scheme is taken off and decides `use_ssl` where that is not given.
-    pub endpoint: Option<String>,
-    /// The bucket.
-    pub bucket: Option<String>,
-    /// The prefix in the bucket.
-    pub prefix: Option<String>,
-    /// The region; `us-east-1` unless given where there is an `endpoint`, since DuckDB would sign with an empty one.
-    pub region: Option<String>,
-    /// `path` or `vhost`.
-    pub url_style: Option<String>,
-    /// Whether to use TLS.
-    pub use_ssl: Option<bool>,
-    /// What the secret is for; the data path unless given.
-    pub scope: Option<String>,
-    /// The data path as a whole.
-    pub data_path: Option<String>,
-    /// Further parameters of the secret.
-    pub parameters: Parameters,
-}
-
-impl S3Spec {
-    /// A storage that uses the existing secret of this name; it still needs a data path.
-    pub fn new(secret_name: impl Into<String>) -> Self {
-        Self { secret_name: secret_name.into(), ..Self::default() }
-    }
-
-    /// Checks the description.
+spec! {
+    /// A Cloudflare R2 storage as a person describes it; [`check`](Self::check) makes it one that can be used.
     ///
-    /// # Errors
+    /// ```
+    /// use ducklake_sql::{R2Spec, Secret};
     ///
-    /// All problems at once: no data path, a key without its secret, a scope that does not cover the data path, …
-    pub fn check(self) -> Result<ObjectStorage, Problems> {
-        let mut problems = Collector::default();
-        let name = secret_name(&self.secret_name, &mut problems);
-        let path = s3_path(&self, &mut problems);
-
-        let mut secret = CreateSecret::new(name.clone(), SecretType::S3);
-        add_key_pair(&mut secret, self.key_id, self.secret, &mut problems);
-        add_connection(&mut secret, self.region, self.endpoint, self.url_style, self.use_ssl, &mut problems);
-        add_parameters(&mut secret, &self.parameters, &mut problems);
-        default_region(&mut secret, "us-east-1");
-
-        finish(problems, ObjectKind::S3, name, path, secret, self.scope)
+    /// let mut spec = R2Spec::new("r2", "r2://bucket/lake");
+    /// spec.key_id = Some(Secret::from("id"));
+    /// spec.secret = Some(Secret::from("hunter2"));
+    /// spec.account_id = Some("0123456789abcdef0123456789abcdef".into());
+    /// assert!(spec.check().is_ok());
+    /// ```
+    #[derive(Debug, Clone, Default)]
+    #[non_exhaustive]
+    pub struct R2Spec {
+        /// The name of the secret, to make or to use.
+        pub secret_name: String,
+        /// The access key's id.
+        pub key_id: Option<Secret>,
+        /// The access key's secret part.
+        pub secret: Option<Secret>,
+        /// Cloudflare's account id: 32 hexadecimal digits.
+        pub account_id: Option<String>,
+        /// Where the data files are: `r2://bucket/prefix/`.
+        pub data_path: String,
+        /// Further parameters of the secret, such as `provider = "credential_chain"`.
+        pub parameters as secret_parameters: Parameters,
     }
-}
-
-/// A Cloudflare R2 storage as a person describes it; [`check`](Self::check) makes it one that can be used.
-///
-/// ```
-/// use ducklake_sql::{R2Spec, Secret};
-///
-/// let mut spec = R2Spec::new("r2", "r2://bucket/lake");
-/// spec.key_id = Some(Secret::from("id"));
-/// spec.secret = Some(Secret::from("hunter2"));
-/// spec.account_id = Some("0123456789abcdef0123456789abcdef".into());
-/// assert!(spec.check().is_ok());
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct R2Spec {
-    /// The name of the secret, to make or to use.
-    pub secret_name: String,
-    /// The access key's id.
-    pub key_id: Option<Secret>,
-    /// The access key's secret part.
-    pub secret: Option<Secret>,
-    /// Cloudflare's account id: 32 hexadecimal digits.
-    pub account_id: Option<String>,
-    /// The data path: `r2://bucket/prefix/`.
-    pub data_path: String,
-    /// Further parameters of the secret.
-    pub parameters: Parameters,
 }
 
 impl R2Spec {
@@ -200,30 +134,32 @@ impl R2Spec {
     }
 }
 
-/// A Google Cloud Storage as a person describes it; [`check`](Self::check) makes it one that can be used.
-///
-/// Its keys are HMAC keys; a `bearer_token` goes into `parameters`.
-///
-/// ```
-/// use ducklake_sql::GcsSpec;
-///
-/// let spec = GcsSpec::new("gcs", "gs://bucket/lake");
-/// assert_eq!(spec.check()?.path().as_str(), "gs://bucket/lake/");
-/// # Ok::<(), ducklake_sql::Problems>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct GcsSpec {
-    /// The name of the secret, to make or to use.
-    pub secret_name: String,
-    /// The HMAC key's id.
-    pub key_id: Option<Secret>,
-    /// The HMAC key's secret part.
-    pub secret: Option<Secret>,
-    /// The data path: `gs://bucket/prefix/`.
-    pub data_path: String,
-    /// Further parameters of the secret.
-    pub parameters: Parameters,
+spec! {
+    /// A Google Cloud Storage as a person describes it; [`check`](Self::check) makes it one that can be used.
+    ///
+    /// Its keys are HMAC keys; a `bearer_token` goes into `parameters`.
+    ///
+    /// ```
+    /// use ducklake_sql::GcsSpec;
+    ///
+    /// let spec = GcsSpec::new("gcs", "gs://bucket/lake");
+    /// assert_eq!(spec.check()?.path().as_str(), "gs://bucket/lake/");
+    /// # Ok::<(), ducklake_sql::Problems>(())
+    /// ```
+    #[derive(Debug, Clone, Default)]
+    #[non_exhaustive]
+    pub struct GcsSpec {
+        /// The name of the secret, to make or to use.
+        pub secret_name: String,
+        /// The HMAC key's id.
+        pub key_id: Option<Secret>,
+        /// The HMAC key's secret part.
+        pub secret: Option<Secret>,
+        /// Where the data files are: `gs://bucket/prefix/`.
+        pub data_path: String,
+        /// Further parameters of the secret, such as `bearer_token`.
+        pub parameters as secret_parameters: Parameters,
+    }
 }
 
 impl GcsSpec {
@@ -251,33 +187,35 @@ impl GcsSpec {
     }
 }
 
-/// An Azure Blob Storage as a person describes it; [`check`](Self::check) makes it one that can be used.
-///
-/// With an account's name the rest of the login goes into `parameters`: `provider = "credential_chain"`,
-/// `service_principal`, … With none of the fields the secret of that name is used as it is.
-///
-/// ```
-/// use ducklake_sql::AzureSpec;
-///
-/// let mut spec = AzureSpec::new("azure", "az://container/lake");
-/// spec.account_name = Some("account".into());
-/// spec.parameters.insert("provider", "credential_chain".into());
-/// assert_eq!(spec.check()?.path().as_str(), "az://container/lake/");
-/// # Ok::<(), ducklake_sql::Problems>(())
-/// ```
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct AzureSpec {
-    /// The name of the secret, to make or to use.
-    pub secret_name: String,
-    /// The storage account's name.
-    pub account_name: Option<String>,
-    /// All of the login in one text, with the account's name and key.
-    pub connection_string: Option<Secret>,
-    /// The data path: `az://container/prefix/`.
-    pub data_path: String,
-    /// Further parameters of the secret.
-    pub parameters: Parameters,
+spec! {
+    /// An Azure Blob Storage as a person describes it; [`check`](Self::check) makes it one that can be used.
+    ///
+    /// With an account's name the rest of the login goes into `parameters`: `provider = "credential_chain"`,
+    /// `service_principal`, … With none of the fields the secret of that name is used as it is.
+    ///
+    /// ```
+    /// use ducklake_sql::AzureSpec;
+    ///
+    /// let mut spec = AzureSpec::new("azure", "az://container/lake");
+    /// spec.account_name = Some("account".into());
+    /// spec.parameters.insert("provider", "credential_chain".into());
+    /// assert_eq!(spec.check()?.path().as_str(), "az://container/lake/");
+    /// # Ok::<(), ducklake_sql::Problems>(())
+    /// ```
+    #[derive(Debug, Clone, Default)]
+    #[non_exhaustive]
+    pub struct AzureSpec {
+        /// The name of the secret, to make or to use.
+        pub secret_name: String,
+        /// The storage account's name; how to log in to it goes into `secret_parameters`.
+        pub account_name: Option<String>,
+        /// All of the login in one text, with the account's name and key.
+        pub connection_string: Option<Secret>,
+        /// Where the data files are: `az://container/prefix/`.
+        pub data_path: String,
+        /// Further parameters of the secret, such as `provider = "credential_chain"`.
+        pub parameters as secret_parameters: Parameters,
+    }
 }
 
 impl AzureSpec {
@@ -320,43 +258,8 @@ impl AzureSpec {
     }
 }
 
-/// The data path of an S3 storage: `data_path`, else bucket and prefix, else the scope.
-fn s3_path(spec: &S3Spec, problems: &mut Collector) -> Option<ObjectPath> {
-    let from_bucket = spec.bucket.as_deref().map(|bucket| {
-        let prefix = spec.prefix.as_deref().unwrap_or_default().trim_matches('/');
-        ["s3://", bucket, "/", prefix].concat()
-    });
-    let (field, path) = match (&spec.data_path, from_bucket, &spec.scope) {
-        (Some(path), from_bucket, _) => {
-            if let Some(from_bucket) = from_bucket
-                && path.trim_end_matches('/') != from_bucket.trim_end_matches('/')
-            {
-                problems.push(Problem::conflict(
-                    "data_path",
-                    "`data_path` and `bucket` name different places",
-                    "write only one of them",
-                ));
-            }
-            ("data_path", path.clone())
-        }
-        (None, Some(path), _) => {
-            if spec.bucket.as_deref() == Some("") {
-                problems.push(Problem::empty("the bucket").at("bucket"));
-                return None;
-            }
-            ("bucket", path)
-        }
-        (None, None, Some(scope)) if scope.starts_with("s3://") => ("scope", scope.clone()),
-        (None, None, _) => {
-            problems.push(Problem::missing_data_path());
-            return None;
-        }
-    };
-    problems.take(field, ObjectPath::new(ObjectKind::S3, path))
-}
-
 /// Adds `KEY_ID` and `SECRET`, both or neither; whether there is any of them.
-fn add_key_pair(
+pub(crate) fn add_key_pair(
     secret: &mut CreateSecret,
     key_id: Option<Secret>,
     key: Option<Secret>,
@@ -376,68 +279,15 @@ fn add_key_pair(
     given
 }
 
-/// Adds the fields that say how to reach a server.
-fn add_connection(
-    secret: &mut CreateSecret,
-    region: Option<String>,
-    endpoint: Option<String>,
-    url_style: Option<String>,
-    use_ssl: Option<bool>,
-    problems: &mut Collector,
-) {
-    const STYLES: &[&str] = &["path", "vhost"];
-
-    let mut add = |field: &'static str, value: Value| {
-        problems.take(field, value.validate());
-        secret.set(field, value);
-    };
-    if let Some(region) = region {
-        add("region", Value::Text(region));
-    }
-    let mut implied = None;
-    if let Some(endpoint) = endpoint {
-        // DuckDB takes `host:port` only: with a scheme in it, every request fails.
-        let (scheme, host) = match endpoint.split_once("://") {
-            Some((scheme, host)) => (Some(scheme.to_ascii_lowercase()), host.trim_end_matches('/').to_owned()),
-            None => (None, endpoint),
-        };
-        add("endpoint", Value::Text(host));
-        match scheme.as_deref() {
-            Some("http") => implied = Some(false),
-            Some("https") => implied = Some(true),
-            Some(other) => problems.push(Problem::invalid_choice("endpoint", other, &["http", "https"])),
-            None => {}
-        }
-    }
-    if let Some(style) = url_style {
-        if !STYLES.contains(&style.as_str()) {
-            problems.push(Problem::invalid_choice("url_style", &style, STYLES));
-        }
-        secret.set("url_style", Value::Text(style));
-    }
-    if let (Some(implied), Some(given)) = (implied, use_ssl)
-        && implied != given
-    {
-        problems.push(Problem::conflict(
-            "use_ssl",
-            "`use_ssl` and the scheme of `endpoint` disagree",
-            "leave one of them out",
-        ));
-    }
-    if let Some(use_ssl) = use_ssl.or(implied) {
-        secret.set("use_ssl", Value::Boolean(use_ssl));
-    }
-}
-
 /// Sets a region where an endpoint is given without: DuckDB would sign with an empty one, which real servers refuse.
-fn default_region(secret: &mut CreateSecret, region: &'static str) {
+pub(crate) fn default_region(secret: &mut CreateSecret, region: &'static str) {
     if secret.get("endpoint").is_some() && secret.get("region").is_none() {
         secret.set("region", Value::from(region));
     }
 }
 
 /// Scopes the secret and puts the parts together.
-fn finish(
+pub(crate) fn finish(
     mut problems: Collector,
     kind: ObjectKind,
     name: Ident,
@@ -480,7 +330,11 @@ fn check_scope_parameter(secret: &CreateSecret, kind: ObjectKind, path: &ObjectP
     let mut covered = false;
     for scope in scopes {
         let Value::Text(scope) = scope else {
-            problems.push(Problem::wrong_type("secret_parameters.scope", "a text or a list of texts", scope.kind()));
+            problems.push(Problem::wrong_type(
+                "secret_parameters.scope",
+                "a string or a list of strings",
+                scope.kind(),
+            ));
             continue;
         };
         // The parameter goes to DuckDB as it is, so it has to end with its slash already.

@@ -118,7 +118,7 @@ impl Alias {
     ///
     /// # Errors
     ///
-    /// When it is empty, holds a NUL byte, or is a name that DuckDB keeps for itself.
+    /// When it is empty, holds a NUL byte, or is a name that DuckDB reserves.
     pub fn new(alias: impl Into<String>) -> Result<Self, Problem> {
         let alias = Ident::new(alias).map_err(|problem| problem.at("alias"))?;
         let reserved = ["main", "temp", "system"];
@@ -287,7 +287,7 @@ pub enum Value {
     Text(String),
     /// A text that may not.
     Secret(Secret),
-    /// A whole number.
+    /// An integer.
     Integer(i64),
     /// True or false.
     Boolean(bool),
@@ -301,11 +301,11 @@ impl Value {
     /// The type's name for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Text(_) | Self::Secret(_) => "a text",
-            Self::Integer(_) => "a whole number",
+            Self::Text(_) | Self::Secret(_) => "a string",
+            Self::Integer(_) => "an integer",
             Self::Boolean(_) => "a boolean",
             Self::List(_) => "a list",
-            Self::Map(_) => "a map",
+            Self::Map(_) => "a table",
         }
     }
 
@@ -421,6 +421,13 @@ impl Parameters {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+/// As a map, in which every secret is `***`.
+impl Serialize for Parameters {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
     }
 }
 

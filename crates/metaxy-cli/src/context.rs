@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use metaxy_config::{Config, DuckDbStore, LoadError, LoadOptions, Loaded, OsSystem};
+use metaxy_feature::ProjectName;
 
 use crate::args::Global;
 use crate::error::Error;
@@ -26,7 +27,11 @@ impl Context {
 
     /// The project whose features are meant; `None` for those of all.
     pub(crate) fn project<'a>(&'a self, config: &'a Config) -> Option<&'a str> {
-        if self.all_projects { None } else { self.project.as_deref().or(config.project.as_deref()) }
+        if self.all_projects {
+            None
+        } else {
+            self.project.as_deref().or(config.project.as_ref().map(ProjectName::as_str))
+        }
     }
 
     /// The same for another store.

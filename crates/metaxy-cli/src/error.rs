@@ -3,12 +3,11 @@
 use std::fmt::Display;
 use std::io;
 
-use metaxy_config::{Diagnostics, StoreError};
+use metaxy_config::{Diagnostic, Diagnostics, StoreError};
 use metaxy_feature::FeatureKey;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
-use crate::features::Wrong;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,12 +27,9 @@ pub(crate) enum Error {
     /// A file cannot be read or written.
     #[error("{action} `{path}` failed: {source}")]
     File { action: &'static str, path: String, source: io::Error },
-    /// The features have errors, each with its place in a file where it has one.
+    /// The feature files have errors, each with its place.
     #[error("the features have errors: {}", messages(.0))]
-    Features(Vec<Wrong>),
-    /// There are features, but no project that they could belong to.
-    #[error("the features of `[ext.rust]` belong to no project")]
-    NoProject,
+    Features(Diagnostics),
     /// There are no feature files, and nothing was pushed either.
     #[error("no feature files are configured, and nothing was pushed to the store `{0}` so far")]
     NoGraph(String),
@@ -118,7 +114,6 @@ impl Error {
             Self::NoLake(_) => "add a `ducklake` table with a catalog and a storage; `metaxy init` writes an example",
             Self::ReadOnly(_) => "use `--mode read`",
             Self::Usage { help, .. } => help,
-            Self::NoProject => "add `project = \"…\"` to the configuration",
             Self::NoGraph(_) | Self::NothingToPush => {
                 "name the files in metaxy.toml, as in `[ext.rust] features = [\"features/*.toml\"]`"
             }
@@ -149,7 +144,7 @@ impl Error {
             Self::NoFeatures | Self::NoGraph(_) | Self::NothingToPush => ("NO_FEATURES", json!({})),
             Self::Unconfirmed => ("MISSING_CONFIRMATION", json!({})),
             Self::UnknownSnapshot { version, .. } => ("SNAPSHOT_ERROR", json!({ "project_version": version })),
-            Self::Diagnostics(diagnostics) => ("GENERIC_ERROR", diagnostics.to_json()),
+            Self::Diagnostics(diagnostics) | Self::Features(diagnostics) => ("GENERIC_ERROR", diagnostics.to_json()),
             _ => ("GENERIC_ERROR", json!({})),
         };
         let mut error = json!({ "error": code, "message": self.to_string(), "help": self.help() });
@@ -181,8 +176,8 @@ impl Error {
     }
 }
 
-fn messages(wrong: &[Wrong]) -> String {
-    wrong.iter().map(|wrong| wrong.message.as_str()).collect::<Vec<_>>().join("; ")
+fn messages(diagnostics: &Diagnostics) -> String {
+    diagnostics.iter().map(Diagnostic::message).collect::<Vec<_>>().join("; ")
 }
 
 /// Names in backticks, with commas.

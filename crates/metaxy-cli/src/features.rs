@@ -1,12 +1,8 @@
 //! The features that commands are about: those of the feature files, or those that were pushed to the lake.
 
-use std::path::{Path, PathBuf};
-
 use ducklake_sql::Mode;
-use metaxy_config::{Config, Loaded};
-use metaxy_feature::{
-    FeatureDefinition, FeatureGraph, FeatureKey, Position, Problem, ProblemKind, ProjectName, Truncation,
-};
+use metaxy_config::{Config, Loaded, OsSystem};
+use metaxy_feature::FeatureGraph;
 use metaxy_store_duckdb::{FeatureOptions, Features, OpenOptions, Store};
 
 use crate::args::Fallbacks;
@@ -128,56 +124,9 @@ pub(crate) fn graph(
     }
 }
 
-/// How long versions are.
-pub(crate) fn truncation(config: &Config) -> Result<Truncation, Error> {
-    Truncation::new(config.hash_truncation_length.into()).map_err(|error| Error::Features(anywhere(&error)))
-}
-
 /// The graph of the feature files; `None` where none are configured.
 pub(crate) fn of_files(config: &Config) -> Result<Option<FeatureGraph>, Error> {
-    if config.feature_files.is_empty() {
-        return Ok(None);
-    }
-    let project = config.project.as_deref().ok_or(Error::NoProject)?;
-    let project: ProjectName = project.parse().map_err(|error| Error::Features(anywhere(&error)))?;
-    let mut definitions = Vec::new();
-    let mut places = Vec::new();
-    let mut problems = Vec::new();
-    for file in &config.feature_files {
-        let text = std::fs::read_to_string(file).map_err(|error| Error::file("reading", file, error))?;
-        match FeatureDefinition::from_toml_located(&text, &project) {
-            Ok(located) => {
-                for (definition, position) in located {
-                    places.push((definition.key().clone(), file, position));
-                    definitions.push(definition);
-                }
-            }
-            Err(error) => {
-                problems
-                    .extend(error.problems().iter().map(|problem| Wrong::new(problem, Some(file), problem.position())));
-            }
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Error::Features(problems));
-    }
-    let located = |problem: &Problem| match problem.feature().and_then(|key| place(&places, key, problem.kind())) {
-        Some((file, position)) => Wrong::new(problem, Some(file), Some(position)),
-        None => Wrong::new(problem, None, None),
-    };
-    let graph = FeatureGraph::new(definitions);
-    graph.map(Some).map_err(|error| Error::Features(error.problems().iter().map(located).collect()))
-}
-
-/// Where a feature is written; of one that is there twice, the second place.
-fn place<'f>(
-    places: &[(FeatureKey, &'f PathBuf, Position)],
-    key: &FeatureKey,
-    kind: ProblemKind,
-) -> Option<(&'f PathBuf, Position)> {
-    let mut found = places.iter().filter(|(known, ..)| known == key);
-    let found = if kind == ProblemKind::Duplicate { found.next_back() } else { found.next() };
-    found.map(|(_, file, position)| (*file, *position))
+    config.feature_graph(&OsSystem).map_err(Error::Features)
 }
 
 /// The graph that was pushed to the lake, with this version or last.
@@ -201,33 +150,4 @@ fn of_lake(
         Some(_) => {}
     }
     store.load_graph(options, snapshot).map_err(Error::Lake)
-}
-
-/// What is wrong with a feature, where, and what to write instead.
-#[derive(Debug)]
-pub(crate) struct Wrong {
-    pub(crate) message: String,
-    pub(crate) help: Option<String>,
-}
-
-impl Wrong {
-    fn new(problem: &Problem, file: Option<&PathBuf>, position: Option<Position>) -> Self {
-        let place = match (file.map(|file| shown(file)), position) {
-            (Some(file), Some(Position { line, column })) => format!(" ({file}:{line}:{column})"),
-            (Some(file), None) => format!(" ({file})"),
-            (None, _) => String::new(),
-        };
-        Self { message: [problem.message(), &place].concat(), help: problem.hint().map(str::to_owned) }
-    }
-}
-
-/// What is wrong with something that is in no file.
-fn anywhere(error: &metaxy_feature::Error) -> Vec<Wrong> {
-    error.problems().iter().map(|problem| Wrong::new(problem, None, None)).collect()
-}
-
-/// A path as a person in this folder writes it.
-fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }

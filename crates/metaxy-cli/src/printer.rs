@@ -91,15 +91,9 @@ impl Printer {
 
     /// Says why the command failed.
     pub(crate) fn error(&mut self, error: &Error) {
-        if let Error::Diagnostics(diagnostics) = error {
+        if let Error::Diagnostics(diagnostics) | Error::Features(diagnostics) = error {
             let style = style(self.err_has_color());
             self.say(format_args!("{}", diagnostics.render(style)));
-            return;
-        }
-        if let Error::Features(wrong) = error {
-            for wrong in wrong {
-                self.failure(&wrong.message, wrong.help.as_deref());
-            }
             return;
         }
         self.failure(error, error.help().as_deref());

@@ -1,19 +1,19 @@
 //! The whole configuration, resolved; the errors of one store do not touch the others.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::decode::{At, Context, Decode};
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::files::{self, Failure};
+use metaxy_diagnostics::{Diagnostic, Diagnostics, Node, Origin, Severity, Value};
+use metaxy_feature::{FeatureKey, ProjectName, Truncation};
+
+use crate::decode::{Context, Decode};
+use crate::features::{self, RUST};
 use crate::lake::Scope;
-use crate::node::{Entry, Node, Origin, Table, Value};
-use crate::options::{FeatureKey, Options, RustOptions, SelectionOptions};
-use crate::store::{self, DuckDbStore};
+use crate::options::Options;
+use crate::store::DuckDbStore;
 use crate::system::System;
-use crate::{load, messages};
+use crate::{load, messages, stores};
 
 /// How to load a configuration.
 #[derive(Debug, Clone, Default)]
@@ -71,7 +71,7 @@ pub struct Config {
     /// The name of the default store.
     pub store: String,
     /// The project's name; `None` when it follows from the features.
-    pub project: Option<String>,
+    pub project: Option<ProjectName>,
     /// Python modules that define features.
     pub entrypoints: Vec<String>,
     /// The colours in which Python Metaxy draws graphs.
@@ -91,8 +91,8 @@ pub struct Config {
     /// # Ok::<(), metaxy_config::LoadError>(())
     /// ```
     pub feature_files: Vec<PathBuf>,
-    /// How many characters of a hash are kept: 8 to 64.
-    pub hash_truncation_length: u8,
+    /// How many characters of a hash are kept.
+    pub hash_truncation_length: Truncation,
     /// Whether Python Metaxy keeps maps as maps.
     pub enable_map_datatype: bool,
     /// Whether stores make the tables they need, unless a store says otherwise.
@@ -126,9 +126,9 @@ pub struct Plugin {
 #[non_exhaustive]
 pub struct FeatureSelection {
     /// All features of these projects.
-    pub projects: Vec<String>,
-    /// These features, as `part/part`.
-    pub keys: Vec<String>,
+    pub projects: Vec<ProjectName>,
+    /// These features.
+    pub keys: Vec<FeatureKey>,
     /// Every feature in the store.
     pub all: bool,
 }
@@ -203,7 +203,9 @@ impl fmt::Display for StoreError {
             }
             Kind::Broken { name, diagnostics } => {
                 write!(f, "the configuration of the store `{}` has errors", name.escape_debug())?;
-                diagnostics.iter().try_for_each(|diagnostic| write!(f, "\n{}: {}", diagnostic.code, diagnostic.message))
+                diagnostics
+                    .iter()
+                    .try_for_each(|diagnostic| write!(f, "\n{}: {}", diagnostic.code(), diagnostic.message()))
             }
         }
     }
@@ -295,40 +297,22 @@ impl Config {
     /// Marks every store that an error is about as broken.
     fn settle(&mut self, all: &Diagnostics) {
         for entry in &mut self.stores {
-            let errors: Vec<_> = all
-                .iter()
-                .filter(|one| one.severity == Severity::Error && one.stores.contains(&entry.name))
-                .cloned()
-                .collect();
+            let is_its_error = |one: &Diagnostic| one.severity() == Severity::Error && one.is_about_store(&entry.name);
+            let errors = all.filter(is_its_error);
             if !errors.is_empty() {
-                entry.state = StoreState::Broken(Diagnostics::new(errors, Arc::clone(&all.sources)));
+                entry.state = StoreState::Broken(errors);
             }
         }
     }
 }
-
-const SHORTEST_HASH: i64 = 8;
-const LONGEST_HASH: i64 = 64;
 
 fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> Option<Config> {
     let options = Options::decode(root, &mut scope.context)?;
     let table = root.as_table()?;
     warn_of_unset(root, None, scope);
 
-    let length = options.hash_truncation_length.unwrap_or(SHORTEST_HASH);
-    if !(SHORTEST_HASH..=LONGEST_HASH).contains(&length) {
-        let origin = root.find("hash_truncation_length").origin;
-        scope.context.report(messages::out_of_range(origin, &SHORTEST_HASH, &LONGEST_HASH));
-    }
-    match options.project.as_deref() {
-        Some("") => scope.context.report(messages::empty_value(root.find("project"), "the project's name")),
-        Some(name) => {
-            if let Some(why) = wrong_project(name) {
-                scope.context.report(messages::invalid_project(root.find("project").origin, why));
-            }
-        }
-        None => {}
-    }
+    let hash_truncation_length = options.hash_truncation_length.and_then(|length| truncation(length, root, scope));
+    let project = options.project.as_deref().and_then(|name| project(name, root, scope));
     let lock = options.metaxy_lock_path.as_deref();
     let lock_file = match (config_file.as_deref().and_then(Path::parent), lock) {
         (Some(dir), lock) => Some(crate::path::absolute(lock.unwrap_or("metaxy.lock"), dir, scope.system)),
@@ -337,10 +321,10 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
     };
     let auto_create_tables = options.auto_create_tables.unwrap_or(false);
     let plugins = plugins(table.get("ext"), scope);
-    let feature_files = feature_files(table.get("ext").and_then(|ext| ext.as_table()?.get(RUST)), scope);
+    let feature_files = features::files(table.get("ext").and_then(|ext| ext.as_table()?.get(RUST)), scope);
     let selections = options.extra_features.unwrap_or_default().into_iter();
-    let extra_features = selections.map(|at| feature_selection(at.value, at.node.origin, scope)).collect();
-    let stores = stores(table.get("stores"), auto_create_tables, scope);
+    let extra_features = selections.map(|at| features::selection(at.value, &at.node, scope)).collect();
+    let stores = stores::resolve(table.get("stores"), auto_create_tables, scope);
     let store = options.store.unwrap_or_else(|| "dev".to_owned());
     let names: Vec<_> = stores.iter().map(|entry| entry.name.as_str()).collect();
     if table.has("store") && !names.is_empty() && !names.contains(&store.as_str()) {
@@ -349,12 +333,12 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
     Some(Config {
         config_file,
         store,
-        project: options.project,
+        project,
         entrypoints: options.entrypoints.unwrap_or_default(),
         theme: options.theme.unwrap_or_else(|| "default".to_owned()),
         plugins,
         feature_files,
-        hash_truncation_length: u8::try_from(length).unwrap_or_default(),
+        hash_truncation_length: hash_truncation_length.unwrap_or_default(),
         enable_map_datatype: options.enable_map_datatype.unwrap_or(false),
         auto_create_tables,
         locked: options.locked,
@@ -368,14 +352,16 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
 /// Warns of every text in which a variable that is not set leaves a hole; an empty one is its field's business.
 fn warn_of_unset(node: &Node, store: Option<&str>, scope: &mut Scope<'_>) {
     match &node.value {
-        Value::Text(text) if !text.is_empty() && !node.unset.is_empty() => {
+        Value::String(text) if !text.is_empty() && !node.unset.is_empty() => {
             let unset = node.unset.iter().filter(|name| scope.system.variable(name).is_none());
             let mut of = node.clone();
             of.unset = unset.cloned().collect();
             if !of.unset.is_empty() {
-                let mut warning = messages::unset_variable(&of);
-                warning.stores.extend(store.map(str::to_owned));
-                scope.context.report(warning);
+                let warning = messages::unset_variable(&of);
+                scope.context.report(match store {
+                    Some(store) => warning.with_store(store),
+                    None => warning,
+                });
             }
         }
         Value::Array(items) => items.iter().for_each(|item| warn_of_unset(item, store, scope)),
@@ -393,6 +379,29 @@ fn warn_of_unset(node: &Node, store: Option<&str>, scope: &mut Scope<'_>) {
     }
 }
 
+/// The truncation of this length, or a report that there is none.
+fn truncation(length: i64, root: &Node, scope: &mut Scope<'_>) -> Option<Truncation> {
+    let truncation = usize::try_from(length).ok().and_then(|length| Truncation::new(length).ok());
+    if truncation.is_none() {
+        let (least, most) = (Truncation::SHORTEST.length(), Truncation::LONGEST.length());
+        let origin = root.find("hash_truncation_length").origin;
+        scope.context.report(Diagnostic::out_of_range(&least, &most).with_origin(origin));
+    }
+    truncation
+}
+
+/// The project of this name, or a report that it cannot be one.
+fn project(name: &str, root: &Node, scope: &mut Scope<'_>) -> Option<ProjectName> {
+    let node = root.find("project");
+    let Ok(project) = name.parse() else {
+        return scope.context.reject(node, messages::empty_value(node, "the project's name"));
+    };
+    match wrong_project(name) {
+        Some(why) => scope.context.reject(node, messages::invalid_project(node.origin, why)),
+        None => Some(project),
+    }
+}
+
 /// What is wrong with a project's name, by the rules of Python Metaxy.
 fn wrong_project(name: &str) -> Option<&'static str> {
     if name.contains('/') {
@@ -400,53 +409,10 @@ fn wrong_project(name: &str) -> Option<&'static str> {
     } else if name.contains("__") {
         Some("contains `__`, which separates the parts of a table's name")
     } else if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
-        Some("has other characters than letters, digits, `-` and `_`")
+        Some("contains characters other than letters, digits, `-` and `_`")
     } else {
         None
     }
-}
-
-fn feature_selection(options: SelectionOptions, origin: Origin, scope: &mut Scope<'_>) -> FeatureSelection {
-    let keys = options.keys.unwrap_or_default().into_iter().map(|key| match key {
-        FeatureKey::Text(text) => text,
-        FeatureKey::Parts(parts) => parts.join("/"),
-    });
-    let selection = FeatureSelection {
-        projects: options.projects.unwrap_or_default(),
-        keys: keys.collect(),
-        all: options.all.unwrap_or(false),
-    };
-    if !selection.all && selection.projects.is_empty() && selection.keys.is_empty() {
-        scope.context.report(messages::empty_selection(origin));
-    }
-    selection
-}
-
-/// The table below `ext` that is ours.
-const RUST: &str = "rust";
-
-/// The files that the patterns of `[ext.rust]` match.
-fn feature_files(node: Option<&Node>, scope: &mut Scope<'_>) -> Vec<PathBuf> {
-    let options = node.and_then(|node| RustOptions::decode(node, &mut scope.context)).unwrap_or_default();
-    let patterns = options.features.filter(|_| options.enable != Some(false)).unwrap_or_default();
-    let mut all: Vec<PathBuf> = Vec::new();
-    for At { node, value: pattern } in patterns {
-        let absolute = crate::path::absolute(&pattern, scope.sources.dir(node.origin), scope.system);
-        let found = match files::matching(&absolute, scope.system) {
-            _ if pattern.is_empty() => Err(messages::empty_value(&node, "the path of a feature file")),
-            Ok(found) if found.is_empty() => Err(messages::no_feature_file(node.origin, &absolute)),
-            Ok(found) => Ok(found),
-            Err(Failure::Pattern(why)) => Err(messages::invalid_pattern(node.origin, why)),
-            Err(Failure::Folder(folder, error)) => Err(messages::config_unreadable(&folder, &error.kind().to_string())),
-        };
-        match found {
-            Ok(found) => all.extend(found),
-            Err(diagnostic) => scope.context.report(diagnostic),
-        }
-    }
-    let mut seen = HashSet::new();
-    all.retain(|file| seen.insert(file.clone()));
-    all
 }
 
 fn plugins(node: Option<&Node>, scope: &mut Scope<'_>) -> Vec<Plugin> {
@@ -465,174 +431,11 @@ fn plugins(node: Option<&Node>, scope: &mut Scope<'_>) -> Vec<Plugin> {
 }
 
 /// A table of which nothing is known: its keys, with every text and number masked.
-fn masked(value: &Value) -> serde_json::Value {
+pub(crate) fn masked(value: &Value) -> serde_json::Value {
     match value {
         Value::Table(table) => table.0.iter().map(|entry| (entry.key.clone(), masked(&entry.node.value))).collect(),
         Value::Array(items) => items.iter().map(|item| masked(&item.value)).collect(),
         Value::Boolean(boolean) => (*boolean).into(),
-        Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Datetime(_) => "***".into(),
-    }
-}
-
-/// A store on its way, with what is compared between stores.
-struct Candidate<'a> {
-    entry: &'a Entry,
-    type_name: Option<String>,
-    state: CandidateState,
-}
-
-enum CandidateState {
-    DuckDb(Box<store::Resolved>),
-    Other(serde_json::Value),
-    Broken,
-}
-
-fn stores(node: Option<&Node>, auto_create_tables: bool, scope: &mut Scope<'_>) -> Vec<StoreEntry> {
-    let Some(table) = node.and_then(|node| crate::decode::table(node, &mut scope.context)) else {
-        return Vec::new();
-    };
-    let mut candidates = Vec::new();
-    for entry in &table.0 {
-        let before = scope.context.diagnostics.len();
-        let candidate = candidate(entry, auto_create_tables, scope);
-        for diagnostic in &mut scope.context.diagnostics[before..] {
-            diagnostic.stores.insert(entry.key.clone());
-        }
-        candidates.extend(candidate);
-    }
-    check_fallbacks(&candidates, scope);
-    check_places(&candidates, scope);
-    let nothing = || Diagnostics::new(Vec::new(), Arc::clone(scope.sources));
-    candidates
-        .into_iter()
-        .map(|candidate| StoreEntry {
-            name: candidate.entry.key.clone(),
-            type_name: candidate.type_name,
-            state: match candidate.state {
-                CandidateState::DuckDb(resolved) => StoreState::Ready(Box::new(resolved.store)),
-                CandidateState::Other(shown) => StoreState::Other(shown),
-                CandidateState::Broken => StoreState::Broken(nothing()),
-            },
-        })
-        .collect()
-}
-
-/// One store; `None` when only variables speak of it, and not enough.
-fn candidate<'a>(entry: &'a Entry, auto_create_tables: bool, scope: &mut Scope<'_>) -> Option<Candidate<'a>> {
-    let broken = |type_name| Some(Candidate { entry, type_name, state: CandidateState::Broken });
-    if entry.key.is_empty() {
-        scope.context.report(messages::invalid_store_name(entry.key_origin, "is empty"));
-    } else if entry.key.chars().any(char::is_control) {
-        scope.context.report(messages::invalid_store_name(entry.key_origin, "holds a control character"));
-    }
-    let Some(table) = crate::decode::table(&entry.node, &mut scope.context) else { return broken(None) };
-    crate::decode::refuse_unknown(table, &["type", "config"], &mut scope.context);
-    let empty = Node::new(Value::Table(Table::default()), entry.node.origin);
-    let config = table.get("config").unwrap_or(&empty);
-    let Some(type_node) = table.get("type") else {
-        if matches!(entry.key_origin, Origin::Variable(_)) {
-            scope.context.report(messages::store_left_out(entry.key_origin, &entry.key));
-            return None;
-        }
-        scope.context.report(messages::missing_store_type(entry.node.origin, &entry.key));
-        return broken(None);
-    };
-    let Some(type_name) = String::decode(type_node, &mut scope.context) else { return broken(None) };
-    let state = if store::is_duckdb(&type_name) {
-        match store::resolve(&entry.key, config, auto_create_tables, scope) {
-            Some(resolved) => CandidateState::DuckDb(Box::new(resolved)),
-            None => CandidateState::Broken,
-        }
-    } else if type_name.contains('.') {
-        scope.context.report(messages::unsupported_store(type_node.origin, &entry.key));
-        CandidateState::Other(masked(&config.value))
-    } else {
-        scope.context.report(messages::invalid_choice(type_node.origin, &type_name, &["duckdb"]));
-        CandidateState::Broken
-    };
-    Some(Candidate { entry, type_name: Some(type_name), state })
-}
-
-/// Every fallback store is configured, hashes alike, and leads to no cycle.
-fn check_fallbacks(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
-    let names: Vec<_> = candidates.iter().map(|candidate| candidate.entry.key.as_str()).collect();
-    let store_of = |name: &str| {
-        candidates.iter().find_map(|candidate| match &candidate.state {
-            CandidateState::DuckDb(resolved) if candidate.entry.key == name => Some(resolved),
-            _ => None,
-        })
-    };
-    for name in &names {
-        let Some(own) = store_of(name) else { continue };
-        for (fallback, origin) in &own.fallbacks {
-            let mut diagnostics = Vec::new();
-            if !names.contains(&fallback.as_str()) {
-                diagnostics.push(messages::unknown_fallback(*origin, fallback, &names));
-            } else if let Some(chain) = way_back(name, fallback, &store_of) {
-                diagnostics.push(messages::fallback_cycle(*origin, &chain));
-            } else if let Some(other) = store_of(fallback) {
-                let (hash, other_hash) = (own.store.hash_algorithm, other.store.hash_algorithm);
-                if hash != other_hash {
-                    let (hash, other_hash) = (hash.as_str(), other_hash.as_str());
-                    diagnostics.push(messages::fallback_hash(*origin, hash, fallback, other_hash));
-                }
-            }
-            for mut diagnostic in diagnostics {
-                diagnostic.stores.insert((*name).to_owned());
-                scope.context.report(diagnostic);
-            }
-        }
-    }
-}
-
-/// The chain of fallbacks that leads from `start` over `next` back to `start`.
-fn way_back<'a>(
-    start: &'a str,
-    next: &'a str,
-    store_of: &impl Fn(&str) -> Option<&'a Box<store::Resolved>>,
-) -> Option<Vec<&'a str>> {
-    // Breadth first: what each store was reached from.
-    let mut reached: Vec<(&str, usize)> = vec![(start, 0), (next, 0)];
-    let mut at = 1;
-    while let Some(&(name, _)) = reached.get(at) {
-        if name == start {
-            let mut chain = vec![start];
-            let mut step = reached[at].1;
-            while step > 0 {
-                chain.push(reached[step].0);
-                step = reached[step].1;
-            }
-            chain.push(start);
-            chain.reverse();
-            return Some(chain);
-        }
-        for fallback in store_of(name).map(|it| it.store.fallback_stores.as_slice()).unwrap_or_default() {
-            let is_new = fallback == start || reached.iter().all(|(known, _)| known != fallback);
-            if is_new {
-                reached.push((fallback, at));
-            }
-        }
-        at += 1;
-    }
-    None
-}
-
-/// No two different lakes keep their files in one place.
-fn check_places(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
-    let places: Vec<_> = candidates
-        .iter()
-        .filter_map(|candidate| match &candidate.state {
-            CandidateState::DuckDb(resolved) => Some((candidate.entry.key.as_str(), resolved.place.as_ref()?)),
-            _ => None,
-        })
-        .collect();
-    for (index, (other_name, other)) in places.iter().enumerate() {
-        for (name, place) in &places[index + 1..] {
-            if place.overlaps(other) {
-                let mut diagnostic = messages::overlapping(place.origin, name, other.origin, other_name);
-                diagnostic.stores.extend([(*name).to_owned(), (*other_name).to_owned()]);
-                scope.context.report(diagnostic);
-            }
-        }
+        Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Datetime(_) => "***".into(),
     }
 }

@@ -7,11 +7,10 @@
 //! may echo a value. The [`options!`] macro does for a struct what the derive would, and fails to compile when a field
 //! is forgotten.
 
-use ducklake_sql::{Secret, Value as LakeValue};
+use ducklake_sql::{Parameters, Secret, Value as LakeValue};
+use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Table, Value};
 
-use crate::diagnostic::Diagnostic;
 use crate::messages;
-use crate::node::{Entry, Node, Origin, Table, Value};
 
 /// Collects what is wrong while a tree is decoded.
 #[derive(Default)]
@@ -34,7 +33,7 @@ impl Context {
     }
 
     fn wrong_type<T>(&mut self, node: &Node, expected: &str) -> Option<T> {
-        self.reject(node, messages::wrong_type(node.origin, expected, node.value.kind()))
+        self.reject(node, Diagnostic::wrong_type(expected, node.value.kind()).with_origin(node.origin))
     }
 }
 
@@ -71,7 +70,7 @@ macro_rules! options {
         }
 
         impl $crate::decode::Decode for $type {
-            fn decode(node: &$crate::node::Node, context: &mut $crate::decode::Context) -> Option<Self> {
+            fn decode(node: &metaxy_diagnostics::Node, context: &mut $crate::decode::Context) -> Option<Self> {
                 let table = $crate::decode::table(node, context)?;
                 $crate::decode::refuse_unknown(table, Self::KEYS, context);
                 Some(Self { $($field: $crate::decode::field(table, stringify!($field), context)),+ })
@@ -90,7 +89,7 @@ pub(crate) fn field<T: Decode>(table: &Table, key: &str, context: &mut Context) 
 pub(crate) fn table<'a>(node: &'a Node, context: &mut Context) -> Option<&'a Table> {
     match &node.value {
         Value::Table(table) => Some(table),
-        Value::Text(_) if is_variable(node) => context.reject(node, messages::not_json(node.origin, "a table")),
+        Value::String(_) if is_variable(node) => context.reject(node, messages::not_json(node.origin, "a table")),
         _ => context.wrong_type(node, "a table"),
     }
 }
@@ -99,7 +98,7 @@ pub(crate) fn table<'a>(node: &'a Node, context: &mut Context) -> Option<&'a Tab
 pub(crate) fn refuse_unknown(table: &Table, known: &[&str], context: &mut Context) {
     for entry in &table.0 {
         if !known.contains(&entry.key.as_str()) {
-            context.report(messages::unknown_key(entry.key_origin, &entry.key, known));
+            context.report(Diagnostic::unknown_key(&entry.key, known).with_origin(entry.key_origin));
         }
     }
 }
@@ -118,7 +117,7 @@ pub(crate) fn from_json(text: &str, origin: Origin) -> Option<Node> {
                 Some(integer) => Value::Integer(integer),
                 None => Value::Float(number.as_f64()?),
             },
-            serde_json::Value::String(text) => Value::Text(text),
+            serde_json::Value::String(text) => Value::String(text),
             serde_json::Value::Array(items) => {
                 Value::Array(items.into_iter().filter_map(|item| node(item, origin)).collect())
             }
@@ -137,8 +136,8 @@ pub(crate) fn from_json(text: &str, origin: Origin) -> Option<Node> {
 impl Decode for String {
     fn decode(node: &Node, context: &mut Context) -> Option<Self> {
         match &node.value {
-            Value::Text(text) => Some(text.clone()),
-            _ => context.wrong_type(node, "a text"),
+            Value::String(text) => Some(text.clone()),
+            _ => context.wrong_type(node, "a string"),
         }
     }
 }
@@ -155,7 +154,7 @@ impl Decode for bool {
             Value::Boolean(boolean) => Some(*boolean),
             Value::Integer(0) => Some(false),
             Value::Integer(1) => Some(true),
-            Value::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
+            Value::String(text) => match text.trim().to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" | "on" | "t" | "y" => Some(true),
                 "false" | "0" | "no" | "off" | "f" | "n" => Some(false),
                 _ => context.reject(node, messages::not_a(node, "a boolean")),
@@ -183,7 +182,7 @@ where
 {
     let number = match &node.value {
         Value::Integer(number) => *number,
-        Value::Text(text) => match text.trim().parse() {
+        Value::String(text) => match text.trim().parse() {
             Ok(number) => number,
             Err(_) => return context.reject(node, messages::not_a(node, "an integer")),
         },
@@ -191,7 +190,7 @@ where
     };
     match T::try_from(number) {
         Ok(number) => Some(number),
-        Err(_) => context.reject(node, messages::out_of_range(node.origin, &least, &most)),
+        Err(_) => context.reject(node, Diagnostic::out_of_range(&least, &most).with_origin(node.origin)),
     }
 }
 
@@ -200,7 +199,7 @@ impl<T: Decode> Decode for Vec<T> {
         let parsed;
         let items = match &node.value {
             Value::Array(items) => items,
-            Value::Text(text) if is_variable(node) => match from_json(text, node.origin) {
+            Value::String(text) if is_variable(node) => match from_json(text, node.origin) {
                 Some(Node { value: Value::Array(items), .. }) => {
                     parsed = items;
                     &parsed
@@ -214,12 +213,12 @@ impl<T: Decode> Decode for Vec<T> {
 }
 
 /// An element of a list, with the node it came from: those that could not be decoded are left out.
-pub(crate) struct At<T> {
+pub(crate) struct Located<T> {
     pub(crate) node: Node,
     pub(crate) value: T,
 }
 
-impl<T: Decode> Decode for At<T> {
+impl<T: Decode> Decode for Located<T> {
     fn decode(node: &Node, context: &mut Context) -> Option<Self> {
         Some(Self { node: node.clone(), value: T::decode(node, context)? })
     }
@@ -247,17 +246,18 @@ impl<T: Decode> Decode for Map<T> {
 impl Decode for LakeValue {
     fn decode(node: &Node, context: &mut Context) -> Option<Self> {
         Some(match &node.value {
-            Value::Text(text) if is_variable(node) && text.trim_start().starts_with(['[', '{']) => {
+            Value::String(text) if is_variable(node) && text.trim_start().starts_with(['[', '{']) => {
                 match from_json(text, node.origin) {
                     Some(parsed) => return Self::decode(&parsed, context),
                     None => Self::Text(text.clone()),
                 }
             }
-            Value::Text(text) | Value::Datetime(text) => Self::Text(text.clone()),
+            Value::String(text) | Value::Datetime(text) => Self::Text(text.clone()),
             Value::Integer(number) => match i64::try_from(*number) {
                 Ok(number) => Self::Integer(number),
                 Err(_) => {
-                    return context.reject(node, messages::out_of_range(node.origin, &i64::MIN, &i64::MAX));
+                    return context
+                        .reject(node, Diagnostic::out_of_range(&i64::MIN, &i64::MAX).with_origin(node.origin));
                 }
             },
             Value::Float(number) => Self::Text(number.to_string()),
@@ -271,22 +271,20 @@ impl Decode for LakeValue {
     }
 }
 
-/// Further parameters of a secret: what is not known to be harmless is a secret from here on.
-#[derive(Clone, Default)]
-pub(crate) struct SecretParameters(pub(crate) Vec<(String, LakeValue)>);
-
-impl Decode for SecretParameters {
+/// What is not known to be harmless is a secret from here on.
+impl Decode for Parameters {
     fn decode(node: &Node, context: &mut Context) -> Option<Self> {
         let parameters = Map::<LakeValue>::decode(node, context)?.0.into_iter().map(|(name, value)| {
             let value = match value {
-                value if ducklake_sql::is_harmless(&name) => value,
                 // DuckDB reads a number from a text, and a password may be all digits.
-                LakeValue::Integer(number) => Secret::from(number.to_string()).into(),
-                other => other.into_secret(),
+                LakeValue::Integer(number) if !ducklake_sql::is_harmless(&name) => {
+                    Secret::from(number.to_string()).into()
+                }
+                other => other,
             };
             (name, value)
         });
-        Some(Self(parameters.collect()))
+        Some(parameters.collect())
     }
 }
 
@@ -301,7 +299,7 @@ macro_rules! show_as_json {
 }
 
 // A `Secret` serializes as `***`.
-show_as_json!(String, bool, i64, u16, Secret, LakeValue, serde_json::Value);
+show_as_json!(String, i64, LakeValue);
 
 impl<T: Show> Show for Option<T> {
     fn show(&self) -> Option<serde_json::Value> {
@@ -319,11 +317,5 @@ impl<T: Show> Show for Map<T> {
     fn show(&self) -> Option<serde_json::Value> {
         let entries = self.0.iter().filter_map(|(key, value)| Some((key.clone(), value.show()?)));
         Some(entries.collect::<serde_json::Map<_, _>>().into())
-    }
-}
-
-impl Show for SecretParameters {
-    fn show(&self) -> Option<serde_json::Value> {
-        Map(self.0.clone()).show()
     }
 }

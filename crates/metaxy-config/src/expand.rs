@@ -3,13 +3,14 @@
 //! As in Python Metaxy: a variable that is set but empty gives the empty text, not the default; a default holds no `}`
 //! and no further variable; `$VAR` is plain text; keys, the value of `extend` and the values of variables are not expanded.
 
-use crate::node::{Node, Value};
+use metaxy_diagnostics::{Node, Value};
+
 use crate::system::System;
 
 /// Expands every text below `node`, and notes in each which variables were not set or empty.
 pub(crate) fn expand(node: &mut Node, system: &dyn System) {
     match &mut node.value {
-        Value::Text(text) => {
+        Value::String(text) => {
             if let Some(expanded) = expand_text(text, system, &mut node.unset) {
                 *text = expanded;
             }

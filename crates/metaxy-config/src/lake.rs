@@ -7,19 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ducklake_sql::{
-    Alias, AttachOptions, AzureSpec, Catalog, CatalogFile, CatalogKind, GcsSpec, Lake, LocalFolder, Parameters,
-    PostgresSpec, Problem, Problems, QuackSpec, R2Spec, S3Spec, Storage, Value as LakeValue,
+    Alias, AttachOptions, AzureSpec, Catalog, CatalogFile, CatalogKind, GcsSpec, Lake, LocalFolder, MotherDuckSpec,
+    ObjectStorage, Parameters, PostgresSpec, Problem, Problems, QuackSpec, R2Spec, S3Spec, Spec, Storage,
+    Value as LakeValue,
 };
+use metaxy_diagnostics::{Node, Origin, Sources, Value};
 use serde_json::Value as Json;
 
-use crate::decode::{Context, Decode, Map, SecretParameters, Show};
+use crate::decode::{Context, Decode, Map, Show};
 use crate::messages;
-use crate::node::{Node, Origin, Sources, Value};
-use crate::options::{
-    AzureOptions, DuckLakeOptions, FileCatalogOptions, GcsOptions, LocalOptions, MotherDuckOptions, PostgresOptions,
-    QuackOptions, R2Options, S3Options,
-};
+use crate::options::{DuckLakeOptions, FileCatalogOptions, LocalOptions};
 use crate::path;
+use crate::spec::{self, Described};
 use crate::system::System;
 
 /// What everything that is resolved needs.
@@ -63,23 +62,23 @@ impl Scope<'_> {
     }
 }
 
-/// A lake, how to show it, and which place it is.
+/// A lake, how to show it, and what tells it apart from others.
 pub(crate) struct Resolved {
     pub(crate) lake: Lake,
     pub(crate) shown: Json,
-    pub(crate) place: Place,
+    pub(crate) identity: LakeIdentity,
 }
 
 /// What tells two lakes and their data apart.
-pub(crate) struct Place {
-    catalog: CatalogPlace,
-    data: Option<DataPlace>,
+pub(crate) struct LakeIdentity {
+    catalog: CatalogIdentity,
+    data: Option<DataLocation>,
     /// Where the data path was written.
     pub(crate) origin: Origin,
 }
 
 #[derive(PartialEq)]
-enum CatalogPlace {
+enum CatalogIdentity {
     File(CatalogKind, PathBuf),
     /// Host, port, database, schema; `None` for a login that only a secret or its parameters know.
     Postgres(Option<(String, u16, String)>, String),
@@ -88,14 +87,14 @@ enum CatalogPlace {
 }
 
 #[derive(PartialEq)]
-struct DataPlace {
+struct DataLocation {
     /// Which machine or service: nothing, or a scheme with an endpoint or account.
     service: String,
     path: PathBuf,
 }
 
-impl Place {
-    /// Whether two lakes that are surely not the same keep their files in one place.
+impl LakeIdentity {
+    /// Whether two lakes that are surely not the same have overlapping data paths.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         let (Some(one), Some(two)) = (&self.data, &other.data) else { return false };
         self.is_other_lake(other)
@@ -105,7 +104,7 @@ impl Place {
 
     fn is_other_lake(&self, other: &Self) -> bool {
         match (&self.catalog, &other.catalog) {
-            (CatalogPlace::Postgres(one, schema), CatalogPlace::Postgres(two, other_schema)) => {
+            (CatalogIdentity::Postgres(one, schema), CatalogIdentity::Postgres(two, other_schema)) => {
                 // Two logins of which one is unknown here may well lead to one database.
                 (one.is_some() && two.is_some() && one != two) || schema != other_schema
             }
@@ -120,11 +119,11 @@ const STORAGE_TYPES: &[&str] = &["local", "s3", "r2", "gcs", "azure"];
 /// The lake of the store `owner`, or reports of why there is none.
 pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option<Resolved> {
     let mut options = DuckLakeOptions::decode(node, &mut scope.context)?;
-    let catalog_node = one_of_two(node, "catalog", "metadata_backend", scope);
-    let storage_node = one_of_two(node, "storage", "storage_backend", scope);
+    let catalog_node = table_or_older_name(node, "catalog", "metadata_backend", scope);
+    let storage_node = table_or_older_name(node, "storage", "storage_backend", scope);
     let catalog = catalog_node.and_then(|catalog| resolve_catalog(catalog, scope));
     let storage = storage_node.and_then(|storage| resolve_storage(storage, scope));
-    let is_mother_duck = matches!(catalog, Some(ResolvedCatalog { kind: CatalogOf::MotherDuck(_), .. }));
+    let is_mother_duck = matches!(catalog, Some(ResolvedCatalog { kind: UnbuiltCatalog::MotherDuck(_), .. }));
     if catalog_node.is_none() {
         scope.context.report(messages::missing_key(node.origin, "catalog", "say where the metadata is"));
     }
@@ -139,17 +138,20 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
     let attach = attach_options(node, &options, scope);
 
     let catalog = catalog?;
-    let mut place =
-        Place { catalog: catalog.place, data: None, origin: storage_node.map_or(node.origin, origin_of_data) };
+    let mut identity = LakeIdentity {
+        catalog: catalog.identity,
+        data: None,
+        origin: storage_node.map_or(node.origin, origin_of_data),
+    };
     let (storage, shown_storage) = match storage {
         Some(storage) => {
-            place.data = Some(storage.place);
+            identity.data = Some(storage.location);
             (Some(storage.storage), Some(storage.shown))
         }
         None => (None, None),
     };
     let lake = match catalog.kind {
-        CatalogOf::Attached(catalog) => {
+        UnbuiltCatalog::Attached(catalog) => {
             let lake = Lake::on(catalog, storage?).owner(owner).alias(alias?).options(attach?);
             let lake = match lake.build() {
                 Ok(lake) => lake,
@@ -161,37 +163,56 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
                     return None;
                 }
             };
-            if let (CatalogPlace::Postgres(_, schema), Some(given)) = (&mut place.catalog, lake.metadata_schema()) {
+            if let (CatalogIdentity::Postgres(_, schema), Some(given)) = (&mut identity.catalog, lake.metadata_schema())
+            {
                 given.as_str().clone_into(schema);
             }
             lake
         }
-        CatalogOf::MotherDuck(database) => {
-            let mut spec = Lake::mother_duck(database.database.unwrap_or_default());
-            spec.region = database.region;
-            spec.storage = storage;
-            spec.alias = alias_text;
-            spec.has_attach_options = options.attach_options.as_ref().is_some_and(|options| !options.0.is_empty());
-            spec.has_inlining_limit = options.data_inlining_row_limit.is_some();
-            match spec.check() {
-                Ok(lake) => lake,
-                Err(problems) => {
-                    for problem in problems {
-                        let of_catalog = matches!(problem.field(), "database" | "region");
-                        scope.problems([problem], catalog_node.filter(|_| of_catalog).unwrap_or(node));
-                    }
-                    return None;
+        UnbuiltCatalog::MotherDuck(described) => {
+            let before = scope.context.diagnostics.len();
+            refuse_attach_options(node, alias_text.is_some(), &options, scope);
+            let storage = match storage {
+                Some(Storage::Object(storage)) => Some(storage),
+                Some(_) => {
+                    let origin = storage_node.map_or(node.origin, |storage| storage.origin);
+                    scope.context.report(messages::local_storage_in_motherduck(origin));
+                    None
                 }
+                None => None,
+            };
+            let build = |mut spec: MotherDuckSpec| {
+                spec.storage = storage;
+                spec.check()
+            };
+            let lake = described.build(build, catalog_node?, scope)?;
+            if scope.context.diagnostics.len() > before {
+                return None;
             }
+            lake
         }
     };
     options.alias = Some(lake.alias().to_string()).filter(|_| lake.catalog().is_some());
-    Some(Resolved { shown: show(&options, catalog.shown, shown_storage), lake, place })
+    Some(Resolved { shown: show(&options, catalog.shown, shown_storage), lake, identity })
 }
 
 fn origin_of_data(storage: &Node) -> Origin {
     let of = |key: &str| storage.as_table().and_then(|table| table.get(key)).map(|node| node.origin);
     ["path", "data_path", "prefix", "bucket", "scope"].into_iter().find_map(of).unwrap_or(storage.origin)
+}
+
+/// Refuses what is for lakes that are attached, which those of MotherDuck are not.
+fn refuse_attach_options(node: &Node, has_alias: bool, options: &DuckLakeOptions, scope: &mut Scope<'_>) {
+    let origin = |key: &str| node.entry(key).map_or(node.origin, |entry| entry.key_origin);
+    if has_alias {
+        scope.context.report(messages::alias_in_motherduck(origin("alias")));
+    }
+    let has_options = options.attach_options.as_ref().is_some_and(|options| !options.0.is_empty());
+    let given =
+        [(has_options, "attach_options"), (options.data_inlining_row_limit.is_some(), "data_inlining_row_limit")];
+    for (_, key) in given.into_iter().filter(|(is_given, _)| *is_given) {
+        scope.context.report(messages::attach_option_in_motherduck(origin(key)));
+    }
 }
 
 fn show(options: &DuckLakeOptions, catalog: Json, storage: Option<Json>) -> Json {
@@ -205,7 +226,7 @@ fn show(options: &DuckLakeOptions, catalog: Json, storage: Option<Json>) -> Json
 }
 
 /// A table that has an older name; both at once are refused.
-fn one_of_two<'a>(node: &'a Node, key: &str, old: &str, scope: &mut Scope<'_>) -> Option<&'a Node> {
+fn table_or_older_name<'a>(node: &'a Node, key: &str, old: &str, scope: &mut Scope<'_>) -> Option<&'a Node> {
     let table = node.as_table()?;
     if let (Some(one), Some(two)) = (table.get(key), table.get(old)) {
         scope.context.report(messages::two_names(one.origin, key, two.origin, old));
@@ -239,15 +260,15 @@ fn with_type(kind: &str, options: &impl Show) -> Json {
     shown.into()
 }
 
-enum CatalogOf {
+enum UnbuiltCatalog {
     Attached(Catalog),
-    MotherDuck(MotherDuckOptions),
+    MotherDuck(Described<MotherDuckSpec>),
 }
 
 struct ResolvedCatalog {
-    kind: CatalogOf,
+    kind: UnbuiltCatalog,
     shown: Json,
-    place: CatalogPlace,
+    identity: CatalogIdentity,
 }
 
 fn resolve_catalog(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
@@ -255,16 +276,14 @@ fn resolve_catalog(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog
     match kind {
         "duckdb" => file_catalog(kind, &node, Catalog::DuckDb, scope),
         "sqlite" => file_catalog(kind, &node, Catalog::Sqlite, scope),
-        "postgres" => postgres(&node, scope),
-        "quack" => quack(&node, scope),
+        "postgres" => postgres(kind, &node, scope),
+        "quack" => quack(kind, &node, scope),
         _ => {
-            let options = MotherDuckOptions::decode(&node, &mut scope.context)?;
-            scope.missing(&node, "database", "name the database in MotherDuck");
-            let database = options.database.clone()?;
+            let described = spec::read::<MotherDuckSpec>(kind, &node, scope)?;
             Some(ResolvedCatalog {
-                shown: with_type(kind, &options),
-                kind: CatalogOf::MotherDuck(options),
-                place: CatalogPlace::MotherDuck(database),
+                shown: described.shown.clone(),
+                identity: CatalogIdentity::MotherDuck(described.spec.database.clone()),
+                kind: UnbuiltCatalog::MotherDuck(described),
             })
         }
     }
@@ -308,10 +327,10 @@ fn file_catalog(
             return scope.context.reject(at, messages::catalog_file(at.origin, kind, found));
         }
     }
-    let place = CatalogPlace::File(catalog(file.clone()).kind(), path::real(path, scope.system));
+    let identity = CatalogIdentity::File(catalog(file.clone()).kind(), path::real(path, scope.system));
     // With its prefix, without which Python Metaxy makes a DuckDB file of a new SQLite catalog.
     options.uri = Some([kind, ":", file.as_str()].concat());
-    Some(ResolvedCatalog { shown: with_type(kind, &options), kind: CatalogOf::Attached(catalog(file)), place })
+    Some(ResolvedCatalog { shown: with_type(kind, &options), kind: UnbuiltCatalog::Attached(catalog(file)), identity })
 }
 
 /// An absolute path of this machine; `file://` is taken off. The last slash, which says "folder", stays.
@@ -327,69 +346,41 @@ fn local_path(text: &str, at: &Node, scope: &mut Scope<'_>) -> Option<String> {
     Some(path)
 }
 
-fn parameters(parameters: Option<SecretParameters>) -> Parameters {
-    parameters.unwrap_or_default().0.into_iter().collect()
-}
-
-fn postgres(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
-    let options = PostgresOptions::decode(node, &mut scope.context)?;
-    scope.missing(node, "secret_name", "name the secret, to make or to use");
-    let shown = with_type("postgres", &options);
-    let login = match (&options.host, &options.database) {
-        (Some(host), Some(database)) => {
-            Some((host.to_ascii_lowercase(), options.port.unwrap_or(5432), database.clone()))
-        }
+fn postgres(kind: &str, node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
+    let described = spec::read::<PostgresSpec>(kind, node, scope)?;
+    let (spec, shown) = (&described.spec, described.shown.clone());
+    let login = match (&spec.host, &spec.database) {
+        (Some(host), Some(database)) => Some((host.to_ascii_lowercase(), spec.port.unwrap_or(5432), database.clone())),
         _ => None,
     };
-    let mut spec = PostgresSpec::new(options.secret_name.as_deref().unwrap_or(PLACEHOLDER));
-    spec.host = options.host;
-    spec.port = options.port;
-    spec.database = options.database;
-    spec.user = options.user;
-    spec.password = options.password;
-    spec.metadata_schema = options.metadata_schema;
-    spec.parameters = parameters(options.secret_parameters);
-    let catalog = scope.keep(spec.check(), node)?;
-    options.secret_name?;
-    let place = CatalogPlace::Postgres(login, "public".to_owned());
-    Some(ResolvedCatalog { kind: CatalogOf::Attached(catalog), shown, place })
+    let catalog = described.build(PostgresSpec::check, node, scope)?;
+    let identity = CatalogIdentity::Postgres(login, "public".to_owned());
+    Some(ResolvedCatalog { kind: UnbuiltCatalog::Attached(catalog), shown, identity })
 }
 
-fn quack(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
-    let options = QuackOptions::decode(node, &mut scope.context)?;
-    scope.missing(node, "secret_name", "name the secret, to make or to use");
-    scope.missing(node, "host", "name the server");
-    let shown = with_type("quack", &options);
-    let mut spec = QuackSpec::new(
-        options.secret_name.as_deref().unwrap_or(PLACEHOLDER),
-        options.host.as_deref().unwrap_or(PLACEHOLDER),
-    );
-    spec.port = options.port;
-    spec.token = options.token;
-    let catalog = scope.keep(spec.check(), node)?;
-    options.secret_name.and(options.host)?;
+fn quack(kind: &str, node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
+    let described = spec::read::<QuackSpec>(kind, node, scope)?;
+    let shown = described.shown.clone();
+    let catalog = described.build(QuackSpec::check, node, scope)?;
     let Catalog::Quack(quack) = &catalog else { return None };
-    let place = CatalogPlace::Quack(quack.location().to_ascii_lowercase());
-    Some(ResolvedCatalog { kind: CatalogOf::Attached(catalog), shown, place })
+    let identity = CatalogIdentity::Quack(quack.location().to_ascii_lowercase());
+    Some(ResolvedCatalog { kind: UnbuiltCatalog::Attached(catalog), shown, identity })
 }
-
-/// Stands in for a name that is missing, which was reported, so that the rest can be checked.
-const PLACEHOLDER: &str = "missing";
 
 struct ResolvedStorage {
     storage: Storage,
     shown: Json,
-    place: DataPlace,
+    location: DataLocation,
 }
 
 fn resolve_storage(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
     let (kind, node) = &typed(node, STORAGE_TYPES, scope)?;
     match *kind {
         "local" => local(node, scope),
-        "s3" => s3(node, scope),
-        "r2" => r2(node, scope),
-        "gcs" => gcs(node, scope),
-        _ => azure(node, scope),
+        "s3" => object(kind, node, s3_service, S3Spec::check, scope),
+        "r2" => object(kind, node, r2_service, R2Spec::check, scope),
+        "gcs" => object(kind, node, |spec: &GcsSpec| vec![endpoint(&spec.parameters)], GcsSpec::check, scope),
+        _ => object(kind, node, |spec: &AzureSpec| vec![spec.account_name.clone()], AzureSpec::check, scope),
     }
 }
 
@@ -408,20 +399,38 @@ fn local(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
     Some(ResolvedStorage {
         storage: Storage::Local(folder),
         shown: with_type("local", &options),
-        place: DataPlace { service: String::new(), path },
+        location: DataLocation { service: String::new(), path },
     })
 }
 
 /// An object storage, its service told apart by the endpoint or account where one is given.
-fn object(storage: ducklake_sql::ObjectStorage, shown: Json, service: &[Option<String>]) -> ResolvedStorage {
+fn object<S: Spec>(
+    kind: &str,
+    node: &Node,
+    service: fn(&S) -> Vec<Option<String>>,
+    check: fn(S) -> Result<ObjectStorage, Problems>,
+    scope: &mut Scope<'_>,
+) -> Option<ResolvedStorage> {
+    let described = spec::read::<S>(kind, node, scope)?;
+    let (service, shown) = (service(&described.spec), described.shown.clone());
+    let storage = described.build(check, node, scope)?;
     let (_, path) = storage.path().as_str().split_once("://").unwrap_or_default();
     let mut name = storage.kind().scheme().to_owned();
     for part in service.iter().flatten() {
         name.push(' ');
         name.push_str(part);
     }
-    let place = DataPlace { service: name, path: PathBuf::from(path) };
-    ResolvedStorage { storage: Storage::Object(storage), shown, place }
+    let location = DataLocation { service: name, path: PathBuf::from(path) };
+    Some(ResolvedStorage { storage: Storage::Object(storage), shown, location })
+}
+
+fn s3_service(spec: &S3Spec) -> Vec<Option<String>> {
+    let host = spec.endpoint.as_deref().map(|it| it.split_once("://").map_or(it, |(_, host)| host).to_owned());
+    vec![host, endpoint(&spec.parameters)]
+}
+
+fn r2_service(spec: &R2Spec) -> Vec<Option<String>> {
+    vec![spec.account_id.clone(), endpoint(&spec.parameters)]
 }
 
 fn endpoint(parameters: &Parameters) -> Option<String> {
@@ -429,84 +438,6 @@ fn endpoint(parameters: &Parameters) -> Option<String> {
         Some(LakeValue::Text(endpoint)) => Some(endpoint.clone()),
         _ => None,
     }
-}
-
-fn s3(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
-    let options = S3Options::decode(node, &mut scope.context)?;
-    scope.missing(node, "secret_name", "name the secret, to make or to use");
-    let shown = with_type("s3", &options);
-    let host = options.endpoint.as_deref().map(|it| it.split_once("://").map_or(it, |(_, host)| host).to_owned());
-    let mut spec = S3Spec::new(options.secret_name.as_deref().unwrap_or(PLACEHOLDER));
-    spec.key_id = options.key_id;
-    spec.secret = options.secret;
-    spec.endpoint = options.endpoint;
-    spec.bucket = options.bucket;
-    spec.prefix = options.prefix;
-    spec.region = options.region;
-    spec.url_style = options.url_style;
-    spec.use_ssl = options.use_ssl;
-    spec.scope = options.scope;
-    spec.data_path = options.data_path;
-    spec.parameters = parameters(options.secret_parameters);
-    let service = [host, endpoint(&spec.parameters)];
-    let storage = scope.keep(spec.check(), node)?;
-    options.secret_name?;
-    Some(object(storage, shown, &service))
-}
-
-fn r2(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
-    let options = R2Options::decode(node, &mut scope.context)?;
-    scope.missing(node, "secret_name", "name the secret, to make or to use");
-    scope.missing(node, "data_path", "write `r2://bucket/prefix/`");
-    let shown = with_type("r2", &options);
-    let mut spec = R2Spec::new(
-        options.secret_name.as_deref().unwrap_or(PLACEHOLDER),
-        options.data_path.as_deref().unwrap_or("r2://missing/"),
-    );
-    spec.key_id = options.key_id;
-    spec.secret = options.secret;
-    spec.account_id = options.account_id;
-    spec.parameters = parameters(options.secret_parameters);
-    let service = [spec.account_id.clone(), endpoint(&spec.parameters)];
-    let storage = scope.keep(spec.check(), node)?;
-    options.secret_name.and(options.data_path)?;
-    Some(object(storage, shown, &service))
-}
-
-fn gcs(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
-    let options = GcsOptions::decode(node, &mut scope.context)?;
-    scope.missing(node, "secret_name", "name the secret, to make or to use");
-    scope.missing(node, "data_path", "write `gs://bucket/prefix/`");
-    let shown = with_type("gcs", &options);
-    let mut spec = GcsSpec::new(
-        options.secret_name.as_deref().unwrap_or(PLACEHOLDER),
-        options.data_path.as_deref().unwrap_or("gs://missing/"),
-    );
-    spec.key_id = options.key_id;
-    spec.secret = options.secret;
-    spec.parameters = parameters(options.secret_parameters);
-    let service = [endpoint(&spec.parameters)];
-    let storage = scope.keep(spec.check(), node)?;
-    options.secret_name.and(options.data_path)?;
-    Some(object(storage, shown, &service))
-}
-
-fn azure(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
-    let options = AzureOptions::decode(node, &mut scope.context)?;
-    scope.missing(node, "secret_name", "name the secret, to make or to use");
-    scope.missing(node, "data_path", "write `az://container/prefix/`");
-    let shown = with_type("azure", &options);
-    let mut spec = AzureSpec::new(
-        options.secret_name.as_deref().unwrap_or(PLACEHOLDER),
-        options.data_path.as_deref().unwrap_or("az://missing/"),
-    );
-    spec.account_name = options.account_name;
-    spec.connection_string = options.connection_string;
-    spec.parameters = parameters(options.secret_parameters);
-    let service = [spec.account_name.clone()];
-    let storage = scope.keep(spec.check(), node)?;
-    options.secret_name.and(options.data_path)?;
-    Some(object(storage, shown, &service))
 }
 
 fn attach_options(node: &Node, options: &DuckLakeOptions, scope: &mut Scope<'_>) -> Option<AttachOptions> {

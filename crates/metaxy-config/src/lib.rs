@@ -47,23 +47,21 @@
 
 mod config;
 mod decode;
-mod diagnostic;
 mod expand;
+mod features;
 mod files;
 mod lake;
 mod load;
-mod mask;
 mod messages;
-mod node;
 mod options;
 mod overrides;
-mod parse;
 mod path;
 mod print;
 mod reference;
-mod render;
 mod schema;
+mod spec;
 mod store;
+mod stores;
 mod system;
 mod variables;
 
@@ -71,11 +69,11 @@ mod variables;
 pub use ducklake_sql;
 
 pub use config::{Config, FeatureSelection, LoadError, LoadOptions, Loaded, Plugin, StoreError};
-pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity};
+pub use metaxy_diagnostics::{Diagnostic, Diagnostics, Location, Severity, Style};
+pub use metaxy_feature::HashAlgorithm;
 pub use reference::diagnostics_page;
-pub use render::Style;
 pub use schema::schema_json;
-pub use store::{Database, DuckDbStore, HashAlgorithm, VersioningEngine};
+pub use store::{Database, DuckDbStore, VersioningEngine};
 pub use system::{MemorySystem, OsSystem, System};
 pub use variables::{METAXY_CONFIG, METAXY_EXTENSION_DIRECTORY};
 

@@ -4,13 +4,16 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::Diagnostic;
-use crate::node::{Entry, Node, Origin, Sources, Table, Value};
+use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Sources, Table, Value, Visibility};
+
 use crate::system::System;
-use crate::{expand, messages, overrides, parse, path, variables};
+use crate::{expand, messages, options, overrides, path, variables};
 
 const METAXY_TOML: &str = "metaxy.toml";
 const PYPROJECT_TOML: &str = "pyproject.toml";
+
+/// A secret may be anywhere, so no value is shown unless a diagnostic says that it is none.
+const VISIBILITY: Visibility = Visibility { is_key: options::is_known_word, is_harmless: |_| false };
 
 /// The whole of a configuration, before it is decoded.
 pub(crate) struct Tree {
@@ -23,11 +26,7 @@ pub(crate) struct Tree {
 /// Reads all that belongs to a configuration. What is wrong with its files is in the diagnostics.
 pub(crate) fn load(system: &dyn System, explicit: Option<&Path>) -> Tree {
     let current_dir = system.current_dir().unwrap_or_else(|_| PathBuf::from("."));
-    let mut loader = Loader {
-        system,
-        sources: Sources { files: Vec::new(), variables: Vec::new(), current_dir },
-        diagnostics: Vec::new(),
-    };
+    let mut loader = Loader { system, sources: Sources::new(current_dir), diagnostics: Vec::new() };
     let found = loader.discover(explicit);
     let mut table = Table::default();
     if let Some(found) = &found {
@@ -56,14 +55,14 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn discover(&mut self, explicit: Option<&Path>) -> Option<Found> {
         if let Some(path) = self.system.variable(variables::METAXY_CONFIG).filter(|path| !path.is_empty()) {
-            self.sources.variables.push(variables::METAXY_CONFIG.to_owned());
-            let path = path::absolute(&path, &self.sources.current_dir, self.system);
-            return Some(Found { path, variable: Some(Origin::Variable(self.sources.variables.len() - 1)) });
+            let variable = Some(self.sources.add_variable(variables::METAXY_CONFIG));
+            let path = path::absolute(&path, self.sources.current_dir(), self.system);
+            return Some(Found { path, variable });
         }
         if let Some(path) = explicit {
-            return Some(Found { path: path::lexical(&self.sources.current_dir.join(path)), variable: None });
+            return Some(Found { path: path::lexical(&self.sources.current_dir().join(path)), variable: None });
         }
-        let path = self.sources.current_dir.ancestors().find_map(|dir| {
+        let path = self.sources.current_dir().ancestors().find_map(|dir| {
             let metaxy = dir.join(METAXY_TOML);
             if self.system.is_file(&metaxy) {
                 return Some(metaxy);
@@ -79,7 +78,7 @@ impl Loader<'_> {
         let Some(text) = self.system.read(path).ok().and_then(|bytes| String::from_utf8(bytes).ok()) else {
             return false;
         };
-        let (_, table, _) = parse::parse(path, text, 0);
+        let table = Sources::new("").parse(path, text, VISIBILITY, &mut Vec::new());
         tool_metaxy(table).is_some_and(|table| !table.0.is_empty())
     }
 
@@ -105,18 +104,15 @@ impl Loader<'_> {
                 return Table::default();
             }
         };
-        let file = self.sources.files.len();
-        let (source, table, diagnostics) = parse::parse(path, text, file);
-        self.sources.files.push(source);
-        self.diagnostics.extend(diagnostics);
+        let table = self.sources.parse(path, text, VISIBILITY, &mut self.diagnostics);
         let is_pyproject = path.file_name().is_some_and(|name| name == PYPROJECT_TOML);
         let mut table = if is_pyproject { tool_metaxy(table).unwrap_or_default() } else { table };
 
         chain.push(path::real(path, self.system));
         let Some(extend) = table.remove("extend") else { return table };
-        let Value::Text(parent) = &extend.node.value else {
+        let Value::String(parent) = &extend.node.value else {
             let origin = extend.node.origin;
-            self.diagnostics.push(messages::wrong_type(origin, "a text", extend.node.value.kind()));
+            self.diagnostics.push(Diagnostic::wrong_type("a string", extend.node.value.kind()).with_origin(origin));
             return table;
         };
         let origin = extend.node.origin;

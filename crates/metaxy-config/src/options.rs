@@ -3,10 +3,11 @@
 //! The JSON schema is generated from these types, so their documentation is what an editor shows.
 
 use ducklake_sql::{Secret, Value};
+use metaxy_diagnostics::{Node, Value as NodeValue};
 use schemars::JsonSchema;
 
-use crate::decode::{At, Context, Decode, Map, SecretParameters, Show, options};
-use crate::node::{Node, Value as NodeValue};
+use crate::decode::{Context, Decode, Located, Map, Show, options};
+use crate::spec;
 
 /// The whole of `metaxy.toml`, or `[tool.metaxy]` in `pyproject.toml`.
 #[derive(JsonSchema, Default)]
@@ -45,7 +46,7 @@ pub(crate) struct Options {
     pub(crate) sync: Option<bool>,
     /// Features of other projects to load.
     #[schemars(with = "Option<Vec<SelectionOptions>>")]
-    pub(crate) extra_features: Option<Vec<At<SelectionOptions>>>,
+    pub(crate) extra_features: Option<Vec<Located<SelectionOptions>>>,
     /// The lock file, relative to this file; `metaxy.lock` beside it unless given.
     pub(crate) metaxy_lock_path: Option<String>,
 }
@@ -91,7 +92,7 @@ pub(crate) struct RustOptions {
     pub(crate) enable: Option<bool>,
     /// The files that define features, relative to this file: paths, or patterns with `*`, `?`, `[…]` and `**`.
     #[schemars(with = "Option<Vec<String>>")]
-    pub(crate) features: Option<Vec<At<String>>>,
+    pub(crate) features: Option<Vec<Located<String>>>,
 }
 
 options!(RustOptions { enable, features });
@@ -101,9 +102,11 @@ options!(RustOptions { enable, features });
 #[schemars(deny_unknown_fields, rename = "FeatureSelection")]
 pub(crate) struct SelectionOptions {
     /// All features of these projects.
-    pub(crate) projects: Option<Vec<String>>,
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(crate) projects: Option<Vec<Located<String>>>,
     /// These features, as `part/part`.
-    pub(crate) keys: Option<Vec<FeatureKey>>,
+    #[schemars(with = "Option<Vec<KeyOptions>>")]
+    pub(crate) keys: Option<Vec<Located<KeyOptions>>>,
     /// Every feature in the store.
     pub(crate) all: Option<bool>,
 }
@@ -112,15 +115,15 @@ options!(SelectionOptions { projects, keys, all });
 
 /// A feature's key: `part/part`, or a list of parts.
 #[derive(JsonSchema)]
-#[schemars(untagged)]
-pub(crate) enum FeatureKey {
+#[schemars(untagged, rename = "FeatureKey")]
+pub(crate) enum KeyOptions {
     /// `part/part`
     Text(String),
     /// `["part", "part"]`
     Parts(Vec<String>),
 }
 
-impl Decode for FeatureKey {
+impl Decode for KeyOptions {
     fn decode(node: &Node, context: &mut Context) -> Option<Self> {
         match &node.value {
             NodeValue::Array(_) => Decode::decode(node, context).map(Self::Parts),
@@ -140,14 +143,14 @@ pub(crate) struct DuckDbOptions {
     pub(crate) config: Option<Map<Value>>,
     /// Extensions to load besides those that the lake needs.
     #[schemars(with = "Option<Vec<ExtensionEntry>>")]
-    pub(crate) extensions: Option<Vec<At<ExtensionEntry>>>,
+    pub(crate) extensions: Option<Vec<Located<ExtensionEntry>>>,
     /// The lake that holds the tables.
     #[schemars(with = "Option<DuckLakeOptions>")]
     #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
     pub(crate) ducklake: Option<Unread>,
     /// Stores to read from, in order, where a table is missing in this one.
     #[schemars(with = "Option<Vec<String>>")]
-    pub(crate) fallback_stores: Option<Vec<At<String>>>,
+    pub(crate) fallback_stores: Option<Vec<Located<String>>>,
     /// The hash for versions: `xxhash32` unless given, `xxhash64`, `xxh3_64` or `md5`.
     #[schemars(with = "Option<crate::schema::HashAlgorithm>")]
     pub(crate) hash_algorithm: Option<String>,
@@ -200,7 +203,7 @@ pub(crate) enum ExtensionEntry {
 impl Decode for ExtensionEntry {
     fn decode(node: &Node, context: &mut Context) -> Option<Self> {
         match &node.value {
-            NodeValue::Text(name) => Some(Self::Name(name.clone())),
+            NodeValue::String(name) => Some(Self::Name(name.clone())),
             _ => ExtensionOptions::decode(node, context).map(Self::Table),
         }
     }
@@ -245,63 +248,6 @@ pub(crate) struct FileCatalogOptions {
 
 options!(shown FileCatalogOptions { uri });
 
-/// A catalog in PostgreSQL: a login, or only `secret_parameters`, or the name of an existing secret.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields)]
-pub(crate) struct PostgresOptions {
-    /// The name of the secret, to make or to use.
-    pub(crate) secret_name: Option<String>,
-    /// The server's host name or address.
-    pub(crate) host: Option<String>,
-    /// The server's port; 5432 unless given.
-    pub(crate) port: Option<u16>,
-    /// The database on that server.
-    pub(crate) database: Option<String>,
-    /// The role to log in as.
-    pub(crate) user: Option<String>,
-    /// The role's password.
-    #[schemars(with = "Option<String>")]
-    pub(crate) password: Option<Secret>,
-    /// The schema of the database that holds the metadata; `public` unless given.
-    pub(crate) metadata_schema: Option<String>,
-    /// Further libpq keywords.
-    #[schemars(with = "Option<crate::schema::Anything>")]
-    pub(crate) secret_parameters: Option<SecretParameters>,
-}
-
-options!(shown PostgresOptions {
-    secret_name, host, port, database, user, password, metadata_schema, secret_parameters,
-});
-
-/// A catalog that a Quack server shares.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields)]
-pub(crate) struct QuackOptions {
-    /// The name of the secret, to make or to use.
-    pub(crate) secret_name: Option<String>,
-    /// The server's host name or address.
-    pub(crate) host: Option<String>,
-    /// The server's port; 9494 unless given.
-    pub(crate) port: Option<u16>,
-    /// The token that the server asks for; without one DuckDB has to know a secret for it.
-    #[schemars(with = "Option<String>")]
-    pub(crate) token: Option<Secret>,
-}
-
-options!(shown QuackOptions { secret_name, host, port, token });
-
-/// A catalog that MotherDuck keeps.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields)]
-pub(crate) struct MotherDuckOptions {
-    /// The database in MotherDuck.
-    pub(crate) database: Option<String>,
-    /// The region of MotherDuck's own storage, such as `eu-central-1`.
-    pub(crate) region: Option<String>,
-}
-
-options!(shown MotherDuckOptions { database, region });
-
 /// A folder of this machine.
 #[derive(JsonSchema, Default)]
 #[schemars(deny_unknown_fields)]
@@ -311,109 +257,6 @@ pub(crate) struct LocalOptions {
 }
 
 options!(shown LocalOptions { path });
-
-/// Amazon S3, or whatever speaks its protocol.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields)]
-pub(crate) struct S3Options {
-    /// The name of the secret, to make or to use.
-    pub(crate) secret_name: Option<String>,
-    /// The access key's id.
-    #[schemars(with = "Option<String>")]
-    pub(crate) key_id: Option<Secret>,
-    /// The access key's secret part.
-    #[schemars(with = "Option<String>")]
-    pub(crate) secret: Option<Secret>,
-    /// `host:port` of another server than Amazon's; a scheme in front decides `use_ssl`.
-    pub(crate) endpoint: Option<String>,
-    /// The bucket.
-    pub(crate) bucket: Option<String>,
-    /// The prefix in the bucket.
-    pub(crate) prefix: Option<String>,
-    /// The region.
-    pub(crate) region: Option<String>,
-    /// `path` or `vhost`.
-    #[schemars(with = "Option<crate::schema::UrlStyle>")]
-    pub(crate) url_style: Option<String>,
-    /// Whether to use TLS.
-    pub(crate) use_ssl: Option<bool>,
-    /// What the secret is for; the data path unless given.
-    pub(crate) scope: Option<String>,
-    /// Where the data files are: `s3://bucket/prefix/`.
-    pub(crate) data_path: Option<String>,
-    /// Further parameters of the secret, such as `provider = "credential_chain"`.
-    #[schemars(with = "Option<crate::schema::Anything>")]
-    pub(crate) secret_parameters: Option<SecretParameters>,
-}
-
-options!(shown S3Options {
-    secret_name, key_id, secret, endpoint, bucket, prefix, region, url_style, use_ssl, scope, data_path,
-    secret_parameters,
-});
-
-/// Cloudflare R2.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields)]
-pub(crate) struct R2Options {
-    /// The name of the secret, to make or to use.
-    pub(crate) secret_name: Option<String>,
-    /// The access key's id.
-    #[schemars(with = "Option<String>")]
-    pub(crate) key_id: Option<Secret>,
-    /// The access key's secret part.
-    #[schemars(with = "Option<String>")]
-    pub(crate) secret: Option<Secret>,
-    /// Cloudflare's account id: 32 hexadecimal digits.
-    pub(crate) account_id: Option<String>,
-    /// Where the data files are: `r2://bucket/prefix/`.
-    pub(crate) data_path: Option<String>,
-    /// Further parameters of the secret, such as `provider = "credential_chain"`.
-    #[schemars(with = "Option<crate::schema::Anything>")]
-    pub(crate) secret_parameters: Option<SecretParameters>,
-}
-
-options!(shown R2Options { secret_name, key_id, secret, account_id, data_path, secret_parameters });
-
-/// Google Cloud Storage, with HMAC keys.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields)]
-pub(crate) struct GcsOptions {
-    /// The name of the secret, to make or to use.
-    pub(crate) secret_name: Option<String>,
-    /// The HMAC key's id.
-    #[schemars(with = "Option<String>")]
-    pub(crate) key_id: Option<Secret>,
-    /// The HMAC key's secret part.
-    #[schemars(with = "Option<String>")]
-    pub(crate) secret: Option<Secret>,
-    /// Where the data files are: `gs://bucket/prefix/`.
-    pub(crate) data_path: Option<String>,
-    /// Further parameters of the secret, such as `bearer_token`.
-    #[schemars(with = "Option<crate::schema::Anything>")]
-    pub(crate) secret_parameters: Option<SecretParameters>,
-}
-
-options!(shown GcsOptions { secret_name, key_id, secret, data_path, secret_parameters });
-
-/// Azure Blob Storage.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields)]
-pub(crate) struct AzureOptions {
-    /// The name of the secret, to make or to use.
-    pub(crate) secret_name: Option<String>,
-    /// The storage account's name; how to log in to it goes into `secret_parameters`.
-    pub(crate) account_name: Option<String>,
-    /// All of the login in one text, with the account's name and key.
-    #[schemars(with = "Option<String>")]
-    pub(crate) connection_string: Option<Secret>,
-    /// Where the data files are: `az://container/prefix/`.
-    pub(crate) data_path: Option<String>,
-    /// Further parameters of the secret, such as `provider = "credential_chain"`.
-    #[schemars(with = "Option<crate::schema::Anything>")]
-    pub(crate) secret_parameters: Option<SecretParameters>,
-}
-
-options!(shown AzureOptions { secret_name, account_name, connection_string, data_path, secret_parameters });
 
 /// Whether a word is the name of a field somewhere, so that it can be shown even in a broken file.
 pub(crate) fn is_known_word(word: &str) -> bool {
@@ -425,15 +268,8 @@ pub(crate) fn is_known_word(word: &str) -> bool {
         ExtensionOptions::KEYS,
         DuckLakeOptions::KEYS,
         FileCatalogOptions::KEYS,
-        PostgresOptions::KEYS,
-        QuackOptions::KEYS,
-        MotherDuckOptions::KEYS,
         LocalOptions::KEYS,
-        S3Options::KEYS,
-        R2Options::KEYS,
-        GcsOptions::KEYS,
-        AzureOptions::KEYS,
         &["type", "enable", "rust"],
     ];
-    tables.iter().any(|keys| keys.contains(&word))
+    tables.iter().any(|keys| keys.contains(&word)) || spec::is_field(word)
 }

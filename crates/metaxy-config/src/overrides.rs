@@ -4,10 +4,10 @@
 //! the name in lower case. A value that is a JSON object is merged into the table at its place; everything else stays the
 //! text it is, and is read as its field wants it. Values are not expanded.
 
+use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Sources, Table, Value};
+
 use crate::decode::from_json;
-use crate::diagnostic::Diagnostic;
 use crate::messages;
-use crate::node::{Entry, Node, Origin, Sources, Table, Value};
 use crate::options::Options;
 use crate::system::System;
 use crate::variables::{PREFIX, SEPARATOR};
@@ -32,8 +32,7 @@ pub(crate) fn apply(root: &mut Table, system: &dyn System, sources: &mut Sources
         let leads_nowhere =
             !TABLES.contains(&first.as_str()) || path.iter().any(String::is_empty) || path.len() > DEEPEST;
         if is_nested && leads_nowhere {
-            sources.variables.push(name.clone());
-            let origin = Origin::Variable(sources.variables.len() - 1);
+            let origin = sources.add_variable(name.clone());
             diagnostics.push(messages::unknown_variable(origin, &name, &first, TABLES));
         } else if is_key {
             overrides.push((path, name, value));
@@ -41,8 +40,7 @@ pub(crate) fn apply(root: &mut Table, system: &dyn System, sources: &mut Sources
     }
     overrides.sort_by(|left, right| (left.0.len(), &left.1).cmp(&(right.0.len(), &right.1)));
     for (path, name, value) in overrides {
-        sources.variables.push(name);
-        let origin = Origin::Variable(sources.variables.len() - 1);
+        let origin = sources.add_variable(name);
         put(root, &path, value, origin);
     }
 }
@@ -64,7 +62,7 @@ fn put(table: &mut Table, path: &[String], value: String, origin: Origin) {
     if rest.is_empty() {
         match (&mut entry.node.value, from_json(&value, origin)) {
             (Value::Table(below), Some(Node { value: Value::Table(above), .. })) => merge(below, above),
-            _ => entry.node = Node::new(Value::Text(value), origin),
+            _ => entry.node = Node::new(Value::String(value), origin),
         }
     } else {
         if !matches!(entry.node.value, Value::Table(_)) {

@@ -1,6 +1,7 @@
 //! A configuration as text again: resolved, every secret masked.
 
 use ducklake_sql::Value as LakeValue;
+use metaxy_feature::{FeatureKey, ProjectName};
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::{Config, StoreEntry, StoreState};
@@ -27,10 +28,11 @@ impl Config {
     }
 
     fn shown(&self) -> Json {
-        let selections = self
-            .extra_features
-            .iter()
-            .map(|selection| json!({ "projects": selection.projects, "keys": selection.keys, "all": selection.all }));
+        let selections = self.extra_features.iter().map(|selection| {
+            let projects: Vec<_> = selection.projects.iter().map(ProjectName::as_str).collect();
+            let keys: Vec<_> = selection.keys.iter().map(FeatureKey::as_str).collect();
+            json!({ "projects": projects, "keys": keys, "all": selection.all })
+        });
         let plugins = self.plugins.iter().map(|plugin| {
             let mut table = Map::new();
             table.insert("enable".to_owned(), plugin.enable.into());
@@ -44,10 +46,10 @@ impl Config {
         let stores = self.stores.iter().map(|entry| (entry.name.clone(), shown_store(entry)));
         json!({
             "store": self.store,
-            "project": self.project,
+            "project": self.project.as_ref().map(ProjectName::as_str),
             "entrypoints": self.entrypoints,
             "theme": self.theme,
-            "hash_truncation_length": self.hash_truncation_length,
+            "hash_truncation_length": self.hash_truncation_length.length(),
             "enable_map_datatype": self.enable_map_datatype,
             "auto_create_tables": self.auto_create_tables,
             "locked": self.locked,

@@ -2,14 +2,13 @@
 //!
 //! A number or a boolean may always be a text as well, since `${VAR}` is one until it is expanded.
 
+use ducklake_sql::{AzureSpec, GcsSpec, MotherDuckSpec, PostgresSpec, QuackSpec, R2Spec, S3Spec};
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value as Json, json};
 
-use crate::options::{
-    AzureOptions, DuckDbOptions, FileCatalogOptions, GcsOptions, LocalOptions, MotherDuckOptions, Options,
-    PostgresOptions, QuackOptions, R2Options, RustOptions, S3Options,
-};
+use crate::options::{DuckDbOptions, FileCatalogOptions, LocalOptions, Options, RustOptions};
+use crate::spec;
 
 /// The JSON schema of `metaxy.toml`, for editors and other programs.
 ///
@@ -98,25 +97,23 @@ schemas! {
     HashAlgorithm = |_generator| choices(crate::HashAlgorithm::ALL.iter().map(|it| it.as_str()));
     /// Where Python Metaxy computes versions.
     VersioningEngine = |_generator| choices(crate::VersioningEngine::ALL.iter().map(|it| it.as_str()));
-    /// How a bucket is named in a URL.
-    UrlStyle = |_generator| choices(["path", "vhost"].into_iter());
     /// Further options of `ATTACH`.
     AttachOptions = |_generator| attach_options();
     /// The database that holds the metadata.
     Catalog = |generator| one_of([
         ("duckdb", FileCatalogOptions::json_schema(generator)),
         ("sqlite", FileCatalogOptions::json_schema(generator)),
-        ("postgres", PostgresOptions::json_schema(generator)),
-        ("quack", QuackOptions::json_schema(generator)),
-        ("motherduck", MotherDuckOptions::json_schema(generator)),
+        ("postgres", spec::schema::<PostgresSpec>("A catalog in PostgreSQL: a login, or only `secret_parameters`, or the name of an existing secret.", generator)),
+        ("quack", spec::schema::<QuackSpec>("A catalog that a Quack server shares.", generator)),
+        ("motherduck", spec::schema::<MotherDuckSpec>("A catalog that MotherDuck keeps.", generator)),
     ]);
     /// Where the data files are.
     Storage = |generator| one_of([
         ("local", LocalOptions::json_schema(generator)),
-        ("s3", S3Options::json_schema(generator)),
-        ("r2", R2Options::json_schema(generator)),
-        ("gcs", GcsOptions::json_schema(generator)),
-        ("azure", AzureOptions::json_schema(generator)),
+        ("s3", spec::schema::<S3Spec>("Amazon S3, or whatever speaks its protocol.", generator)),
+        ("r2", spec::schema::<R2Spec>("Cloudflare R2.", generator)),
+        ("gcs", spec::schema::<GcsSpec>("Google Cloud Storage, with HMAC keys.", generator)),
+        ("azure", spec::schema::<AzureSpec>("Azure Blob Storage.", generator)),
     ]);
     /// A store: its type, and a configuration of that type.
     Store = |generator| {
@@ -140,7 +137,7 @@ schemas! {
 }
 
 /// Names that exist; or a text with a variable in it, which may become one.
-fn choices(names: impl Iterator<Item = &'static str>) -> Schema {
+pub(crate) fn choices(names: impl Iterator<Item = &'static str>) -> Schema {
     json_schema!({
         "type": "string",
         "anyOf": [{ "enum": names.collect::<Vec<_>>() }, { "pattern": "\\$\\{" }],

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use ducklake_sql::{CatalogFile, CatalogKind, Extension, Lake, Mode, Plan, Session, Setting, Text, Value as LakeValue};
+use metaxy_diagnostics::{Node, Origin, Value};
+use metaxy_feature::HashAlgorithm;
 
-use crate::decode::{At, Decode, Map};
-use crate::lake::{self, Place, Scope};
+use crate::decode::{Decode, Located, Map};
+use crate::lake::{self, LakeIdentity, Scope};
 use crate::messages;
-use crate::node::{Node, Origin, Value};
 use crate::options::{DuckDbOptions, ExtensionEntry, ExtensionOptions};
 use crate::variables;
 
@@ -19,36 +20,6 @@ pub enum Database {
     Memory,
     /// An absolute path.
     File(PathBuf),
-}
-
-/// The hash that versions are made with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum HashAlgorithm {
-    /// xxHash, 32 bits: the default of DuckDB stores.
-    #[default]
-    Xxhash32,
-    /// xxHash, 64 bits.
-    Xxhash64,
-    /// XXH3, 64 bits.
-    Xxh3_64,
-    /// MD5.
-    Md5,
-}
-
-impl HashAlgorithm {
-    /// Every algorithm that DuckDB stores have.
-    pub const ALL: &[Self] = &[Self::Xxhash32, Self::Xxhash64, Self::Xxh3_64, Self::Md5];
-
-    /// The name in configuration files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Xxhash32 => "xxhash32",
-            Self::Xxhash64 => "xxhash64",
-            Self::Xxh3_64 => "xxh3_64",
-            Self::Md5 => "md5",
-        }
-    }
 }
 
 /// Where Python Metaxy computes versions; kept for it, without effect here.
@@ -144,7 +115,7 @@ pub(crate) fn is_duckdb(name: &str) -> bool {
 /// A store with what is needed to compare it with others.
 pub(crate) struct Resolved {
     pub(crate) store: DuckDbStore,
-    pub(crate) place: Option<Place>,
+    pub(crate) identity: Option<LakeIdentity>,
     /// Its fallback stores, and where they are named.
     pub(crate) fallbacks: Vec<(String, Origin)>,
 }
@@ -189,8 +160,8 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
     let known: Vec<_> = VersioningEngine::ALL.iter().map(|it| it.as_str()).collect();
     let engine = options.versioning_engine.as_deref();
     let versioning_engine = choice(engine, "versioning_engine", VersioningEngine::ALL, &known, config, scope);
-    let (lake, shown_lake, place) = match lake {
-        Some(lake) => (Some(lake.lake), Some(lake.shown), Some(lake.place)),
+    let (lake, shown_lake, identity) = match lake {
+        Some(lake) => (Some(lake.lake), Some(lake.shown), Some(lake.identity)),
         None => (None, None, None),
     };
     let fallbacks: Vec<_> =
@@ -207,7 +178,7 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
         shown_lake,
         fallback_stores: fallbacks.iter().map(|(name, _)| name.clone()).collect(),
     };
-    Some(Resolved { store, place, fallbacks })
+    Some(Resolved { store, identity, fallbacks })
 }
 
 /// The one of `all` that has the given name, or the default.
@@ -307,9 +278,9 @@ fn settings(given: Option<&Map<LakeValue>>, config: &Node, scope: &mut Scope<'_>
     settings
 }
 
-fn extensions(given: Vec<At<ExtensionEntry>>, scope: &mut Scope<'_>) -> Vec<Extension> {
+fn extensions(given: Vec<Located<ExtensionEntry>>, scope: &mut Scope<'_>) -> Vec<Extension> {
     let mut extensions = Vec::new();
-    for At { node, value } in given {
+    for Located { node, value } in given {
         let options = match value {
             ExtensionEntry::Name(name) => ExtensionOptions { name: Some(name), ..ExtensionOptions::default() },
             ExtensionEntry::Table(options) => options,

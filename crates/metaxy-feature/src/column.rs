@@ -2,7 +2,7 @@
 
 use std::{fmt, slice, str::FromStr};
 
-use crate::{Error, Result, error};
+use crate::{Error, Result, messages};
 
 /// The ten columns that Metaxy keeps in every feature table (`models/constants.py`).
 pub const SYSTEM_COLUMNS: [&str; 10] = [
@@ -48,10 +48,10 @@ impl FromStr for Column {
 
     fn from_str(name: &str) -> Result<Self> {
         if name.is_empty() {
-            return Err(error::column_empty().into());
+            return Err(messages::column_empty().into());
         }
         if name.contains('\0') {
-            return Err(error::column_nul(name).into());
+            return Err(messages::column_nul(name).into());
         }
         Ok(Self(name.into()))
     }
@@ -90,10 +90,10 @@ impl Columns {
     /// If there is none, or one is there twice.
     pub fn new(columns: Vec<Column>) -> Result<Self> {
         if columns.is_empty() {
-            return Err(error::columns_empty().into());
+            return Err(messages::columns_empty().into());
         }
         match columns.iter().enumerate().find(|(index, column)| columns[..*index].contains(column)) {
-            Some((_, column)) => Err(error::columns_duplicate(column).into()),
+            Some((_, column)) => Err(messages::columns_duplicate(column).into()),
             None => Ok(Self(columns)),
         }
     }

@@ -7,9 +7,9 @@ use std::str::FromStr;
 
 use crate::{
     Columns, Error, FeatureDep, FeatureKey, FeatureSpec, FieldDep, FieldDeps, FieldKey, FieldSpec, FieldsMapping, Json,
-    JsonObject, Lineage, Result, error,
+    JsonObject, Lineage, Result,
     error::{Problem, Problems},
-    json,
+    json, messages,
     spec::ALL_FIELDS,
 };
 
@@ -44,18 +44,41 @@ pub(crate) fn spec_from_json(json: &Json) -> Result<FeatureSpec> {
 /// Reads one `[[feature]]` of a feature file: the specification, and the schema's text if there is one.
 pub(crate) fn spec_from_toml(json: &Json) -> Result<(FeatureSpec, Option<JsonObject>)> {
     let table = Node { json, dialect: Dialect::Toml }.table()?;
-    let known = [SPEC_KEYS, &["feature_schema"]].concat();
+    let known = [SPEC_KEYS, &[SCHEMA]].concat();
     let mut problems = Problems::default();
     let spec = problems.catch(spec(table, &known));
-    let schema = problems.catch(table.optional("feature_schema", |node| {
+    let schema = problems.catch(table.optional(SCHEMA, |node| {
         let json = Json::parse(node.string()?).map_err(Error::without_positions)?;
         let found = json.type_name();
-        json.into_object().ok_or_else(|| error::wrong_type("the text of a JSON object", found).into())
+        json.into_object().ok_or_else(|| messages::wrong_type("a JSON object in a string", found).into())
     }));
     problems.finish(spec.zip(schema))
 }
 
-const SPEC_KEYS: &[&str] = &["key", "id_columns", "deps", "fields", "metadata", "description"];
+/// The key of what the user attached, which may be anything.
+pub(crate) const METADATA: &str = "metadata";
+
+const SCHEMA: &str = "feature_schema";
+
+const SPEC_KEYS: &[&str] = &["key", "id_columns", "deps", "fields", METADATA, "description"];
+
+const DEP_KEYS: &[&str] =
+    &["feature", "select", "rename", "fields_mapping", "filters", "sql_filters", "lineage", "optional"];
+
+const MAPPING_KEYS: &[&str] = &["type", "match_suffix", "exclude_fields", "mapping"];
+
+const LINEAGE_KEYS: &[&str] = &["type", "on", "id_generation_pattern"];
+
+const FIELD_KEYS: &[&str] = &["key", "code_version", "deps"];
+
+const FIELD_DEP_KEYS: &[&str] = &["feature", "fields"];
+
+/// Whether a word is a key of a feature or of a table in it.
+pub(crate) fn is_key(word: &str) -> bool {
+    [SPEC_KEYS, &[SCHEMA], DEP_KEYS, MAPPING_KEYS, LINEAGE_KEYS, FIELD_KEYS, FIELD_DEP_KEYS]
+        .iter()
+        .any(|keys| keys.contains(&word))
+}
 
 fn spec(table: Table<'_>, known: &[&str]) -> Result<FeatureSpec> {
     let mut problems = Problems::default();
@@ -64,10 +87,10 @@ fn spec(table: Table<'_>, known: &[&str]) -> Result<FeatureSpec> {
     let id_columns = problems.catch(table.required("id_columns", columns));
     let deps = problems.catch(table.optional("deps", |node| node.list(dep)));
     let fields = problems.catch(table.optional("fields", |node| match node.list(field)? {
-        fields if fields.is_empty() => Err(error::no_fields().into()),
+        fields if fields.is_empty() => Err(messages::no_fields().into()),
         fields => Ok(fields),
     }));
-    let metadata = problems.catch(table.optional("metadata", |node| Ok(node.table()?.entries.clone())));
+    let metadata = problems.catch(table.optional(METADATA, |node| Ok(node.table()?.entries.clone())));
     let description = problems.catch(table.optional("description", |node| node.nullable(Node::text)));
 
     let builder = key.zip(id_columns).map(|(key, id_columns)| FeatureSpec::builder(key, id_columns));
@@ -91,18 +114,9 @@ fn dep(node: Node<'_>) -> Result<FeatureDep> {
     }
     let table = node.table()?;
     let mut problems = Problems::default();
-    problems.catch(table.only(&[
-        "feature",
-        "select",
-        "rename",
-        "fields_mapping",
-        "filters",
-        "sql_filters",
-        "lineage",
-        "optional",
-    ]));
+    problems.catch(table.only(DEP_KEYS));
     if table.entries.contains_key("filters") && table.entries.contains_key("sql_filters") {
-        problems.push(error::both_keys("filters", "sql_filters"));
+        problems.push(messages::both_keys("filters", "sql_filters"));
     }
     let filters = if table.entries.contains_key("filters") { "filters" } else { "sql_filters" };
 
@@ -154,7 +168,7 @@ fn mapping(node: Node<'_>) -> Result<FieldsMapping> {
         }
         "all" => table.only_strictly(&["type"]).map(|()| FieldsMapping::All),
         "none" => table.only_strictly(&["type"]).map(|()| FieldsMapping::None),
-        other => Err(error::wrong_word(other, &TYPES).under("type")),
+        other => Err(messages::invalid_choice(other, &TYPES).nested_in("type")),
     }
 }
 
@@ -182,7 +196,7 @@ fn relationship(node: Node<'_>) -> Result<Lineage> {
                 id_generation_pattern: table.nullable("id_generation_pattern", Node::text)?,
             })
         }
-        other => Err(error::wrong_word(other, &TYPES).under("type")),
+        other => Err(messages::invalid_choice(other, &TYPES).nested_in("type")),
     }
 }
 
@@ -193,7 +207,7 @@ fn field(node: Node<'_>) -> Result<FieldSpec> {
     }
     let table = node.table()?;
     let mut problems = Problems::default();
-    problems.catch(table.only(&["key", "code_version", "deps"]));
+    problems.catch(table.only(FIELD_KEYS));
     let key = problems.catch(table.optional("key", field_key));
     let code_version = problems.catch(table.optional("code_version", Node::text));
     let deps = problems.catch(table.optional("deps", field_deps));
@@ -220,7 +234,7 @@ fn field_dep(node: Node<'_>) -> Result<FieldDep> {
     }
     let table = node.table()?;
     let mut problems = Problems::default();
-    problems.catch(table.only(&["feature", "fields"]));
+    problems.catch(table.only(FIELD_DEP_KEYS));
     let feature = problems.catch(table.required("feature", feature_key));
     let fields = problems.catch(table.optional("fields", |node| match node.json {
         Json::String(_) => node.all_fields().map(|()| None),
@@ -250,7 +264,7 @@ fn field_key(node: Node<'_>) -> Result<FieldKey> {
 
 impl<'a> Node<'a> {
     fn expected(self, what: &str) -> Problem {
-        error::wrong_type(what, self.json.type_name())
+        messages::wrong_type(what, self.json.type_name())
     }
 
     fn string(self) -> Result<&'a str> {
@@ -278,7 +292,7 @@ impl<'a> Node<'a> {
     fn table(self) -> Result<Table<'a>> {
         match self.json {
             Json::Object(entries) => Ok(Table { entries, dialect: self.dialect }),
-            _ => Err(self.expected("an object").into()),
+            _ => Err(self.expected("a table").into()),
         }
     }
 
@@ -289,14 +303,14 @@ impl<'a> Node<'a> {
     /// Every item of an array, each read by `read`.
     fn list<T>(self, read: impl Fn(Self) -> Result<T>) -> Result<Vec<T>> {
         let Json::Array(items) = self.json else {
-            return Err(self.expected("an array").into());
+            return Err(self.expected("a list").into());
         };
         let mut problems = Problems::default();
         let values = problems.catch_all(
             items
                 .iter()
                 .enumerate()
-                .map(|(index, json)| read(Self { json, ..self }).map_err(|error| error.under(index))),
+                .map(|(index, json)| read(Self { json, ..self }).map_err(|error| error.nested_in(index))),
         );
         problems.finish(values)
     }
@@ -310,7 +324,7 @@ impl<'a> Node<'a> {
         let mut problems = Problems::default();
         let entries = problems.catch_all(self.table()?.entries.iter().map(|(key, json)| {
             let entry = key.parse().and_then(|parsed| Ok((parsed, read(Self { json, ..self })?)));
-            entry.map_err(|error: Error| error.under(key.as_str()))
+            entry.map_err(|error: Error| error.nested_in(key.as_str()))
         }));
         problems.finish(entries.map(C::from_iter))
     }
@@ -323,7 +337,7 @@ impl<'a> Node<'a> {
             Json::Array(_) => parts(self.json)?,
             Json::Object(entries) => match entries.get("root").or_else(|| entries.get("parts")) {
                 Some(json) => parts(json)?,
-                None => return Err(error::missing_key("root").into()),
+                None => return Err(messages::missing_key("root").into()),
             },
             _ => return Err(self.expected("a key such as `video/raw`").into()),
         };
@@ -334,7 +348,7 @@ impl<'a> Node<'a> {
     fn all_fields(self) -> Result<()> {
         let words = if self.dialect == Dialect::Toml { &["all", ALL_FIELDS][..] } else { &[ALL_FIELDS] };
         let word = self.string()?;
-        if words.contains(&word) { Ok(()) } else { Err(error::wrong_word(word, &words[..1]).into()) }
+        if words.contains(&word) { Ok(()) } else { Err(messages::invalid_choice(word, &words[..1]).into()) }
     }
 }
 
@@ -343,7 +357,7 @@ impl<'a> Table<'a> {
     fn only(self, known: &[&str]) -> Result<()> {
         let mut problems = Problems::default();
         for key in self.entries.keys().filter(|key| !known.contains(&key.as_str())) {
-            problems.push(error::unknown_key(key, known));
+            problems.push(messages::unknown_key(key, known));
         }
         problems.finish(Some(()))
     }
@@ -357,7 +371,7 @@ impl<'a> Table<'a> {
         let Some(json) = self.entries.get(key) else {
             return Ok(None);
         };
-        read(Node { json, dialect: self.dialect }).map(Some).map_err(|error| error.under(key))
+        read(Node { json, dialect: self.dialect }).map(Some).map_err(|error| error.nested_in(key))
     }
 
     /// Where a missing key and `null` mean the same.
@@ -366,6 +380,6 @@ impl<'a> Table<'a> {
     }
 
     fn required<T>(self, key: &str, read: impl Fn(Node<'a>) -> Result<T>) -> Result<T> {
-        self.optional(key, read)?.ok_or_else(|| error::missing_key(key).into())
+        self.optional(key, read)?.ok_or_else(|| messages::missing_key(key).into())
     }
 }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{
-    FeatureKey, FeatureSpec, FieldKey, Json, JsonObject, Position, Result, Truncation, Version, error, feature_file,
-};
+use crate::{FeatureKey, FeatureSpec, FieldKey, Json, JsonObject, Result, Truncation, Version, feature_file, messages};
 
 /// The project of a feature: any text but the empty one.
 ///
@@ -23,13 +21,18 @@ impl ProjectName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Stands in for a project that is missing, which was reported, so that the rest can be checked.
+    pub(crate) fn placeholder() -> Self {
+        Self("missing".into())
+    }
 }
 
 impl std::str::FromStr for ProjectName {
     type Err = crate::Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        if name.is_empty() { Err(error::project_empty().into()) } else { Ok(Self(name.into())) }
+        if name.is_empty() { Err(messages::project_empty().into()) } else { Ok(Self(name.into())) }
     }
 }
 
@@ -65,7 +68,7 @@ impl FeatureDefinition {
     ///
     /// # Errors
     ///
-    /// If the text is no TOML or a feature is not valid; the error lists every problem with line and column.
+    /// If the text is not TOML or a feature is not valid; the error lists every problem with line and column.
     ///
     /// ```
     /// use metaxy_feature::{FeatureDefinition, FeatureGraph, Truncation};
@@ -94,30 +97,7 @@ impl FeatureDefinition {
     /// # Ok::<(), metaxy_feature::Error>(())
     /// ```
     pub fn from_toml(text: &str, project: &ProjectName) -> Result<Vec<Self>> {
-        Ok(Self::from_toml_located(text, project)?.into_iter().map(|(definition, _)| definition).collect())
-    }
-
-    /// Reads a feature file as [`from_toml`](Self::from_toml) does; each feature with the place of its key, for what is
-    /// found out when it meets the features of other files.
-    ///
-    /// # Errors
-    ///
-    /// As for [`from_toml`](Self::from_toml).
-    ///
-    /// ```
-    /// use metaxy_feature::FeatureDefinition;
-    ///
-    /// let text = "[[feature]]\nkey = 'video'\nid_columns = ['id']";
-    /// let located = FeatureDefinition::from_toml_located(text, &"demo".parse()?)?;
-    /// assert_eq!((located[0].1.line, located[0].1.column), (2, 7));
-    /// # Ok::<(), metaxy_feature::Error>(())
-    /// ```
-    pub fn from_toml_located(text: &str, project: &ProjectName) -> Result<Vec<(Self, Position)>> {
-        let features = feature_file::parse(text)?.into_iter();
-        let definition = |(spec, schema, position): (FeatureSpec, Option<JsonObject>, Position)| {
-            (Self::new(spec, project.clone()).with_schema(schema.unwrap_or_default()), position)
-        };
-        Ok(features.map(definition).collect())
+        feature_file::definitions(text, project)
     }
 
     /// The feature with this JSON schema of its columns; it enters the definition version only.
@@ -177,6 +157,6 @@ impl FeatureDefinition {
     /// The version of the specification and the schema together.
     pub fn version(&self, truncation: Truncation) -> Version {
         let schema = Json::Object(self.schema.clone()).canonical();
-        Version::of([self.spec.version(truncation).as_str(), &schema], truncation)
+        Version::hash([self.spec.version(truncation).as_str(), &schema], truncation)
     }
 }

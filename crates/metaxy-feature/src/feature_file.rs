@@ -1,107 +1,278 @@
-//! Feature files: specifications in TOML.
+//! Feature files: specifications in TOML, and what is wrong with them at its line.
 
-use toml::de::{DeTable, DeValue};
+use std::collections::HashMap;
+use std::path::PathBuf;
 
-use crate::{
-    Error, FeatureSpec, Json, JsonObject, Number, Result, decode, error,
-    error::{Part, Path, Position, Problems, Step},
+use metaxy_diagnostics::{
+    Diagnostic, Diagnostics, Location, Node, Origin, Position, Sources, Table, Value, Visibility,
 };
 
-/// Reads the `[[feature]]` tables: each specification, its schema if there is one, and where its key is.
-pub(crate) fn parse(text: &str) -> Result<Vec<(FeatureSpec, Option<JsonObject>, Position)>> {
-    let document = DeTable::parse(text).map_err(|error| {
-        let position = error.span().map(|span| Position::of(text, span.start));
-        error::toml_syntax(error.message(), position)
-    })?;
-    let find = |path: &Path, part| Position::of(text, offset(document.get_ref(), path, part));
-    let features = features(document.get_ref()).map_err(|error| error.locate(find))?;
-    let located = features.into_iter().enumerate().map(|(index, (spec, schema))| {
-        let key = Path::from_iter([Step::from("feature"), Step::from(index), Step::from("key")]);
-        (spec, schema, find(&key, Part::Value))
-    });
-    Ok(located.collect())
+use crate::decode::{self, METADATA};
+use crate::error::{Error, Problem, ProblemKind, Problems, Result};
+use crate::{
+    FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, Json, JsonObject, Number, ProjectName, messages,
+};
+
+/// The one key of a feature file.
+const FEATURE: &str = "feature";
+
+/// Keys whose tables have free names as keys.
+const MAPS: [&str; 2] = ["rename", "mapping"];
+
+/// Everything but metadata is written into the lake and into messages, and so may be shown; what has another name than a
+/// feature file knows may be anything.
+const VISIBILITY: Visibility = Visibility { is_key, is_harmless };
+
+fn is_key(word: &str) -> bool {
+    word == FEATURE || decode::is_key(word)
 }
 
-fn features(document: &DeTable<'_>) -> Result<Vec<(FeatureSpec, Option<JsonObject>)>> {
-    let mut problems = Problems::default();
-    for key in document.keys().filter(|key| key.get_ref() != "feature") {
-        problems.push(error::unknown_key(key.get_ref(), &["feature"]));
+fn is_harmless(path: &[&str]) -> bool {
+    let path = match path {
+        [above @ .., map, _] if MAPS.contains(map) => above,
+        path => path,
+    };
+    path.iter().all(|key| is_key(key) && *key != METADATA)
+}
+
+/// A feature as a file describes it.
+#[derive(Clone)]
+struct Feature {
+    spec: FeatureSpec,
+    schema: JsonObject,
+    /// Its table.
+    node: Node,
+}
+
+impl Feature {
+    fn definition(&self, project: &ProjectName) -> FeatureDefinition {
+        FeatureDefinition::new(self.spec.clone(), project.clone()).with_schema(self.schema.clone())
     }
-    let features = match document.get("feature").map(toml::Spanned::get_ref) {
+}
+
+/// Feature files that make up one graph, with the place of each feature.
+///
+/// The form of the files is that of [`FeatureDefinition::from_toml`]. What is wrong in one of them, or with all of them
+/// together, is reported at its line.
+///
+/// ```
+/// use metaxy_diagnostics::Style;
+/// use metaxy_feature::FeatureFiles;
+///
+/// let mut files = FeatureFiles::new("/project");
+/// files.add("/project/raw.toml", "[[feature]]\nkey = 'video/raw'\nid_columns = ['id']".to_owned());
+/// files.add("/project/crop.toml", "[[feature]]\nkey = 'crop'\nid_columns = ['id']\ndeps = ['video/row']".to_owned());
+/// let error = files.graph(&"demo".parse()?).unwrap_err();
+/// assert_eq!(
+///     error.render(Style::Plain),
+///     "error[unknown-feature]: the feature `crop` depends on `video/row`, which is not in the graph
+///  --> crop.toml:4:9
+///   |
+/// 4 | deps = ['video/row']
+///   |         ^^^^^^^^^^^
+///   |
+///   = help: did you mean `video/raw`?
+/// "
+/// );
+/// # Ok::<(), metaxy_feature::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct FeatureFiles {
+    sources: Sources,
+    features: Vec<Feature>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl FeatureFiles {
+    /// None yet; paths below `current_dir` are shown relative to it.
+    pub fn new(current_dir: impl Into<PathBuf>) -> Self {
+        Self { sources: Sources::new(current_dir), features: Vec::new(), diagnostics: Vec::new() }
+    }
+
+    /// Adds a file.
+    pub fn add(&mut self, path: impl Into<PathBuf>, text: String) {
+        let before = self.diagnostics.len();
+        let root = root(self.sources.parse(path, text, VISIBILITY, &mut self.diagnostics));
+        if self.diagnostics.len() > before {
+            return;
+        }
+        match features(&root) {
+            Ok(features) => self.features.extend(features),
+            Err(error) => {
+                self.diagnostics.extend(error.into_problems().into_iter().map(|problem| diagnostic(problem, &root)));
+            }
+        }
+    }
+
+    /// Adds something else that is wrong, such as a file that cannot be read.
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// The graph of all features.
+    ///
+    /// # Errors
+    ///
+    /// If one of the files is not valid; or else if the features do not form a graph, see [`FeatureGraph::new`].
+    pub fn graph(self, project: &ProjectName) -> Result<FeatureGraph, Diagnostics> {
+        self.build(project)
+    }
+
+    /// Everything that is wrong where no project is known to which the features could belong, this included.
+    pub fn check_without_project(self) -> Diagnostics {
+        let missing = Diagnostics::new(
+            vec![messages::missing_project().into_diagnostic()],
+            Sources::new(self.sources.current_dir()).into(),
+        );
+        match self.build(&ProjectName::placeholder()) {
+            Ok(_) => missing,
+            Err(others) => missing.merge(&others),
+        }
+    }
+
+    fn build(self, project: &ProjectName) -> Result<FeatureGraph, Diagnostics> {
+        let Self { sources, features, mut diagnostics } = self;
+        if diagnostics.is_empty() {
+            match FeatureGraph::new(features.iter().map(|feature| feature.definition(project))) {
+                Ok(graph) => return Ok(graph),
+                Err(error) => {
+                    let mut places = Places::new(&features);
+                    diagnostics.extend(error.into_problems().into_iter().map(|problem| places.diagnostic(problem)));
+                }
+            }
+        }
+        Err(Diagnostics::new(diagnostics, sources.into()))
+    }
+}
+
+impl std::fmt::Debug for FeatureFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FeatureFiles")
+            .field("features", &self.features.iter().map(|feature| feature.spec.key()).collect::<Vec<_>>())
+            .field("diagnostics", &self.diagnostics)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The tables of features by their keys, in their order.
+struct Places<'a> {
+    nodes: HashMap<&'a FeatureKey, Vec<&'a Node>>,
+    /// How many problems there were so far about a feature that is there again.
+    again: HashMap<FeatureKey, usize>,
+}
+
+impl<'a> Places<'a> {
+    fn new(features: &'a [Feature]) -> Self {
+        let mut nodes: HashMap<_, Vec<_>> = HashMap::new();
+        for feature in features {
+            nodes.entry(feature.spec.key()).or_default().push(&feature.node);
+        }
+        Self { nodes, again: HashMap::new() }
+    }
+
+    /// A problem of the graph at its place; of a feature that is there again, both places.
+    fn diagnostic(&mut self, problem: Problem) -> Diagnostic {
+        let nodes = problem.feature().and_then(|feature| self.nodes.get(feature)).map(Vec::as_slice);
+        let (Some([first, again @ ..]), Some(feature)) = (nodes, problem.feature()) else {
+            return problem.into_diagnostic();
+        };
+        if problem.kind() != ProblemKind::Duplicate {
+            return diagnostic(problem, first);
+        }
+        let index = self.again.entry(feature.clone()).or_default();
+        let node = again.get(*index).unwrap_or(first);
+        *index += 1;
+        let first = problem.origin(first);
+        diagnostic(problem, node).with_label(first, "the first definition")
+    }
+}
+
+/// A problem at its place in the tree that its path starts from.
+fn diagnostic(problem: Problem, root: &Node) -> Diagnostic {
+    let origin = problem.origin(root);
+    problem.into_diagnostic().with_origin(origin)
+}
+
+fn root(table: Table) -> Node {
+    Node::new(Value::Table(table), Origin::Root)
+}
+
+/// Reads the definitions of one file that has no name.
+pub(crate) fn definitions(text: &str, project: &ProjectName) -> Result<Vec<FeatureDefinition>> {
+    let mut sources = Sources::new("");
+    let mut syntax = Vec::new();
+    let root = root(sources.parse("", text.to_owned(), VISIBILITY, &mut syntax));
+    let position = |origin| match sources.location(origin) {
+        Some(Location::File { line, column, .. }) => Some(Position { line, column }),
+        _ => None,
+    };
+    if !syntax.is_empty() {
+        let all = Diagnostics::new(syntax, sources.clone().into());
+        let problem = |diagnostic: &Diagnostic| {
+            let problem = Problem::from_diagnostic(ProblemKind::Syntax, diagnostic.clone());
+            match all.location(diagnostic) {
+                Some(Location::File { line, column, .. }) => problem.with_position(Position { line, column }),
+                _ => problem,
+            }
+        };
+        return Err(all.iter().map(problem).collect::<Vec<_>>().into());
+    }
+    let features = features(&root).map_err(|error| {
+        error.map(|problem| match position(problem.origin(&root)) {
+            Some(position) => problem.with_position(position),
+            None => problem,
+        })
+    })?;
+    Ok(features.iter().map(|feature| feature.definition(project)).collect())
+}
+
+/// The `[[feature]]` tables of a file.
+fn features(root: &Node) -> Result<Vec<Feature>> {
+    let mut problems = Problems::default();
+    let Some(table) = root.as_table() else { return Ok(Vec::new()) };
+    for entry in table.0.iter().filter(|entry| entry.key != FEATURE) {
+        problems.push(messages::unknown_key(&entry.key, &[FEATURE]));
+    }
+    let features = match table.get(FEATURE).map(|node| &node.value) {
         None => Some(Vec::new()),
-        Some(DeValue::Array(items)) => problems.catch_all(items.iter().enumerate().map(|(index, item)| {
-            let feature = json(item.get_ref()).and_then(|json| decode::spec_from_toml(&json));
-            feature.map_err(|error| error.under(index).under("feature"))
+        Some(Value::Array(items)) => problems.catch_all(items.iter().enumerate().map(|(index, node)| {
+            let read = json(node).and_then(|json| decode::spec_from_toml(&json));
+            let (spec, schema) = read.map_err(|error| error.nested_in(index).nested_in(FEATURE))?;
+            Ok(Feature { spec, schema: schema.unwrap_or_default(), node: node.clone() })
         })),
         Some(other) => {
-            let found = format!("{} {}", article(other), other.type_str());
-            problems.push(error::wrong_type("`[[feature]]` tables", &found).under("feature"));
+            problems.push(messages::wrong_type("`[[feature]]` tables", other.kind()).nested_in(FEATURE));
             None
         }
     };
     problems.finish(features)
 }
 
-fn article(value: &DeValue<'_>) -> &'static str {
-    if let DeValue::Integer(_) | DeValue::Array(_) = value { "an" } else { "a" }
-}
-
-fn json(value: &DeValue<'_>) -> Result<Json> {
-    Ok(match value {
-        DeValue::String(value) => value.as_ref().into(),
-        DeValue::Boolean(value) => (*value).into(),
-        DeValue::Integer(value) => {
-            let integer = i64::from_str_radix(value.as_str(), value.radix());
-            integer.map_err(|_| error::toml_no_json("an integer of more than 64 bits"))?.into()
+fn json(node: &Node) -> Result<Json> {
+    Ok(match &node.value {
+        Value::String(value) => value.as_str().into(),
+        Value::Boolean(value) => (*value).into(),
+        Value::Integer(value) => {
+            i64::try_from(*value).map_err(|_| messages::no_json("an integer of more than 64 bits"))?.into()
         }
-        DeValue::Float(value) => {
-            let float = value.as_str().parse().ok().and_then(Number::from_f64);
-            Json::Number(float.ok_or_else(|| error::toml_no_json("a float that is not finite"))?)
+        Value::Float(value) => {
+            Json::Number(Number::from_f64(*value).ok_or_else(|| messages::no_json("a float that is not finite"))?)
         }
-        DeValue::Datetime(_) => return Err(error::toml_no_json("a date or time").into()),
-        DeValue::Array(items) => {
+        Value::Datetime(_) => return Err(messages::no_json("a date or time").into()),
+        Value::Array(items) => {
             let mut problems = Problems::default();
-            let items = problems.catch_all(
-                items
-                    .iter()
-                    .enumerate()
-                    .map(|(index, item)| json(item.get_ref()).map_err(|error: Error| error.under(index))),
-            );
+            let items = items.iter().enumerate();
+            let items = problems
+                .catch_all(items.map(|(index, item)| json(item).map_err(|error: Error| error.nested_in(index))));
             Json::Array(problems.finish(items)?)
         }
-        DeValue::Table(table) => {
+        Value::Table(table) => {
             let mut problems = Problems::default();
-            let entries = problems.catch_all(table.iter().map(|(key, value)| {
-                let key: &str = key.get_ref();
-                let value = json(value.get_ref()).map_err(|error| error.under(key))?;
-                Ok((key.to_owned(), value))
+            let entries = problems.catch_all(table.0.iter().map(|entry| {
+                let value = json(&entry.node).map_err(|error| error.nested_in(entry.key.as_str()))?;
+                Ok((entry.key.clone(), value))
             }));
             Json::Object(problems.finish(entries)?.into_iter().collect())
         }
     })
-}
-
-/// The byte where the value at the path starts (or its key), or where the innermost value around it does.
-fn offset(document: &DeTable<'_>, path: &Path, part: Part) -> usize {
-    let mut offset = 0;
-    let mut value = None;
-    for step in path.steps() {
-        let table = match value {
-            None => Some(document),
-            Some(value) => DeValue::as_table(value),
-        };
-        let child = match step {
-            Step::Key(key) => table.and_then(|table| table.get_key_value(key.as_str())).map(|(key, value)| {
-                let span = if part == Part::Key { key.span() } else { value.span() };
-                (span.start, value.get_ref())
-            }),
-            Step::Index(index) => value
-                .and_then(DeValue::as_array)
-                .and_then(|items| items.get(*index))
-                .map(|item| (item.span().start, item.get_ref())),
-        };
-        let Some((start, child)) = child else { break };
-        (offset, value) = (start, Some(child));
-    }
-    offset
 }

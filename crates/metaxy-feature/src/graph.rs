@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map::Entry};
 
 use crate::{
-    FeatureDefinition, FeatureKey, FeatureSpec, FieldDeps, FieldKey, FieldSpec, ProjectName, Result, Truncation,
-    Version, error, error::Problems,
+    Error, FeatureDefinition, FeatureKey, FeatureSpec, FieldDeps, FieldKey, FieldSpec, ProjectName, Result, Truncation,
+    Version, error::Problems, messages,
 };
 
 /// Features whose dependencies are all there and resolved.
@@ -64,7 +64,7 @@ impl FeatureGraph {
         let mut by_name = BTreeMap::new();
         for definition in definitions {
             match by_name.entry(definition.key().to_string()) {
-                Entry::Occupied(_) => problems.push(error::duplicate_feature(definition.key())),
+                Entry::Occupied(_) => problems.push(messages::duplicate_feature(definition.key()).nested_in(KEY)),
                 Entry::Vacant(place) => _ = place.insert(definition),
             }
         }
@@ -106,10 +106,10 @@ impl FeatureGraph {
         let projects: BTreeSet<_> = own.map(FeatureDefinition::project).collect();
         match (projects.first(), projects.len()) {
             (Some(project), 1) => Ok(project),
-            (None, _) => Err(error::no_project().into()),
+            (None, _) => Err(messages::no_project().into()),
             _ => {
                 let names: Vec<&str> = projects.into_iter().map(ProjectName::as_str).collect();
-                Err(error::several_projects(&names).into())
+                Err(messages::several_projects(&names).into())
             }
         }
     }
@@ -123,7 +123,7 @@ impl FeatureGraph {
                 let computed = || {
                     let name = fq_name(spec.key(), &field.key);
                     let parents = parents.iter().map(|id| features[id.feature].fields[id.field].1.as_str());
-                    Version::of([name.as_str(), &field.code_version].into_iter().chain(parents), truncation)
+                    Version::hash([name.as_str(), &field.code_version].into_iter().chain(parents), truncation)
                 };
                 let version = definition.given_version(&field.key).cloned().unwrap_or_else(computed);
                 (&field.key, version)
@@ -132,7 +132,7 @@ impl FeatureGraph {
             let mut sorted: Vec<_> = fields.iter().map(|(key, version)| [key.as_str(), version.as_str()]).collect();
             sorted.sort_unstable();
             features.push(FeatureVersions {
-                feature: Version::of(sorted.into_iter().flatten(), truncation),
+                feature: Version::hash(sorted.into_iter().flatten(), truncation),
                 code: spec.code_version(truncation),
                 spec: spec.version(truncation),
                 definition: definition.version(truncation),
@@ -183,7 +183,7 @@ impl<'g> GraphVersions<'g> {
         features.sort_unstable_by_key(|(definition, _)| definition.key());
         let parts =
             features.iter().flat_map(|(feature, versions)| [feature.key().as_str(), versions.definition.as_str()]);
-        Version::of(parts, self.truncation)
+        Version::hash(parts, self.truncation)
     }
 }
 
@@ -208,6 +208,9 @@ pub(crate) fn fq_name(feature: &FeatureKey, field: &FieldKey) -> String {
     format!("{feature}.{field}")
 }
 
+/// Where the key of a feature is in its specification.
+const KEY: &str = "key";
+
 /// By the text of the key, which is Python's order of traversal.
 type ByName = BTreeMap<String, FeatureDefinition>;
 
@@ -217,10 +220,10 @@ fn check_tables(features: &ByName) -> Result<()> {
     for key in features.values().map(FeatureDefinition::key) {
         let table = key.table_name();
         if table.starts_with("metaxy_system__") {
-            problems.push(error::system_table(key));
+            problems.push(messages::system_table(key).nested_in(KEY));
         }
         if let Some(other) = tables.insert(table, key) {
-            problems.push(error::table_collision(key, other));
+            problems.push(messages::table_collision(key, other).nested_in(KEY));
         }
     }
     problems.finish(Some(()))
@@ -231,14 +234,15 @@ fn check_deps(features: &ByName) -> Result<()> {
     let mut problems = Problems::default();
     let names: Vec<&str> = features.keys().map(String::as_str).collect();
     for spec in features.values().map(FeatureDefinition::spec) {
-        for dep in spec.deps() {
+        for (index, dep) in spec.deps().iter().enumerate() {
+            let mut push = |error: Error| problems.push(error.nested_in(index).nested_in("deps"));
             let Some(upstream) = features.get(dep.feature.as_str()) else {
-                problems.push(error::unknown_dep(spec.key(), &dep.feature, &names));
+                push(messages::unknown_dep(spec.key(), &dep.feature, &names).nested_in("feature"));
                 continue;
             };
             let ids = upstream.spec().id_columns().as_slice();
-            for column in dep.rename.iter().flatten().map(|(_, to)| to).filter(|to| ids.contains(to)) {
-                problems.push(error::rename_to_id(spec.key(), &dep.feature, column));
+            for (from, to) in dep.rename.iter().flatten().filter(|(_, to)| ids.contains(to)) {
+                push(messages::rename_to_id(spec.key(), &dep.feature, to).nested_in(from.as_str()).nested_in("rename"));
             }
         }
     }
@@ -269,7 +273,7 @@ fn topological_order(features: &ByName) -> Result<Vec<FeatureKey>> {
                 let key = definition.key();
                 if let Some(start) = path.iter().position(|visit| visit.key == key) {
                     let cycle: Vec<_> = path[start..].iter().map(|visit| visit.key).chain([key]).collect();
-                    problems.push(error::cycle(&cycle));
+                    problems.push(cycle_at_its_dep(&cycle, features));
                 } else {
                     path.push(Visit { key, deps: visit(definition) });
                 }
@@ -286,6 +290,21 @@ fn topological_order(features: &ByName) -> Result<Vec<FeatureKey>> {
     problems.finish(Some(order))
 }
 
+/// The cycle as a problem of its first feature, at the dependency that leads on to the next one.
+fn cycle_at_its_dep(cycle: &[&FeatureKey], features: &ByName) -> Error {
+    let problem = messages::cycle(cycle);
+    let dep = if let [first, next, ..] = cycle {
+        let deps = features.get(first.as_str()).map(|first| first.spec().deps()).unwrap_or_default();
+        deps.iter().position(|dep| dep.feature == **next)
+    } else {
+        None
+    };
+    match dep {
+        Some(index) => problem.nested_in("feature").nested_in(index).nested_in("deps"),
+        None => problem.into(),
+    }
+}
+
 /// The upstream fields of each field of a feature (`models/plan.py`), sorted by their names in the graph.
 fn resolve(
     spec: &FeatureSpec,
@@ -298,7 +317,8 @@ fn resolve(
         (0..upstream.fields().len()).map(|field| FieldId { feature, field }).collect::<Vec<_>>()
     };
     let mut fields = Vec::with_capacity(spec.fields().len());
-    for field in spec.fields() {
+    for (index, field) in spec.fields().iter().enumerate() {
+        let at_field = |error: Error| error.nested_in(index).nested_in("fields");
         let mut parents = Vec::new();
         match &field.deps {
             // Metaxy ignores what the fields of a root feature list.
@@ -315,20 +335,23 @@ fn resolve(
                     parents.extend(matches.into_iter().map(|field| FieldId { feature, field }));
                 }
                 if parents.is_empty() {
-                    problems.push(error::no_upstream_field(spec.key(), &field.key));
+                    problems.push(at_field(messages::no_upstream_field(spec.key(), &field.key).into()));
                 }
             }
             FieldDeps::Listed(deps) => {
-                for dep in deps {
+                for (dep_index, dep) in deps.iter().enumerate() {
                     let Some((feature, upstream)) = upstream(&dep.feature) else { continue };
                     let Some(wanted) = &dep.fields else {
                         parents.extend(all(feature, upstream));
                         continue;
                     };
-                    for key in wanted {
-                        match upstream.fields().iter().position(|field| field.key == *key) {
-                            Some(field) => parents.push(FieldId { feature, field }),
-                            None => problems.push(error::unknown_field(spec.key(), &field.key, &dep.feature, key)),
+                    for (key_index, key) in wanted.iter().enumerate() {
+                        if let Some(field) = upstream.fields().iter().position(|field| field.key == *key) {
+                            parents.push(FieldId { feature, field });
+                        } else {
+                            let problem = messages::unknown_field(spec.key(), &field.key, &dep.feature, key);
+                            let of_dep = problem.nested_in(key_index).nested_in("fields").nested_in(dep_index);
+                            problems.push(at_field(of_dep.nested_in("deps")));
                         }
                     }
                 }

@@ -9,7 +9,7 @@ use std::fmt::{self, Write as _};
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
-use crate::{Error, Result, error};
+use crate::{Error, Result, messages};
 
 /// A JSON object that keeps the order of its keys; equality ignores that order, as Python's does.
 pub type JsonObject = IndexMap<String, Json>;
@@ -51,10 +51,10 @@ impl Json {
     ///
     /// # Errors
     ///
-    /// If the text is no JSON, is nested more than 128 levels deep, holds half of a surrogate pair, or a number
-    /// beyond the largest float. (Python reads the last two, as text that is no Unicode and as `null`.)
+    /// If the text is not JSON, is nested more than 128 levels deep, holds half of a surrogate pair, or a number
+    /// beyond the largest float. (Python reads the last two, as text that is not Unicode and as `null`.)
     pub fn parse(text: &str) -> Result<Self> {
-        let raw: &RawValue = serde_json::from_str(text).map_err(|error| error::json_syntax(&error))?;
+        let raw: &RawValue = serde_json::from_str(text).map_err(|error| messages::json_syntax(&error))?;
         parse(raw, 0)
     }
 
@@ -70,10 +70,11 @@ impl Json {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
-            Self::Number(_) => "a number",
+            Self::Number(number) if number.is_integer() => "an integer",
+            Self::Number(_) => "a float",
             Self::String(_) => "a string",
-            Self::Array(_) => "an array",
-            Self::Object(_) => "an object",
+            Self::Array(_) => "a list",
+            Self::Object(_) => "a table",
         }
     }
 
@@ -118,6 +119,11 @@ impl Number {
     /// The number as Python writes it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is an integer.
+    pub fn is_integer(&self) -> bool {
+        !self.0.contains(['.', 'e'])
     }
 
     /// A float with Python's `repr`; `None` unless it is finite.
@@ -204,31 +210,31 @@ pub(crate) fn object<const N: usize>(entries: [(&str, Json); N]) -> Json {
 /// Reads one level at a time, because only raw text keeps integers that fit no machine integer.
 fn parse(raw: &RawValue, depth: usize) -> Result<Json> {
     fn inside<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T> {
-        serde_json::from_str(text).map_err(|error| error::json_inside(&error).into())
+        serde_json::from_str(text).map_err(|error| messages::json_inside(&error).into())
     }
 
     let text = raw.get();
     if depth == MAX_DEPTH && text.starts_with(['{', '[']) {
-        return Err(error::json_depth(MAX_DEPTH).into());
+        return Err(messages::json_depth(MAX_DEPTH).into());
     }
     Ok(match text.as_bytes().first() {
         Some(b'{') => {
             let entries = inside::<IndexMap<String, &RawValue>>(text)?;
             let read = |(key, raw): (String, &RawValue)| match parse(raw, depth + 1) {
                 Ok(value) => Ok((key, value)),
-                Err(error) => Err(error.under(key.as_str())),
+                Err(error) => Err(error.nested_in(key.as_str())),
             };
             Json::Object(entries.into_iter().map(read).collect::<Result<_>>()?)
         }
         Some(b'[') => {
             let items = inside::<Vec<&RawValue>>(text)?.into_iter().enumerate();
-            let read = |(index, raw)| parse(raw, depth + 1).map_err(|error: Error| error.under(index));
+            let read = |(index, raw)| parse(raw, depth + 1).map_err(|error: Error| error.nested_in(index));
             Json::Array(items.map(read).collect::<Result<_>>()?)
         }
         Some(b'"') => Json::String(inside(text)?),
         Some(b't' | b'f') => Json::Bool(inside(text)?),
         Some(b'n') => Json::Null,
-        _ => Json::Number(Number::from_json(text).ok_or_else(|| error::json_number(text))?),
+        _ => Json::Number(Number::from_json(text).ok_or_else(|| messages::json_number(text))?),
     })
 }
 

@@ -6,7 +6,7 @@
 
 use std::{cmp::Ordering, fmt, str::FromStr};
 
-use crate::{Error, Result, error};
+use crate::{Error, Result, messages};
 
 macro_rules! key {
     ($(#[$doc:meta])* $name:ident) => {
@@ -141,20 +141,20 @@ impl FieldKey {
 fn check(parts: &[&str]) -> Result<()> {
     let key = parts.join("/");
     if parts.is_empty() {
-        return Err(error::key_empty_part(&key).into());
+        return Err(messages::key_empty_part(&key).into());
     }
     for (index, part) in parts.iter().enumerate() {
         let Some(start) = part.chars().next() else {
-            return Err(error::key_empty_part(&key).into());
+            return Err(messages::key_empty_part(&key).into());
         };
         if !part.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-')) {
-            return Err(error::key_characters(&key, part).into());
+            return Err(messages::key_characters(&key, part).into());
         }
         if start == '-' || (index == 0 && start.is_ascii_digit()) {
-            return Err(error::key_start(&key, part, index == 0).into());
+            return Err(messages::key_start(&key, part, index == 0).into());
         }
         if part.contains("__") {
-            return Err(error::key_double_underscore(&key, part).into());
+            return Err(messages::key_double_underscore(&key, part).into());
         }
     }
     Ok(())

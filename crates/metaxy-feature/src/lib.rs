@@ -1,7 +1,7 @@
 //! Features, their graph and their versions, as Python Metaxy 0.1.11 computes them: pure, without I/O.
 //!
 //! A [`FeatureSpec`] says what a feature is; it is built in Rust, read from the JSON of a lake's system table or
-//! from a TOML file. With its project and schema it is a [`FeatureDefinition`]; definitions that depend on each
+//! from TOML: one text, or [`FeatureFiles`]. With its project and schema it is a [`FeatureDefinition`]; definitions that depend on each
 //! other form a [`FeatureGraph`]. The graph gives the [`versions`](FeatureGraph::versions) that decide which rows
 //! are current, and the [`plan`](FeatureGraph::plan) by which the provenance of rows is computed.
 //!
@@ -39,18 +39,23 @@ mod definition;
 mod error;
 mod feature_file;
 mod graph;
+mod hash_algorithm;
 mod json;
 mod key;
+mod messages;
 mod plan;
 mod spec;
 mod version;
 
 pub use column::{Column, Columns, SYSTEM_COLUMNS};
 pub use definition::{FeatureDefinition, ProjectName};
-pub use error::{Error, Position, Problem, ProblemKind, Result};
+pub use error::{Error, Problem, ProblemKind, Result};
+pub use feature_file::FeatureFiles;
 pub use graph::{FeatureGraph, FeatureVersions, GraphVersions};
+pub use hash_algorithm::HashAlgorithm;
 pub use json::{Json, JsonObject, Number};
 pub use key::{FeatureKey, FieldKey};
+pub use metaxy_diagnostics::Position;
 pub use plan::{DepPlan, FeaturePlan, FieldPlan, ParentPlan};
 pub use spec::{
     FeatureDep, FeatureSpec, FeatureSpecBuilder, FieldDep, FieldDeps, FieldSpec, FieldsMapping, INITIAL_CODE_VERSION,

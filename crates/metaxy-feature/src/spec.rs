@@ -7,7 +7,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use indexmap::IndexMap;
 
-use crate::{Column, Columns, FeatureKey, FieldKey, Json, JsonObject, Result, decode, error, error::Problems, json};
+use crate::{
+    Column, Columns, Error, FeatureKey, FieldKey, Json, JsonObject, Result, decode, error::Problems, json, messages,
+};
 
 /// The code version of a field that names none.
 pub const INITIAL_CODE_VERSION: &str = "__metaxy_initial__";
@@ -60,7 +62,7 @@ impl FeatureSpec {
     ///
     /// # Errors
     ///
-    /// If the text is no JSON or no specification; the error lists every problem with its path.
+    /// If the text is not JSON or not a specification; the error lists every problem with its path.
     ///
     /// ```
     /// use metaxy_feature::FeatureSpec;
@@ -69,7 +71,7 @@ impl FeatureSpec {
     /// assert_eq!(spec.fields()[0].key.as_str(), "audio");
     ///
     /// let error = FeatureSpec::from_json(r#"{"key": "a", "id_column": ["id"]}"#).unwrap_err();
-    /// assert_eq!(error.problems()[0].hint(), Some("did you mean `id_columns`?"));
+    /// assert_eq!(error.problems()[0].help(), Some("did you mean `id_columns`?"));
     /// # Ok::<(), metaxy_feature::Error>(())
     /// ```
     pub fn from_json(text: &str) -> Result<Self> {
@@ -161,28 +163,29 @@ impl FeatureSpecBuilder {
         }
         let mut problems = Problems::default();
         for (index, column) in spec.id_columns.iter().enumerate().filter(|(_, column)| column.is_system()) {
-            problems.push(error::system_id_column(column).under(index).under("id_columns"));
+            problems.push(messages::system_id_column(column).nested_in(index).nested_in("id_columns"));
         }
         let mut features = HashSet::new();
         for (index, dep) in spec.deps.iter().enumerate() {
             if !features.insert(&dep.feature) {
-                problems.push(error::duplicate_dep(&dep.feature).under(index).under("deps"));
+                problems.push(messages::duplicate_dep(&dep.feature).nested_in(index).nested_in("deps"));
             }
-            problems.catch(check_columns(dep).map_err(|error| error.under(index).under("deps")));
+            problems.catch(check_columns(dep).map_err(|error| error.nested_in(index).nested_in("deps")));
         }
         let (mut keys, mut struct_keys) = (HashSet::new(), HashMap::new());
         for (index, field) in spec.fields.iter().enumerate() {
-            let mut push = |problem: error::Problem| problems.push(problem.under(index).under("fields"));
+            let mut push = |error: Error| problems.push(error.nested_in(index).nested_in("fields"));
             if !keys.insert(&field.key) {
-                push(error::duplicate_field(&field.key));
+                push(messages::duplicate_field(&field.key).into());
             } else if let Some(other) = struct_keys.insert(field.key.struct_key(), &field.key) {
-                push(error::struct_key_collision(&field.key, other));
+                push(messages::struct_key_collision(&field.key, other).into());
             }
             if let FieldDeps::Listed(deps) = &field.deps
                 && !features.is_empty()
             {
-                for dep in deps.iter().filter(|dep| !features.contains(&dep.feature)) {
-                    push(error::field_dep_feature(&field.key, &dep.feature));
+                for (index, dep) in deps.iter().enumerate().filter(|(_, dep)| !features.contains(&dep.feature)) {
+                    let problem = messages::field_dep_feature(&field.key, &dep.feature);
+                    push(problem.nested_in("feature").nested_in(index).nested_in("deps"));
                 }
             }
         }
@@ -197,17 +200,17 @@ fn check_columns(dep: &FeatureDep) -> Result<()> {
         let mut targets = HashSet::new();
         for (from, to) in rename {
             if to.is_system() {
-                problems.push(error::rename_to_system(to).under(from.as_str()).under("rename"));
+                problems.push(messages::rename_to_system(to).nested_in(from.as_str()).nested_in("rename"));
             }
             if !targets.insert(to) {
-                problems.push(error::rename_twice(to).under(from.as_str()).under("rename"));
+                problems.push(messages::rename_twice(to).nested_in(from.as_str()).nested_in("rename"));
             }
         }
         for (index, column) in dep.select.iter().flatten().enumerate() {
             if let Some(renamed) = rename.get(column)
                 && !targets.contains(column)
             {
-                problems.push(error::select_before_rename(column, renamed).under(index).under("select"));
+                problems.push(messages::select_before_rename(column, renamed).nested_in(index).nested_in("select"));
             }
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{FeatureSpec, Result, error};
+use crate::{FeatureSpec, Result, messages};
 
 /// How many characters of a hash are kept: 8 to 64, by default 8 (`hash_truncation_length`).
 ///
@@ -21,13 +21,20 @@ use crate::{FeatureSpec, Result, error};
 pub struct Truncation(usize);
 
 impl Truncation {
+    /// The shortest one, which is the default.
+    pub const SHORTEST: Self = Self(8);
+
+    /// The longest one: the whole hash.
+    pub const LONGEST: Self = Self(64);
+
     /// A truncation to this many characters.
     ///
     /// # Errors
     ///
     /// If the length is not between 8 and 64.
     pub fn new(length: usize) -> Result<Self> {
-        if (8..=64).contains(&length) { Ok(Self(length)) } else { Err(error::truncation(length).into()) }
+        let is_valid = (Self::SHORTEST.0..=Self::LONGEST.0).contains(&length);
+        if is_valid { Ok(Self(length)) } else { Err(messages::truncation(length).into()) }
     }
 
     /// The number of characters kept.
@@ -38,7 +45,7 @@ impl Truncation {
 
 impl Default for Truncation {
     fn default() -> Self {
-        Self(8)
+        Self::SHORTEST
     }
 }
 
@@ -58,7 +65,7 @@ impl Version {
     }
 
     /// The hash of the parts, one after the other.
-    pub(crate) fn of<'a>(parts: impl IntoIterator<Item = &'a str>, truncation: Truncation) -> Self {
+    pub(crate) fn hash<'a>(parts: impl IntoIterator<Item = &'a str>, truncation: Truncation) -> Self {
         let mut hasher = Sha256::new();
         for part in parts {
             hasher.update(part);
@@ -88,11 +95,11 @@ impl FeatureSpec {
         let mut fields: Vec<_> =
             self.fields().iter().map(|field| [field.key.as_str(), field.code_version.as_str()]).collect();
         fields.sort_unstable();
-        Version::of(fields.into_iter().flatten(), truncation)
+        Version::hash(fields.into_iter().flatten(), truncation)
     }
 
     /// The version of the whole specification, by its canonical JSON.
     pub fn version(&self, truncation: Truncation) -> Version {
-        Version::of([self.to_json().canonical().as_str()], truncation)
+        Version::hash([self.to_json().canonical().as_str()], truncation)
     }
 }

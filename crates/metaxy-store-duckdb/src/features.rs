@@ -56,14 +56,13 @@ impl FeatureOptions {
     ///
     /// # Errors
     ///
-    /// When the store is not configured, or the configuration of hashes or the project is not valid.
+    /// When the store is not configured, or its configuration has errors.
     pub fn from_config(config: &Config, store: &str) -> Result<Self, Error> {
         let store = config.store(store)?;
-        let project = config.project.as_deref().map(str::parse).transpose().map_err(Problem::Feature)?;
         Ok(Self {
             hash_algorithm: store.hash_algorithm,
-            truncation: Truncation::new(config.hash_truncation_length.into()).map_err(Problem::Feature)?,
-            project,
+            truncation: config.hash_truncation_length,
+            project: config.project.clone(),
             table_prefix: store.table_prefix.clone(),
             create_tables: store.auto_create_tables,
             maps: config.enable_map_datatype,

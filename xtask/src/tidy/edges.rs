@@ -38,24 +38,39 @@ const DUCKDB: [&str; 2] = ["duckdb", "libduckdb-sys"];
 const CLAP: &str = "clap";
 
 /// Every crate of the workspace.
-const CRATES: [Rule; 8] = [
+const CRATES: [Rule; 9] = [
     Rule { name: "ducklake-sql", may_use: MayUse::These(&[]), pure: true },
-    Rule { name: "metaxy-config", may_use: MayUse::These(&["ducklake-sql"]), pure: true },
-    Rule { name: "metaxy-feature", may_use: MayUse::These(&[]), pure: true },
+    Rule { name: "metaxy-diagnostics", may_use: MayUse::These(&[]), pure: true },
+    Rule { name: "metaxy-feature", may_use: MayUse::These(&["metaxy-diagnostics"]), pure: true },
+    Rule {
+        name: "metaxy-config",
+        may_use: MayUse::These(&["ducklake-sql", "metaxy-diagnostics", "metaxy-feature"]),
+        pure: true,
+    },
     Rule {
         name: "metaxy-store-duckdb",
-        may_use: MayUse::These(&["ducklake-sql", "metaxy-config", "metaxy-feature"]),
+        may_use: MayUse::These(&["ducklake-sql", "metaxy-config", "metaxy-diagnostics", "metaxy-feature"]),
         pure: false,
     },
     Rule {
         name: "metaxy-cli",
-        may_use: MayUse::These(&["ducklake-sql", "metaxy-config", "metaxy-feature", "metaxy-store-duckdb"]),
+        may_use: MayUse::These(&[
+            "ducklake-sql",
+            "metaxy-config",
+            "metaxy-diagnostics",
+            "metaxy-feature",
+            "metaxy-store-duckdb",
+        ]),
         pure: false,
     },
     Rule { name: TESTKIT, may_use: MayUse::All, pure: false },
     Rule { name: "metaxy-examples", may_use: MayUse::All, pure: false },
     // Pure, because `cargo xtask setup` has to build before DuckDB is there.
-    Rule { name: "xtask", may_use: MayUse::These(&["ducklake-sql", "metaxy-config", "metaxy-feature"]), pure: true },
+    Rule {
+        name: "xtask",
+        may_use: MayUse::These(&["ducklake-sql", "metaxy-config", "metaxy-diagnostics", "metaxy-feature"]),
+        pure: true,
+    },
 ];
 
 /// The part of `cargo metadata` that is needed here.
@@ -235,6 +250,8 @@ mod tests {
     fn the_allowed_edges_pass() {
         let edges = [
             ("metaxy-config", "ducklake-sql", None),
+            ("metaxy-config", "metaxy-feature", None),
+            ("metaxy-feature", "metaxy-diagnostics", None),
             ("metaxy-store-duckdb", "metaxy-config", None),
             ("metaxy-store-duckdb", "duckdb", None),
             ("metaxy-config", "metaxy-testkit", Some("dev")),
@@ -250,6 +267,8 @@ mod tests {
         let message = "`ducklake-sql` must not depend on `metaxy-config`";
         assert_eq!(findings(&[("ducklake-sql", "metaxy-config", None)]), [message]);
         assert_eq!(findings(&[("ducklake-sql", "metaxy-config", Some("dev"))]), [message]);
+        let message = "`metaxy-feature` must not depend on `metaxy-config`";
+        assert_eq!(findings(&[("metaxy-feature", "metaxy-config", None)]), [message]);
     }
 
     #[test]

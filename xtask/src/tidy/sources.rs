@@ -1,9 +1,9 @@
 //! Rules on Rust sources: each module says what it is for, SQL is made by the one writer, secrets are exposed in one
-//! file, and nothing is silenced or left unfinished.
+//! file, spans of TOML are handled in one crate, and nothing is silenced or left unfinished.
 //!
 //! The rules look at tokens, so what stands in a comment or in a string is not taken for code.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 
 use super::Finding;
 
@@ -68,6 +68,12 @@ const SMALL_SQL: [&str; 16] = [
     "select count(",
 ];
 
+/// Types of the TOML parser that know where a value was written.
+const SPANS: [&str; 6] = ["Spanned", "DeTable", "DeArray", "DeValue", "DeInteger", "DeFloat"];
+
+/// Where the crate that handles spans of TOML is.
+const SPANNING_CRATE: &str = "crates/metaxy-diagnostics/src/";
+
 /// The method that gives out what a secret holds.
 const EXPOSE: &str = "expose";
 
@@ -111,7 +117,8 @@ pub(super) fn check(file: &str, text: &str, exposures: &mut Exposures) -> Vec<Fi
         }
     };
     let is_library = file.starts_with("crates/") && file.contains("/src/");
-    let mut walk = Walk { file, makes_no_sql: is_library, exposes: false, findings };
+    let has_no_spans = !file.starts_with(SPANNING_CRATE);
+    let mut walk = Walk { file, makes_no_sql: is_library, has_no_spans, exposes: false, findings };
     walk.stream(tokens);
     if walk.exposes && (is_library || file.starts_with("examples/")) {
         exposures.files.push(file.to_owned());
@@ -123,6 +130,7 @@ pub(super) fn check(file: &str, text: &str, exposures: &mut Exposures) -> Vec<Fi
 struct Walk<'a> {
     file: &'a str,
     makes_no_sql: bool,
+    has_no_spans: bool,
     exposes: bool,
     findings: Vec<Finding>,
 }
@@ -134,7 +142,14 @@ impl Walk<'_> {
             let before = index.checked_sub(1).and_then(|index| tokens.get(index));
             let after = tokens.get(index + 1);
             match token {
-                TokenTree::Ident(name) => self.name(&name.to_string(), before, after, tokens.get(index + 2)),
+                TokenTree::Ident(ident) => {
+                    let name = ident.to_string();
+                    if self.has_no_spans && SPANS.contains(&name.as_str()) {
+                        let message = format!("`{name}` is for `{SPANNING_CRATE}`, which knows where a value is");
+                        self.find(ident.span(), message);
+                    }
+                    self.name(&name, before, after, tokens.get(index + 2));
+                }
                 TokenTree::Group(group) => {
                     let is_attribute = before.is_some_and(|token| is(token, '#') || is(token, '!'));
                     if is_attribute && group.delimiter() == Delimiter::Bracket {
@@ -165,7 +180,7 @@ impl Walk<'_> {
             }
             (Some(bang), Some(TokenTree::Group(arguments))) if is(bang, '!') => {
                 if UNFINISHED.contains(&name) {
-                    self.find(arguments, format!("`{name}!` is for work that is not done"));
+                    self.find(arguments.span_open(), format!("`{name}!` is for work that is not done"));
                 }
                 if FORMATTING.contains(&name) {
                     self.text_made_from(name, arguments);
@@ -178,7 +193,10 @@ impl Walk<'_> {
     /// Looks for SQL in the text literals of a call that makes text.
     fn text_made_from(&mut self, called: &str, arguments: &Group) {
         if self.makes_no_sql && literals(arguments.stream()).iter().any(|literal| is_sql(literal)) {
-            self.find(arguments, format!("`{called}` makes SQL here; only the writer of `ducklake-sql` may"));
+            self.find(
+                arguments.span_open(),
+                format!("`{called}` makes SQL here; only the writer of `ducklake-sql` may"),
+            );
         }
     }
 
@@ -187,12 +205,12 @@ impl Walk<'_> {
         let is_allow = |token: &TokenTree| matches!(token, TokenTree::Ident(name) if name == "allow");
         if attribute.stream().into_iter().next().as_ref().is_some_and(is_allow) {
             let message = "`allow` hides what is no longer there; use `expect` with a reason";
-            self.find(attribute, message.to_owned());
+            self.find(attribute.span_open(), message.to_owned());
         }
     }
 
-    fn find(&mut self, at: &Group, message: String) {
-        self.findings.push(Finding::new(self.file, at.span_open().start().line, message));
+    fn find(&mut self, at: Span, message: String) {
+        self.findings.push(Finding::new(self.file, at.start().line, message));
     }
 }
 
@@ -303,6 +321,23 @@ mod tests {
         assert_eq!(check_all(&[(right, only_defining)]), [EXPOSING_CRATE]);
         assert_eq!(check_all(&[(wrong, exposing)]), [wrong]);
         assert_eq!(check_all(&[(right, exposing), (wrong, exposing)]), [right, wrong]);
+    }
+
+    #[test]
+    fn spans_of_toml_outside_of_their_crate_are_found() {
+        for bad in [
+            "use toml::Spanned;",
+            "fn f(value: serde_spanned::Spanned<String>) {}",
+            "use toml::de::{DeTable, DeValue};",
+            "fn f() { g(|text| toml::de::DeTable::parse(text)) }",
+        ] {
+            let found = findings("crates/metaxy-feature/src/file.rs", bad);
+            assert!(!found.is_empty(), "{bad}");
+            assert!(found.iter().all(|one| one.starts_with("crates/metaxy-feature/src/file.rs:2: ")), "{found:?}");
+            assert_eq!(findings("crates/metaxy-diagnostics/src/parse.rs", bad), Vec::<String>::new());
+        }
+        let good = "/* DeTable */ fn f() { let spanned: toml::Table = g(\"Spanned\"); }";
+        assert_eq!(findings("crates/metaxy-feature/src/file.rs", good), Vec::<String>::new());
     }
 
     #[test]

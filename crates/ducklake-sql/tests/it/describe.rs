@@ -233,21 +233,9 @@ fn a_lake_as_a_whole() {
     check(in_schema("one", "two"), &[("metadata_schema", Code::Conflict)]);
     assert_eq!(in_schema("one", "one").unwrap().metadata_schema().unwrap().as_str(), "one");
 
-    let mut motherduck = Lake::mother_duck("db");
-    motherduck.alias = Some("x".into());
-    motherduck.has_attach_options = true;
-    motherduck.has_inlining_limit = true;
-    motherduck.storage = Some(local());
-    check(
-        motherduck.check(),
-        &[
-            ("alias", Code::NotApplicable),
-            ("attach_options", Code::NotApplicable),
-            ("data_inlining_row_limit", Code::NotApplicable),
-            ("storage", Code::NotApplicable),
-        ],
-    );
-    check(Lake::mother_duck("").check(), &[("database", Code::EmptyValue)]);
+    let mut motherduck = Lake::mother_duck("");
+    motherduck.region = Some(String::new());
+    check(motherduck.check(), &[("database", Code::EmptyValue), ("region", Code::EmptyValue)]);
 }
 
 #[test]

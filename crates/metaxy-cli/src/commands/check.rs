@@ -1,6 +1,6 @@
-//! `metaxy check`: everything that is wrong with the configuration, of every store, at once.
+//! `metaxy check`: everything that is wrong with the configuration, of every store and every feature file, at once.
 
-use metaxy_config::Severity;
+use metaxy_config::{OsSystem, Severity};
 
 use crate::args::{Check, TextOrJson};
 use crate::context::Context;
@@ -10,12 +10,15 @@ use crate::printer::Printer;
 
 pub(crate) fn run(args: &Check, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let read = context.read()?;
-    let diagnostics = match &read {
-        Ok(loaded) => &loaded.diagnostics,
-        Err(error) => error.diagnostics(),
+    let (diagnostics, features) = match &read {
+        Ok(loaded) => match loaded.config.feature_graph(&OsSystem) {
+            Ok(graph) => (loaded.diagnostics.clone(), graph.map(|graph| graph.iter().count())),
+            Err(of_features) => (loaded.diagnostics.merge(&of_features), None),
+        },
+        Err(error) => (error.diagnostics().clone(), None),
     };
     match args.format {
-        TextOrJson::Text => printer.diagnostics(diagnostics)?,
+        TextOrJson::Text => printer.diagnostics(&diagnostics)?,
         TextOrJson::Json => printer.json(&diagnostics.to_json())?,
     }
     let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity() == severity).count();
@@ -27,12 +30,10 @@ pub(crate) fn run(args: &Check, context: &Context, printer: &mut Printer) -> Res
             let Some(file) = &loaded.config.config_file else {
                 return if stores == 0 { Err(Error::NoConfiguration) } else { Ok(Exit::Done) };
             };
-            printer.note(format_args!(
-                "{} has no errors: {}, {}",
-                file.display(),
-                counted(stores, "store"),
-                counted(warnings, "warning")
-            ));
+            let features = features.map(|features| counted(features, "feature"));
+            let counts = [Some(counted(stores, "store")), features, Some(counted(warnings, "warning"))];
+            let counts = counts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+            printer.note(format_args!("{} has no errors: {counts}", file.display()));
             Ok(Exit::Done)
         }
         _ => {

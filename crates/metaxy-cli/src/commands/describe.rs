@@ -26,7 +26,7 @@ fn features(args: &DescribeFeatures, context: &Context, printer: &mut Printer) -
     let loaded = context.load()?;
     let graph = features::graph(context, &loaded, None, printer)?;
     let keys = args.selection.resolve_all(&graph, context.project(&loaded.config))?;
-    let all = Described::all(&graph, features::truncation(&loaded.config)?);
+    let all = Described::all(&graph, loaded.config.hash_truncation_length);
     let selected = keys.iter().filter_map(|key| all.iter().find(|one| one.definition.key() == key));
     let selected: Vec<_> = selected.collect();
     match (args.format, selected.as_slice()) {
@@ -238,7 +238,7 @@ fn graph(args: &DescribeGraph, context: &Context, printer: &mut Printer) -> Resu
     let graph = features::graph(context, &loaded, args.snapshot.as_deref(), printer)?;
     let project = context.project(&loaded.config);
     let shape = Shape::of(&graph, project);
-    let versions = graph.versions(features::truncation(&loaded.config)?);
+    let versions = graph.versions(loaded.config.hash_truncation_length);
     let projects: BTreeMap<&str, usize> = graph.iter().fold(BTreeMap::new(), |mut projects, definition| {
         *projects.entry(definition.project().as_str()).or_default() += 1;
         projects

@@ -43,7 +43,7 @@ fn stores(args: &ListStores, context: &Context, printer: &mut Printer) -> Result
 fn features(args: &ListFeatures, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let loaded = context.load()?;
     let graph = features::graph(context, &loaded, None, printer)?;
-    let described = Described::all(&graph, features::truncation(&loaded.config)?);
+    let described = Described::all(&graph, loaded.config.hash_truncation_length);
     let project = context.project(&loaded.config);
     let listed: Vec<_> =
         described.iter().filter(|one| project.is_none_or(|project| one.project() == project)).collect();

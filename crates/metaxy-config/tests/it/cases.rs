@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use ducklake_sql::{Mode, Reveal};
-use metaxy_config::{Config, LoadError, LoadOptions, Loaded, Style, System};
+use metaxy_config::{Config, Diagnostics, LoadError, LoadOptions, Loaded, Style, System};
 
 use crate::{archive, leaks};
 
@@ -13,6 +13,18 @@ pub(crate) fn load(system: &dyn System) -> Result<Loaded, LoadError> {
     let result = Config::load(system, &LoadOptions::default());
     leaks::assert_none(&result);
     result
+}
+
+/// What is wrong with a configuration and with the feature files that it names.
+pub(crate) fn found(result: &Result<Loaded, LoadError>, system: &dyn System) -> Diagnostics {
+    let loaded = match result {
+        Ok(loaded) => loaded,
+        Err(error) => return error.diagnostics().clone(),
+    };
+    match loaded.config.feature_graph(system) {
+        Ok(_) => loaded.diagnostics.clone(),
+        Err(features) => loaded.diagnostics.merge(&features),
+    }
 }
 
 #[test]
@@ -28,15 +40,18 @@ fn valid() {
 #[test]
 fn invalid() {
     insta::glob!("../fixtures/invalid", "*.*", |path| {
-        let result = load(&archive::machine(path));
-        let (diagnostics, usable) = match &result {
+        let system = archive::machine(path);
+        let result = load(&system);
+        let usable = match &result {
             Ok(loaded) => {
                 let usable: Vec<_> =
                     loaded.config.store_names().filter(|name| loaded.config.store(name).is_ok()).collect();
-                (&loaded.diagnostics, format!("loads; usable stores: {usable:?}"))
+                format!("loads; usable stores: {usable:?}")
             }
-            Err(error) => (error.diagnostics(), "does not load".to_owned()),
+            Err(_) => "does not load".to_owned(),
         };
+        let diagnostics = found(&result, &system);
+        leaks::assert_none_in(&diagnostics);
         assert!(!diagnostics.is_empty(), "nothing was found");
         insta::assert_snapshot!(format!("{}\n{usable}", diagnostics.render(Style::Plain)));
     });

@@ -61,7 +61,17 @@ fn stores(config: &Config, out: &mut String) {
 
 /// Fails when the marker is in any of it.
 pub(crate) fn assert_none(result: &Result<Loaded, LoadError>) {
-    let out = everything(result);
+    assert_none_shown(&everything(result));
+}
+
+/// Fails when the marker is in any form of these diagnostics.
+pub(crate) fn assert_none_in(found: &Diagnostics) {
+    let mut out = String::new();
+    diagnostics(found, &mut out);
+    assert_none_shown(&out);
+}
+
+fn assert_none_shown(out: &str) {
     if let Some(at) = out.find(MARKER) {
         let start = out.floor_char_boundary(at.saturating_sub(200));
         let end = out.ceil_char_boundary((at + 50).min(out.len()));

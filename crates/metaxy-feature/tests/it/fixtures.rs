@@ -5,7 +5,8 @@
 
 use std::fmt::Write as _;
 
-use metaxy_feature::{Error, FeatureDefinition, FeatureGraph, FeatureSpec, Truncation};
+use metaxy_diagnostics::Style;
+use metaxy_feature::{Error, FeatureDefinition, FeatureFiles, FeatureGraph, FeatureSpec, Truncation};
 
 #[test]
 fn feature_files() {
@@ -13,6 +14,40 @@ fn feature_files() {
         let text = std::fs::read_to_string(path).expect("a readable fixture");
         insta::assert_snapshot!(check(&text, graph));
     });
+}
+
+/// Each mistake with its line, as in `metaxy.toml`.
+#[test]
+fn diagnostics() {
+    insta::glob!("../fixtures", "*.toml", |path| {
+        let text = std::fs::read_to_string(path).expect("a readable fixture");
+        let mut files = FeatureFiles::new("/project");
+        files.add("/project/features.toml", text);
+        let Err(found) = files.graph(&"demo".parse().expect("a project name")) else { return };
+        let shown = found.render(Style::Plain);
+        assert!(!shown.contains("hunter2"), "{shown}");
+        insta::assert_snapshot!(shown);
+    });
+}
+
+#[test]
+fn mistakes_of_several_files_are_shown_together() {
+    let mut files = FeatureFiles::new("/project");
+    files.add("/project/features/a.toml", "[[feature]]\nkey = 'a'\nid_columns = ['id']".to_owned());
+    files.add("/elsewhere/b.toml", "[[feature]]\nid_columns = ['id']\nkey = 'a'\ndeps = ['c']".to_owned());
+    let found = files.graph(&"demo".parse().expect("a project name")).expect_err("the feature is there twice");
+    insta::assert_snapshot!(found.render(Style::Plain), @"
+    error[duplicate]: the feature `a` is defined twice
+     --> /elsewhere/b.toml:3:7
+      |
+    3 | key = 'a'
+      |       ^^^
+      |
+     ::: features/a.toml:2:7
+      |
+    2 | key = 'a'
+      |       --- the first definition
+    ");
 }
 
 #[test]
@@ -29,8 +64,8 @@ fn check(text: &str, read: impl Fn(&str) -> Result<String, Error>) -> String {
         error.problems().iter().fold(String::new(), |mut out, problem| {
             let _ = writeln!(out, "{:?} at `{}`", problem.kind(), problem.path());
             let _ = writeln!(out, "  {problem}");
-            if let Some(hint) = problem.hint() {
-                let _ = writeln!(out, "  hint: {hint}");
+            if let Some(help) = problem.help() {
+                let _ = writeln!(out, "  help: {help}");
             }
             out
         })

@@ -6,7 +6,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin as Place, Renderer,
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 use crate::mask;
-use crate::node::{Origin, Sources};
+use crate::tree::{Origin, Sources};
 
 /// How wide a shown line may be.
 const WIDTH: usize = 140;
@@ -19,25 +19,6 @@ pub enum Style {
     Plain,
     /// With ANSI colours.
     Coloured,
-}
-
-/// Where an origin is, for people and programs.
-pub(crate) fn location(sources: &Sources, origin: Origin) -> Option<Location> {
-    match origin {
-        Origin::File { file, start, .. } => {
-            let source = sources.files.get(file)?;
-            let line = mask::line_of(&source.text, start);
-            let start = start.min(source.text.len());
-            let path = source.path.strip_prefix(&sources.current_dir).unwrap_or(&source.path).to_owned();
-            Some(Location::File {
-                path,
-                line: source.text[..line.start].matches('\n').count() + 1,
-                column: source.text[line.start..start.max(line.start)].chars().count() + 1,
-            })
-        }
-        Origin::Variable(variable) => sources.variables.get(variable).cloned().map(Location::Variable),
-        Origin::Root => None,
-    }
 }
 
 pub(crate) fn render(diagnostics: &Diagnostics, style: Style) -> String {
@@ -65,7 +46,7 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     let mut group = Group::with_title(level.primary_title(&diagnostic.message).id(diagnostic.code));
     for (index, label) in diagnostic.labels.iter().enumerate() {
         let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-        match location(sources, label.origin) {
+        match sources.location(label.origin) {
             Some(Location::File { path, line, .. }) => {
                 if let Origin::File { file, start, end } = label.origin
                     && let Some(source) = sources.files.get(file)

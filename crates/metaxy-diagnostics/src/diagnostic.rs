@@ -1,6 +1,6 @@
-//! What is wrong with a configuration, and where; never a secret.
+//! What is wrong with a file, and where; never a secret.
 //!
-//! The constructors are in `messages`, the text form is in `render`.
+//! The text form is in `render`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::node::{Origin, Sources};
 use crate::render::{self, Style};
+use crate::tree::{Origin, Sources};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +49,7 @@ pub struct Diagnostic {
     pub(crate) help: Option<String>,
     /// The first one is what it is about.
     pub(crate) labels: Vec<Label>,
-    pub(crate) stores: BTreeSet<String>,
+    stores: BTreeSet<String>,
 }
 
 /// Where a diagnostic points.
@@ -70,6 +70,57 @@ pub enum Location {
 }
 
 impl Diagnostic {
+    fn new(severity: Severity, code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, severity, message: message.into(), help: None, labels: Vec::new(), stores: BTreeSet::new() }
+    }
+
+    /// Something that does not work; `message` is a fragment without full stop, and holds no value that may be a secret.
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, message)
+    }
+
+    /// Something that works, but probably not as meant.
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, message)
+    }
+
+    fn push_label(mut self, label: Label) -> Self {
+        self.labels.push(label);
+        self
+    }
+
+    /// The same, pointing at a key or a value.
+    pub fn with_origin(self, origin: Origin) -> Self {
+        self.push_label(Label { origin, text: "", show: false })
+    }
+
+    /// The same, pointing at a value that is no secret and is shown.
+    pub fn with_shown_origin(self, origin: Origin) -> Self {
+        self.push_label(Label { origin, text: "", show: true })
+    }
+
+    /// The same, pointing at one more place, with what is there in words.
+    pub fn with_label(self, origin: Origin, text: &'static str) -> Self {
+        self.push_label(Label { origin, text, show: false })
+    }
+
+    /// The same, with what to write instead.
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same, about one more store.
+    pub fn with_store(mut self, store: impl Into<String>) -> Self {
+        self.add_store(store);
+        self
+    }
+
+    /// Says that it is about one more store.
+    pub fn add_store(&mut self, store: impl Into<String>) {
+        self.stores.insert(store.into());
+    }
+
     /// The stable code, listed on the reference page.
     pub fn code(&self) -> &'static str {
         self.code
@@ -95,7 +146,13 @@ impl Diagnostic {
         self.stores.iter().map(String::as_str)
     }
 
-    pub(crate) fn is_fatal(&self) -> bool {
+    /// Whether it is about this store.
+    pub fn is_about_store(&self, store: &str) -> bool {
+        self.stores.contains(store)
+    }
+
+    /// Whether it is an error about the whole, not about single stores.
+    pub fn is_fatal(&self) -> bool {
         self.severity == Severity::Error && self.stores.is_empty()
     }
 }
@@ -112,24 +169,62 @@ impl fmt::Debug for Diagnostic {
     }
 }
 
-/// All that was found in one configuration, in the order of the files.
+/// All that was found in some files, in their order.
 ///
 /// `Display` is the plain text form, `Debug` lists codes and messages; neither shows a value that may be secret.
 #[derive(Clone)]
 pub struct Diagnostics {
-    pub(crate) list: Vec<Diagnostic>,
+    list: Vec<Diagnostic>,
     pub(crate) sources: Arc<Sources>,
 }
 
 impl Diagnostics {
     /// In the order of the files, what is in no file first and what is in a variable last.
-    pub(crate) fn new(mut list: Vec<Diagnostic>, sources: Arc<Sources>) -> Self {
+    pub fn new(mut list: Vec<Diagnostic>, sources: Arc<Sources>) -> Self {
         list.sort_by_key(|diagnostic| match diagnostic.labels.first().map(|label| label.origin) {
             None | Some(Origin::Root) => (0, 0, 0),
             Some(Origin::File { file, start, .. }) => (1, file, start),
             Some(Origin::Variable(variable)) => (2, variable, 0),
         });
         Self { list, sources }
+    }
+
+    /// The same with others after them, which may be about other files.
+    ///
+    /// ```
+    /// use metaxy_diagnostics::{Diagnostic, Diagnostics, Sources};
+    ///
+    /// let about = |name: &str| {
+    ///     let mut sources = Sources::new("/");
+    ///     let origin = sources.add_variable(name);
+    ///     Diagnostics::new(vec![Diagnostic::missing_key("a").with_origin(origin)], sources.into())
+    /// };
+    /// let both = about("ONE").merge(&about("TWO"));
+    /// assert_eq!(both.to_json()["diagnostics"][1]["variable"], "TWO");
+    /// ```
+    pub fn merge(&self, others: &Self) -> Self {
+        let mut sources = (*self.sources).clone();
+        let (files, variables) = (sources.files.len(), sources.variables.len());
+        sources.files.extend(others.sources.files.iter().cloned());
+        sources.variables.extend(others.sources.variables.iter().cloned());
+        let mut list = self.list.clone();
+        list.extend(others.list.iter().cloned().map(|mut diagnostic| {
+            for label in &mut diagnostic.labels {
+                match &mut label.origin {
+                    Origin::File { file, .. } => *file += files,
+                    Origin::Variable(variable) => *variable += variables,
+                    Origin::Root => {}
+                }
+            }
+            diagnostic
+        }));
+        Self { list, sources: Arc::new(sources) }
+    }
+
+    /// Those of them that `keep` keeps, about the same files.
+    pub fn filter(&self, keep: impl Fn(&Diagnostic) -> bool) -> Self {
+        let list = self.list.iter().filter(|diagnostic| keep(diagnostic)).cloned().collect();
+        Self { list, sources: Arc::clone(&self.sources) }
     }
 
     /// Each of them.
@@ -149,7 +244,7 @@ impl Diagnostics {
 
     /// Where a diagnostic points; `None` when it is about nothing written anywhere.
     pub fn location(&self, diagnostic: &Diagnostic) -> Option<Location> {
-        render::location(&self.sources, diagnostic.labels.first()?.origin)
+        self.sources.location(diagnostic.labels.first()?.origin)
     }
 
     /// For people: each diagnostic with the line it is about, values masked.
@@ -206,3 +301,6 @@ impl fmt::Display for Diagnostics {
         f.write_str(&self.render(Style::Plain))
     }
 }
+
+/// For a caller who stops at it.
+impl std::error::Error for Diagnostics {}

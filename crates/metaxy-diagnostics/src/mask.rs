@@ -4,7 +4,21 @@
 //! where the values are. In a broken file nobody knows where a text begins or ends; there only known key names and
 //! plain table headers stay readable.
 
-use crate::node::{Source, Span};
+use crate::tree::{Scalar, Source, Span};
+
+/// What may be shown of a kind of file; everything else is masked.
+#[derive(Debug, Clone, Copy)]
+pub struct Visibility {
+    /// Whether a word is a key of such files. In a file that cannot be parsed, keys stay readable and nothing else.
+    pub is_key: fn(&str) -> bool,
+    /// Whether the value at a path of keys, positions in lists left out, can be no secret.
+    pub is_harmless: fn(&[&str]) -> bool,
+}
+
+impl Visibility {
+    /// Nothing but keys, and those only in a file that can be parsed.
+    pub const NOTHING: Self = Self { is_key: |_| false, is_harmless: |_| false };
+}
 
 /// The line that holds `at`, without its line break, as a range of the text.
 pub(crate) fn line_of(text: &str, at: usize) -> Span {
@@ -23,7 +37,7 @@ pub(crate) fn masked_line(source: &Source, line: &Span, at: &Span, show: bool) -
     let text = &source.text[line.clone()];
     let hide = match &source.scalars {
         Some(scalars) => hidden_in_parsed(source, scalars, line, show.then_some(at)),
-        None => hidden_in_broken(text, &source.text[..line.start]),
+        None => hidden_in_broken(text, &source.text[..line.start], source.visibility.is_key),
     };
     let mut masked = String::with_capacity(text.len());
     let (mut start, mut end) = (None, None);
@@ -41,8 +55,8 @@ pub(crate) fn masked_line(source: &Source, line: &Span, at: &Span, show: bool) -
     (masked, start..end)
 }
 
-/// Which bytes of a line of a parsed file to hide: scalar values but booleans, and comments.
-fn hidden_in_parsed(source: &Source, scalars: &[Span], line: &Span, show: Option<&Span>) -> Vec<bool> {
+/// Which bytes of a line of a parsed file to hide: comments, and scalar values but booleans and harmless ones.
+fn hidden_in_parsed(source: &Source, scalars: &[Scalar], line: &Span, show: Option<&Span>) -> Vec<bool> {
     let mut hide = vec![false; line.len()];
     let mut taken = vec![false; line.len()];
     let mark = |flags: &mut Vec<bool>, span: &Span| {
@@ -50,11 +64,11 @@ fn hidden_in_parsed(source: &Source, scalars: &[Span], line: &Span, show: Option
         let end = span.end.clamp(line.start, line.end) - line.start;
         flags[start..end.max(start)].fill(true);
     };
-    for scalar in scalars {
-        mark(&mut taken, scalar);
-        if show != Some(scalar) {
-            let quotes = quotes(&source.text[scalar.clone()]);
-            mark(&mut hide, &(scalar.start + quotes..scalar.end.saturating_sub(quotes)));
+    for Scalar { span, is_harmless } in scalars {
+        mark(&mut taken, span);
+        if !is_harmless && show != Some(span) {
+            let quotes = quotes(&source.text[span.clone()]);
+            mark(&mut hide, &(span.start + quotes..span.end.saturating_sub(quotes)));
         }
     }
     for key in &source.keys {
@@ -77,7 +91,7 @@ fn quotes(scalar: &str) -> usize {
 }
 
 /// Which bytes of a line of a broken file to hide: all but a plain table header, or known names before the first `=`.
-fn hidden_in_broken(line: &str, before: &str) -> Vec<bool> {
+fn hidden_in_broken(line: &str, before: &str, is_key: fn(&str) -> bool) -> Vec<bool> {
     let mut hide = vec![true; line.len()];
     hide[..line.len() - line.trim_start().len()].fill(false);
     if before.contains("\"\"\"") || before.contains("'''") {
@@ -91,7 +105,7 @@ fn hidden_in_broken(line: &str, before: &str) -> Vec<bool> {
         return hide;
     }
     let Some(equals) = line.find('=') else { return hide };
-    let known = line[..equals].split('.').all(|word| crate::options::is_known_word(word.trim()));
+    let known = line[..equals].split('.').all(|word| is_key(word.trim()));
     if known {
         hide[..=equals].fill(false);
     }

@@ -1,0 +1,109 @@
+//! Features that a configuration names: files that define them, and those of other projects.
+
+use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use metaxy_diagnostics::{Diagnostics, Node};
+use metaxy_feature::{FeatureFiles, FeatureGraph, FeatureKey, ProjectName};
+
+use crate::config::{Config, FeatureSelection};
+use crate::decode::{Decode, Located};
+use crate::files::{self, Failure};
+use crate::lake::Scope;
+use crate::messages;
+use crate::options::{KeyOptions, RustOptions, SelectionOptions};
+use crate::system::System;
+
+impl Config {
+    /// The graph of the features that the [feature files](field@Self::feature_files) define; `None` where there are no
+    /// feature files.
+    ///
+    /// ```
+    /// use metaxy_config::{Config, LoadOptions, MemorySystem};
+    ///
+    /// let system = MemorySystem::new()
+    ///     .file("/project/metaxy.toml", "project = 'demo'\next.rust.features = ['video.toml']")
+    ///     .file("/project/video.toml", "[[feature]]\nkey = 'video'\nid_columns = ['id']");
+    /// let config = Config::load(&system, &LoadOptions::default()).unwrap().config;
+    /// let graph = config.feature_graph(&system).unwrap().unwrap();
+    /// assert_eq!(graph.iter().count(), 1);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read or is not valid, the features do not form a graph, or no `project` is configured to
+    /// which they could belong: all of it at once, each at its line.
+    pub fn feature_graph(&self, system: &dyn System) -> Result<Option<FeatureGraph>, Diagnostics> {
+        if self.feature_files.is_empty() {
+            return Ok(None);
+        }
+        let mut files = FeatureFiles::new(system.current_dir().unwrap_or_default());
+        for path in &self.feature_files {
+            let text =
+                system.read(path).and_then(|bytes| String::from_utf8(bytes).map_err(|_| ErrorKind::InvalidData.into()));
+            match text {
+                Ok(text) => files.add(path, text),
+                Err(error) => files.report(messages::config_unreadable(path, &error.kind().to_string())),
+            }
+        }
+        match &self.project {
+            Some(project) => files.graph(project).map(Some),
+            None => Err(files.check_without_project()),
+        }
+    }
+}
+
+/// The features that one entry of `extra_features` selects.
+pub(crate) fn selection(options: SelectionOptions, node: &Node, scope: &mut Scope<'_>) -> FeatureSelection {
+    let (projects, keys) = (options.projects.unwrap_or_default(), options.keys.unwrap_or_default());
+    let all = options.all.unwrap_or(false);
+    if !all && projects.is_empty() && keys.is_empty() {
+        scope.context.report(messages::empty_selection(node.origin));
+    }
+    let project = |Located { node, value }: Located<String>| match value.parse::<ProjectName>() {
+        Ok(project) => Some(project),
+        Err(_) => scope.context.reject(&node, messages::empty_value(&node, "the project's name")),
+    };
+    let projects = projects.into_iter().filter_map(project).collect();
+    let key = |Located { node, value }: Located<KeyOptions>| {
+        let key = match value {
+            KeyOptions::Text(text) => text.parse::<FeatureKey>(),
+            KeyOptions::Parts(parts) => FeatureKey::from_parts(parts),
+        };
+        let report = |error: metaxy_feature::Error| {
+            let diagnostics =
+                error.problems().iter().map(|problem| problem.diagnostic().clone().with_shown_origin(node.origin));
+            diagnostics.for_each(|diagnostic| scope.context.report(diagnostic));
+        };
+        key.map_err(report).ok()
+    };
+    FeatureSelection { projects, keys: keys.into_iter().filter_map(key).collect(), all }
+}
+
+/// The table below `ext` that is ours.
+pub(crate) const RUST: &str = "rust";
+
+/// The files that the patterns of `[ext.rust]` match.
+pub(crate) fn files(node: Option<&Node>, scope: &mut Scope<'_>) -> Vec<PathBuf> {
+    let options = node.and_then(|node| RustOptions::decode(node, &mut scope.context)).unwrap_or_default();
+    let patterns = options.features.filter(|_| options.enable != Some(false)).unwrap_or_default();
+    let mut all: Vec<PathBuf> = Vec::new();
+    for Located { node, value: pattern } in patterns {
+        let absolute = crate::path::absolute(&pattern, scope.sources.dir(node.origin), scope.system);
+        let found = match files::matching(&absolute, scope.system) {
+            _ if pattern.is_empty() => Err(messages::empty_value(&node, "the path of a feature file")),
+            Ok(found) if found.is_empty() => Err(messages::no_feature_file(node.origin, &absolute)),
+            Ok(found) => Ok(found),
+            Err(Failure::Pattern(why)) => Err(messages::invalid_pattern(node.origin, why)),
+            Err(Failure::Folder(folder, error)) => Err(messages::config_unreadable(&folder, &error.kind().to_string())),
+        };
+        match found {
+            Ok(found) => all.extend(found),
+            Err(diagnostic) => scope.context.report(diagnostic),
+        }
+    }
+    let mut seen = HashSet::new();
+    all.retain(|file| seen.insert(file.clone()));
+    all
+}
