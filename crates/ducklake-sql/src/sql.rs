@@ -33,6 +33,8 @@ pub enum Reveal {
 pub struct Sql {
     text: String,
     values: Vec<Bound>,
+    /// Whether a person wrote the text, which may hold anything.
+    is_typed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,12 +68,12 @@ pub enum Parameter<'a> {
 impl Sql {
     /// A statement known when the program was compiled.
     pub fn fixed(text: &'static str) -> Self {
-        Self { text: text.to_owned(), values: Vec::new() }
+        Self { text: text.to_owned(), values: Vec::new(), is_typed: false }
     }
 
     /// A query that a person typed, run exactly as it stands. Never build this text from parts.
     pub fn typed_by_a_person(text: impl Into<String>) -> Self {
-        Self { text: text.into(), values: Vec::new() }
+        Self { text: text.into(), values: Vec::new(), is_typed: true }
     }
 
     /// A statement put together by the writer.
@@ -101,6 +103,18 @@ impl Sql {
     /// The text, with `?` in the place of every bound value: it holds no secret.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The text for a log: a statement that a person wrote is not shown, since it may hold a secret.
+    ///
+    /// ```
+    /// use ducklake_sql::Sql;
+    ///
+    /// assert_eq!(Sql::fixed("SELECT ?").text_for_log(), "SELECT ?");
+    /// assert_eq!(Sql::typed_by_a_person("CREATE SECRET (…)").text_for_log(), "(a statement that a person wrote)");
+    /// ```
+    pub fn text_for_log(&self) -> &str {
+        if self.is_typed { "(a statement that a person wrote)" } else { &self.text }
     }
 
     /// The names of the bound values, in order: `SECRET`, `SCOPE[0]`, `EXTRA_HTTP_HEADERS.x`.
@@ -166,15 +180,16 @@ pub struct Writer {
     values: Vec<Bound>,
     /// `None` to execute, else how to display.
     display: Option<Reveal>,
+    is_typed: bool,
 }
 
 impl Writer {
     pub(crate) fn execute() -> Self {
-        Self { text: String::new(), values: Vec::new(), display: None }
+        Self { text: String::new(), values: Vec::new(), display: None, is_typed: false }
     }
 
     pub(crate) fn display(reveal: Reveal) -> Self {
-        Self { text: String::new(), values: Vec::new(), display: Some(reveal) }
+        Self { text: String::new(), values: Vec::new(), display: Some(reveal), is_typed: false }
     }
 
     /// SQL known at compile time, written as it is, spaces included.
@@ -233,6 +248,7 @@ impl Writer {
     pub fn part(&mut self, part: &Sql) -> &mut Self {
         self.text.push_str(&part.text);
         self.values.extend(part.values.iter().cloned());
+        self.is_typed |= part.is_typed;
         self
     }
 
@@ -246,6 +262,7 @@ impl Writer {
         match self.display {
             Some(Reveal::Masked) => self.keyword(hidden),
             Some(Reveal::Secrets) | None => {
+                self.is_typed = true;
                 self.text.push_str(sql.expose().trim_end().trim_end_matches(';'));
                 self
             }
@@ -253,7 +270,7 @@ impl Writer {
     }
 
     pub(crate) fn finish(self) -> Sql {
-        Sql { text: self.text, values: self.values }
+        Sql { text: self.text, values: self.values, is_typed: self.is_typed }
     }
 
     pub(crate) fn into_text(self) -> String {

@@ -239,7 +239,7 @@ impl<'s> Features<'s> {
 /// Refuses a collation by which two ids would be one: all rows but the latest of them would be hidden.
 fn check_collation(connection: &Connection) -> Result<(), Error> {
     let collation = connection.text(&Sql::fixed("SELECT current_setting('default_collation')"));
-    let collation = collation.map_err(Error::query)?.unwrap_or_default();
+    let collation = collation?.unwrap_or_default();
     // All of these compare bytes.
     let is_exact = ["", "binary", "c", "posix"].iter().any(|exact| collation.eq_ignore_ascii_case(exact));
     if is_exact { Ok(()) } else { Err(Problem::Collation(collation).into()) }

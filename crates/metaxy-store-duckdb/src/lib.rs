@@ -32,7 +32,7 @@ mod query;
 mod registry;
 mod table;
 
-pub use engine::{Cause, Connection, Error, Rows};
+pub use engine::{Cause, Connection, EngineError, Error, Rows};
 pub use features::{FeatureOptions, Features};
 pub use increment::{Change, Increment, ResolveOptions};
 pub use lake::{CheckName, Doctor, Finding, OpenOptions, Outcome, REPORT_VERSION, Report, Store};

@@ -139,7 +139,7 @@ impl Features<'_> {
             sql.keyword(" AND metaxy_feature_version = ").bind("version", &Value::from(version));
             sql.keyword(" ORDER BY recorded_at DESC LIMIT 1");
         }));
-        let project_version = pushed.map_err(Error::query)?.ok_or_else(unknown)?;
+        let project_version = pushed?.ok_or_else(unknown)?;
         let graph = load(self.connection, &table, Some(&project_version))?.ok_or_else(unknown)?;
         Ok((graph, project_version))
     }
@@ -151,7 +151,7 @@ impl Features<'_> {
             sql.keyword(" WHERE project = ").bind("project", &Value::from(project));
             sql.keyword(" ORDER BY recorded_at DESC NULLS FIRST LIMIT 1");
         }));
-        latest.map_err(Error::query)
+        latest
     }
 
     /// The definition versions that are recorded of a project's version, by feature.

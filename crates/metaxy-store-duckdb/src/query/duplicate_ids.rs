@@ -140,7 +140,7 @@ pub(crate) fn check_ids(rows: &Stage<'_>, feature: &FeatureKey) -> Result<(), Er
         twice(sql);
         sql.keyword(" LIMIT 1)");
     }));
-    let example = example.map_err(Error::query)?.unwrap_or_default();
+    let example = example?.unwrap_or_default();
     Err(Problem::DuplicateIds { feature: feature.clone(), count, example }.into())
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn check_hash(
         hash(sql.keyword(" WHERE length(metaxy_provenance) > 0 AND "), hashing);
         sql.keyword(" IS NOT NULL LIMIT 1");
     }));
-    match found.map_err(Error::query)? {
+    match found? {
         Some(written) => other(&written),
         None => Ok(()),
     }

@@ -4,7 +4,7 @@ use ducklake_sql::{Ident, Sql, Value, Writer};
 use metaxy_feature::FeatureKey;
 
 use super::{Filter, Repeated};
-use crate::engine::{Connection, Error, engine_message};
+use crate::engine::{Connection, Error};
 use crate::table::{ColumnType, Problem, Simple, TEXT, Table, columns_of, names};
 
 /// The rows of a table that count.
@@ -76,7 +76,7 @@ impl<'t> Latest<'t> {
             }
             sql.keyword(") AS r");
         }));
-        tried.map(drop).map_err(|message| engine_message(&message))
+        tried.map(drop).map_err(|error| error.into_engine_error().reason().to_owned())
     }
 
     /// Refuses rows whose structs lack the version of a field: Python leaves out what a table has no member for.
