@@ -42,6 +42,9 @@ pub(crate) struct Global {
     /// Say nothing on stderr but errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// Say more on stderr: what failed in the engine's own words, what was opened and waited for; twice: each statement
+    #[arg(short = 'v', global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbosity: u8,
 }
 
 /// What to do.
@@ -217,8 +220,8 @@ pub(crate) struct ListStores {
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::LIST_FEATURES)]
 pub(crate) struct ListFeatures {
-    /// Also list the fields, and what each depends on
-    #[arg(long, short)]
+    /// Also list the fields, and what each depends on; `-v` does so, too
+    #[arg(long)]
     pub(crate) verbose: bool,
     /// How to print them
     #[arg(long, short, default_value = "text")]

@@ -19,11 +19,13 @@ pub(crate) struct Printer {
     has_written: bool,
     color: ColorChoice,
     quiet: bool,
+    verbose: bool,
 }
 
 impl Printer {
-    pub(crate) fn new(color: ColorChoice, quiet: bool) -> Self {
-        Self { out: BufWriter::new(io::stdout().lock()), reader_is_gone: false, has_written: false, color, quiet }
+    pub(crate) fn new(color: ColorChoice, quiet: bool, verbose: bool) -> Self {
+        let out = BufWriter::new(io::stdout().lock());
+        Self { out, reader_is_gone: false, has_written: false, color, quiet, verbose }
     }
 
     /// Whether the person wants to hear of errors only.
@@ -103,6 +105,9 @@ impl Printer {
             return;
         }
         self.failure(error, error.help().as_deref());
+        if self.verbose {
+            self.sources(error);
+        }
     }
 
     /// Says what failed, and what to do about it.
@@ -110,6 +115,19 @@ impl Printer {
         self.headed("error", AnsiColor::Red, &what);
         if let Some(help) = help {
             self.headed("help", AnsiColor::Cyan, &help);
+        }
+    }
+
+    /// Says what the sources of an error say, as far as the error does not.
+    fn sources(&mut self, error: &Error) {
+        let told = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(error) = source {
+            let text = error.to_string();
+            if !told.contains(&text) {
+                self.headed("caused by", AnsiColor::Red, &text);
+            }
+            source = error.source();
         }
     }
 

@@ -146,12 +146,11 @@ impl Features<'_> {
 
     /// The version of a project that was recorded last.
     fn latest(&self, table: &TableName, project: &str) -> Result<Option<String>, Error> {
-        let latest = self.connection.text(&Sql::build(|sql| {
+        self.connection.text(&Sql::build(|sql| {
             table.write(sql.keyword("SELECT metaxy_project_version FROM "));
             sql.keyword(" WHERE project = ").bind("project", &Value::from(project));
             sql.keyword(" ORDER BY recorded_at DESC NULLS FIRST LIMIT 1");
-        }));
-        latest
+        }))
     }
 
     /// The definition versions that are recorded of a project's version, by feature.

@@ -100,9 +100,9 @@ impl Connection {
         let statement = self.observed(&sql, None, |statement| {
             // The iterator that this returns panics on an error; `Rows` fetches the batches itself.
             drop(statement.stream_arrow(duckdb::params_from_iter(sql.parameters().map(Bound)))?);
-            Ok(0)
+            Ok(None)
         })?;
-        Ok(Rows { schema: statement.schema(), statement, connection: self, start, rows: 0 })
+        Ok(Rows { schema: statement.schema(), statement, connection: self, start, count: 0 })
     }
 
     /// Another connection to the same instance, the lake being its current database too.
@@ -140,7 +140,7 @@ impl Connection {
         let mut changed = 0;
         self.observed(sql, name, |statement| {
             changed = statement.execute(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
-            Ok(changed)
+            Ok(Some(changed))
         })?;
         Ok(changed)
     }
@@ -190,7 +190,7 @@ impl Connection {
         read: impl FnOnce(&mut duckdb::Rows<'_>) -> duckdb::Result<usize>,
     ) -> Result<(), Error> {
         self.observed(sql, None, |statement| {
-            read(&mut statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?)
+            read(&mut statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?).map(Some)
         })
         .map(drop)
     }
@@ -200,11 +200,11 @@ impl Connection {
         &self,
         sql: &Sql,
         name: Option<&'static str>,
-        run: impl FnOnce(&mut duckdb::Statement<'_>) -> duckdb::Result<usize>,
+        run: impl FnOnce(&mut duckdb::Statement<'_>) -> duckdb::Result<Option<usize>>,
     ) -> Result<duckdb::Statement<'_>, Error> {
         let _span = tracing::debug_span!("statement", name, sql = sql.text_for_log()).entered();
         let start = Instant::now();
-        let mut rows = 0;
+        let mut rows = None;
         let statement = self.inner.prepare(sql.text()).and_then(|mut statement| {
             rows = run(&mut statement)?;
             Ok(statement)
@@ -225,9 +225,11 @@ impl Connection {
 
     /// The error for what the engine says, which may quote the secrets of a plan, or those bound to the statement.
     fn failed(&self, error: &duckdb::Error, sql: Option<&Sql>) -> Error {
-        let text = self.scrub(error);
-        let said = EngineError::scrubbed(sql.map_or(text.clone(), |sql| sql.scrub(&text)));
-        Error::new(Kind::Query(said)).with_facts(&self.facts)
+        let raw = engine_text(error);
+        let plans = self.beside.iter().chain([&*self.plan]);
+        let text = plans.fold(raw.clone(), |text, plan| plan.scrub(&text));
+        let text = sql.map_or(text.clone(), |sql| sql.scrub(&text));
+        Error::new(Kind::Query(EngineError::new(&raw, text, &self.facts))).with_facts(&self.facts)
     }
 
     /// Registers functions in the instance by their names, those that it does not have yet.
@@ -263,11 +265,6 @@ impl Connection {
             appender.append_record_batch(batch).map_err(failed)?;
         }
         appender.flush().map_err(failed)
-    }
-
-    fn scrub(&self, error: &duckdb::Error) -> String {
-        let text = self.plan.scrub(&engine_text(error));
-        self.beside.iter().fold(text, |text, plan| plan.scrub(&text))
     }
 
     /// Closes the connection, and with the last one the instance.
@@ -307,7 +304,7 @@ pub struct Rows<'connection> {
     statement: duckdb::Statement<'connection>,
     connection: &'connection Connection,
     start: Instant,
-    rows: usize,
+    count: usize,
 }
 
 impl std::fmt::Debug for Rows<'_> {
@@ -339,11 +336,11 @@ impl Iterator for Rows<'_> {
         match self.statement.step() {
             Ok(Some(batch)) => {
                 let batch = RecordBatch::from(&batch);
-                self.rows += batch.num_rows();
+                self.count += batch.num_rows();
                 Some(Ok(batch))
             }
             Ok(None) => {
-                tracing::debug!(rows = self.rows, duration = ?self.start.elapsed(), "all rows are read");
+                tracing::debug!(rows = self.count, duration = ?self.start.elapsed(), "all rows are read");
                 None
             }
             Err(error) => Some(Err(self.connection.failed(&error, None))),

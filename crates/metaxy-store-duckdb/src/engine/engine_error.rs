@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::cause::{class_of, reason_of, without_hints};
+use super::cause::{Cause, Facts, Meanings, Operation, class_of, reason_of, without_hints};
 
 /// What DuckDB, or a server behind it, says against a statement: the text with which an error of this crate began.
 ///
@@ -11,12 +11,24 @@ use super::cause::{class_of, reason_of, without_hints};
 #[derive(Clone, PartialEq, Eq)]
 pub struct EngineError {
     text: Box<str>,
+    meanings: Meanings,
 }
 
 impl EngineError {
-    /// A text that holds no secret any more.
-    pub(crate) fn scrubbed(text: impl Into<String>) -> Self {
-        Self { text: text.into().into() }
+    /// What the engine said, and the same without secrets, which is all that is kept of it.
+    pub(crate) fn new(raw: &str, scrubbed: String, facts: &Facts) -> Self {
+        Self { text: scrubbed.into(), meanings: Meanings::of(raw, facts) }
+    }
+
+    /// A text that never held a secret.
+    pub(crate) fn harmless(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { meanings: Meanings::of(&text, &Facts::default()), text: text.into() }
+    }
+
+    /// Why an operation failed by it.
+    pub(crate) fn cause(&self, operation: Operation, facts: &Facts) -> Option<Cause> {
+        self.meanings.cause(operation, facts)
     }
 
     /// The kind that DuckDB gives it, as in `Catalog Error` or `IO Error`, if it has one.

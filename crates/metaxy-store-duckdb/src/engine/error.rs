@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::error::ArrowError;
 use metaxy_config::StoreError;
 
-use super::cause::{Cause, Facts, Operation};
+use super::cause::{Cause, Facts, Operation, without_hints};
 use super::engine_error::EngineError;
 
 /// Why a store could not be opened, queried or closed.
@@ -150,7 +150,7 @@ impl Error {
 
     /// What the engine says against a statement; nothing of it may be a secret.
     pub(crate) fn query(message: impl Into<String>) -> Self {
-        Self::new(Kind::Query(EngineError::scrubbed(message)))
+        Self::new(Kind::Query(EngineError::harmless(message)))
     }
 
     /// The same error, with what is known of the lake.
@@ -214,18 +214,23 @@ impl Error {
 
     /// The same, or this error's own text.
     pub(crate) fn into_engine_error(self) -> EngineError {
-        self.engine_error().cloned().unwrap_or_else(|| EngineError::scrubbed(self.to_string()))
+        self.engine_error().cloned().unwrap_or_else(|| EngineError::harmless(self.to_string()))
     }
 
     /// Why an operation failed, of which this is the error.
     pub(crate) fn cause_of(&self, operation: Operation) -> Option<Cause> {
         let none = Facts::default();
-        Cause::of(self.engine_error()?.text(), operation, self.inner.facts.as_deref().unwrap_or(&none))
+        self.engine_error()?.cause(operation, self.inner.facts.as_deref().unwrap_or(&none))
     }
 
     /// Why it failed, where what the engine or a server says is understood.
     pub fn cause(&self) -> Option<Cause> {
         self.inner.cause()
+    }
+
+    /// Its text without what the engine adds about its own statement and options, for a statement that no person wrote.
+    pub fn without_hints(&self) -> String {
+        without_hints(&self.to_string()).to_owned()
     }
 
     /// What to do about it, where that is known.
@@ -287,7 +292,8 @@ impl Error {
 
     /// Whether an extension could neither be loaded nor installed.
     pub fn is_missing_extension(&self) -> bool {
-        matches!(self.kind(), Kind::MissingExtension { .. }) && self.cause() != Some(Cause::ExtensionNotStarted)
+        matches!(self.kind(), Kind::MissingExtension { .. })
+            && self.cause() != Some(Cause::ExtensionNotStarted)
             && self.cause() != Some(Cause::MotherDuckDown)
     }
 
@@ -338,25 +344,22 @@ impl Inner {
         let facts = self.facts.as_deref().unwrap_or(&none);
         match &self.kind {
             Kind::Config(_) | Kind::NoLakeConfigured(_) => Some(Cause::ConfigurationError),
-            Kind::ReadOnlyLake => Some(Cause::ReadOnlyLake),
             Kind::MissingLake(_) => Some(Cause::NoLake),
             Kind::WrongCatalogFile { .. } => Some(Cause::WrongCatalogFile),
             Kind::DataPath { .. } => Some(Cause::DataPathDiffers),
-            Kind::MissingExtension { said, .. } => Cause::of(said.text(), Operation::LoadExtension, facts),
-            Kind::Storage { said, .. } => {
-                Cause::of(said.text(), Operation::AccessStorage(Cause::NoPermissionToList), facts)
-            }
-            Kind::Statement { operation, said, .. } => Cause::of(said.text(), *operation, facts),
-            Kind::Query(said) => Cause::of(said.text(), Operation::Query, facts),
-            Kind::Open(said) => Cause::of(said.text(), Operation::OpenCatalog, facts),
-            Kind::NotTheLake { said, .. } => Cause::of(said.as_ref()?.text(), Operation::OpenCatalog, facts),
+            Kind::MissingExtension { said, .. } => said.cause(Operation::LoadExtension, facts),
+            Kind::Storage { said, .. } => said.cause(Operation::AccessStorage(Cause::NoPermissionToList), facts),
+            Kind::Statement { operation, said, .. } => said.cause(*operation, facts),
+            Kind::Query(said) => said.cause(Operation::Query, facts),
+            Kind::Open(said) => said.cause(Operation::OpenCatalog, facts),
+            Kind::NotTheLake { said, .. } => said.as_ref()?.cause(Operation::OpenCatalog, facts),
             Kind::Conflict { error, .. } | Kind::Beside { error, .. } => error.cause(),
             Kind::Source(ArrowError::ExternalError(error)) => error.downcast_ref::<Error>()?.cause(),
             Kind::File { error, .. } => match Cause::of_io(error)? {
                 Cause::FolderDenied => Some(Cause::CatalogFileDenied),
                 cause => Some(cause),
             },
-            Kind::Hidden(_) | Kind::Refused(_) | Kind::Source(_) => None,
+            Kind::ReadOnlyLake | Kind::Hidden(_) | Kind::Refused(_) | Kind::Source(_) => None,
         }
     }
 
@@ -374,11 +377,10 @@ impl Inner {
                 Some("set the catalog's `type` to what the file is, or name another file".to_owned())
             }
             Kind::MissingExtension { name, tried_to_install, .. } => match self.cause() {
-                Some(Cause::MotherDuckDown | Cause::ExtensionNotStarted) if name == "motherduck" => Some(
-                    "it asks MotherDuck's service while it starts: open the way from here to api.motherduck.com, or try \
-                     again later"
-                        .to_owned(),
-                ),
+                // It asks its service while it starts.
+                Some(Cause::MotherDuckDown | Cause::ExtensionNotStarted) if name == "motherduck" => {
+                    Some(self.explain(Cause::MotherDuckDown).1)
+                }
                 Some(Cause::ExtensionNotStarted) => None,
                 _ => Some(missing_extension_help(name, *tried_to_install)),
             },
@@ -434,7 +436,8 @@ impl Inner {
                 format!("store `{store}` has no lake: its configuration has no `ducklake` table")
             }
             Kind::ReadOnlyLake => {
-                "the lake can only be read: it is pinned to a snapshot, or its attach options say `read_only`".to_owned()
+                "the lake can only be read: it is pinned to a snapshot, or its attach options say `read_only`"
+                    .to_owned()
             }
             Kind::MissingLake(location) => format!("there is no lake at {location}"),
             Kind::WrongCatalogFile { path, found, configured } => {

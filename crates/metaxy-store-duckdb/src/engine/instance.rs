@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ducklake_sql::{Ident, Mode, Parameter, Setting, Sql, Statement};
 
+use super::cause::Facts;
 use super::connection::{Connection, engine_text};
 use super::engine_error::EngineError;
 use super::error::{Error, Kind};
@@ -37,7 +38,9 @@ pub(crate) fn open_instance(
     };
     open().map_err(|error| {
         let scrub = |text: String, setting: &Setting| Statement::Set(setting.clone()).to_sql().scrub(&text);
-        Error::new(Kind::Open(EngineError::scrubbed(settings.iter().fold(engine_text(&error), scrub))))
+        let raw = engine_text(&error);
+        let text = settings.iter().fold(raw.clone(), scrub);
+        Error::new(Kind::Open(EngineError::new(&raw, text, &Facts::default())))
     })
 }
 

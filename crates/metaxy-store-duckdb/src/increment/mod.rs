@@ -141,8 +141,8 @@ impl Features<'_> {
         let connection = self.connection.elsewhere()?;
         let mut snapshots = Snapshots::new(&connection);
         let plan = self.plan(key)?;
-        let (diff, found) =
-            in_transaction(&connection, || self.on(&connection).compare(plan, options, &mut snapshots))?;
+        let (diff, found) = in_transaction(&connection, || self.on(&connection).compare(plan, options, &mut snapshots))
+            .map_err(|error| error.in_operation("comparing", key.as_str()))?;
         diff.into_increment(connection, &found)
     }
 

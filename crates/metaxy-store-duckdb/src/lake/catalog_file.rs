@@ -30,7 +30,9 @@ impl CatalogFile {
         let found = Content::of(&path).map_err(|error| failed("reading", &path, error))?;
         let expected = if matches!(catalog, Catalog::Sqlite(_)) { Content::Sqlite } else { Content::DuckDb };
         match found {
-            Content::Missing | Content::Empty if !creates => Err(Error::new(Kind::MissingLake(["`", file.as_str(), "`"].concat()))),
+            Content::Missing | Content::Empty if !creates => {
+                Err(Error::new(Kind::MissingLake(["`", file.as_str(), "`"].concat())))
+            }
             Content::Missing | Content::Empty => {
                 let made = match path.parent() {
                     Some(folder) => {

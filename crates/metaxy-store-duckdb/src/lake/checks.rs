@@ -12,6 +12,7 @@ pub(super) fn verify(
     lake: &Lake,
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
+    tracing::debug!(check = check.purpose(), "checking");
     let found = connection.text(&check.to_sql());
     match check {
         Check::IsDuckLake { alias, catalog } => {

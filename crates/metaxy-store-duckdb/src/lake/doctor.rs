@@ -23,7 +23,7 @@ use metaxy_config::{LoadError, Loaded};
 
 use super::facts::facts_of;
 use crate::engine::cause::{Facts, Operation};
-use crate::engine::{Cause, Connection, Error, open_instance};
+use crate::engine::{Cause, Connection, EngineError, Error, open_instance};
 use report::Verdict;
 
 pub use report::{CheckName, Finding, Outcome, REPORT_VERSION, Report};
@@ -139,12 +139,12 @@ struct Target<'a> {
 
 impl Target<'_> {
     /// The rows of a query, every column of which is a text.
-    fn rows(&self, sql: impl Into<Sql>) -> Result<Vec<Vec<String>>, String> {
-        self.connection.rows(&sql.into()).map_err(said)
+    fn rows(&self, sql: impl Into<Sql>) -> Result<Vec<Vec<String>>, EngineError> {
+        self.connection.rows(&sql.into()).map_err(Error::into_engine_error)
     }
 
-    fn run(&self, sql: impl Into<Sql>) -> Result<(), String> {
-        self.connection.run(&sql.into()).map(drop).map_err(said)
+    fn run(&self, sql: impl Into<Sql>) -> Result<(), EngineError> {
+        self.connection.run(&sql.into()).map(drop).map_err(Error::into_engine_error)
     }
 
     /// The plan's statements after extensions and settings: secrets, `ATTACH`, `USE`.
@@ -175,7 +175,7 @@ impl Target<'_> {
         let sql = "SELECT name, storage FROM duckdb_secrets() WHERE persistent ORDER BY name";
         let persistent = match self.rows(sql) {
             Ok(rows) => rows,
-            Err(text) => return Verdict::new(Outcome::Warning, "DuckDB does not show its secrets").raw(text),
+            Err(said) => return Verdict::new(Outcome::Warning, "DuckDB does not show its secrets").raw(said.text()),
         };
         let found = persistent.into_iter().filter_map(|row| {
             let [name, storage] = <[String; 2]>::try_from(row).ok()?;
@@ -198,11 +198,6 @@ impl Target<'_> {
     }
 }
 
-/// What the engine says, without this program's words.
-fn said(error: Error) -> String {
-    error.into_engine_error().text().to_owned()
-}
-
 /// Whether a statement of a plan comes before its secrets.
 fn is_preparation(statement: &Statement) -> bool {
     matches!(statement, Statement::Set(_) | Statement::Load(_) | Statement::Init(_))
@@ -215,9 +210,9 @@ fn prepare(run: &mut Run, plan: &Arc<Plan>) -> (Option<Connection>, Verdict) {
         None => Verdict::unknown(what, text),
     };
     let connection = match open_instance(None, plan.settings_at_open(), Mode::Read) {
-        Ok(instance) => Connection::new(instance, Arc::clone(plan)),
+        Ok(instance) => Connection::new(instance, Arc::clone(plan)).with_facts(Arc::new(run.facts.clone())),
         Err(error) => {
-            let text = plan.scrub(&said(error));
+            let text = plan.scrub(error.into_engine_error().text());
             return (None, failed(run, Some(Cause::SettingRefused), "DuckDB cannot be opened".to_owned(), &text));
         }
     };
@@ -230,12 +225,13 @@ fn prepare(run: &mut Run, plan: &Arc<Plan>) -> (Option<Connection>, Verdict) {
             }
             continue;
         };
-        let text = said(error);
+        let said = error.into_engine_error();
+        let text = said.text();
         missing = Some(match (statement, missing) {
             (Statement::Load(extension), None) => {
                 run.facts.extension = extension.name().to_string();
-                let cause = Cause::of(&text, Operation::LoadExtension, &run.facts);
-                let verdict = failed(run, cause, format!("`{}` cannot be loaded", extension.name()), &text);
+                let cause = said.cause(Operation::LoadExtension, &run.facts);
+                let verdict = failed(run, cause, format!("`{}` cannot be loaded", extension.name()), text);
                 verdict.evidence(where_extensions_are(&connection, extension.name().as_str()))
             }
             (Statement::Load(extension), Some(verdict)) => {
@@ -243,7 +239,7 @@ fn prepare(run: &mut Run, plan: &Arc<Plan>) -> (Option<Connection>, Verdict) {
             }
             (Statement::Set(setting), None) => {
                 let what = format!("the setting `{}` is refused", setting.name());
-                failed(run, Some(Cause::SettingRefused), what, &text)
+                failed(run, Some(Cause::SettingRefused), what, text)
             }
             // Its text and error may hold a secret that nothing here knows of.
             (_, None) => Verdict::new(Outcome::Failed, "an `init_sql` statement of an extension fails"),

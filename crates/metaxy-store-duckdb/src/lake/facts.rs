@@ -16,7 +16,8 @@ pub(crate) fn facts_of(store: &str, lake: &Lake, plan: &Plan) -> Facts {
     lake.data_path().unwrap_or_default().clone_into(&mut facts.data_path);
     if let Some(Catalog::Postgres(postgres)) = lake.catalog() {
         facts.catalog_secret = postgres.secret_name().to_string();
-        facts.schema = lake.metadata_schema().map_or("public", |schema| schema.as_str()).to_owned();
+        let schema = lake.metadata_schema().map_or("public", |schema| schema.as_str());
+        schema.clone_into(&mut facts.schema);
     }
     if let Some(Storage::Object(storage)) = lake.storage() {
         facts.storage_secret = storage.secret_name().to_string();

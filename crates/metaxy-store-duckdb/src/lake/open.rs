@@ -2,14 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ducklake_sql::{Extension, Ident, Lake, Mode, Plan, Session, Setting, Statement};
 use metaxy_config::{Config, Database, DuckDbStore};
 
 use super::catalog_file::{self, CatalogFile};
 use super::checks::verify;
-use super::store::{Beside, Store, run_all};
 use super::facts::facts_of;
+use super::store::{Beside, Store, run_all};
 use crate::engine::cause::{Facts, Operation};
 use crate::engine::{Cause, Connection, Error, Kind, current_database, open_instance};
 
@@ -136,7 +137,8 @@ impl OpenOptions {
         if mode == Mode::Write && lake.is_read_only() {
             return Err(Error::new(Kind::ReadOnlyLake));
         }
-        let _span = tracing::debug_span!("open", store = name, ?mode).entered();
+        let _span = tracing::info_span!("open", store = name, ?mode).entered();
+        let start = Instant::now();
         let plan = lake.plan(session, mode);
         let facts = Arc::new(facts_of(name, lake, &plan));
         let creates = mode == Mode::Write && lake.creates_if_missing();
@@ -144,7 +146,10 @@ impl OpenOptions {
         let file = file.map_err(|error| error.with_facts(&facts))?;
         let new_database = database.filter(|file| !file.exists());
         match self.run(database, lake, plan, &facts, neighbours, mode) {
-            Ok(store) => Ok(store),
+            Ok(store) => {
+                tracing::info!(duration = ?start.elapsed(), "opened");
+                Ok(store)
+            }
             Err(error) => {
                 if let Some(file) = file {
                     file.restore();

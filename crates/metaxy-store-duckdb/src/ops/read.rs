@@ -138,12 +138,13 @@ impl<'s> Features<'s> {
             deleted: options.deleted,
         };
         latest.check(self.connection, key, &options.filters)?;
-        self.connection.query(Sql::build(|sql| {
+        let rows = self.connection.query(Sql::build(|sql| {
             sql.keyword("SELECT ");
             for (index, column) in columns.iter().enumerate() {
                 sql.comma(index).keyword("r.").ident(column);
             }
             latest.write(sql.keyword(if columns.is_empty() { "r.* FROM " } else { " FROM " }), &options.filters);
-        }))
+        }));
+        rows.map_err(|error| error.in_operation("reading", key.as_str()))
     }
 }

@@ -1,7 +1,7 @@
 //! What a cause means where it occurred, and the one thing to do about it, from facts that are no secrets.
 
-use super::patterns::{expected_region, file, formats_of, lock_holder, server};
 use super::Cause;
+use super::patterns::{expected_region, file, formats_of, lock_holder, server};
 
 /// What an explanation may mention; empty where it is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -340,9 +340,7 @@ impl Cause {
             ),
             Self::WrongStorageCa => (
                 "the storage's certificate was issued by an authority that is not trusted".to_owned(),
-                format!(
-                    "set `ca_cert_file` in {in_settings} to the file of the authority that issued it"
-                ),
+                format!("set `ca_cert_file` in {in_settings} to the file of the authority that issued it"),
             ),
             Self::StorageUnavailable => {
                 (format!("{} answers that it is out of order", place(endpoint)), "try again later".to_owned())
@@ -452,10 +450,9 @@ impl Cause {
                 format!("PostgreSQL at {server} takes no connection now: it starts, stops, or has too many"),
                 "try again in a moment; if it has too many, raise `max_connections` or close other programs".to_owned(),
             ),
-            Self::WriteConflict => (
-                "another program changed the lake at the same time".to_owned(),
-                "run the statement again".to_owned(),
-            ),
+            Self::WriteConflict => {
+                ("another program changed the lake at the same time".to_owned(), "run the statement again".to_owned())
+            }
             Self::AlreadyExists => (
                 "the lake has something of this name already".to_owned(),
                 "choose another name, or say `IF NOT EXISTS`".to_owned(),
@@ -476,4 +473,3 @@ impl Cause {
 fn place(endpoint: &str) -> &str {
     if endpoint.is_empty() { "the storage's default endpoint" } else { endpoint }
 }
-

@@ -187,13 +187,44 @@ impl Serialize for Cause {
     }
 }
 
+/// What a text means for each operation that it may be about.
+///
+/// It is found out before secrets are taken out of the text: a password like `password` takes the telling words along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Meanings {
+    load_extension: Option<Cause>,
+    open_catalog: Option<Cause>,
+    access_storage: Option<Cause>,
+    query: Option<Cause>,
+}
 
-impl Cause {
-    /// What an operation failed by, from what the engine or a server behind it says.
-    pub(crate) fn of(text: &str, operation: Operation, facts: &Facts) -> Option<Self> {
-        patterns::cause_of(text, operation, facts)
+impl Meanings {
+    pub(crate) fn of(text: &str, facts: &Facts) -> Self {
+        let of = |operation| patterns::cause_of(text, operation, facts);
+        Self {
+            load_extension: of(Operation::LoadExtension),
+            open_catalog: of(Operation::OpenCatalog),
+            access_storage: of(Operation::AccessStorage(Cause::NoPermissionToList)),
+            query: of(Operation::Query),
+        }
     }
 
+    /// The cause for an operation, given what is known of the lake by now.
+    pub(crate) fn cause(self, operation: Operation, facts: &Facts) -> Option<Cause> {
+        let cause = match operation {
+            Operation::LoadExtension => self.load_extension,
+            Operation::OpenCatalog => self.open_catalog,
+            Operation::AccessStorage(denied) => match self.access_storage {
+                Some(Cause::NoPermissionToList) => Some(denied),
+                cause => cause,
+            },
+            Operation::Query => self.query,
+        };
+        cause.map(|cause| patterns::refined(cause, facts))
+    }
+}
+
+impl Cause {
     /// What a file system failed by.
     pub(crate) fn of_io(error: &std::io::Error) -> Option<Self> {
         use std::io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
@@ -211,7 +242,8 @@ impl Cause {
 
     /// Whether it is about credentials of any kind: wrong, missing, expired.
     pub(crate) fn is_credentials(self) -> bool {
-        let missing = matches!(self, Self::NoPassword | Self::NoCredentials | Self::NoSecretForPath | Self::MissingSecret);
+        let missing =
+            matches!(self, Self::NoPassword | Self::NoCredentials | Self::NoSecretForPath | Self::MissingSecret);
         missing || self.is_refused_key() || matches!(self, Self::WrongPassword | Self::MotherDuckRefused)
     }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use ducklake_sql::{Catalog, CatalogKind, Lake, SecretType, Sql, Statement, Storage, Text};
 
 use super::report::{CheckName, Outcome, Verdict};
-use super::{Target, Run, shown};
-use crate::engine::Cause;
+use super::{Run, Target, shown};
 use crate::engine::cause::{Operation, formats_of, lock_holder};
+use crate::engine::{Cause, EngineError};
 use crate::lake::catalog_file::CatalogFile;
 use crate::lake::facts::add_login;
 
@@ -72,8 +72,8 @@ fn connect(run: &mut Run, target: &Target<'_>, secret: &str) -> (bool, Verdict) 
         sql.keyword(" AS metaxy_doctor_catalog (TYPE postgres, READ_ONLY, SECRET ");
         sql.bind("secret", &secret.into()).keyword(")");
     });
-    if let Err(text) = created.and_then(|()| target.run(sql)) {
-        return (false, failed(run, &text).evidence(place));
+    if let Err(said) = created.and_then(|()| target.run(sql)) {
+        return (false, failed(run, &said).evidence(place));
     }
     if let Ok(mut rows) = target.rows(ABOUT)
         && let Some([version, tls, role, until]) = rows.pop().and_then(|row| <[String; 4]>::try_from(row).ok())
@@ -126,7 +126,9 @@ fn role_rights(run: &mut Run, target: &Target<'_>) -> (bool, Verdict) {
     let schema = target.lake.metadata_schema().map_or("public", |schema| schema.as_str());
     let rows = match target.rows(Sql::fixed(RIGHTS).with_text("schema", schema)) {
         Ok(rows) => rows,
-        Err(text) => return (true, Verdict::new(Outcome::Warning, "PostgreSQL does not tell the rights").raw(text)),
+        Err(said) => {
+            return (true, Verdict::new(Outcome::Warning, "PostgreSQL does not tell the rights").raw(said.text()));
+        }
     };
     let in_schema = rows.into_iter().next().and_then(|row| <[String; 5]>::try_from(row).ok());
     let facts = &run.facts;
@@ -214,7 +216,7 @@ fn attach(run: &mut Run, target: &Target<'_>) -> (Option<Attached>, Verdict) {
     };
     let mut attached = Attached { by_stored_path: false };
     let mut result = attach_by(target.plan.statements());
-    if result.as_ref().is_err_and(|text| cause_of(run, text) == Some(Cause::DataPathDiffers)) {
+    if result.as_ref().is_err_and(|said| cause_of(run, said) == Some(Cause::DataPathDiffers)) {
         // The lake's own secret names the other path.
         let made = target.statements().find(|statement| is_secret(statement, SecretType::DuckLake));
         if let Some(Statement::CreateSecret(secret)) = made {
@@ -224,8 +226,8 @@ fn attach(run: &mut Run, target: &Target<'_>) -> (Option<Attached>, Verdict) {
         result = attach_by(target.plan.with_stored_data_path().statements());
     }
     match result {
-        Err(text) if cause_of(run, &text) == Some(Cause::NoLake) => return (None, no_lake(run, target, &text)),
-        Err(text) => return (None, failed(run, &text)),
+        Err(said) if cause_of(run, &said) == Some(Cause::NoLake) => return (None, no_lake(run, target, said.text())),
+        Err(said) => return (None, failed(run, &said)),
         Ok(()) => {}
     }
     let alias = target.lake.alias().as_str();
@@ -241,7 +243,7 @@ fn attach(run: &mut Run, target: &Target<'_>) -> (Option<Attached>, Verdict) {
             let text = format!("the catalog is {kind}, but configured as {configured}");
             (None, Verdict::new(Outcome::Failed, text).advice("correct the catalog's `type`"))
         }
-        Err(text) => (None, failed(run, &text)),
+        Err(said) => (None, failed(run, &said)),
     }
 }
 
@@ -254,14 +256,15 @@ fn no_lake(run: &Run, target: &Target<'_>, raw: &str) -> Verdict {
     }
 }
 
-fn cause_of(run: &Run, text: &str) -> Option<Cause> {
-    Cause::of(text, Operation::OpenCatalog, &run.facts)
+fn cause_of(run: &Run, said: &EngineError) -> Option<Cause> {
+    said.cause(Operation::OpenCatalog, &run.facts)
 }
 
 /// A verdict on what an engine or a server said against the catalog.
-fn failed(run: &Run, text: &str) -> Verdict {
+fn failed(run: &Run, said: &EngineError) -> Verdict {
+    let text = said.text();
     let is_motherduck = run.facts.catalog == CatalogKind::MotherDuck.as_str();
-    match cause_of(run, text) {
+    match cause_of(run, said) {
         Some(cause @ (Cause::CatalogNewer | Cause::CatalogOlder)) => {
             cause.verdict(Outcome::Failed, &run.facts, text).evidence([formats_of(text).to_owned()])
         }

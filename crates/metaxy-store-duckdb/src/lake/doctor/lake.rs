@@ -4,7 +4,7 @@ use ducklake_sql::{CatalogKind, Ident, Parameter, Sql, Statement, Writer};
 
 use super::catalog::Attached;
 use super::report::{CheckName, Outcome, Verdict};
-use super::{Target, Run};
+use super::{Run, Target};
 use crate::engine::Cause;
 use crate::lake::data_path;
 
@@ -31,7 +31,7 @@ fn stored_settings(run: &Run, target: &Target<'_>, attached: &Attached) -> Verdi
     let sql = "SELECT option_name, value, scope FROM ducklake_options(?) ORDER BY ALL";
     let stored = match target.rows(Sql::fixed(sql).with_text("alias", target.lake.alias().as_str())) {
         Ok(rows) => rows,
-        Err(text) => return Verdict::new(Outcome::Warning, "the lake does not tell its settings").raw(text),
+        Err(said) => return Verdict::new(Outcome::Warning, "the lake does not tell its settings").raw(said.text()),
     };
     let global = |name: &str| {
         stored.iter().find_map(|row| match row.as_slice() {
@@ -114,7 +114,7 @@ fn health(run: &Run, target: &Target<'_>) -> Verdict {
     }));
     let row = match counted {
         Ok(mut rows) => rows.pop().unwrap_or_default(),
-        Err(text) => return Verdict::new(Outcome::Warning, "the lake's metadata cannot be read").raw(text),
+        Err(said) => return Verdict::new(Outcome::Warning, "the lake's metadata cannot be read").raw(said.text()),
     };
     let numbers: Vec<u64> = row.iter().filter_map(|number| number.parse().ok()).collect();
     let [tables, files, snapshots, scheduled, small] = numbers.as_slice() else {

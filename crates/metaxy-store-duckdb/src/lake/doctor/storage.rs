@@ -8,9 +8,9 @@ use std::time::SystemTime;
 use ducklake_sql::{ObjectStorage, Sql, Statement, Storage};
 
 use super::report::{CheckName, Outcome, Verdict};
-use super::{Target, Run, shown};
-use crate::engine::Cause;
+use super::{Run, Target, shown};
 use crate::engine::cause::Operation;
+use crate::engine::{Cause, EngineError};
 use crate::lake::facts::add_access;
 
 /// The largest difference of clocks that is nothing to speak of; storages refuse signatures at fifteen minutes.
@@ -109,8 +109,10 @@ fn examine_objects(run: &mut Run, target: &Target<'_>, storage: &ObjectStorage, 
     let took = start.elapsed();
     // One request answers for three checks: the cause of a failure belongs to one of them.
     let is_listed = listed.is_ok();
-    let text = listed.err().unwrap_or_default();
-    let cause = Cause::of(&text, Operation::AccessStorage(Cause::NoPermissionToList), &run.facts);
+    let said = listed.err();
+    let listing = Operation::AccessStorage(Cause::NoPermissionToList);
+    let cause = said.as_ref().and_then(|said| said.cause(listing, &run.facts));
+    let text = said.map(|said| said.text().to_owned()).unwrap_or_default();
     let may_not_list = cause == Some(Cause::NoPermissionToList);
     let refused = cause.filter(|cause| cause.is_refused_key());
 
@@ -161,13 +163,13 @@ fn secret_used(run: &mut Run, target: &Target<'_>, storage: &ObjectStorage) -> (
     };
     let create = target.statements().find(is_its);
     if let Some(create) = create
-        && let Err(text) = target.run(create.to_sql())
+        && let Err(said) = target.run(create.to_sql())
     {
-        let cause = Cause::of(&text, Operation::AccessStorage(Cause::NoPermissionToRead), &run.facts);
+        let cause = said.cause(Operation::AccessStorage(Cause::NoPermissionToRead), &run.facts);
         let verdict = if cause == Some(Cause::NoCredentials) {
-            Cause::NoCredentials.verdict(Outcome::Failed, &run.facts, &text)
+            Cause::NoCredentials.verdict(Outcome::Failed, &run.facts, said.text())
         } else {
-            Verdict::unknown("the storage's secret cannot be made", text)
+            Verdict::unknown("the storage's secret cannot be made", said.text())
         };
         return (Err(()), verdict);
     }
@@ -176,7 +178,7 @@ fn secret_used(run: &mut Run, target: &Target<'_>, storage: &ObjectStorage) -> (
     let sql = Sql::fixed("SELECT name FROM which_secret(?, ?)").with_text("path", storage.path().as_str());
     let used = match target.rows(sql.with_text("type", kind)) {
         Ok(rows) => rows.concat(),
-        Err(text) => return (Err(()), Verdict::unknown("DuckDB does not tell the secret", text)),
+        Err(said) => return (Err(()), Verdict::unknown("DuckDB does not tell the secret", said.text())),
     };
     let Some(used) = used.first() else {
         let evidence = match target.secret(name) {
@@ -206,7 +208,7 @@ fn secret_used(run: &mut Run, target: &Target<'_>, storage: &ObjectStorage) -> (
 }
 
 /// Lists a name that no file has; also by how many seconds this clock is ahead of the storage's, where that is told.
-fn list(target: &Target<'_>, storage: &ObjectStorage) -> (Result<(), String>, Option<i64>) {
+fn list(target: &Target<'_>, storage: &ObjectStorage) -> (Result<(), EngineError>, Option<i64>) {
     // The log of requests holds tokens: it is kept in memory, and only the date of an answer is read from it.
     const AHEAD: &str = "
         SELECT round(epoch(sent) - epoch(strptime(date, '%a, %d %b %Y %H:%M:%S GMT')))::BIGINT::VARCHAR
@@ -255,26 +257,25 @@ fn probe_objects(run: &Run, target: &Target<'_>) -> Verdict {
         execute("CALL ducklake_expire_snapshots('metaxy_doctor_probe', older_than => now() + INTERVAL 1 DAY)")?;
         execute("CALL ducklake_cleanup_old_files('metaxy_doctor_probe', cleanup_all => true)")
     };
-    let failed = |text: &str, denied: Cause| match Cause::of(text, Operation::AccessStorage(denied), &run.facts)
-    {
+    let failed = |said: &EngineError, denied: Cause| match said.cause(Operation::AccessStorage(denied), &run.facts) {
         // The credentials are accepted by now: a refusal that gives no reason is about rights.
-        Some(Cause::WrongSecret) => denied.verdict(Outcome::Failed, &run.facts, text),
-        Some(cause) => cause.verdict(Outcome::Failed, &run.facts, text),
-        None => Verdict::unknown("a probe could not be put, got back and deleted", text),
+        Some(Cause::WrongSecret) => denied.verdict(Outcome::Failed, &run.facts, said.text()),
+        Some(cause) => cause.verdict(Outcome::Failed, &run.facts, said.text()),
+        None => Verdict::unknown("a probe could not be put, got back and deleted", said.text()),
     };
     let get_and_delete = || {
         let object = target.rows("SELECT data_file FROM ducklake_list_files('metaxy_doctor_probe', 'probe')");
         let got = target.rows("SELECT content FROM metaxy_doctor_probe.main.probe");
         match (got, delete()) {
-            (_, Err(text)) => {
+            (_, Err(said)) => {
                 let left = object.unwrap_or_default().concat().into_iter().map(|object| format!("it stays: {object}"));
-                failed(&text, Cause::NoPermissionToDelete).evidence(left)
+                failed(&said, Cause::NoPermissionToDelete).evidence(left)
             }
-            (Err(text), Ok(())) => failed(&text, Cause::NoPermissionToRead),
+            (Err(said), Ok(())) => failed(&said, Cause::NoPermissionToRead),
             (Ok(_), Ok(())) => Verdict::ok("a probe was put, got back and deleted"),
         }
     };
-    let verdict = put().map_or_else(|text| failed(&text, Cause::NoPermissionToWrite), |()| get_and_delete());
+    let verdict = put().map_or_else(|said| failed(&said, Cause::NoPermissionToWrite), |()| get_and_delete());
     drop(target.run("DETACH DATABASE IF EXISTS metaxy_doctor_probe"));
     verdict
 }
