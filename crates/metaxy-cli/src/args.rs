@@ -9,6 +9,7 @@ use metaxy_feature::{Column, FeatureKey};
 use metaxy_store_duckdb::Filter;
 
 use crate::help;
+use crate::printer::Talk;
 
 /// Keeps feature metadata in a DuckLake that metaxy.toml describes.
 #[derive(Debug, Parser)]
@@ -45,6 +46,17 @@ pub(crate) struct Global {
     /// Say more on stderr: what failed in the engine's own words, what was opened and waited for; twice: each statement
     #[arg(short = 'v', global = true, action = clap::ArgAction::Count)]
     pub(crate) verbosity: u8,
+}
+
+impl Global {
+    /// How much is to be said on stderr.
+    pub(crate) fn talk(&self) -> Talk {
+        match (self.quiet, self.verbosity) {
+            (true, _) => Talk::Quiet,
+            (false, 0) => Talk::Usual,
+            (false, _) => Talk::Verbose,
+        }
+    }
 }
 
 /// What to do.

@@ -53,7 +53,7 @@ pub fn main() -> ExitCode {
 
 fn run(args: Args) -> Exit {
     log(args.global.verbosity);
-    let mut printer = Printer::new(args.global.color, args.global.quiet, args.global.verbosity > 0);
+    let mut printer = Printer::new(args.global.color, args.global.talk());
     let context = Context::new(args.global);
     let result = dispatch(&args.command, &context, &mut printer).and_then(|exit| {
         printer.flush()?;

@@ -18,19 +18,29 @@ pub(crate) struct Printer {
     reader_is_gone: bool,
     has_written: bool,
     color: ColorChoice,
-    quiet: bool,
-    verbose: bool,
+    talk: Talk,
+}
+
+/// How much a person wants to hear on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Talk {
+    /// Errors only.
+    Quiet,
+    /// What is worth knowing.
+    Usual,
+    /// Also what is behind an error.
+    Verbose,
 }
 
 impl Printer {
-    pub(crate) fn new(color: ColorChoice, quiet: bool, verbose: bool) -> Self {
+    pub(crate) fn new(color: ColorChoice, talk: Talk) -> Self {
         let out = BufWriter::new(io::stdout().lock());
-        Self { out, reader_is_gone: false, has_written: false, color, quiet, verbose }
+        Self { out, reader_is_gone: false, has_written: false, color, talk }
     }
 
     /// Whether the person wants to hear of errors only.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet
+        self.talk == Talk::Quiet
     }
 
     /// Whether the reader of stdout left before the end.
@@ -58,14 +68,14 @@ impl Printer {
 
     /// Says something to the person, unless they want quiet.
     pub(crate) fn note(&mut self, text: impl Display) {
-        if !self.quiet {
+        if !self.is_quiet() {
             self.say(format_args!("{text}\n"));
         }
     }
 
     /// Warns the person, unless they want quiet.
     pub(crate) fn warn(&mut self, text: impl Display, help: Option<&str>) {
-        if !self.quiet {
+        if !self.is_quiet() {
             self.headed("warning", AnsiColor::Yellow, &text);
             if let Some(help) = help {
                 self.headed("  help", AnsiColor::Cyan, &help);
@@ -105,7 +115,7 @@ impl Printer {
             return;
         }
         self.failure(error, error.help().as_deref());
-        if self.verbose {
+        if self.talk == Talk::Verbose {
             self.sources(error);
         }
     }

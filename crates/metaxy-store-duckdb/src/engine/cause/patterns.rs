@@ -359,7 +359,13 @@ fn refused_login(text: &str, facts: &Facts) -> Option<Cause> {
     if !said.split_whitespace().next()?.ends_with(':') {
         return None;
     }
-    let names = |name: &str| !name.is_empty() && said.contains(name);
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    let names = |name: &str| {
+        let is_whole = |(start, found): (usize, &str)| {
+            !said[..start].ends_with(is_word) && !said[start + found.len()..].starts_with(is_word)
+        };
+        !name.is_empty() && said.match_indices(name).any(is_whole)
+    };
     match (names(&facts.database), names(&facts.user)) {
         // The name of the privilege is in no language.
         (true, _) if said.contains("CONNECT") => Some(Cause::RoleWithoutRights),
