@@ -4,6 +4,7 @@
 //! it failing on a bad input. `cargo test` runs all of them on the repository itself.
 
 mod edges;
+mod engine_texts;
 mod floors;
 mod lengths;
 mod manifests;
@@ -52,6 +53,7 @@ impl fmt::Display for Finding {
 pub(crate) fn tidy(repo: &Repo) -> Result<()> {
     let mut findings = edges::check(&edges::Metadata::read(repo)?);
     let mut exposures = sources::Exposures::default();
+    let mut engine_texts = engine_texts::EngineTexts::default();
     let mut files = 0;
     for path in repo.files()? {
         let Some(text) = read_text(&path)? else { continue };
@@ -62,12 +64,14 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
             findings.extend(sources::check(&name, &text, &mut exposures));
             findings.extend(floors::check(&name, &text));
             findings.extend(lengths::check(&name, &text));
+            engine_texts.read(&name, &text);
         }
         if path.file_name().is_some_and(|file| file == "Cargo.toml") {
             findings.extend(manifests::check(&name, &text));
         }
     }
     findings.extend(exposures.check());
+    findings.extend(engine_texts.check());
     if findings.is_empty() {
         say(format_args!("tidy: {files} files, nothing to complain about"));
         return Ok(());

@@ -37,6 +37,8 @@ pub enum Reveal {
 pub struct Sql {
     text: String,
     values: Vec<Bound>,
+    /// Whether a person wrote the text, which may hold anything.
+    is_typed: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,12 +74,12 @@ pub enum Parameter<'a> {
 impl Sql {
     /// A statement known when the program was compiled.
     pub fn fixed(text: &'static str) -> Self {
-        Self { text: text.to_owned(), values: Vec::new() }
+        Self { text: text.to_owned(), values: Vec::new(), is_typed: false }
     }
 
     /// A query that a person typed, run exactly as it stands. Never build this text from parts.
     pub fn typed_by_a_person(text: impl Into<String>) -> Self {
-        Self { text: text.into(), values: Vec::new() }
+        Self { text: text.into(), values: Vec::new(), is_typed: true }
     }
 
     /// A statement put together by the writer.
@@ -125,6 +127,18 @@ impl Sql {
     /// The text, with `?` in the place of every bound value: it holds no secret.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The text for a log: a statement that a person wrote is not shown, since it may hold a secret.
+    ///
+    /// ```
+    /// use ducklake_sql::Sql;
+    ///
+    /// assert_eq!(Sql::fixed("SELECT ?").text_for_log(), "SELECT ?");
+    /// assert_eq!(Sql::typed_by_a_person("CREATE SECRET (…)").text_for_log(), "(a statement that a person wrote)");
+    /// ```
+    pub fn text_for_log(&self) -> &str {
+        if self.is_typed { "(a statement that a person wrote)" } else { &self.text }
     }
 
     /// The names of the bound values, in order: `SECRET`, `SCOPE[0]`, `EXTRA_HTTP_HEADERS.x`.
@@ -213,11 +227,12 @@ pub struct Writer {
     hole: &'static str,
     /// Whether the last list had no items.
     no_items: bool,
+    is_typed: bool,
 }
 
 impl Writer {
     fn new() -> Self {
-        Self { text: String::new(), values: Vec::new(), space: false, hole: "value", no_items: false }
+        Self { text: String::new(), values: Vec::new(), space: false, hole: "value", no_items: false, is_typed: false }
     }
 
     /// SQL known at compile time, written as it is, spaces included.
@@ -274,6 +289,7 @@ impl Writer {
         self.push(&part.text);
         let start = self.text.len() - part.text.len();
         self.values.extend(part.values.iter().map(|bound| Bound { at: start + bound.at, ..bound.clone() }));
+        self.is_typed |= part.is_typed;
         self
     }
 
@@ -349,7 +365,7 @@ impl Writer {
     }
 
     fn finish(self) -> Sql {
-        Sql { text: self.text, values: self.values }
+        Sql { text: self.text, values: self.values, is_typed: self.is_typed }
     }
 
     fn scalar(&mut self, name: &str, value: Scalar) -> &mut Self {

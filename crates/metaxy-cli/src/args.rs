@@ -11,6 +11,7 @@ use metaxy_feature::{Column, FeatureKey};
 use metaxy_store_duckdb::Filter;
 
 use crate::help;
+use crate::printer::Talk;
 
 /// Keeps feature metadata in a DuckLake that metaxy.toml describes.
 #[derive(Debug, Parser)]
@@ -44,6 +45,20 @@ pub(crate) struct Global {
     /// Say nothing on stderr but errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// Say more on stderr: what failed in the engine's own words, what was opened and waited for; twice: each statement
+    #[arg(short = 'v', global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbosity: u8,
+}
+
+impl Global {
+    /// How much is to be said on stderr.
+    pub(crate) fn talk(&self) -> Talk {
+        match (self.quiet, self.verbosity) {
+            (true, _) => Talk::Quiet,
+            (false, 0) => Talk::Usual,
+            (false, _) => Talk::Verbose,
+        }
+    }
 }
 
 /// What to do.
@@ -219,8 +234,8 @@ pub(crate) struct ListStores {
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::LIST_FEATURES)]
 pub(crate) struct ListFeatures {
-    /// Also list the fields, and what each depends on
-    #[arg(long, short)]
+    /// Also list the fields, and what each depends on; `-v` does so, too
+    #[arg(long)]
     pub(crate) verbose: bool,
     /// How to print them
     #[arg(long, short, default_value = "text")]

@@ -17,12 +17,18 @@ pub(crate) struct Context {
     store: Option<String>,
     project: Option<String>,
     all_projects: bool,
+    verbosity: u8,
 }
 
 impl Context {
     pub(crate) fn new(global: Global) -> Self {
-        let Global { config_file, store, project, all_projects, .. } = global;
-        Self { config_file, store, project, all_projects }
+        let Global { config_file, store, project, all_projects, verbosity, .. } = global;
+        Self { config_file, store, project, all_projects, verbosity }
+    }
+
+    /// Whether the person wants to hear more than what is needed.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbosity > 0
     }
 
     /// The project whose features are meant; `None` for those of all.

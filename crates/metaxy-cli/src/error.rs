@@ -5,6 +5,7 @@ use std::io;
 
 use metaxy_config::{Diagnostic, Diagnostics, StoreError};
 use metaxy_feature::FeatureKey;
+use metaxy_store_duckdb::Cause;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -20,7 +21,7 @@ pub(crate) enum Error {
     Store(StoreError),
     /// The lake could not be attached or queried.
     #[error("{0}")]
-    Lake(metaxy_store_duckdb::Error),
+    Lake(#[source] metaxy_store_duckdb::Error),
     /// A line of `.env` cannot be read; it is not shown, since it may hold a secret.
     #[error("line {0} of `.env` is not `NAME=value`")]
     EnvLine(usize),
@@ -106,7 +107,7 @@ impl Error {
             Self::Lake(error) if error.is_unpushed() => {
                 "push this graph with `metaxy push`, or let the write go on with `--unpushed`"
             }
-            Self::Lake(error) if is_refused_write(error) => "write with `--mode write`",
+            Self::Lake(error) if error.cause() == Some(Cause::ReadOnlyLake) => "write with `--mode write`",
             Self::Lake(error) => return error.help(),
             Self::EnvLine(_) => "write the value in single quotes, or put a `#` before the line",
             Self::Exists(_) => "choose another file with `--path`, or remove this one",
@@ -145,6 +146,7 @@ impl Error {
             Self::Unconfirmed => ("MISSING_CONFIRMATION", json!({})),
             Self::UnknownSnapshot { version, .. } => ("SNAPSHOT_ERROR", json!({ "project_version": version })),
             Self::Diagnostics(diagnostics) | Self::Features(diagnostics) => ("GENERIC_ERROR", diagnostics.to_json()),
+            Self::Lake(error) if error.cause().is_some() => ("GENERIC_ERROR", json!({ "cause": error.cause() })),
             _ => ("GENERIC_ERROR", json!({})),
         };
         let mut error = json!({ "error": code, "message": self.to_string(), "help": self.help() });
@@ -183,9 +185,4 @@ fn messages(diagnostics: &Diagnostics) -> String {
 /// Names in backticks, with commas.
 fn quoted<T: Display>(names: &[T]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// Whether DuckDB refused to change a lake that is attached to be read.
-fn is_refused_write(error: &metaxy_store_duckdb::Error) -> bool {
-    error.to_string().contains("attached in read-only mode")
 }

@@ -32,6 +32,7 @@ use context::Context;
 use error::Error;
 use exit::Exit;
 use printer::Printer;
+use tracing_subscriber::EnvFilter;
 
 /// Runs the program with the arguments of the process.
 #[must_use]
@@ -51,7 +52,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Exit {
-    let mut printer = Printer::new(args.global.color, args.global.quiet);
+    log(args.global.verbosity);
+    let mut printer = Printer::new(args.global.color, args.global.talk());
     let context = Context::new(args.global);
     let result = dispatch(&args.command, &context, &mut printer).and_then(|exit| {
         printer.flush()?;
@@ -71,6 +73,24 @@ fn run(args: Args) -> Exit {
             error.exit()
         }
     }
+}
+
+/// Logs to stderr what was asked for: by `RUST_LOG`, else by how often `-v` was given.
+///
+/// The store crate logs no values and no text that a person wrote, so a log holds no secret at any level.
+fn log(verbosity: u8) {
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|filter| !filter.is_empty());
+    let filter = match (asked, verbosity) {
+        (Some(filter), _) => EnvFilter::new(filter),
+        (None, 0) => return,
+        (None, 1) => EnvFilter::new("metaxy_store_duckdb=info"),
+        (None, _) => EnvFilter::new("metaxy_store_duckdb=debug"),
+    };
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Without the time of day, two runs can be compared.
+    let log = log.with_timer(tracing_subscriber::fmt::time::uptime()).with_target(false);
+    // Somebody who has set up a log already keeps it.
+    drop(log.try_init());
 }
 
 fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {

@@ -18,17 +18,29 @@ pub(crate) struct Printer {
     reader_is_gone: bool,
     has_written: bool,
     color: ColorChoice,
-    quiet: bool,
+    talk: Talk,
+}
+
+/// How much a person wants to hear on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Talk {
+    /// Errors only.
+    Quiet,
+    /// What is worth knowing.
+    Usual,
+    /// Also what is behind an error.
+    Verbose,
 }
 
 impl Printer {
-    pub(crate) fn new(color: ColorChoice, quiet: bool) -> Self {
-        Self { out: BufWriter::new(io::stdout().lock()), reader_is_gone: false, has_written: false, color, quiet }
+    pub(crate) fn new(color: ColorChoice, talk: Talk) -> Self {
+        let out = BufWriter::new(io::stdout().lock());
+        Self { out, reader_is_gone: false, has_written: false, color, talk }
     }
 
     /// Whether the person wants to hear of errors only.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet
+        self.talk == Talk::Quiet
     }
 
     /// Whether the reader of stdout left before the end.
@@ -56,14 +68,14 @@ impl Printer {
 
     /// Says something to the person, unless they want quiet.
     pub(crate) fn note(&mut self, text: impl Display) {
-        if !self.quiet {
+        if !self.is_quiet() {
             self.say(format_args!("{text}\n"));
         }
     }
 
     /// Warns the person, unless they want quiet.
     pub(crate) fn warn(&mut self, text: impl Display, help: Option<&str>) {
-        if !self.quiet {
+        if !self.is_quiet() {
             self.headed("warning", AnsiColor::Yellow, &text);
             if let Some(help) = help {
                 self.headed("  help", AnsiColor::Cyan, &help);
@@ -97,6 +109,9 @@ impl Printer {
             return;
         }
         self.failure(error, error.help().as_deref());
+        if self.talk == Talk::Verbose {
+            self.sources(error);
+        }
     }
 
     /// Says what failed, and what to do about it.
@@ -104,6 +119,19 @@ impl Printer {
         self.headed("error", AnsiColor::Red, &what);
         if let Some(help) = help {
             self.headed("help", AnsiColor::Cyan, &help);
+        }
+    }
+
+    /// Says what the sources of an error say, as far as the error does not.
+    fn sources(&mut self, error: &Error) {
+        let told = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(error) = source {
+            let text = error.to_string();
+            if !told.contains(&text) {
+                self.headed("caused by", AnsiColor::Red, &text);
+            }
+            source = error.source();
         }
     }
 

@@ -15,7 +15,7 @@ use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatchIterator, RecordBatchReader};
 use ducklake_sql::{Ident, Sql, Text, Value, Writer};
 use metaxy_feature::{Column, FeatureDefinition, FeatureKey, Json};
-use metaxy_store_duckdb::Connection;
+use metaxy_store_duckdb::{Cause, Connection};
 use tempfile::NamedTempFile;
 
 use crate::args::{ColumnType, FileFormat};
@@ -29,17 +29,6 @@ pub(crate) const CHANGE: &str = "metaxy_change";
 
 /// The columns that hold the versions of fields.
 const BY_FIELD: [&str; 2] = ["metaxy_provenance_by_field", "metaxy_data_version_by_field"];
-
-/// What begins the parts of DuckDB's messages that are about its statements and the options of its readers.
-const ADVICE: [&str; 7] = [
-    "\n\nLINE ",
-    "\n\nColumn ",
-    "\n\n  file = ",
-    "\nPossible ",
-    "\nThe search space used was:",
-    "\n If this error occurred during read_json",
-    "\nTry setting ",
-];
 
 /// A file of rows.
 #[derive(Debug)]
@@ -337,11 +326,9 @@ impl Source {
             return self.wrong(what, Some(exact::HELP));
         }
         // The statement and the file that DuckDB names are not what the person wrote.
-        let message = message.replace(self.path.as_str(), &self.name);
-        let end = ADVICE.iter().filter_map(|advice| message.find(advice)).min();
-        let message = message[..end.unwrap_or(message.len())].trim_end();
-        let is_of_type = message.contains("Error when converting column") || message.contains("JSON transform error");
-        self.wrong(&["cannot be read: ", message].concat(), is_of_type.then_some(exact::HELP))
+        let message = error.without_hints().replace(self.path.as_str(), &self.name);
+        let is_of_type = error.cause() == Some(Cause::ValueOfOtherType);
+        self.wrong(&["cannot be read: ", &message].concat(), is_of_type.then_some(exact::HELP))
     }
 
     fn wrong(&self, what: &str, help: Option<&'static str>) -> Error {

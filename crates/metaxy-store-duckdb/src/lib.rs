@@ -35,7 +35,7 @@ mod table;
 // What the signatures of this crate use.
 pub use {arrow, ducklake_sql, metaxy_config, metaxy_feature};
 
-pub use engine::{Cause, Connection, Error, Rows};
+pub use engine::{Cause, Connection, EngineError, Error, Rows};
 pub use features::{FeatureOptions, Features};
 pub use increment::{Change, Increment, ResolveOptions};
 pub use lake::{CheckName, Doctor, Finding, OpenOptions, Outcome, REPORT_VERSION, Report, Store};

@@ -52,10 +52,10 @@ fn walk(tokens: TokenStream, found: &mut impl FnMut(&str, usize)) {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket && is_cfg_test(group) => is_test = true,
             TokenTree::Group(group) => {
                 // The braces of the item end what `#[cfg(test)]` is about.
-                if !(is_test && group.delimiter() == Delimiter::Brace) {
-                    walk(group.stream(), found);
-                } else {
+                if is_test && group.delimiter() == Delimiter::Brace {
                     is_test = false;
+                } else {
+                    walk(group.stream(), found);
                 }
             }
             TokenTree::Punct(punct) if punct.as_char() == ';' => is_test = false,

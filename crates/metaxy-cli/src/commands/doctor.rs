@@ -12,7 +12,7 @@ use crate::printer::Printer;
 
 pub(crate) fn run(args: &args::Doctor, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let report = Doctor::default().write(args.write).examine(&context.read()?, context.named_store());
-    let report = if args.verbose { report } else { Report::without_raw_texts(report) };
+    let report = if args.verbose || context.is_verbose() { report } else { Report::without_raw_texts(report) };
     match args.format {
         TextOrJson::Text => write!(printer, "{report}")?,
         TextOrJson::Json => printer.json(&report)?,

@@ -47,13 +47,14 @@ fn features(args: &ListFeatures, context: &Context, printer: &mut Printer) -> Re
     let project = context.project(&loaded.config);
     let listed: Vec<_> =
         described.iter().filter(|one| project.is_none_or(|project| one.project() == project)).collect();
+    let verbose = args.verbose || context.is_verbose();
     match args.format {
         TextOrJson::Text if listed.is_empty() => printer.note("there are no features in the project"),
-        TextOrJson::Text => write!(printer, "{}", features_text(&listed, args.verbose))?,
+        TextOrJson::Text => write!(printer, "{}", features_text(&listed, verbose))?,
         TextOrJson::Json => printer.json(&json!({
             "version": 1,
             "feature_count": listed.len(),
-            "features": listed.iter().map(|one| one.listed(args.verbose)).collect::<Vec<_>>(),
+            "features": listed.iter().map(|one| one.listed(verbose)).collect::<Vec<_>>(),
         }))?,
     }
     Ok(Exit::Done)

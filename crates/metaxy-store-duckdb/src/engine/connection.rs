@@ -1,8 +1,11 @@
 //! The connection to DuckDB: runs only [`Sql`], binds its values, returns Arrow batches, scrubs what the engine says.
+//!
+//! Every statement is a `tracing` span with its text, in which `?` stands for each value, and an event at its end.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -10,6 +13,8 @@ use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use duckdb::types::{ToSqlOutput, Value as DuckDbValue, ValueRef};
 use ducklake_sql::{CatalogKind, Ident, Parameter, Plan, Sql, Statement};
 
+use super::cause::Facts;
+use super::engine_error::EngineError;
 use super::error::{Error, Kind};
 
 /// A connection to the DuckDB instance that has the lake attached. Of those that a program gets, the lake is the current
@@ -39,6 +44,8 @@ pub struct Connection {
     functions: RefCell<BTreeSet<String>>,
     /// The plans of lakes attached beside it, whose secrets must not either.
     beside: Arc<[Plan]>,
+    /// What is known of the lake, for the advice of errors.
+    facts: Arc<Facts>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -58,12 +65,17 @@ impl Connection {
     }
 
     pub(crate) fn new(inner: duckdb::Connection, plan: Arc<Plan>) -> Self {
-        Self { inner, plan, functions: RefCell::default(), beside: Arc::default() }
+        Self { inner, plan, functions: RefCell::default(), beside: Arc::default(), facts: Arc::default() }
     }
 
     /// The same connection, whose errors hold no secret of these plans either.
     pub(crate) fn beside(self, plans: impl IntoIterator<Item = Plan>) -> Self {
         Self { beside: plans.into_iter().collect(), ..self }
+    }
+
+    /// The same connection, whose errors advise with these facts.
+    pub(crate) fn with_facts(self, facts: Arc<Facts>) -> Self {
+        Self { facts, ..self }
     }
 
     /// Runs a statement to its end; the number of rows it changed.
@@ -72,7 +84,7 @@ impl Connection {
     ///
     /// When DuckDB refuses it.
     pub fn execute(&self, sql: impl Into<Sql>) -> Result<usize, Error> {
-        self.run(&sql.into()).map_err(Error::query)
+        self.run(&sql.into())
     }
 
     /// Runs a query; its rows come as Arrow batches, one at a time, while the engine produces them.
@@ -84,14 +96,13 @@ impl Connection {
     /// When DuckDB refuses it.
     pub fn query(&self, sql: impl Into<Sql>) -> Result<Rows<'_>, Error> {
         let sql = sql.into();
-        let stream = || {
-            let mut statement = self.inner.prepare(sql.text())?;
+        let start = Instant::now();
+        let statement = self.observed(&sql, None, |statement| {
             // The iterator that this returns panics on an error; `Rows` fetches the batches itself.
             drop(statement.stream_arrow(duckdb::params_from_iter(sql.parameters().map(Bound)))?);
-            Ok(statement)
-        };
-        let statement = stream().map_err(|error| Error::query(self.scrub(&error)))?;
-        Ok(Rows { schema: statement.schema(), statement, connection: self })
+            Ok(None)
+        })?;
+        Ok(Rows { schema: statement.schema(), statement, connection: self, start, count: 0 })
     }
 
     /// Another connection to the same instance, the lake being its current database too.
@@ -110,25 +121,101 @@ impl Connection {
     /// It is for statements that name the lake of each table: where the lake is the current database, DuckDB asks its
     /// catalog for a snapshot with every statement, one that touches no table of it too.
     pub(crate) fn elsewhere(&self) -> Result<Self, Error> {
-        let inner = self.inner.try_clone().map_err(|error| Error::query(self.scrub(&error)))?;
+        let inner = self.inner.try_clone().map_err(|error| self.failed(&error, None))?;
         let (plan, beside) = (Arc::clone(&self.plan), Arc::clone(&self.beside));
-        Ok(Self { inner, plan, functions: self.functions.clone(), beside })
+        Ok(Self { inner, plan, functions: self.functions.clone(), beside, facts: Arc::clone(&self.facts) })
     }
 
-    /// Runs a statement; what the engine says against it, scrubbed.
-    pub(crate) fn run(&self, sql: &Sql) -> Result<usize, String> {
-        let run = || self.inner.prepare(sql.text())?.execute(duckdb::params_from_iter(sql.parameters().map(Bound)));
-        run().map_err(|error| sql.scrub(&self.scrub(&error)))
+    /// Runs a statement; the number of rows it changed.
+    pub(crate) fn run(&self, sql: &Sql) -> Result<usize, Error> {
+        self.run_named(sql, None)
+    }
+
+    /// Runs a statement of a plan, for which it has a name.
+    pub(crate) fn run_statement(&self, statement: &Statement) -> Result<usize, Error> {
+        self.run_named(&statement.to_sql(), Some(statement.name()))
+    }
+
+    fn run_named(&self, sql: &Sql, name: Option<&'static str>) -> Result<usize, Error> {
+        let mut changed = 0;
+        self.observed(sql, name, |statement| {
+            changed = statement.execute(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
+            Ok(Some(changed))
+        })?;
+        Ok(changed)
     }
 
     /// The text in the first column of the only row, if there is one.
-    pub(crate) fn text(&self, sql: &Sql) -> Result<Option<String>, String> {
-        let run = || {
-            let mut statement = self.inner.prepare(sql.text())?;
-            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
-            rows.next()?.map(|row| row.get::<_, Option<String>>(0)).transpose()
-        };
-        run().map(Option::flatten).map_err(|error| self.scrub(&error))
+    pub(crate) fn text(&self, sql: &Sql) -> Result<Option<String>, Error> {
+        let mut found = None;
+        self.fetched(sql, |rows| {
+            found = rows.next()?.map(|row| row.get::<_, Option<String>>(0)).transpose()?.flatten();
+            Ok(1)
+        })?;
+        Ok(found)
+    }
+
+    /// The rows of a query whose columns are texts; a null is empty.
+    pub(crate) fn rows(&self, sql: &Sql) -> Result<Vec<Vec<String>>, Error> {
+        let mut found = Vec::new();
+        self.fetched(sql, |rows| {
+            while let Some(row) = rows.next()? {
+                let columns = 0..row.as_ref().column_count();
+                let text = |column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
+                found.push(columns.map(text).collect::<duckdb::Result<Vec<_>>>()?);
+            }
+            Ok(found.len())
+        })?;
+        Ok(found)
+    }
+
+    /// Runs a query, and lets `read` take its rows and count them.
+    pub(super) fn fetched(
+        &self,
+        sql: &Sql,
+        read: impl FnOnce(&mut duckdb::Rows<'_>) -> duckdb::Result<usize>,
+    ) -> Result<(), Error> {
+        self.observed(sql, None, |statement| {
+            read(&mut statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?).map(Some)
+        })
+        .map(drop)
+    }
+
+    /// Prepares a statement and runs it, which gives the number of its rows, in a span of its own.
+    fn observed(
+        &self,
+        sql: &Sql,
+        name: Option<&'static str>,
+        run: impl FnOnce(&mut duckdb::Statement<'_>) -> duckdb::Result<Option<usize>>,
+    ) -> Result<duckdb::Statement<'_>, Error> {
+        let _span = tracing::debug_span!("statement", name, sql = sql.text_for_log()).entered();
+        let start = Instant::now();
+        let mut rows = None;
+        let statement = self.inner.prepare(sql.text()).and_then(|mut statement| {
+            rows = run(&mut statement)?;
+            Ok(statement)
+        });
+        let duration = start.elapsed();
+        match statement {
+            Ok(statement) => {
+                tracing::debug!(rows, ?duration, "done");
+                Ok(statement)
+            }
+            Err(error) => {
+                let error = self.failed(&error, Some(sql));
+                tracing::debug!(?duration, cause = error.cause().map(super::Cause::as_str), "failed");
+                Err(error)
+            }
+        }
+    }
+
+    /// The error for what the engine says, which may quote the secrets of a plan, or those bound to the statement.
+    fn failed(&self, error: &duckdb::Error, sql: Option<&Sql>) -> Error {
+        let raw = engine_text(error);
+        let plans = self.beside.iter().chain([&*self.plan]);
+        let text = plans.fold(raw.clone(), |text, plan| plan.scrub(&text));
+        let text = sql.map_or(text.clone(), |sql| sql.scrub(&text));
+        Error::new(Kind::Query(EngineError::new(&raw, text, &self.facts))).with_facts(&self.facts)
     }
 
     /// Registers functions in the instance by their names, those that it does not have yet.
@@ -143,9 +230,9 @@ impl Connection {
         }
         // Through a connection of its own: in this one's transaction, which a stream may have left open, they would go
         // away with it.
-        let other = self.inner.try_clone().map_err(|error| Error::query(self.scrub(&error)))?;
+        let other = self.inner.try_clone().map_err(|error| self.failed(&error, None))?;
         for (name, register) in new.drain(..) {
-            register(&other).map_err(|error| Error::query(self.scrub(&error)))?;
+            register(&other).map_err(|error| self.failed(&error, None))?;
             registered.insert(name);
         }
         Ok(())
@@ -157,42 +244,21 @@ impl Connection {
         table: &Ident,
         batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
     ) -> Result<(), Error> {
-        let failed = |error: duckdb::Error| Error::query(self.scrub(&error));
+        let failed = |error: duckdb::Error| self.failed(&error, None).on_table(table.as_str());
         let mut appender = self.inner.appender_to_catalog_and_db(table.as_str(), "temp", "main").map_err(failed)?;
         for batch in batches {
-            let batch = batch.map_err(|error| Error::new(Kind::Source(error.to_string())))?;
+            let batch = batch.map_err(|error| Error::new(Kind::Source(error)).with_facts(&self.facts))?;
             appender.append_record_batch(batch).map_err(failed)?;
         }
         appender.flush().map_err(failed)
     }
 
-    /// The rows of a query whose columns are texts; a null is empty.
-    pub(crate) fn rows(&self, sql: &Sql) -> Result<Vec<Vec<String>>, String> {
-        let run = || {
-            let mut statement = self.inner.prepare(sql.text())?;
-            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                let columns = 0..row.as_ref().column_count();
-                let text = |column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
-                found.push(columns.map(text).collect::<duckdb::Result<Vec<_>>>()?);
-            }
-            Ok(found)
-        };
-        run().map_err(|error| self.scrub(&error))
-    }
-
-    pub(super) fn scrub(&self, error: &duckdb::Error) -> String {
-        let text = self.plan.scrub(&engine_text(error));
-        self.beside.iter().fold(text, |text, plan| plan.scrub(&text))
-    }
-
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan, functions, beside } = self;
+        let Self { inner, plan, functions, beside, facts } = self;
         inner.close().map_err(|(inner, error)| {
-            let message = Self { inner, plan, functions, beside }.scrub(&error);
-            Error::new(Kind::Statement { statement: "closing the connection", message })
+            let connection = Self { inner, plan, functions, beside, facts };
+            connection.failed(&error, None).of_statement("closing the connection")
         })
     }
 }
@@ -223,6 +289,8 @@ pub struct Rows<'connection> {
     schema: SchemaRef,
     statement: duckdb::Statement<'connection>,
     connection: &'connection Connection,
+    start: Instant,
+    count: usize,
 }
 
 impl std::fmt::Debug for Rows<'_> {
@@ -252,8 +320,16 @@ impl Iterator for Rows<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.statement.step() {
-            Ok(batch) => batch.map(|batch| Ok(RecordBatch::from(&batch))),
-            Err(error) => Some(Err(Error::query(self.connection.scrub(&error)))),
+            Ok(Some(batch)) => {
+                let batch = RecordBatch::from(&batch);
+                self.count += batch.num_rows();
+                Some(Ok(batch))
+            }
+            Ok(None) => {
+                tracing::debug!(rows = self.count, duration = ?self.start.elapsed(), "all rows are read");
+                None
+            }
+            Err(error) => Some(Err(self.connection.failed(&error, None))),
         }
     }
 }

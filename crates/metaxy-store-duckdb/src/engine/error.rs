@@ -1,57 +1,118 @@
-//! The one error of this crate: what happened, to which statement, and what to do next.
+//! The one error of this crate: what happened, where, why, and what to do next.
 //!
 //! Whatever DuckDB or a server says is scrubbed of the plan's secrets before it gets in here, so an error, its `Debug`
 //! and its sources hold none.
 
 use std::fmt;
+use std::sync::Arc;
 
+use arrow::error::ArrowError;
 use metaxy_config::StoreError;
+
+use super::cause::{Cause, Facts, Operation, without_hints};
+use super::engine_error::EngineError;
 
 /// Why a store could not be opened, queried or closed.
 ///
-/// Ask the predicates what kind it is; its text is for people.
+/// Its text is for people. Programs ask the predicates, or the [`cause`](Self::cause); what the engine said is the
+/// [`source`](std::error::Error::source), an [`EngineError`]. The text has its essence already, so that it need not be
+/// printed along.
+///
+/// ```
+/// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session};
+/// use metaxy_store_duckdb::{Cause, Store};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path().to_str().unwrap();
+/// let catalog = Catalog::Sqlite(CatalogFile::new([folder, "/none.sqlite"].concat())?);
+/// let lake = Lake::on(catalog, LocalFolder::new(folder)?).build()?;
+/// let error = Store::attach(&lake, &Session::default(), Mode::Read).unwrap_err();
+/// assert!(error.is_missing_lake() && !error.is_retryable());
+/// assert_eq!(error.cause(), Some(Cause::NoLake));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Error {
-    kind: Box<Kind>,
+    inner: Box<Inner>,
 }
 
-#[derive(Debug, thiserror::Error)]
+struct Inner {
+    kind: Kind,
+    context: Context,
+    /// What is known of the lake, for advice.
+    facts: Option<Arc<Facts>>,
+}
+
+/// What was being done when it happened, as far as that is known.
+#[derive(Debug, Default)]
+struct Context {
+    operation: Option<&'static str>,
+    feature: Option<String>,
+    table: Option<String>,
+    attempt: Option<u32>,
+}
+
+#[derive(Debug)]
 pub(crate) enum Kind {
-    #[error("{0}")]
     Config(StoreError),
-    #[error("store `{0}` has no lake: its configuration has no `ducklake` table")]
+    /// The store of this name has no lake in its configuration.
     NoLakeConfigured(String),
-    #[error("the lake can only be read: it is pinned to a snapshot, or its attach options say `read_only`")]
+    /// A lake that can only be read was to be written.
     ReadOnlyLake,
-    #[error("there is no lake at `{0}`")]
+    /// There is no lake at this location.
     MissingLake(String),
-    #[error("`{path}` is a {found} file, but the catalog is configured as {configured}")]
-    WrongCatalogFile { path: String, found: &'static str, configured: &'static str },
-    #[error("the extension `{name}` could not be loaded: {message}")]
-    MissingExtension { name: String, message: String, tried_to_install: bool },
-    #[error("the extension `{name}` is there, but does not start: {message}")]
-    ExtensionNotStarted { name: String, message: String },
-    #[error("the lake keeps its data at `{stored}`, but the configuration says `{configured}`")]
-    DataPath { stored: String, configured: String },
-    #[error("the data path `{data_path}` cannot be reached: {message}")]
-    Storage { data_path: String, message: String },
-    #[error("`{alias}` is not the lake that was configured: {found}")]
-    NotTheLake { alias: String, found: String },
-    #[error("{statement} failed: {message}")]
-    Statement { statement: &'static str, message: String },
-    #[error("the query failed: {0}")]
-    Query(String),
-    #[error("{0}")]
+    WrongCatalogFile {
+        path: String,
+        found: &'static str,
+        configured: &'static str,
+    },
+    MissingExtension {
+        name: String,
+        said: EngineError,
+        tried_to_install: bool,
+    },
+    DataPath {
+        stored: String,
+        configured: String,
+    },
+    Storage {
+        data_path: String,
+        said: EngineError,
+    },
+    NotTheLake {
+        alias: String,
+        found: String,
+        said: Option<EngineError>,
+    },
+    /// A statement of a plan.
+    Statement {
+        statement: &'static str,
+        operation: Operation,
+        said: EngineError,
+    },
+    /// A statement of a plan whose text and error may hold a secret that nothing here knows of.
+    Hidden(&'static str),
+    /// Any other statement.
+    Query(EngineError),
     Refused(Box<dyn Refusal>),
-    #[error("the rows could not be read: {0}")]
-    Source(String),
-    #[error("another program changed the lake at the same time, {attempts} times: {message}")]
-    Conflict { attempts: u32, message: String },
-    #[error("the store `{store}`, to be read beside this one, cannot be opened: {error}")]
-    Beside { store: String, error: Error },
-    #[error("DuckDB could not be opened: {0}")]
-    Open(String),
-    #[error("{action} `{path}` failed: {message}")]
-    File { action: &'static str, path: String, message: String },
+    /// The rows that were given end in an error.
+    Source(ArrowError),
+    Conflict {
+        attempts: u32,
+        error: Error,
+    },
+    /// A store that was to be attached beside the opened one.
+    Beside {
+        store: String,
+        error: Error,
+    },
+    Open(EngineError),
+    File {
+        action: &'static str,
+        path: String,
+        error: std::io::Error,
+    },
 }
 
 /// Why a floor above the engine refuses what it was given: its `Display` says what is wrong.
@@ -68,67 +129,125 @@ pub(crate) trait Refusal: std::error::Error + Send + Sync + 'static {
 pub(crate) enum Class {
     /// Another version of the feature was pushed last.
     Unpushed,
+    /// There is no table of the feature.
+    MissingTable,
+    /// Columns of the rows and of the table do not go together.
+    SchemaMismatch,
+    /// A filter is not valid, or does not fit the columns.
+    Filter,
     /// Anything else.
     Other,
 }
 
 impl Error {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind: Box::new(kind) }
+        Self { inner: Box::new(Inner { kind, context: Context::default(), facts: None }) }
     }
 
     pub(crate) fn refused(refusal: impl Refusal) -> Self {
         Self::new(Kind::Refused(Box::new(refusal)))
     }
 
+    /// What the engine says against a statement; nothing of it may be a secret.
     pub(crate) fn query(message: impl Into<String>) -> Self {
-        Self::new(Kind::Query(message.into()))
+        Self::new(Kind::Query(EngineError::harmless(message)))
+    }
+
+    /// The same error, with what is known of the lake.
+    pub(crate) fn with_facts(mut self, facts: &Arc<Facts>) -> Self {
+        self.inner.facts.get_or_insert_with(|| Arc::clone(facts));
+        self
+    }
+
+    /// The same error of this operation on a feature; of two the inner one counts.
+    pub(crate) fn in_operation(mut self, operation: &'static str, feature: &str) -> Self {
+        let context = &mut self.inner.context;
+        if context.operation.is_none() {
+            context.operation = Some(operation);
+            context.feature = Some(feature.to_owned());
+        }
+        self
+    }
+
+    /// The same error of a statement on this table.
+    pub(crate) fn on_table(mut self, table: &str) -> Self {
+        self.inner.context.table.get_or_insert_with(|| table.to_owned());
+        self
+    }
+
+    /// The same error of this attempt.
+    pub(crate) fn in_attempt(mut self, attempt: u32) -> Self {
+        self.inner.context.attempt = Some(attempt);
+        self
+    }
+
+    /// The same error, told as that of a statement of a plan.
+    pub(crate) fn of_statement(mut self, statement: &'static str) -> Self {
+        if let Kind::Query(said) = &self.inner.kind {
+            let said = said.clone();
+            self.inner.kind = Kind::Statement { statement, operation: Operation::Query, said };
+        }
+        self
     }
 
     /// What happened, to whichever store.
     fn kind(&self) -> &Kind {
-        match &*self.kind {
+        match &self.inner.kind {
             Kind::Beside { error, .. } => error.kind(),
             kind => kind,
         }
     }
 
-    /// What to do about it, where that is known.
-    pub fn help(&self) -> Option<String> {
-        match self.kind() {
-            Kind::NoLakeConfigured(_) => Some("add a `ducklake` table with a catalog and a storage".to_owned()),
-            Kind::ReadOnlyLake => Some("open it in read mode".to_owned()),
-            Kind::MissingLake(_) => Some(
-                "open it in write mode to create it (unless `create_if_not_exists` is false), or correct the catalog's \
-                 location"
-                    .to_owned(),
-            ),
-            Kind::WrongCatalogFile { .. } => {
-                Some("set the catalog's `type` to what the file is, or name another file".to_owned())
-            }
-            Kind::MissingExtension { name, tried_to_install, .. } => Some(missing_extension_help(name, *tried_to_install)),
-            Kind::ExtensionNotStarted { name, .. } if name == "motherduck" => Some(
-                "it asks MotherDuck's service while it starts: open the way from here to api.motherduck.com, or try again \
-                 later"
-                    .to_owned(),
-            ),
-            Kind::DataPath { .. } => Some(
-                "write the stored path into the configuration, or name the catalog that belongs to this data path"
-                    .to_owned(),
-            ),
-            Kind::Refused(refusal) => refusal.help(),
-            Kind::Conflict { .. } => Some(
-                "nothing was written; a SQLite catalog takes several writers only with the attach option \
-                 `meta_journal_mode = \"WAL\"`, and one that stays locked is let go when the program that holds it ends"
-                    .to_owned(),
-            ),
+    /// What the engine says, if it was the engine that failed.
+    pub(crate) fn engine_error(&self) -> Option<&EngineError> {
+        match &self.inner.kind {
+            Kind::MissingExtension { said, .. }
+            | Kind::Storage { said, .. }
+            | Kind::Statement { said, .. }
+            | Kind::NotTheLake { said: Some(said), .. }
+            | Kind::Query(said)
+            | Kind::Open(said) => Some(said),
+            Kind::Conflict { error, .. } | Kind::Beside { error, .. } => error.engine_error(),
             _ => None,
         }
+    }
+
+    /// The same, or this error's own text.
+    pub(crate) fn into_engine_error(self) -> EngineError {
+        self.engine_error().cloned().unwrap_or_else(|| EngineError::harmless(self.to_string()))
+    }
+
+    /// Why an operation failed, of which this is the error.
+    pub(crate) fn cause_of(&self, operation: Operation) -> Option<Cause> {
+        let none = Facts::default();
+        self.engine_error()?.cause(operation, self.inner.facts.as_deref().unwrap_or(&none))
+    }
+
+    /// Why it failed, where what the engine or a server says is understood.
+    pub fn cause(&self) -> Option<Cause> {
+        self.inner.cause()
+    }
+
+    /// Its text without what the engine adds about its own statement and options, for a statement that no person wrote.
+    pub fn without_hints(&self) -> String {
+        without_hints(&self.to_string()).to_owned()
+    }
+
+    /// What to do about it, where that is known.
+    pub fn help(&self) -> Option<String> {
+        self.inner.help()
     }
 
     /// Whether DuckDB refused a statement.
     pub(crate) fn is_query(&self) -> bool {
         matches!(self.kind(), Kind::Query(_))
+    }
+
+    fn class(&self) -> Option<Class> {
+        match self.kind() {
+            Kind::Refused(refusal) => Some(refusal.class()),
+            _ => None,
+        }
     }
 
     /// Whether the configuration of the store is at fault; [`diagnostics`](Self::diagnostics) has the details.
@@ -144,9 +263,38 @@ impl Error {
         }
     }
 
+    /// Whether another program changed the lake at the same time.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self.kind(), Kind::Conflict { .. }) || self.cause() == Some(Cause::WriteConflict)
+    }
+
+    /// Whether another program holds the catalog, so that nobody else can use it now.
+    pub fn is_busy(&self) -> bool {
+        self.cause() == Some(Cause::CatalogLocked)
+    }
+
+    /// Whether the same may succeed when it is tried again as it is, for another program was in the way.
+    ///
+    /// Whatever this crate does with a lake is tried again by itself for two minutes.
+    pub fn is_retryable(&self) -> bool {
+        self.is_conflict() || self.is_busy()
+    }
+
+    /// Whether credentials are wrong, missing or expired.
+    pub fn is_credentials(&self) -> bool {
+        self.cause().is_some_and(Cause::is_credentials)
+    }
+
+    /// Whether the catalog's server or the storage cannot be reached, or does not serve.
+    pub fn is_unreachable(&self) -> bool {
+        self.cause().is_some_and(Cause::is_unreachable)
+    }
+
     /// Whether an extension could neither be loaded nor installed.
     pub fn is_missing_extension(&self) -> bool {
         matches!(self.kind(), Kind::MissingExtension { .. })
+            && self.cause() != Some(Cause::ExtensionNotStarted)
+            && self.cause() != Some(Cause::MotherDuckDown)
     }
 
     /// Whether the catalog's file holds another kind of database than the configured one.
@@ -159,9 +307,24 @@ impl Error {
         matches!(self.kind(), Kind::MissingLake(_))
     }
 
+    /// Whether there is no table of the feature, or of the name in a statement.
+    pub fn is_missing_table(&self) -> bool {
+        self.class() == Some(Class::MissingTable) || self.cause() == Some(Cause::MissingTable)
+    }
+
+    /// Whether columns of the rows do not go with the feature or its table: too few, too many, of another type.
+    pub fn is_schema_mismatch(&self) -> bool {
+        self.class() == Some(Class::SchemaMismatch)
+    }
+
+    /// Whether a filter is not valid, or does not fit the columns.
+    pub fn is_filter(&self) -> bool {
+        self.class() == Some(Class::Filter)
+    }
+
     /// Whether rows were to be written of another version of a feature than the one that was pushed last.
     pub fn is_unpushed(&self) -> bool {
-        matches!(self.kind(), Kind::Refused(refusal) if refusal.class() == Class::Unpushed)
+        self.class() == Some(Class::Unpushed)
     }
 
     /// Whether the lake's stored data path is another place than the configured one.
@@ -171,7 +334,159 @@ impl Error {
 
     /// Whether the lake can only be read, and was to be written.
     pub fn is_read_only(&self) -> bool {
-        matches!(self.kind(), Kind::ReadOnlyLake)
+        matches!(self.kind(), Kind::ReadOnlyLake) || self.cause() == Some(Cause::ReadOnlyLake)
+    }
+}
+
+impl Inner {
+    fn cause(&self) -> Option<Cause> {
+        let none = Facts::default();
+        let facts = self.facts.as_deref().unwrap_or(&none);
+        match &self.kind {
+            Kind::Config(_) | Kind::NoLakeConfigured(_) => Some(Cause::ConfigurationError),
+            Kind::MissingLake(_) => Some(Cause::NoLake),
+            Kind::WrongCatalogFile { .. } => Some(Cause::WrongCatalogFile),
+            Kind::DataPath { .. } => Some(Cause::DataPathDiffers),
+            Kind::MissingExtension { said, .. } => said.cause(Operation::LoadExtension, facts),
+            Kind::Storage { said, .. } => said.cause(Operation::AccessStorage(Cause::NoPermissionToList), facts),
+            Kind::Statement { operation, said, .. } => said.cause(*operation, facts),
+            Kind::Query(said) => said.cause(Operation::Query, facts),
+            Kind::Open(said) => said.cause(Operation::OpenCatalog, facts),
+            Kind::NotTheLake { said, .. } => said.as_ref()?.cause(Operation::OpenCatalog, facts),
+            Kind::Conflict { error, .. } | Kind::Beside { error, .. } => error.cause(),
+            Kind::Source(ArrowError::ExternalError(error)) => error.downcast_ref::<Error>()?.cause(),
+            Kind::File { error, .. } => match Cause::of_io(error)? {
+                Cause::FolderDenied => Some(Cause::CatalogFileDenied),
+                cause => Some(cause),
+            },
+            Kind::ReadOnlyLake | Kind::Hidden(_) | Kind::Refused(_) | Kind::Source(_) => None,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Config(error) => error.help(),
+            Kind::NoLakeConfigured(_) => Some("add a `ducklake` table with a catalog and a storage".to_owned()),
+            Kind::ReadOnlyLake => Some("open it in read mode".to_owned()),
+            Kind::MissingLake(_) => Some(
+                "open it in write mode to create it (unless `create_if_not_exists` is false), or correct the catalog's \
+                 location"
+                    .to_owned(),
+            ),
+            Kind::WrongCatalogFile { .. } => {
+                Some("set the catalog's `type` to what the file is, or name another file".to_owned())
+            }
+            Kind::MissingExtension { name, tried_to_install, .. } => match self.cause() {
+                // It asks its service while it starts.
+                Some(Cause::MotherDuckDown | Cause::ExtensionNotStarted) if name == "motherduck" => {
+                    Some(self.explain(Cause::MotherDuckDown).1)
+                }
+                Some(Cause::ExtensionNotStarted) => None,
+                _ => Some(missing_extension_help(name, *tried_to_install)),
+            },
+            Kind::DataPath { .. } => Some(
+                "write the stored path into the configuration, or name the catalog that belongs to this data path"
+                    .to_owned(),
+            ),
+            Kind::Refused(refusal) => refusal.help(),
+            Kind::Conflict { .. } => Some(
+                "nothing was written; a SQLite catalog takes several writers only with the attach option \
+                 `meta_journal_mode = \"WAL\"`, and one that stays locked is let go when the program that holds it ends"
+                    .to_owned(),
+            ),
+            Kind::Beside { error, .. } => error.help(),
+            _ => {
+                let cause = self.cause().filter(|cause| cause.is_outside() || *cause == Cause::ReadOnlyLake)?;
+                let (_, advice) = self.explain(cause);
+                Some(advice)
+            }
+        }
+    }
+
+    /// The engine's words, where a kind has them.
+    fn raw(&self) -> &str {
+        match &self.kind {
+            Kind::MissingExtension { said, .. }
+            | Kind::Storage { said, .. }
+            | Kind::Statement { said, .. }
+            | Kind::Query(said)
+            | Kind::Open(said) => said.text(),
+            _ => "",
+        }
+    }
+
+    fn explain(&self, cause: Cause) -> (String, String) {
+        let none = Facts::default();
+        cause.explain(self.facts.as_deref().unwrap_or(&none), self.raw())
+    }
+
+    /// What the engine's words mean, or the words themselves where the engine tells more.
+    fn told(&self, said: &EngineError) -> String {
+        let none = Facts::default();
+        match self.cause().filter(|cause| cause.is_outside()) {
+            Some(cause) => cause.summary(self.facts.as_deref().unwrap_or(&none), said.text()),
+            None => said.text().to_owned(),
+        }
+    }
+
+    fn message(&self) -> String {
+        match &self.kind {
+            Kind::Config(error) => error.to_string(),
+            Kind::NoLakeConfigured(store) => {
+                format!("store `{store}` has no lake: its configuration has no `ducklake` table")
+            }
+            Kind::ReadOnlyLake => {
+                "the lake can only be read: it is pinned to a snapshot, or its attach options say `read_only`"
+                    .to_owned()
+            }
+            Kind::MissingLake(location) => format!("there is no lake at {location}"),
+            Kind::WrongCatalogFile { path, found, configured } => {
+                format!("`{path}` is a {found} file, but the catalog is configured as {configured}")
+            }
+            Kind::MissingExtension { name, said, .. } => match self.cause() {
+                Some(Cause::ExtensionNotStarted | Cause::MotherDuckDown) => {
+                    format!("the extension `{name}` is there, but does not start: {said}")
+                }
+                _ => format!("the extension `{name}` could not be loaded: {said}"),
+            },
+            Kind::DataPath { stored, configured } => {
+                format!("the lake keeps its data at `{stored}`, but the configuration says `{configured}`")
+            }
+            Kind::Storage { data_path, said } => {
+                format!("the data path `{data_path}` cannot be reached: {}", self.told(said))
+            }
+            Kind::NotTheLake { alias, found, .. } => format!("`{alias}` is not the lake that was configured: {found}"),
+            Kind::Statement { statement, said, .. } => format!("{statement} failed: {}", self.told(said)),
+            Kind::Hidden(statement) => format!(
+                "{statement} failed: an `init_sql` statement of an extension; its text and error are hidden, since they \
+                 may hold a secret"
+            ),
+            Kind::Query(said) => format!("the query failed: {}", self.told(said)),
+            Kind::Refused(refusal) => refusal.to_string(),
+            Kind::Source(error) => format!("the rows could not be read: {error}"),
+            Kind::Conflict { attempts, error } => {
+                format!("another program changed the lake at the same time, {attempts} times: {error}")
+            }
+            Kind::Beside { store, error } => {
+                format!("the store `{store}`, to be read beside this one, cannot be opened: {error}")
+            }
+            Kind::Open(said) => format!("DuckDB could not be opened: {}", self.told(said)),
+            Kind::File { action, path, error } => format!("{action} `{path}` failed: {error}"),
+        }
+    }
+}
+
+impl Context {
+    /// What the message does not say already, in parentheses.
+    fn beyond(&self, message: &str) -> String {
+        let is_new = |name: &&String| !message.contains(name.as_str());
+        let mut parts = Vec::new();
+        if let (Some(operation), Some(feature)) = (self.operation, self.feature.as_ref().filter(is_new)) {
+            parts.push(format!("{operation} `{feature}`"));
+        }
+        parts.extend(self.table.as_ref().filter(is_new).map(|table| format!("table `{table}`")));
+        parts.extend(self.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!("attempt {attempt}")));
+        if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
     }
 }
 
@@ -196,17 +511,30 @@ fn missing_extension_help(name: &str, tried_to_install: bool) -> String {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Error").field(&self.kind).finish()
+        f.debug_struct("Error").field("kind", &self.inner.kind).field("context", &self.inner.context).finish()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.fmt(f)
+        let message = self.inner.message();
+        f.write_str(&message)?;
+        f.write_str(&self.inner.context.beyond(&message))
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.inner.kind {
+            Kind::Config(error) => Some(error),
+            Kind::Refused(refusal) => refusal.source(),
+            Kind::Source(error) => Some(error),
+            Kind::File { error, .. } => Some(error),
+            Kind::Conflict { error, .. } | Kind::Beside { error, .. } => Some(error),
+            _ => self.engine_error().map(|said| said as _),
+        }
+    }
+}
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
@@ -214,8 +542,7 @@ impl From<StoreError> for Error {
     }
 }
 
-/// What the engine says, without its kind of error and the statement.
-pub(crate) fn engine_message(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    line.rsplit_once(" Error: ").map_or(line, |(_, said)| said).to_owned()
-}
+const _: () = {
+    const fn is_shared_between_threads<T: Send + Sync + 'static>() {}
+    is_shared_between_threads::<Error>();
+};

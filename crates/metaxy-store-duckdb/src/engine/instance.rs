@@ -4,7 +4,9 @@ use std::path::Path;
 
 use ducklake_sql::{Ident, Mode, Parameter, Setting, Sql, Statement};
 
+use super::cause::Facts;
 use super::connection::{Connection, engine_text};
+use super::engine_error::EngineError;
 use super::error::{Error, Kind};
 
 /// Opens DuckDB itself. Extensions come by the plan alone, never by themselves.
@@ -34,10 +36,15 @@ pub(crate) fn open_instance(
             (None, _) | (Some(_), Mode::Read) => duckdb::Connection::open_in_memory_with_flags(config),
         }
     };
-    open().map_err(|error| Error::new(Kind::Open(engine_text(&error))))
+    open().map_err(|error| {
+        let scrub = |text: String, setting: &Setting| Statement::Set(setting.clone()).to_sql().scrub(&text);
+        let raw = engine_text(&error);
+        let text = settings.iter().fold(raw.clone(), scrub);
+        Error::new(Kind::Open(EngineError::new(&raw, text, &Facts::default())))
+    })
 }
 
 pub(crate) fn current_database(connection: &Connection) -> Result<Ident, Error> {
-    let name = connection.text(&Sql::fixed("SELECT current_database()")).map_err(Error::query)?;
+    let name = connection.text(&Sql::fixed("SELECT current_database()"))?;
     Ident::new(name.unwrap_or_default()).map_err(|problem| Error::query(problem.to_string()))
 }

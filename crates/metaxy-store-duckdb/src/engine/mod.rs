@@ -5,6 +5,7 @@
 
 pub(crate) mod cause;
 mod connection;
+mod engine_error;
 mod error;
 mod instance;
 mod transaction;
@@ -12,8 +13,9 @@ mod typed_row;
 
 pub use self::cause::Cause;
 pub use self::connection::{Connection, Rows};
+pub use self::engine_error::EngineError;
 pub use self::error::Error;
 
-pub(crate) use self::error::{Class, Kind, Refusal, engine_message};
+pub(crate) use self::error::{Class, Kind, Refusal};
 pub(crate) use self::instance::{current_database, open_instance};
 pub(crate) use self::transaction::{end_stream, in_transaction, now, with_retry};

@@ -8,44 +8,48 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::cause::Cause;
 use super::connection::Connection;
 use super::error::{Error, Kind};
 
 /// How long a transaction is begun anew, before its conflict is reported.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Looks at the lake, then runs `work` on what was found; both again when another writer was faster.
+/// Runs `prepare` on the lake, then `apply` on what it found; both again when another writer was faster.
 ///
 /// Each has a transaction of its own: a SQLite catalog stays locked against other writers from the first read of a
 /// transaction to its end. Within one, DuckLake asks its catalog for the snapshot once, not with every statement.
 pub(crate) fn with_retry<P, T>(
     connection: &Connection,
-    mut look: impl FnMut() -> Result<P, Error>,
-    mut work: impl FnMut(P) -> Result<T, Error>,
+    mut prepare: impl FnMut() -> Result<P, Error>,
+    mut apply: impl FnMut(P) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let start = Instant::now();
-    let mut attempts = 1;
+    let mut attempt = 1;
     loop {
-        let error =
-            match in_transaction(connection, &mut look).and_then(|found| in_transaction(connection, || work(found))) {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-        if !is_conflict(&error) {
-            return Err(error);
+        let _span = tracing::debug_span!("attempt", attempt).entered();
+        let prepared = in_transaction(connection, &mut prepare);
+        let error = match prepared.and_then(|found| in_transaction(connection, || apply(found))) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        if !begins_anew(&error) {
+            return Err(error.in_attempt(attempt));
         }
         if start.elapsed() > PATIENCE {
-            return Err(Error::new(Kind::Conflict { attempts, message: error.to_string() }));
+            return Err(Error::new(Kind::Conflict { attempts: attempt, error }));
         }
-        thread::sleep(pause(attempts));
-        attempts += 1;
+        let wait = pause(attempt);
+        tracing::info!(attempt, ?wait, cause = error.cause().map(Cause::as_str), "another writer was faster");
+        thread::sleep(wait);
+        attempt += 1;
     }
 }
 
-/// Runs `work` in a transaction.
-pub(crate) fn in_transaction<T>(connection: &Connection, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+/// Runs `apply` in a transaction.
+pub(crate) fn in_transaction<T>(connection: &Connection, apply: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     connection.execute("BEGIN TRANSACTION")?;
-    let done = work().and_then(|value| connection.execute("COMMIT").map(|_| value));
+    let done = apply().and_then(|value| connection.execute("COMMIT").map(|_| value));
     if done.is_err() {
         // What fails to be undone has been undone by the failure, and the first error is the one to report.
         drop(connection.execute("ROLLBACK"));
@@ -61,19 +65,8 @@ pub(crate) fn end_stream(connection: &Connection) -> Result<(), Error> {
 }
 
 /// Whether another writer is why a transaction failed: by a lock, a conflict, or what it made since we looked.
-fn is_conflict(error: &Error) -> bool {
-    let message = error.to_string();
-    let conflicts = [
-        "database is locked",
-        "ransaction conflict",
-        "Exceeded the maximum retry count",
-        "already exists",
-        // Of a table that another writer is making: a SQLite catalog shows it before its columns.
-        "does not have any columns",
-    ];
-    // A view that has the name will still have it.
-    let is_view = message.contains("View with name");
-    error.is_query() && !is_view && conflicts.iter().any(|conflict| message.contains(conflict))
+fn begins_anew(error: &Error) -> bool {
+    error.is_query() && (error.is_retryable() || error.cause() == Some(Cause::AlreadyExists))
 }
 
 /// Longer with every attempt, up to a second, and never the same for two writers.

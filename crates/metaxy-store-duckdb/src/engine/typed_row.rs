@@ -4,7 +4,7 @@ use duckdb::Row;
 use duckdb::types::FromSql;
 use ducklake_sql::Sql;
 
-use super::connection::{Bound, Connection};
+use super::connection::Connection;
 use super::error::Error;
 
 /// What a row is read as: a tuple with a type for each column, where `Option` takes a NULL.
@@ -39,16 +39,14 @@ impl Connection {
     /// When DuckDB refuses it, or a value is of another type.
     pub(crate) fn query_rows<R: FromRow>(&self, sql: impl Into<Sql>) -> Result<Vec<R>, Error> {
         let sql = sql.into();
-        let run = || {
-            let mut statement = self.inner.prepare(sql.text())?;
-            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
-            let mut found = Vec::new();
+        let mut found = Vec::new();
+        self.fetched(&sql, |rows| {
             while let Some(row) = rows.next()? {
                 found.push(R::from_row(row)?);
             }
-            Ok(found)
-        };
-        run().map_err(|error| Error::query(self.scrub(&error)))
+            Ok(found.len())
+        })?;
+        Ok(found)
     }
 
     /// The first row of a query, if it has one.
@@ -58,12 +56,12 @@ impl Connection {
     /// As for [`query_rows`](Self::query_rows).
     pub(crate) fn query_row<R: FromRow>(&self, sql: impl Into<Sql>) -> Result<Option<R>, Error> {
         let sql = sql.into();
-        let run = || {
-            let mut statement = self.inner.prepare(sql.text())?;
-            let mut rows = statement.query(duckdb::params_from_iter(sql.parameters().map(Bound)))?;
-            rows.next()?.map(R::from_row).transpose()
-        };
-        run().map_err(|error| Error::query(self.scrub(&error)))
+        let mut found = None;
+        self.fetched(&sql, |rows| {
+            found = rows.next()?.map(R::from_row).transpose()?;
+            Ok(usize::from(found.is_some()))
+        })?;
+        Ok(found)
     }
 
     /// The only value of a query that always has a row, as an aggregate without groups has.

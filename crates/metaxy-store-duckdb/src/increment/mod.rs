@@ -142,7 +142,8 @@ impl Features<'_> {
         let mut snapshots = Snapshots::new(&connection);
         let plan = self.plan(key)?;
         let (comparison, found) =
-            in_transaction(&connection, || self.on(&connection).compare(plan, options, &mut snapshots))?;
+            in_transaction(&connection, || self.on(&connection).compare(plan, options, &mut snapshots))
+                .map_err(|error| error.in_operation("comparing", key.as_str()))?;
         comparison.into_increment(connection, &found)
     }
 

@@ -27,14 +27,16 @@ impl CatalogFile {
             return Ok(None);
         };
         let path = PathBuf::from(file.as_str());
-        let found = Content::of(&path).map_err(|error| failed("reading", &path, &error))?;
+        let found = Content::of(&path).map_err(|error| failed("reading", &path, error))?;
         let expected = if matches!(catalog, Catalog::Sqlite(_)) { Content::Sqlite } else { Content::DuckDb };
         match found {
-            Content::Missing | Content::Empty if !creates => Err(Error::new(Kind::MissingLake(file.to_string()))),
+            Content::Missing | Content::Empty if !creates => {
+                Err(Error::new(Kind::MissingLake(["`", file.as_str(), "`"].concat())))
+            }
             Content::Missing | Content::Empty => {
                 let made = match path.parent() {
                     Some(folder) => {
-                        make_folders(folder).map_err(|error| failed("creating the folder of", &path, &error))?
+                        make_folders(folder).map_err(|error| failed("creating the folder of", &path, error))?
                     }
                     None => Vec::new(),
                 };
@@ -77,8 +79,8 @@ pub(crate) fn remove_without_content(path: &Path) {
     }
 }
 
-fn failed(action: &'static str, path: &Path, error: &std::io::Error) -> Error {
-    Error::new(Kind::File { action, path: path.display().to_string(), message: error.to_string() })
+fn failed(action: &'static str, path: &Path, error: std::io::Error) -> Error {
+    Error::new(Kind::File { action, path: path.display().to_string(), error })
 }
 
 /// Makes a folder and those above it; the ones that were not there, the outermost first.

@@ -12,19 +12,23 @@ pub(super) fn verify(
     lake: &Lake,
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
+    tracing::debug!(check = check.purpose(), "checking");
     let found = connection.text(&check.to_sql());
     match check {
         Check::IsDuckLake { alias, catalog } => {
-            let found = match found {
+            let (found, said) = match found {
                 Ok(Some(kind)) if kind == catalog.as_str() => return Ok(()),
-                Ok(Some(kind)) => ["its catalog is of the kind ", &kind].concat(),
-                Ok(None) => "it has no settings".to_owned(),
-                Err(message) => message,
+                Ok(Some(kind)) => (["its catalog is of the kind ", &kind].concat(), None),
+                Ok(None) => ("it has no settings".to_owned(), None),
+                Err(error) => {
+                    let said = error.into_engine_error();
+                    (said.to_string(), Some(said))
+                }
             };
-            Err(Error::new(Kind::NotTheLake { alias: alias.to_string(), found }))
+            Err(Error::new(Kind::NotTheLake { alias: alias.to_string(), found, said }))
         }
         Check::DataPath { expected, .. } => {
-            let stored = found.map_err(Error::query)?.unwrap_or_default();
+            let stored = found?.unwrap_or_default();
             if data_path::makes_orphans(&stored) {
                 warnings.push(
                     [

@@ -21,8 +21,9 @@ use std::time::{Duration, Instant};
 use ducklake_sql::{Ident, Lake, Mode, Plan, Sql, Statement};
 use metaxy_config::{LoadError, Loaded};
 
-use crate::engine::cause::Facts;
-use crate::engine::{Cause, Connection, open_instance};
+use super::facts::facts_of;
+use crate::engine::cause::{Facts, Operation};
+use crate::engine::{Cause, Connection, EngineError, Error, open_instance};
 use report::Verdict;
 
 pub use report::{CheckName, Finding, Outcome, REPORT_VERSION, Report};
@@ -64,43 +65,44 @@ impl Doctor {
             (None, Ok(loaded)) => &loaded.config.store,
             (None, Err(_)) => "dev",
         };
-        let mut visit = Visit::new(name);
-        let ready = configuration::examine(&mut visit, loaded, name);
+        let mut run = Run::new(name);
+        let ready = configuration::examine(&mut run, loaded, name);
         match ready {
-            Some((lake, plan)) => self.examine_lake(&mut visit, lake, plan),
-            None => visit.skip_rest("the configuration has to be corrected first"),
+            Some((lake, plan)) => self.examine_lake(&mut run, lake, plan),
+            None => run.skip_rest("the configuration has to be corrected first"),
         }
-        visit.report
+        run.report
     }
 
-    fn examine_lake(&self, visit: &mut Visit, lake: &Lake, plan: Plan) {
+    fn examine_lake(&self, run: &mut Run, lake: &Lake, plan: Plan) {
         let kind = plan.catalog().as_str();
         let data_path = lake.data_path().unwrap_or("MotherDuck's own storage");
-        visit.report.subject = format!("catalog {kind}, data path {data_path}");
+        run.report.subject = format!("catalog {kind}, data path {data_path}");
+        run.facts = facts_of(&run.report.store, lake, &plan);
         let plan = Arc::new(plan);
-        let Some(connection) = visit.check(CheckName::Extensions, |visit| prepare(visit, &plan)) else {
-            visit.skip_rest("DuckDB is not ready");
+        let Some(connection) = run.check(CheckName::Extensions, |run| prepare(run, &plan)) else {
+            run.skip_rest("DuckDB is not ready");
             return;
         };
-        let patient = Patient { connection: &connection, lake, plan: &plan };
-        visit.check(CheckName::SecretNames, |visit| ((), patient.secret_names(visit)));
-        let attached = catalog::examine(visit, &patient);
-        storage::examine(visit, &patient, self.write);
+        let target = Target { connection: &connection, lake, plan: &plan };
+        run.check(CheckName::SecretNames, |run| ((), target.secret_names(run)));
+        let attached = catalog::examine(run, &target);
+        storage::examine(run, &target, self.write);
         match &attached {
-            Some(attached) => lake::examine(visit, &patient, attached),
-            None => visit.skip_rest("the lake is not attached"),
+            Some(attached) => lake::examine(run, &target, attached),
+            None => run.skip_rest("the lake is not attached"),
         }
-        patient.let_go();
+        target.detach();
     }
 }
 
 /// The checks made so far, and what was learnt on the way.
-struct Visit {
+struct Run {
     report: Report,
     facts: Facts,
 }
 
-impl Visit {
+impl Run {
     fn new(store: &str) -> Self {
         let report = Report { store: store.to_owned(), subject: String::new(), findings: Vec::new() };
         Self { report, facts: Facts { store: store.to_owned(), ..Facts::default() } }
@@ -129,20 +131,20 @@ impl Visit {
 }
 
 /// The lake under examination, and the instance it is examined in.
-struct Patient<'a> {
+struct Target<'a> {
     connection: &'a Connection,
     lake: &'a Lake,
     plan: &'a Plan,
 }
 
-impl Patient<'_> {
+impl Target<'_> {
     /// The rows of a query, every column of which is a text.
-    fn rows(&self, sql: impl Into<Sql>) -> Result<Vec<Vec<String>>, String> {
-        self.connection.rows(&sql.into())
+    fn rows(&self, sql: impl Into<Sql>) -> Result<Vec<Vec<String>>, EngineError> {
+        self.connection.rows(&sql.into()).map_err(Error::into_engine_error)
     }
 
-    fn run(&self, sql: impl Into<Sql>) -> Result<(), String> {
-        self.connection.run(&sql.into()).map(drop)
+    fn run(&self, sql: impl Into<Sql>) -> Result<(), EngineError> {
+        self.connection.run(&sql.into()).map(drop).map_err(Error::into_engine_error)
     }
 
     /// The plan's statements after extensions and settings: secrets, `ATTACH`, `USE`.
@@ -162,7 +164,7 @@ impl Patient<'_> {
     }
 
     /// Whether a persistent secret would make a name of the plan ambiguous.
-    fn secret_names(&self, visit: &Visit) -> Verdict {
+    fn secret_names(&self, run: &Run) -> Verdict {
         let names: Vec<&str> = self
             .statements()
             .filter_map(|statement| match statement {
@@ -173,7 +175,7 @@ impl Patient<'_> {
         let sql = "SELECT name, storage FROM duckdb_secrets() WHERE persistent ORDER BY name";
         let persistent = match self.rows(sql) {
             Ok(rows) => rows,
-            Err(text) => return Verdict::new(Outcome::Warning, "DuckDB does not show its secrets").raw(text),
+            Err(said) => return Verdict::new(Outcome::Warning, "DuckDB does not show its secrets").raw(said.text()),
         };
         let found = persistent.into_iter().filter_map(|row| {
             let [name, storage] = <[String; 2]>::try_from(row).ok()?;
@@ -183,16 +185,16 @@ impl Patient<'_> {
         if found.is_empty() {
             return Verdict::ok("no persistent secret has a name that this store uses");
         }
-        Cause::AmbiguousSecret.verdict(Outcome::Failed, &visit.facts, "").evidence(found)
+        Cause::AmbiguousSecret.verdict(Outcome::Failed, &run.facts, "").evidence(found)
     }
 
     /// Detaches and forgets everything; what is not there needs no undoing.
-    fn let_go(&self) {
+    fn detach(&self) {
         let Ok(home) = Ident::new("memory") else { return };
         for statement in self.plan.undo(0..self.plan.statements().len(), &home) {
             drop(self.run(statement.to_sql()));
         }
-        catalog::let_go(self);
+        catalog::detach(self);
     }
 }
 
@@ -202,32 +204,34 @@ fn is_preparation(statement: &Statement) -> bool {
 }
 
 /// Opens DuckDB, and makes the plan's settings and loads its extensions; never installs one.
-fn prepare(visit: &mut Visit, plan: &Arc<Plan>) -> (Option<Connection>, Verdict) {
-    let failed = |visit: &Visit, cause: Option<Cause>, what: String, text: &str| match cause {
-        Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, text).evidence([what]),
+fn prepare(run: &mut Run, plan: &Arc<Plan>) -> (Option<Connection>, Verdict) {
+    let failed = |run: &Run, cause: Option<Cause>, what: String, text: &str| match cause {
+        Some(cause) => cause.verdict(Outcome::Failed, &run.facts, text).evidence([what]),
         None => Verdict::unknown(what, text),
     };
     let connection = match open_instance(None, plan.settings_at_open(), Mode::Read) {
-        Ok(instance) => Connection::new(instance, Arc::clone(plan)),
+        Ok(instance) => Connection::new(instance, Arc::clone(plan)).with_facts(Arc::new(run.facts.clone())),
         Err(error) => {
-            let text = plan.scrub(&error.to_string());
-            return (None, failed(visit, Some(Cause::SettingRefused), "DuckDB cannot be opened".to_owned(), &text));
+            let text = plan.scrub(error.into_engine_error().text());
+            return (None, failed(run, Some(Cause::SettingRefused), "DuckDB cannot be opened".to_owned(), &text));
         }
     };
     let mut loaded = Vec::new();
     let mut missing: Option<Verdict> = None;
     for statement in plan.statements().iter().take_while(|statement| is_preparation(statement)) {
-        let Err(text) = connection.run(&statement.to_sql()) else {
+        let Err(error) = connection.run_statement(statement) else {
             if let Statement::Load(extension) = statement {
                 loaded.push(extension.name().to_string());
             }
             continue;
         };
+        let said = error.into_engine_error();
+        let text = said.text();
         missing = Some(match (statement, missing) {
             (Statement::Load(extension), None) => {
-                visit.facts.extension = extension.name().to_string();
-                let cause = Cause::of_extension(&text);
-                let verdict = failed(visit, cause, format!("`{}` cannot be loaded", extension.name()), &text);
+                run.facts.extension = extension.name().to_string();
+                let cause = said.cause(Operation::LoadExtension, &run.facts);
+                let verdict = failed(run, cause, format!("`{}` cannot be loaded", extension.name()), text);
                 verdict.evidence(where_extensions_are(&connection, extension.name().as_str()))
             }
             (Statement::Load(extension), Some(verdict)) => {
@@ -235,7 +239,7 @@ fn prepare(visit: &mut Visit, plan: &Arc<Plan>) -> (Option<Connection>, Verdict)
             }
             (Statement::Set(setting), None) => {
                 let what = format!("the setting `{}` is refused", setting.name());
-                failed(visit, Some(Cause::SettingRefused), what, &text)
+                failed(run, Some(Cause::SettingRefused), what, text)
             }
             // Its text and error may hold a secret that nothing here knows of.
             (_, None) => Verdict::new(Outcome::Failed, "an `init_sql` statement of an extension fails"),

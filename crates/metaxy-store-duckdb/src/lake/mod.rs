@@ -4,6 +4,7 @@ mod catalog_file;
 mod checks;
 mod data_path;
 mod doctor;
+mod facts;
 mod open;
 mod store;
 

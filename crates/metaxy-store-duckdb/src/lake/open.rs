@@ -2,15 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ducklake_sql::{Extension, Ident, Lake, Mode, Plan, Session, Setting, Statement};
 use metaxy_config::{Config, Database, DuckDbStore};
 
 use super::catalog_file::{self, CatalogFile};
 use super::checks::verify;
+use super::facts::facts_of;
 use super::store::{Beside, Store, run_all};
-use crate::engine::cause::{NOT_STARTED, OTHER_DATA_PATH};
-use crate::engine::{Connection, Error, Kind, current_database, open_instance};
+use crate::engine::cause::{Facts, Operation};
+use crate::engine::{Cause, Connection, Error, Kind, current_database, open_instance};
 
 #[cfg(test)]
 mod tests;
@@ -77,7 +79,7 @@ impl OpenOptions {
             _ => None,
         };
         let neighbours = self.neighbours(config, store)?;
-        self.attach_all(database, lake, &store.session, &neighbours, mode)
+        self.attach_all(name, database, lake, &store.session, &neighbours, mode)
     }
 
     /// The stores to attach beside one: its fallback stores, each before its own ones, and those that were asked for.
@@ -120,11 +122,12 @@ impl OpenOptions {
     ///
     /// As for [`Store::open`].
     pub fn attach(&self, database: Option<&Path>, lake: &Lake, session: &Session, mode: Mode) -> Result<Store, Error> {
-        self.attach_all(database, lake, session, &[], mode)
+        self.attach_all("", database, lake, session, &[], mode)
     }
 
     fn attach_all(
         &self,
+        name: &str,
         database: Option<&Path>,
         lake: &Lake,
         session: &Session,
@@ -134,12 +137,19 @@ impl OpenOptions {
         if mode == Mode::Write && lake.is_read_only() {
             return Err(Error::new(Kind::ReadOnlyLake));
         }
+        let _span = tracing::info_span!("open", store = name, ?mode).entered();
+        let start = Instant::now();
         let plan = lake.plan(session, mode);
+        let facts = Arc::new(facts_of(name, lake, &plan));
         let creates = mode == Mode::Write && lake.creates_if_missing();
-        let file = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates))?;
+        let file = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates));
+        let file = file.map_err(|error| error.with_facts(&facts))?;
         let new_database = database.filter(|file| !file.exists());
-        match self.run(database, lake, plan, neighbours, mode) {
-            Ok(store) => Ok(store),
+        match self.run(database, lake, plan, &facts, neighbours, mode) {
+            Ok(store) => {
+                tracing::info!(duration = ?start.elapsed(), "opened");
+                Ok(store)
+            }
             Err(error) => {
                 if let Some(file) = file {
                     file.restore();
@@ -147,7 +157,7 @@ impl OpenOptions {
                 if let Some(file) = new_database {
                     catalog_file::remove_without_content(file);
                 }
-                Err(error)
+                Err(error.with_facts(&facts))
             }
         }
     }
@@ -157,6 +167,7 @@ impl OpenOptions {
         database: Option<&Path>,
         lake: &Lake,
         plan: Plan,
+        facts: &Arc<Facts>,
         neighbours: &[Neighbour],
         mode: Mode,
     ) -> Result<Store, Error> {
@@ -171,6 +182,7 @@ impl OpenOptions {
         let instance = open_instance(database, &settings, mode)?;
         let plan = Arc::new(plan);
         let connection = Connection::new(instance, Arc::clone(&plan)).beside(plans.iter().cloned());
+        let connection = connection.with_facts(Arc::clone(facts));
         let home = current_database(&connection)?;
         let (mut beside, mut warnings) = (Vec::new(), Vec::new());
         // Those that are only read come first: when one fails, the own lake has not been made yet.
@@ -181,7 +193,7 @@ impl OpenOptions {
                 Error::new(Kind::Beside { store, error })
             })?);
         }
-        let plan = self.run_plan(&connection, plan, lake, &home)?;
+        let plan = self.run_plan(&connection, plan, lake, facts, &home)?;
         let mut store = Store { connection: Some(connection), plan, home, warnings, beside };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);
@@ -202,7 +214,9 @@ impl OpenOptions {
         warnings: &mut Vec<String>,
     ) -> Result<Beside, Error> {
         neighbour.lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, false))?;
-        let plan = self.run_plan(connection, Arc::new(plan), &neighbour.lake, home)?;
+        let _span = tracing::debug_span!("attach", store = neighbour.store).entered();
+        let facts = Arc::new(facts_of(&neighbour.store, &neighbour.lake, &plan));
+        let plan = self.run_plan(connection, Arc::new(plan), &neighbour.lake, &facts, home)?;
         let mut found = Vec::new();
         for check in plan.checks() {
             verify(connection, check, &neighbour.lake, &mut found)?;
@@ -222,48 +236,51 @@ impl OpenOptions {
         connection: &Connection,
         plan: Arc<Plan>,
         lake: &Lake,
+        facts: &Arc<Facts>,
         home: &Ident,
     ) -> Result<Arc<Plan>, Error> {
-        let Err((failed, message)) = self.run_from(connection, &plan, 0) else {
+        let Err((failed, error)) = self.run_from(connection, &plan, 0) else {
             return Ok(plan);
         };
-        let (plan, failed, message) = if message.contains(OTHER_DATA_PATH) && !lake.overrides_data_path() {
+        let (plan, failed, error) = if error.cause() == Some(Cause::DataPathDiffers) && !lake.overrides_data_path() {
             let stored = plan.with_stored_data_path();
             let same = |(one, other): &(&Statement, &Statement)| one == other;
             let resume = plan.statements().iter().zip(stored.statements()).take_while(same).count();
             run_all(connection, &plan.undo(resume..failed, home))?;
             match self.run_from(connection, &stored, resume) {
                 Ok(()) => return Ok(Arc::new(stored)),
-                Err((failed, message)) => (Arc::new(stored), failed, message),
+                Err((failed, error)) => (Arc::new(stored), failed, error),
             }
         } else {
-            (plan, failed, message)
+            (plan, failed, error)
         };
         // Why it failed matters more than what the undoing has to say: the instance goes away with the error.
         drop(run_all(connection, &plan.undo(0..failed, home)));
-        Err(explain(&plan, failed, message, lake, self.install))
+        Err(explain(&plan, failed, error, facts, self.install))
     }
 
-    /// Runs the statements from a position on; on a failure its position and what the engine says.
-    fn run_from(&self, connection: &Connection, plan: &Plan, start: usize) -> Result<(), (usize, String)> {
+    /// Runs the statements from a position on; on a failure its position and the error.
+    fn run_from(&self, connection: &Connection, plan: &Plan, start: usize) -> Result<(), (usize, Error)> {
         for (index, statement) in plan.statements().iter().enumerate().skip(start) {
-            let run = || connection.run(&statement.to_sql());
+            let run = || connection.run_statement(statement);
             let result = match statement {
                 Statement::Load(extension) if self.install => run().or_else(|missing| {
-                    if missing.contains(NOT_STARTED) {
+                    if does_not_start(&missing) {
                         return Err(missing);
                     }
-                    let install = Statement::Install(extension.clone()).to_sql();
-                    connection.run(&install).map_err(|_| missing)?;
+                    let install = Statement::Install(extension.clone());
+                    connection.run_statement(&install).map_err(|_| missing)?;
                     run()
                 }),
                 // A key that may not list can still read and write, which is all that a lake needs.
-                Statement::ProbeStorage(_) => {
-                    run().or_else(|message| if message.contains("AccessDenied") { Ok(0) } else { Err(message) })
-                }
+                Statement::ProbeStorage(_) => run().or_else(|error| {
+                    let denied = Cause::NoPermissionToList;
+                    let cause = error.cause_of(Operation::AccessStorage(denied));
+                    if cause == Some(denied) { Ok(0) } else { Err(error) }
+                }),
                 _ => run(),
             };
-            result.map_err(|message| (index, message))?;
+            result.map_err(|error| (index, error))?;
         }
         Ok(())
     }
@@ -308,36 +325,34 @@ fn one_after_another(own: Plan, beside: Vec<Plan>) -> (Plan, Vec<Plan>) {
     (plans.iter().fold(own, |own, earlier| own.after(earlier)), plans)
 }
 
-/// What the failure of a plan's statement means.
-fn explain(plan: &Plan, failed: usize, message: String, lake: &Lake, install: bool) -> Error {
-    const NO_LAKE: &str = "creating a new DuckLake is explicitly disabled";
-    let Some(statement) = plan.statements().get(failed) else {
-        return Error::query(message);
-    };
-    Error::new(match statement {
-        Statement::Load(extension) if message.contains(NOT_STARTED) => {
-            Kind::ExtensionNotStarted { name: extension.name().to_string(), message }
-        }
-        Statement::Load(extension) => {
-            Kind::MissingExtension { name: extension.name().to_string(), message, tried_to_install: install }
-        }
-        // DuckDB's parser quotes the statement, which may hold a secret that nothing here knows of.
-        Statement::Init(_) => Kind::Statement {
-            statement: statement.name(),
-            message:
-                "an `init_sql` statement of an extension; its text and error are hidden, since they may hold a secret"
-                    .to_owned(),
-        },
-        Statement::ProbeStorage(path) => Kind::Storage { data_path: path.to_string(), message },
-        Statement::Attach(_) if message.contains(NO_LAKE) => Kind::MissingLake(location(lake)),
-        _ => Kind::Statement { statement: statement.name(), message },
-    })
+/// Whether an extension is there, whole and of its version, but gives up while it starts: installing it anew changes
+/// nothing.
+fn does_not_start(error: &Error) -> bool {
+    let cause = error.cause_of(Operation::LoadExtension);
+    matches!(cause, Some(Cause::ExtensionNotStarted | Cause::MotherDuckDown))
 }
 
-/// Where a lake's catalog is, for messages.
-fn location(lake: &Lake) -> String {
-    match lake.catalog().and_then(|catalog| catalog.file()) {
-        Some(file) => file.to_string(),
-        None => lake.catalog_kind().as_str().to_owned(),
-    }
+/// What the failure of a plan's statement means.
+fn explain(plan: &Plan, failed: usize, error: Error, facts: &Arc<Facts>, install: bool) -> Error {
+    let Some(statement) = plan.statements().get(failed) else {
+        return error;
+    };
+    let operation = match statement {
+        Statement::Load(_) => Operation::LoadExtension,
+        Statement::Set(_) => Operation::Query,
+        _ => Operation::OpenCatalog,
+    };
+    let cause = error.cause_of(operation);
+    let said = error.into_engine_error();
+    let kind = match statement {
+        Statement::Load(extension) => {
+            Kind::MissingExtension { name: extension.name().to_string(), said, tried_to_install: install }
+        }
+        // DuckDB's parser quotes the statement, which may hold a secret that nothing here knows of.
+        Statement::Init(_) => Kind::Hidden(statement.name()),
+        Statement::ProbeStorage(path) => Kind::Storage { data_path: path.to_string(), said },
+        Statement::Attach(_) if cause == Some(Cause::NoLake) => Kind::MissingLake(facts.catalog_location()),
+        _ => Kind::Statement { statement: statement.name(), operation, said },
+    };
+    Error::new(kind).with_facts(facts)
 }

@@ -10,7 +10,7 @@ use ducklake_sql::{Ident, Lake, Mode, Plan, Session, Statement};
 use metaxy_config::Config;
 
 use super::open::OpenOptions;
-use crate::engine::{Connection, Error, Kind};
+use crate::engine::{Connection, Error};
 
 /// A lake, attached in a DuckDB instance of its own.
 ///
@@ -140,8 +140,8 @@ impl Drop for Store {
 pub(super) fn run_all(connection: &Connection, statements: &[Statement]) -> Result<(), Error> {
     let mut outcome = Ok(());
     for statement in statements {
-        let failed = |message| Error::new(Kind::Statement { statement: statement.name(), message });
-        outcome = outcome.and(connection.run(&statement.to_sql()).map(drop).map_err(failed));
+        let done = connection.run_statement(statement).map(drop);
+        outcome = outcome.and(done.map_err(|error| error.of_statement(statement.name())));
     }
     outcome
 }

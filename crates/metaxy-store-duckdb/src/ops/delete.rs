@@ -42,7 +42,8 @@ impl Features<'_> {
     ///
     /// When the feature has no table, a filter does not fit it, or the lake cannot be written.
     pub fn delete(&self, key: &FeatureKey, filters: &[Filter], deletion: Deletion) -> Result<usize, Error> {
-        self.delete_of(key, Some(self.feature_version(key)?), filters, deletion)
+        let deleted = self.delete_of(key, Some(self.feature_version(key)?), filters, deletion);
+        deleted.map_err(|error| error.in_operation("deleting from", key.as_str()))
     }
 
     /// Deletes rows as [`delete`](Self::delete) does, of every version of the feature.
@@ -54,7 +55,7 @@ impl Features<'_> {
     ///
     /// As for [`delete`](Self::delete).
     pub fn delete_history(&self, key: &FeatureKey, filters: &[Filter], deletion: Deletion) -> Result<usize, Error> {
-        self.delete_of(key, None, filters, deletion)
+        self.delete_of(key, None, filters, deletion).map_err(|error| error.in_operation("deleting from", key.as_str()))
     }
 
     /// Deletes rows of one version, or of every.

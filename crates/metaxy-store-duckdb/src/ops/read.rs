@@ -5,7 +5,7 @@ use std::fmt;
 use ducklake_sql::{Ident, Text, sql};
 use metaxy_feature::{Column, FeatureKey};
 
-use crate::engine::{Error, Rows, engine_message};
+use crate::engine::{Error, Rows};
 use crate::features::Features;
 use crate::query::{Filter, Latest, check_truncation};
 use crate::table::{At, Listed, Problem, Table, id_columns, ident, names};
@@ -102,9 +102,11 @@ impl<'s> Features<'s> {
             At::Now => self.table_or_fallback(key, options.own_only, |_| Ok(At::Now))?,
             // It may have been dropped since.
             at => Table::look(self.connection, &self.table_name(key)?, at, Listed::default()).map_err(|error| {
-                let not_then =
-                    || Problem::NotThen { at: options.at.to_string(), what: engine_message(&error.to_string()) };
-                if error.is_query() { not_then().into() } else { error }
+                if !error.is_query() {
+                    return error;
+                }
+                let what = error.into_engine_error().reason().to_owned();
+                Problem::NotThen { at: options.at.to_string(), what }.into()
             })?,
         };
         let ids = id_columns(definition.spec())?;
@@ -137,10 +139,11 @@ impl<'s> Features<'s> {
         };
         latest.check(self.connection, key, &options.filters)?;
         let rows = latest.rows(&options.filters);
-        self.connection.query(if columns.is_empty() {
+        let rows = self.connection.query(if columns.is_empty() {
             sql!("SELECT r.* FROM {rows}", rows)
         } else {
             sql!("SELECT {columns} FROM {rows}", columns = ducklake_sql::columns("r", &columns), rows)
-        })
+        });
+        rows.map_err(|error| error.in_operation("reading", key.as_str()))
     }
 }

@@ -63,7 +63,8 @@ impl Features<'_> {
                 None => here.count_rows(spec, options, &mut snapshots)?,
             };
             Ok((rows, Some(UpdateCounts { new, stale, orphaned })))
-        })?;
+        })
+        .map_err(|error| error.in_operation("comparing", key.as_str()))?;
         Ok(FeatureStatus { version: version.to_owned(), rows, update })
     }
     /// Counts the rows of a feature, in the store or else in the fallback store that has its table.

@@ -64,7 +64,7 @@ impl Features<'_> {
         rows: impl RecordBatchReader,
         options: &WriteOptions,
     ) -> Result<usize, Error> {
-        self.write_many([(key, rows)], options)
+        self.write_many([(key, rows)], options).map_err(|error| error.in_operation("writing", key.as_str()))
     }
 
     /// Writes rows of several features in one transaction: all of them, or none.

@@ -4,7 +4,7 @@ use ducklake_sql::{Ident, Sql, all, bind, list, sql};
 use metaxy_feature::FeatureKey;
 
 use super::Filter;
-use crate::engine::{Connection, Error, engine_message};
+use crate::engine::{Connection, Error};
 use crate::table::{ColumnType, DuplicateIds, Problem, Simple, TEXT, Table, names};
 
 /// The rows of a table that count.
@@ -73,7 +73,7 @@ impl<'t> Latest<'t> {
             condition = filter.condition(&column_of_r),
             nulls,
         ));
-        tried.map(drop).map_err(|message| engine_message(&message))
+        tried.map(drop).map_err(|error| error.into_engine_error().reason().to_owned())
     }
 
     /// Refuses rows whose structs lack the version of a field: Python leaves out what a table has no member for.

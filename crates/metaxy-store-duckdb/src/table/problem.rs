@@ -167,6 +167,19 @@ impl Refusal for Problem {
     fn class(&self) -> Class {
         match self {
             Self::NotPushed { .. } => Class::Unpushed,
+            Self::MissingTable { .. } | Self::NotCreated { .. } => Class::MissingTable,
+            Self::MissingColumns { .. }
+            | Self::SameColumn { .. }
+            | Self::UnsupportedType { .. }
+            | Self::UnkeptType { .. }
+            | Self::WrongType { .. }
+            | Self::UnknownColumns { .. }
+            | Self::NoSuchColumns { .. }
+            | Self::NotByField { .. }
+            | Self::MissingFields { .. }
+            | Self::UnknownFields { .. }
+            | Self::ForeignTable { .. } => Class::SchemaMismatch,
+            Self::Filter { .. } | Self::FilterColumn { .. } | Self::FilterValue { .. } => Class::Filter,
             _ => Class::Other,
         }
     }

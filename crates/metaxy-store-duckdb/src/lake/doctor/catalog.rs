@@ -6,10 +6,11 @@ use std::path::Path;
 use ducklake_sql::{Catalog, CatalogKind, Lake, SecretType, Sql, Statement, Storage, Text};
 
 use super::report::{CheckName, Outcome, Verdict};
-use super::{Patient, Visit, shown};
-use crate::engine::Cause;
-use crate::engine::cause::OTHER_DATA_PATH;
+use super::{Run, Target, shown};
+use crate::engine::cause::{Operation, formats_of, lock_holder};
+use crate::engine::{Cause, EngineError};
 use crate::lake::catalog_file::CatalogFile;
+use crate::lake::facts::add_login;
 
 /// A lake that is attached to be read.
 #[derive(Debug)]
@@ -19,59 +20,43 @@ pub(super) struct Attached {
 }
 
 /// Makes the checks; the lake, if it could be attached.
-pub(super) fn examine(visit: &mut Visit, patient: &Patient<'_>) -> Option<Attached> {
-    visit.facts.catalog = match patient.lake.catalog().and_then(Catalog::file) {
-        Some(file) => file.to_string(),
-        None => patient.lake.catalog_kind().as_str().to_owned(),
-    };
-    let reached = visit.check(CheckName::Catalog, |visit| match patient.lake.catalog() {
-        Some(Catalog::Postgres(postgres)) => connect(visit, patient, postgres.secret_name().as_str()),
-        Some(catalog @ (Catalog::DuckDb(_) | Catalog::Sqlite(_))) => look_at_file(visit, catalog),
+pub(super) fn examine(run: &mut Run, target: &Target<'_>) -> Option<Attached> {
+    let reached = run.check(CheckName::Catalog, |run| match target.lake.catalog() {
+        Some(Catalog::Postgres(postgres)) => connect(run, target, postgres.secret_name().as_str()),
+        Some(catalog @ (Catalog::DuckDb(_) | Catalog::Sqlite(_))) => look_at_file(run, catalog),
         _ => (true, Verdict::skipped("it is reached when the lake is attached")),
     });
     if !reached {
         for name in [CheckName::Rights, CheckName::Lake] {
-            visit.skip(name, "the catalog cannot be used");
+            run.skip(name, "the catalog cannot be used");
         }
         return None;
     }
-    let may_read = visit.check(CheckName::Rights, |visit| match patient.lake.catalog() {
-        Some(Catalog::Postgres(_)) => role_rights(visit, patient),
-        Some(catalog) => file_rights(visit, catalog, !patient.lake.is_read_only()),
+    let may_read = run.check(CheckName::Rights, |run| match target.lake.catalog() {
+        Some(Catalog::Postgres(_)) => role_rights(run, target),
+        Some(catalog) => file_rights(run, catalog, !target.lake.is_read_only()),
         None => (true, Verdict::skipped("MotherDuck does not tell them")),
     });
     if !may_read {
-        visit.skip(CheckName::Lake, "the role may not read it");
+        run.skip(CheckName::Lake, "the role may not read it");
         return None;
     }
-    visit.check(CheckName::Lake, |visit| attach(visit, patient))
+    run.check(CheckName::Lake, |run| attach(run, target))
 }
 
 /// Attaches PostgreSQL itself, read-only.
-fn connect(visit: &mut Visit, patient: &Patient<'_>, secret: &str) -> (bool, Verdict) {
+fn connect(run: &mut Run, target: &Target<'_>, secret: &str) -> (bool, Verdict) {
     const ABOUT: &str = "
         SELECT version, tls, role, until FROM postgres_query('metaxy_doctor_catalog', $pg$
             SELECT current_setting('server_version') AS version, current_user::text AS role,
                    (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())::text AS tls,
                    (SELECT rolvaliduntil FROM pg_roles WHERE rolname = current_user)::text AS until
         $pg$)";
-    let create = patient.statements().find(|statement| is_secret(statement, SecretType::Postgres));
-    let created = create.map_or(Ok(()), |create| patient.run(create.to_sql()));
-    let shown_secret = patient.secret(secret).map(|(_, _, shown)| shown).unwrap_or_default();
-    let facts = &mut visit.facts;
-    secret.clone_into(&mut facts.catalog_secret);
-    for (field, key) in [
-        (&mut facts.host, "host"),
-        (&mut facts.port, "port"),
-        (&mut facts.database, "dbname"),
-        (&mut facts.user, "user"),
-        (&mut facts.sslrootcert, "sslrootcert"),
-    ] {
-        *field = shown(&shown_secret, key);
-    }
-    if facts.database.is_empty() {
-        facts.database = shown(&shown_secret, "database");
-    }
+    let create = target.statements().find(|statement| is_secret(statement, SecretType::Postgres));
+    let created = create.map_or(Ok(()), |create| target.run(create.to_sql()));
+    let shown_secret = target.secret(secret).map(|(_, _, shown)| shown).unwrap_or_default();
+    add_login(&mut run.facts, |key| shown(&shown_secret, key));
+    let facts = &run.facts;
     let mut place = vec![format!("secret `{secret}`")];
     let server = if facts.host.is_empty() { String::new() } else { format!("{}:{}", facts.host, facts.port) };
     for (what, value) in [("server", &server), ("database", &facts.database), ("role", &facts.user)] {
@@ -87,23 +72,23 @@ fn connect(visit: &mut Visit, patient: &Patient<'_>, secret: &str) -> (bool, Ver
         sql.keyword(" AS metaxy_doctor_catalog (TYPE postgres, READ_ONLY, SECRET ");
         sql.bind("secret", &secret.into()).keyword(")");
     });
-    if let Err(text) = created.and_then(|()| patient.run(sql)) {
-        return (false, failed(visit, &text).evidence(place));
+    if let Err(said) = created.and_then(|()| target.run(sql)) {
+        return (false, failed(run, &said).evidence(place));
     }
-    if let Ok(mut rows) = patient.rows(ABOUT)
+    if let Ok(mut rows) = target.rows(ABOUT)
         && let Some([version, tls, role, until]) = rows.pop().and_then(|row| <[String; 4]>::try_from(row).ok())
     {
         place.push(format!("PostgreSQL {version}, {}", if tls == "true" { "with TLS" } else { "without TLS" }));
         if !until.is_empty() {
             place.push(format!("the role's password ends at {until}"));
         }
-        visit.facts.user = role;
+        run.facts.user = role;
     }
     (true, Verdict::ok("PostgreSQL answers, and accepts role and password").evidence(place))
 }
 
 /// Looks at a catalog's file without opening it as a database.
-fn look_at_file(visit: &Visit, catalog: &Catalog) -> (bool, Verdict) {
+fn look_at_file(run: &Run, catalog: &Catalog) -> (bool, Verdict) {
     let kind = if matches!(catalog, Catalog::Sqlite(_)) { "SQLite" } else { "DuckDB" };
     let (goes_on, verdict) = match CatalogFile::prepare(catalog, false) {
         Ok(_) => (true, Verdict::ok(format!("a {kind} file"))),
@@ -111,14 +96,14 @@ fn look_at_file(visit: &Visit, catalog: &Catalog) -> (bool, Verdict) {
         Err(error) if error.is_missing_lake() => (true, Verdict::ok("no file yet")),
         Err(error) => {
             let cause = if error.is_wrong_catalog_file() { Cause::WrongCatalogFile } else { Cause::CatalogFileDenied };
-            (false, cause.verdict(Outcome::Failed, &visit.facts, "").evidence([error.to_string()]))
+            (false, cause.verdict(Outcome::Failed, &run.facts, "").evidence([error.to_string()]))
         }
     };
-    (goes_on, verdict.evidence([visit.facts.catalog.clone()]))
+    (goes_on, verdict.evidence([run.facts.catalog.clone()]))
 }
 
 /// Asks PostgreSQL what the role may do; whether it may read the lake, if there is one.
-fn role_rights(visit: &mut Visit, patient: &Patient<'_>) -> (bool, Verdict) {
+fn role_rights(run: &mut Run, target: &Target<'_>) -> (bool, Verdict) {
     const RIGHTS: &str = "
         SELECT uses::VARCHAR, creates::VARCHAR, tables::VARCHAR, readable::VARCHAR, writable::VARCHAR
         FROM postgres_query('metaxy_doctor_catalog', $pg$
@@ -138,24 +123,25 @@ fn role_rights(visit: &mut Visit, patient: &Patient<'_>) -> (bool, Verdict) {
         SELECT creates::VARCHAR FROM postgres_query('metaxy_doctor_catalog', $pg$
             SELECT has_database_privilege(current_database(), 'CREATE') AS creates
         $pg$)";
-    let schema = patient.lake.metadata_schema().map_or("public", |schema| schema.as_str());
-    schema.clone_into(&mut visit.facts.schema);
-    let rows = match patient.rows(Sql::fixed(RIGHTS).with_text("schema", schema)) {
+    let schema = target.lake.metadata_schema().map_or("public", |schema| schema.as_str());
+    let rows = match target.rows(Sql::fixed(RIGHTS).with_text("schema", schema)) {
         Ok(rows) => rows,
-        Err(text) => return (true, Verdict::new(Outcome::Warning, "PostgreSQL does not tell the rights").raw(text)),
+        Err(said) => {
+            return (true, Verdict::new(Outcome::Warning, "PostgreSQL does not tell the rights").raw(said.text()));
+        }
     };
     let in_schema = rows.into_iter().next().and_then(|row| <[String; 5]>::try_from(row).ok());
-    let facts = &visit.facts;
+    let facts = &run.facts;
     let Some([uses, creates, tables, readable, writable]) = in_schema else {
         // There is no such schema, so DuckLake has to make it.
-        let creates = patient.rows(IN_DATABASE).is_ok_and(|rows| rows.concat() == ["true"]);
+        let creates = target.rows(IN_DATABASE).is_ok_and(|rows| rows.concat() == ["true"]);
         let evidence = [format!("no schema `{schema}` yet; making one: {}", yes(creates))];
-        let verdict = if creates || !patient.lake.creates_if_missing() {
+        let verdict = if creates || !target.lake.creates_if_missing() {
             Verdict::ok("there is nothing to read yet")
         } else {
             Cause::RoleWithoutRights.verdict(Outcome::Failed, facts, "")
         };
-        return (creates || !patient.lake.creates_if_missing(), verdict.evidence(evidence));
+        return (creates || !target.lake.creates_if_missing(), verdict.evidence(evidence));
     };
     let has_lake = tables != "0";
     let (creates, uses) = (creates == "true", uses == "true");
@@ -166,7 +152,7 @@ fn role_rights(visit: &mut Visit, patient: &Patient<'_>) -> (bool, Verdict) {
         format!("use the schema: {}, make tables: {}", yes(uses), yes(creates)),
         format!("lake's tables: {tables}, may read: {readable}, may write: {writable}"),
     ];
-    let is_reader = patient.lake.is_read_only();
+    let is_reader = target.lake.is_read_only();
     let (outcome, cause) = match (has_lake, is_reader) {
         (true, _) if !reads => (Outcome::Failed, Some(Cause::RoleWithoutRights)),
         (false, false) if !creates => (Outcome::Failed, Some(Cause::RoleWithoutRights)),
@@ -188,7 +174,7 @@ fn yes(it: bool) -> &'static str {
 }
 
 /// Whether a catalog's file can be read and written; opening it to append changes nothing.
-fn file_rights(visit: &Visit, catalog: &Catalog, writes: bool) -> (bool, Verdict) {
+fn file_rights(run: &Run, catalog: &Catalog, writes: bool) -> (bool, Verdict) {
     let Some(path) = catalog.file().map(|file| Path::new(file.as_str())) else {
         return (true, Verdict::skipped("the catalog does not tell them"));
     };
@@ -197,7 +183,7 @@ fn file_rights(visit: &Visit, catalog: &Catalog, writes: bool) -> (bool, Verdict
         let read_only = fs::metadata(above).is_ok_and(|metadata| metadata.permissions().readonly());
         let evidence = [format!("it would be made in `{}`", above.display())];
         let verdict = if read_only && writes {
-            Cause::CatalogFileDenied.verdict(Outcome::Failed, &visit.facts, "")
+            Cause::CatalogFileDenied.verdict(Outcome::Failed, &run.facts, "")
         } else {
             Verdict::ok("there is nothing to read yet")
         };
@@ -208,46 +194,46 @@ fn file_rights(visit: &Visit, catalog: &Catalog, writes: bool) -> (bool, Verdict
         Ok(_) if writes => (true, Verdict::ok("read and write")),
         Ok(_) => (true, Verdict::ok("read")),
         Err(error) => {
-            let verdict = Cause::CatalogFileDenied.verdict(Outcome::Failed, &visit.facts, "");
+            let verdict = Cause::CatalogFileDenied.verdict(Outcome::Failed, &run.facts, "");
             (false, verdict.evidence([error.to_string()]))
         }
     }
 }
 
 /// Attaches the lake to read it, as the plan does.
-fn attach(visit: &mut Visit, patient: &Patient<'_>) -> (Option<Attached>, Verdict) {
+fn attach(run: &mut Run, target: &Target<'_>) -> (Option<Attached>, Verdict) {
     const ABOUT: &str = "
         SELECT (SELECT catalog_type FROM ducklake_settings(?)),
                (SELECT value FROM ducklake_options(?) WHERE option_name = 'version'),
                (SELECT value FROM ducklake_options(?) WHERE option_name = 'created_by')";
-    if patient.lake.catalog().and_then(Catalog::file).is_some_and(|file| !Path::new(file.as_str()).exists()) {
-        return (None, no_lake(visit, patient, ""));
+    if target.lake.catalog().and_then(Catalog::file).is_some_and(|file| !Path::new(file.as_str()).exists()) {
+        return (None, no_lake(run, target, ""));
     }
-    let run = |statements: &[Statement]| {
+    let attach_by = |statements: &[Statement]| {
         let own = statements.iter().skip_while(|statement| super::is_preparation(statement));
-        own.filter(|statement| !is_elsewhere(statement, patient.lake))
-            .try_for_each(|statement| patient.run(statement.to_sql()))
+        own.filter(|statement| !is_elsewhere(statement, target.lake))
+            .try_for_each(|statement| target.run(statement.to_sql()))
     };
     let mut attached = Attached { by_stored_path: false };
-    let mut result = run(patient.plan.statements());
-    if result.as_ref().is_err_and(|text| text.contains(OTHER_DATA_PATH)) {
+    let mut result = attach_by(target.plan.statements());
+    if result.as_ref().is_err_and(|said| cause_of(run, said) == Some(Cause::DataPathDiffers)) {
         // The lake's own secret names the other path.
-        let made = patient.statements().find(|statement| is_secret(statement, SecretType::DuckLake));
+        let made = target.statements().find(|statement| is_secret(statement, SecretType::DuckLake));
         if let Some(Statement::CreateSecret(secret)) = made {
-            drop(patient.run(Statement::DropSecret(secret.name().clone()).to_sql()));
+            drop(target.run(Statement::DropSecret(secret.name().clone()).to_sql()));
         }
         attached.by_stored_path = true;
-        result = run(patient.plan.with_stored_data_path().statements());
+        result = attach_by(target.plan.with_stored_data_path().statements());
     }
     match result {
-        Err(text) if Cause::of_catalog(&text) == Some(Cause::NoLake) => return (None, no_lake(visit, patient, &text)),
-        Err(text) => return (None, failed(visit, &text)),
+        Err(said) if cause_of(run, &said) == Some(Cause::NoLake) => return (None, no_lake(run, target, said.text())),
+        Err(said) => return (None, failed(run, &said)),
         Ok(()) => {}
     }
-    let alias = patient.lake.alias().as_str();
+    let alias = target.lake.alias().as_str();
     let sql = Sql::fixed(ABOUT).with_text("alias", alias).with_text("alias", alias).with_text("alias", alias);
-    let configured = patient.lake.catalog_kind().as_str();
-    match patient.rows(sql).map(|mut rows| rows.pop().and_then(|row| <[String; 3]>::try_from(row).ok())) {
+    let configured = target.lake.catalog_kind().as_str();
+    match target.rows(sql).map(|mut rows| rows.pop().and_then(|row| <[String; 3]>::try_from(row).ok())) {
         Ok(Some([kind, version, maker])) if kind == configured => {
             let evidence = format!("catalog {kind}, made by {maker}");
             (Some(attached), Verdict::ok(format!("attached; its format is {version}")).evidence([evidence]))
@@ -257,35 +243,37 @@ fn attach(visit: &mut Visit, patient: &Patient<'_>) -> (Option<Attached>, Verdic
             let text = format!("the catalog is {kind}, but configured as {configured}");
             (None, Verdict::new(Outcome::Failed, text).advice("correct the catalog's `type`"))
         }
-        Err(text) => (None, failed(visit, &text)),
+        Err(said) => (None, failed(run, &said)),
     }
 }
 
 /// A verdict on a lake that is not there.
-fn no_lake(visit: &Visit, patient: &Patient<'_>, raw: &str) -> Verdict {
-    if patient.lake.creates_if_missing() {
-        Cause::NoLakeYet.verdict(Outcome::Warning, &visit.facts, raw)
+fn no_lake(run: &Run, target: &Target<'_>, raw: &str) -> Verdict {
+    if target.lake.creates_if_missing() {
+        Cause::NoLakeYet.verdict(Outcome::Warning, &run.facts, raw)
     } else {
-        Cause::NoLake.verdict(Outcome::Failed, &visit.facts, raw)
+        Cause::NoLake.verdict(Outcome::Failed, &run.facts, raw)
     }
 }
 
+fn cause_of(run: &Run, said: &EngineError) -> Option<Cause> {
+    said.cause(Operation::OpenCatalog, &run.facts)
+}
+
 /// A verdict on what an engine or a server said against the catalog.
-fn failed(visit: &Visit, text: &str) -> Verdict {
-    let is_motherduck = visit.facts.catalog == CatalogKind::MotherDuck.as_str();
-    match Cause::of_catalog(text) {
+fn failed(run: &Run, said: &EngineError) -> Verdict {
+    let text = said.text();
+    let is_motherduck = run.facts.catalog == CatalogKind::MotherDuck.as_str();
+    match cause_of(run, said) {
         Some(cause @ (Cause::CatalogNewer | Cause::CatalogOlder)) => {
-            let versions = text.split_once("mismatch: ").map_or(text, |(_, versions)| versions);
-            let versions = versions.split(". ").next().unwrap_or_default().to_owned();
-            cause.verdict(Outcome::Failed, &visit.facts, text).evidence([versions])
+            cause.verdict(Outcome::Failed, &run.facts, text).evidence([formats_of(text).to_owned()])
         }
         Some(cause @ Cause::CatalogLocked) => {
-            let holder = text.split_once("PID ").map(|(_, rest)| rest.split(')').next().unwrap_or_default());
-            let holder = holder.map(|pid| format!("the process {pid}"));
-            cause.verdict(Outcome::Failed, &visit.facts, text).evidence(holder)
+            let holder = lock_holder(text).map(|pid| format!("the process {pid}"));
+            cause.verdict(Outcome::Failed, &run.facts, text).evidence(holder)
         }
-        Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, text),
-        None if is_motherduck => Cause::MotherDuckRefused.verdict(Outcome::Failed, &visit.facts, text),
+        Some(cause) => cause.verdict(Outcome::Failed, &run.facts, text),
+        None if is_motherduck => Cause::MotherDuckRefused.verdict(Outcome::Failed, &run.facts, text),
         None => Verdict::unknown("the catalog cannot be attached", text),
     }
 }
@@ -307,13 +295,13 @@ fn is_elsewhere(statement: &Statement, lake: &Lake) -> bool {
     }
 }
 
-/// Lets go of the catalog's own database, once the lake is detached.
+/// Detaches the catalog's own database, once the lake is detached.
 ///
 /// Whoever reads a SQLite file in WAL mode leaves two files beside it; whoever may write removes them as the last one,
 /// and so this opens it once more to write, and writes nothing.
-pub(super) fn let_go(patient: &Patient<'_>) {
-    drop(patient.run("DETACH DATABASE IF EXISTS metaxy_doctor_catalog"));
-    let Some(Catalog::Sqlite(file)) = patient.lake.catalog() else { return };
+pub(super) fn detach(target: &Target<'_>) {
+    drop(target.run("DETACH DATABASE IF EXISTS metaxy_doctor_catalog"));
+    let Some(Catalog::Sqlite(file)) = target.lake.catalog() else { return };
     let Ok(path) = Text::new(file.as_str()) else { return };
     if !Path::new(&[file.as_str(), "-shm"].concat()).exists() {
         return;
@@ -321,7 +309,7 @@ pub(super) fn let_go(patient: &Patient<'_>) {
     let attach = Sql::build(|sql| {
         sql.keyword("ATTACH ").literal(&path).keyword(" AS metaxy_doctor_catalog (TYPE sqlite)");
     });
-    drop(patient.run(attach));
-    drop(patient.run("SELECT count(*) FROM metaxy_doctor_catalog.ducklake_metadata"));
-    drop(patient.run("DETACH DATABASE IF EXISTS metaxy_doctor_catalog"));
+    drop(target.run(attach));
+    drop(target.run("SELECT count(*) FROM metaxy_doctor_catalog.ducklake_metadata"));
+    drop(target.run("DETACH DATABASE IF EXISTS metaxy_doctor_catalog"));
 }

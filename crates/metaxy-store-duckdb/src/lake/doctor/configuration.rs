@@ -3,7 +3,7 @@
 use ducklake_sql::{Lake, Mode, Plan};
 use metaxy_config::{Config, Diagnostic, Diagnostics, LoadError, Loaded, Location, Severity};
 
-use super::Visit;
+use super::Run;
 use super::report::{CheckName, Outcome, Verdict};
 use crate::engine::Cause;
 
@@ -16,7 +16,7 @@ const CATALOG_KIND: &str = "catalog-kind";
 
 /// Makes the checks; the store's lake and the plan to read it, unless the configuration is in the way.
 pub(super) fn examine<'a>(
-    visit: &mut Visit,
+    run: &mut Run,
     loaded: &'a Result<Loaded, LoadError>,
     store: &str,
 ) -> Option<(&'a Lake, Plan)> {
@@ -28,26 +28,26 @@ pub(super) fn examine<'a>(
     let (overlaps, others): (Vec<_>, Vec<_>) =
         diagnostics.iter().filter(concerns).partition(|one| one.code() == OVERLAP);
 
-    let ready = visit.check(CheckName::Configuration, |visit| {
-        let verdict = findings(visit, diagnostics, &others);
+    let ready = run.check(CheckName::Configuration, |run| {
+        let verdict = findings(run, diagnostics, &others);
         let (ready, problem) = config.map_or((None, None), |config| usable(config, store));
         match problem {
             Some(problem) if verdict.outcome != Outcome::Failed => (ready, problem),
             _ => (ready, verdict),
         }
     });
-    visit.check(CheckName::DataPathOverlap, |visit| {
+    run.check(CheckName::DataPathOverlap, |run| {
         if overlaps.is_empty() {
             return ((), Verdict::ok("no other store of this configuration keeps its files there"));
         }
         let evidence = overlaps.iter().map(|one| one.message().to_owned());
-        ((), Cause::SharedDataPath.verdict(Outcome::Failed, &visit.facts, "").evidence(evidence))
+        ((), Cause::SharedDataPath.verdict(Outcome::Failed, &run.facts, "").evidence(evidence))
     });
     ready
 }
 
 /// What the configuration's own checks say.
-fn findings(visit: &Visit, diagnostics: &Diagnostics, found: &[&Diagnostic]) -> Verdict {
+fn findings(run: &Run, diagnostics: &Diagnostics, found: &[&Diagnostic]) -> Verdict {
     let lines = found.iter().map(|one| {
         let place = match diagnostics.location(one) {
             Some(Location::File { path, line, column, .. }) => format!(" ({}:{line}:{column})", path.display()),
@@ -64,7 +64,7 @@ fn findings(visit: &Visit, diagnostics: &Diagnostics, found: &[&Diagnostic]) -> 
     let verdict = match (first(Severity::Error), first(Severity::Warning)) {
         (Some(error), _) => {
             let cause = if error.code() == CATALOG_KIND { Cause::WrongCatalogFile } else { Cause::ConfigurationError };
-            let verdict = cause.verdict(Outcome::Failed, &visit.facts, "").summary(error.message());
+            let verdict = cause.verdict(Outcome::Failed, &run.facts, "").summary(error.message());
             match error.help() {
                 Some(help) => verdict.advice(help),
                 None => verdict,

@@ -4,7 +4,7 @@ use ducklake_sql::{CatalogKind, Ident, Parameter, Sql, Statement, Writer};
 
 use super::catalog::Attached;
 use super::report::{CheckName, Outcome, Verdict};
-use super::{Patient, Visit};
+use super::{Run, Target};
 use crate::engine::Cause;
 use crate::lake::data_path;
 
@@ -20,18 +20,18 @@ const SNAPSHOTS_TO_WARN_OF: u64 = 10_000;
 const INLINED_TABLES_COUNTED: usize = 200;
 
 /// Makes the checks.
-pub(super) fn examine(visit: &mut Visit, patient: &Patient<'_>, attached: &Attached) {
-    visit.check(CheckName::StoredSettings, |visit| ((), stored_settings(visit, patient, attached)));
-    visit.check(CheckName::Health, |visit| ((), health(visit, patient)));
+pub(super) fn examine(run: &mut Run, target: &Target<'_>, attached: &Attached) {
+    run.check(CheckName::StoredSettings, |run| ((), stored_settings(run, target, attached)));
+    run.check(CheckName::Health, |run| ((), health(run, target)));
 }
 
-fn stored_settings(visit: &Visit, patient: &Patient<'_>, attached: &Attached) -> Verdict {
+fn stored_settings(run: &Run, target: &Target<'_>, attached: &Attached) -> Verdict {
     /// Every lake has these; where they differ is told on its own.
     const USUAL: &[&str] = &["created_by", "data_path", "encrypted", "version"];
     let sql = "SELECT option_name, value, scope FROM ducklake_options(?) ORDER BY ALL";
-    let stored = match patient.rows(Sql::fixed(sql).with_text("alias", patient.lake.alias().as_str())) {
+    let stored = match target.rows(Sql::fixed(sql).with_text("alias", target.lake.alias().as_str())) {
         Ok(rows) => rows,
-        Err(text) => return Verdict::new(Outcome::Warning, "the lake does not tell its settings").raw(text),
+        Err(said) => return Verdict::new(Outcome::Warning, "the lake does not tell its settings").raw(said.text()),
     };
     let global = |name: &str| {
         stored.iter().find_map(|row| match row.as_slice() {
@@ -41,9 +41,9 @@ fn stored_settings(visit: &Visit, patient: &Patient<'_>, attached: &Attached) ->
     };
     let mut causes = Vec::new();
     let mut evidence = Vec::new();
-    if let (Some(path), Some(configured)) = (global("data_path"), patient.lake.data_path()) {
+    if let (Some(path), Some(configured)) = (global("data_path"), target.lake.data_path()) {
         if !data_path::same(path, configured) {
-            let overrides = patient.lake.overrides_data_path();
+            let overrides = target.lake.overrides_data_path();
             causes.push(if overrides { Cause::DataPathOverridden } else { Cause::DataPathDiffers });
             evidence.push(format!("stored data path {path}, configured {configured}"));
         } else if attached.by_stored_path {
@@ -58,7 +58,7 @@ fn stored_settings(visit: &Visit, patient: &Patient<'_>, attached: &Attached) ->
         ("ENCRYPTED", "encrypted", Cause::EncryptionDiffers),
         ("DATA_INLINING_ROW_LIMIT", "data_inlining_row_limit", Cause::InliningDiffers),
     ] {
-        if let (Some(configured), Some(found)) = (attach_option(patient, option), global(stored_as))
+        if let (Some(configured), Some(found)) = (attach_option(target, option), global(stored_as))
             && configured != found
         {
             causes.push(cause);
@@ -73,16 +73,16 @@ fn stored_settings(visit: &Visit, patient: &Patient<'_>, attached: &Attached) ->
     });
     let options: Vec<_> = options.collect();
     let verdict = match causes.first() {
-        Some(cause @ Cause::DataPathDiffers) => cause.verdict(Outcome::Failed, &visit.facts, ""),
-        Some(cause) => cause.verdict(Outcome::Warning, &visit.facts, ""),
+        Some(cause @ Cause::DataPathDiffers) => cause.verdict(Outcome::Failed, &run.facts, ""),
+        Some(cause) => cause.verdict(Outcome::Warning, &run.facts, ""),
         None => Verdict::ok("what the lake has stored agrees with the configuration"),
     };
     verdict.evidence(evidence).evidence(options)
 }
 
 /// The value of an option of the plan's `ATTACH`.
-fn attach_option(patient: &Patient<'_>, name: &str) -> Option<String> {
-    let attach = patient.statements().find(|statement| matches!(statement, Statement::Attach(_)))?;
+fn attach_option(target: &Target<'_>, name: &str) -> Option<String> {
+    let attach = target.statements().find(|statement| matches!(statement, Statement::Attach(_)))?;
     let sql = attach.to_sql();
     let (_, value) = sql.names().zip(sql.parameters()).find(|(option, _)| *option == name)?;
     Some(match value {
@@ -92,11 +92,11 @@ fn attach_option(patient: &Patient<'_>, name: &str) -> Option<String> {
     })
 }
 
-fn health(visit: &Visit, patient: &Patient<'_>) -> Verdict {
-    let Some(metadata) = Metadata::of(patient) else {
+fn health(run: &Run, target: &Target<'_>) -> Verdict {
+    let Some(metadata) = Metadata::of(target) else {
         return Verdict::skipped("the catalog's server keeps the metadata");
     };
-    let counted = patient.rows(Sql::build(|sql| {
+    let counted = target.rows(Sql::build(|sql| {
         let counts = [
             ("ducklake_table", " WHERE end_snapshot IS NULL"),
             ("ducklake_data_file", " WHERE end_snapshot IS NULL"),
@@ -114,13 +114,13 @@ fn health(visit: &Visit, patient: &Patient<'_>) -> Verdict {
     }));
     let row = match counted {
         Ok(mut rows) => rows.pop().unwrap_or_default(),
-        Err(text) => return Verdict::new(Outcome::Warning, "the lake's metadata cannot be read").raw(text),
+        Err(said) => return Verdict::new(Outcome::Warning, "the lake's metadata cannot be read").raw(said.text()),
     };
     let numbers: Vec<u64> = row.iter().filter_map(|number| number.parse().ok()).collect();
     let [tables, files, snapshots, scheduled, small] = numbers.as_slice() else {
         return Verdict::new(Outcome::Warning, "the lake's metadata cannot be read");
     };
-    let inlined = inlined_rows(patient, &metadata);
+    let inlined = inlined_rows(target, &metadata);
     let share = (small * 100).checked_div(*files).unwrap_or(0);
     let evidence = [
         format!("files: {files}, of which smaller than 1 MiB: {small} ({share} %)"),
@@ -137,24 +137,24 @@ fn health(visit: &Visit, patient: &Patient<'_>) -> Verdict {
         None
     };
     let verdict = match cause {
-        Some(cause) => cause.verdict(Outcome::Warning, &visit.facts, ""),
+        Some(cause) => cause.verdict(Outcome::Warning, &run.facts, ""),
         None => Verdict::ok(format!("tables: {tables}")),
     };
     verdict.evidence(evidence)
 }
 
-fn inlined_rows(patient: &Patient<'_>, metadata: &Metadata) -> u64 {
+fn inlined_rows(target: &Target<'_>, metadata: &Metadata) -> u64 {
     let names = Sql::build(|sql| {
         metadata.table(sql.keyword("SELECT table_name FROM "), "ducklake_inlined_data_tables");
     });
-    let names = patient.rows(names).unwrap_or_default().concat();
+    let names = target.rows(names).unwrap_or_default().concat();
     let count = |name: &String| -> Option<u64> {
         let name = Ident::new(name).ok()?;
         let sql = Sql::build(|sql| {
             metadata.schema(sql.keyword("SELECT count(*)::VARCHAR FROM ")).keyword(".").ident(&name);
             sql.keyword(" WHERE end_snapshot IS NULL");
         });
-        patient.rows(sql).ok()?.concat().first()?.parse().ok()
+        target.rows(sql).ok()?.concat().first()?.parse().ok()
     };
     names.iter().take(INLINED_TABLES_COUNTED).filter_map(count).sum()
 }
@@ -166,15 +166,15 @@ struct Metadata {
 }
 
 impl Metadata {
-    fn of(patient: &Patient<'_>) -> Option<Self> {
-        let default = ["__ducklake_metadata_", patient.lake.alias().as_str()].concat();
-        let database = attach_option(patient, "METADATA_CATALOG").unwrap_or(default);
-        let schema = match patient.lake.catalog_kind() {
+    fn of(target: &Target<'_>) -> Option<Self> {
+        let default = ["__ducklake_metadata_", target.lake.alias().as_str()].concat();
+        let database = attach_option(target, "METADATA_CATALOG").unwrap_or(default);
+        let schema = match target.lake.catalog_kind() {
             CatalogKind::MotherDuck | CatalogKind::Quack => return None,
             CatalogKind::Postgres => "public",
             _ => "main",
         };
-        let schema = patient.lake.metadata_schema().cloned().or_else(|| Ident::new(schema).ok())?;
+        let schema = target.lake.metadata_schema().cloned().or_else(|| Ident::new(schema).ok())?;
         Some(Self { database: Ident::new(database).ok()?, schema })
     }
 

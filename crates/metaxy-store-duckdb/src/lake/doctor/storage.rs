@@ -5,23 +5,24 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use ducklake_sql::{ObjectKind, ObjectStorage, Sql, Statement, Storage};
+use ducklake_sql::{ObjectStorage, Sql, Statement, Storage};
 
 use super::report::{CheckName, Outcome, Verdict};
-use super::{Patient, Visit, shown};
-use crate::engine::Cause;
+use super::{Run, Target, shown};
+use crate::engine::cause::Operation;
+use crate::engine::{Cause, EngineError};
+use crate::lake::facts::add_access;
 
 /// The largest difference of clocks that is nothing to speak of; storages refuse signatures at fifteen minutes.
 const SKEW_TO_WARN_OF: i64 = 300;
 
 /// Makes the checks.
-pub(super) fn examine(visit: &mut Visit, patient: &Patient<'_>, write: bool) {
-    patient.lake.data_path().unwrap_or_default().clone_into(&mut visit.facts.data_path);
-    match patient.lake.storage() {
-        Some(Storage::Object(storage)) if patient.lake.catalog().is_some() => {
-            examine_objects(visit, patient, &storage, write);
+pub(super) fn examine(run: &mut Run, target: &Target<'_>, write: bool) {
+    match target.lake.storage() {
+        Some(Storage::Object(storage)) if target.lake.catalog().is_some() => {
+            examine_objects(run, target, &storage, write);
         }
-        Some(Storage::Local(folder)) => examine_folder(visit, Path::new(folder.as_str()), write),
+        Some(Storage::Local(folder)) => examine_folder(run, Path::new(folder.as_str()), write),
         _ => {
             for name in [
                 CheckName::StorageSecret,
@@ -30,40 +31,40 @@ pub(super) fn examine(visit: &mut Visit, patient: &Patient<'_>, write: bool) {
                 CheckName::StorageWrite,
                 CheckName::Clock,
             ] {
-                visit.skip(name, "MotherDuck reaches the storage itself");
+                run.skip(name, "MotherDuck reaches the storage itself");
             }
         }
     }
 }
 
-fn examine_folder(visit: &mut Visit, folder: &Path, write: bool) {
+fn examine_folder(run: &mut Run, folder: &Path, write: bool) {
     for name in [CheckName::StorageSecret, CheckName::Credentials] {
-        visit.skip(name, "a folder of this machine needs none");
+        run.skip(name, "a folder of this machine needs none");
     }
-    visit.check(CheckName::Storage, |visit| {
+    run.check(CheckName::Storage, |run| {
         let verdict = match fs::read_dir(folder) {
             Ok(entries) => Verdict::ok(format!("the folder is there, with {} entries", entries.count())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Verdict::ok("there is no such folder yet; the first file makes it")
             }
-            Err(error) => io_failed(visit, &error),
+            Err(error) => io_failed(run, &error),
         };
         ((), verdict)
     });
     if write {
-        visit.check(CheckName::StorageWrite, |visit| match probe_folder(folder) {
+        run.check(CheckName::StorageWrite, |run| match probe_folder(folder) {
             Ok(()) => ((), Verdict::ok("a probe was put, got back and deleted")),
-            Err(error) => ((), io_failed(visit, &error)),
+            Err(error) => ((), io_failed(run, &error)),
         });
     } else {
-        visit.skip(CheckName::StorageWrite, "only with --write");
+        run.skip(CheckName::StorageWrite, "only with --write");
     }
-    visit.skip(CheckName::Clock, "only signatures depend on it");
+    run.skip(CheckName::Clock, "only signatures depend on it");
 }
 
-fn io_failed(visit: &Visit, error: &std::io::Error) -> Verdict {
+fn io_failed(run: &Run, error: &std::io::Error) -> Verdict {
     match Cause::of_io(error) {
-        Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, &error.to_string()),
+        Some(cause) => cause.verdict(Outcome::Failed, &run.facts, &error.to_string()),
         None => Verdict::new(Outcome::Failed, format!("the folder cannot be used: {error}")),
     }
 }
@@ -95,58 +96,58 @@ fn probe_name() -> String {
     format!("metaxy-doctor-{:x}-{:x}", std::process::id(), now.as_nanos())
 }
 
-fn examine_objects(visit: &mut Visit, patient: &Patient<'_>, storage: &ObjectStorage, write: bool) {
-    visit.facts.storage_secret = storage.secret_name().to_string();
-    visit.facts.is_azure = storage.kind() == ObjectKind::Azure;
-    let created = visit.check(CheckName::StorageSecret, |visit| secret_used(visit, patient, storage));
+fn examine_objects(run: &mut Run, target: &Target<'_>, storage: &ObjectStorage, write: bool) {
+    let created = run.check(CheckName::StorageSecret, |run| secret_used(run, target, storage));
     let Ok(()) = created else {
         for name in [CheckName::Credentials, CheckName::Storage, CheckName::StorageWrite, CheckName::Clock] {
-            visit.skip(name, "there are no credentials to use");
+            run.skip(name, "there are no credentials to use");
         }
         return;
     };
     let start = std::time::Instant::now();
-    let (listed, skew) = list(patient, storage);
+    let (listed, skew) = list(target, storage);
     let took = start.elapsed();
     // One request answers for three checks: the cause of a failure belongs to one of them.
     let is_listed = listed.is_ok();
-    let text = listed.err().unwrap_or_default();
-    let cause = Cause::of_storage(&text, &visit.facts, Cause::NoPermissionToList);
+    let said = listed.err();
+    let listing = Operation::AccessStorage(Cause::NoPermissionToList);
+    let cause = said.as_ref().and_then(|said| said.cause(listing, &run.facts));
+    let text = said.map(|said| said.text().to_owned()).unwrap_or_default();
     let may_not_list = cause == Some(Cause::NoPermissionToList);
-    let refused = cause.filter(|cause| cause.is_about_credentials());
+    let refused = cause.filter(|cause| cause.is_refused_key());
 
     let verdict = match refused {
-        Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, &text),
+        Some(cause) => cause.verdict(Outcome::Failed, &run.facts, &text),
         None if is_listed || may_not_list => {
-            Verdict::ok("the storage accepts them").evidence([expiry(patient, storage)])
+            Verdict::ok("the storage accepts them").evidence([expiry(target, storage)])
         }
         None => Verdict::skipped("the storage could not be asked"),
     };
-    visit.report.findings.push(verdict.into_finding(CheckName::Credentials, took));
+    run.report.findings.push(verdict.into_finding(CheckName::Credentials, took));
 
     let verdict = match cause {
         _ if is_listed => Verdict::ok("it answers, and lists the data path"),
         _ if refused.is_some() => Verdict::skipped("the credentials are refused"),
         Some(Cause::ClockSkew) => Verdict::skipped("the clocks differ too much"),
-        Some(cause) if may_not_list => cause.verdict(Outcome::Warning, &visit.facts, &text),
-        Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, &text),
+        Some(cause) if may_not_list => cause.verdict(Outcome::Warning, &run.facts, &text),
+        Some(cause) => cause.verdict(Outcome::Failed, &run.facts, &text),
         None => Verdict::unknown("the storage does not list the data path", &text),
     };
-    visit.report.findings.push(verdict.into_finding(CheckName::Storage, took));
+    run.report.findings.push(verdict.into_finding(CheckName::Storage, took));
 
     if !write {
-        visit.skip(CheckName::StorageWrite, "only with --write");
+        run.skip(CheckName::StorageWrite, "only with --write");
     } else if is_listed || may_not_list {
-        visit.check(CheckName::StorageWrite, |visit| ((), probe_objects(visit, patient)));
+        run.check(CheckName::StorageWrite, |run| ((), probe_objects(run, target)));
     } else {
-        visit.skip(CheckName::StorageWrite, "the storage cannot be used");
+        run.skip(CheckName::StorageWrite, "the storage cannot be used");
     }
-    visit.check(CheckName::Clock, |visit| {
+    run.check(CheckName::Clock, |run| {
         let far = skew.filter(|seconds| seconds.abs() > SKEW_TO_WARN_OF);
         let evidence = skew.map(|seconds| format!("this clock is {seconds} s ahead of the storage's"));
         let verdict = match (cause, far) {
-            (Some(cause @ Cause::ClockSkew), _) => cause.verdict(Outcome::Failed, &visit.facts, &text),
-            (_, Some(_)) => Cause::ClockSkew.verdict(Outcome::Warning, &visit.facts, ""),
+            (Some(cause @ Cause::ClockSkew), _) => cause.verdict(Outcome::Failed, &run.facts, &text),
+            (_, Some(_)) => Cause::ClockSkew.verdict(Outcome::Warning, &run.facts, ""),
             (_, None) if skew.is_some() => return ((), Verdict::ok("it agrees with the storage's")),
             _ => Verdict::skipped("the storage did not tell the time"),
         };
@@ -155,47 +156,41 @@ fn examine_objects(visit: &mut Visit, patient: &Patient<'_>, storage: &ObjectSto
 }
 
 /// Makes the storage's secret, and looks which one DuckDB uses for the data path.
-fn secret_used(visit: &mut Visit, patient: &Patient<'_>, storage: &ObjectStorage) -> (Result<(), ()>, Verdict) {
-    const CHAIN_FOUND_NOTHING: &str = "Secret Validation Failure";
+fn secret_used(run: &mut Run, target: &Target<'_>, storage: &ObjectStorage) -> (Result<(), ()>, Verdict) {
     let is_its = |statement: &&Statement| match statement {
         Statement::CreateSecret(secret) => secret.name() == storage.secret_name(),
         _ => false,
     };
-    let create = patient.statements().find(is_its);
+    let create = target.statements().find(is_its);
     if let Some(create) = create
-        && let Err(text) = patient.run(create.to_sql())
+        && let Err(said) = target.run(create.to_sql())
     {
-        let verdict = if text.contains(CHAIN_FOUND_NOTHING) {
-            Cause::NoCredentials.verdict(Outcome::Failed, &visit.facts, &text)
+        let cause = said.cause(Operation::AccessStorage(Cause::NoPermissionToRead), &run.facts);
+        let verdict = if cause == Some(Cause::NoCredentials) {
+            Cause::NoCredentials.verdict(Outcome::Failed, &run.facts, said.text())
         } else {
-            Verdict::unknown("the storage's secret cannot be made", text)
+            Verdict::unknown("the storage's secret cannot be made", said.text())
         };
         return (Err(()), verdict);
     }
     let name = storage.secret_name().as_str();
     let kind = storage.kind().secret_type().as_str();
     let sql = Sql::fixed("SELECT name FROM which_secret(?, ?)").with_text("path", storage.path().as_str());
-    let used = match patient.rows(sql.with_text("type", kind)) {
+    let used = match target.rows(sql.with_text("type", kind)) {
         Ok(rows) => rows.concat(),
-        Err(text) => return (Err(()), Verdict::unknown("DuckDB does not tell the secret", text)),
+        Err(said) => return (Err(()), Verdict::unknown("DuckDB does not tell the secret", said.text())),
     };
     let Some(used) = used.first() else {
-        let evidence = match patient.secret(name) {
+        let evidence = match target.secret(name) {
             Some((found, _, text)) => {
                 format!("`{name}` is of the type {found} and for {}", shown(&text, "scope"))
             }
             None => format!("there is no secret `{name}`"),
         };
-        return (Err(()), Cause::NoSecretForPath.verdict(Outcome::Failed, &visit.facts, "").evidence([evidence]));
+        return (Err(()), Cause::NoSecretForPath.verdict(Outcome::Failed, &run.facts, "").evidence([evidence]));
     };
-    let (_, persistent, text) = patient.secret(used).unwrap_or_default();
-    for (field, key) in [
-        (&mut visit.facts.endpoint, "endpoint"),
-        (&mut visit.facts.region, "region"),
-        (&mut visit.facts.url_style, "url_style"),
-    ] {
-        *field = shown(&text, key);
-    }
+    let (_, persistent, text) = target.secret(used).unwrap_or_default();
+    add_access(&mut run.facts, |key| shown(&text, key));
     let origin = if persistent { "a persistent secret" } else { "made by this configuration" };
     let mut evidence = vec![format!("`{used}` of the type {kind}, {origin}, for {}", shown(&text, "scope"))];
     for key in ["provider", "endpoint", "region", "url_style", "use_ssl"] {
@@ -207,32 +202,32 @@ fn secret_used(visit: &mut Visit, patient: &Patient<'_>, storage: &ObjectStorage
     let verdict = if used.eq_ignore_ascii_case(name) {
         Verdict::ok(format!("`{used}` is used for {}", storage.path()))
     } else {
-        Cause::OtherSecretUsed.verdict(Outcome::Failed, &visit.facts, "")
+        Cause::OtherSecretUsed.verdict(Outcome::Failed, &run.facts, "")
     };
     (Ok(()), verdict.evidence(evidence))
 }
 
 /// Lists a name that no file has; also by how many seconds this clock is ahead of the storage's, where that is told.
-fn list(patient: &Patient<'_>, storage: &ObjectStorage) -> (Result<(), String>, Option<i64>) {
+fn list(target: &Target<'_>, storage: &ObjectStorage) -> (Result<(), EngineError>, Option<i64>) {
     // The log of requests holds tokens: it is kept in memory, and only the date of an answer is read from it.
     const AHEAD: &str = "
         SELECT round(epoch(sent) - epoch(strptime(date, '%a, %d %b %Y %H:%M:%S GMT')))::BIGINT::VARCHAR
         FROM (SELECT timestamp AS sent, coalesce(response.headers['date'], response.headers['Date']) AS date
               FROM duckdb_logs_parsed('HTTP'))
         WHERE date IS NOT NULL ORDER BY sent LIMIT 1";
-    drop(patient.run("CALL enable_logging('HTTP')"));
+    drop(target.run("CALL enable_logging('HTTP')"));
     let probe = [storage.path().as_str(), "metaxy-probe-*"].concat();
-    let listed = patient.rows(Sql::fixed("SELECT count(*)::VARCHAR FROM glob(?)").with_text("probe", probe));
-    let skew = patient.rows(AHEAD).ok().and_then(|rows| rows.concat().first()?.parse().ok());
-    drop(patient.run("CALL disable_logging()"));
-    drop(patient.run("CALL truncate_duckdb_logs()"));
+    let listed = target.rows(Sql::fixed("SELECT count(*)::VARCHAR FROM glob(?)").with_text("probe", probe));
+    let skew = target.rows(AHEAD).ok().and_then(|rows| rows.concat().first()?.parse().ok());
+    drop(target.run("CALL disable_logging()"));
+    drop(target.run("CALL truncate_duckdb_logs()"));
     (listed.map(drop), skew)
 }
 
 /// When the credentials end, where that can be known.
-fn expiry(patient: &Patient<'_>, storage: &ObjectStorage) -> String {
+fn expiry(target: &Target<'_>, storage: &ObjectStorage) -> String {
     const EXPIRATION: &str = "AWS_CREDENTIAL_EXPIRATION";
-    let (_, _, text) = patient.secret(storage.secret_name().as_str()).unwrap_or_default();
+    let (_, _, text) = target.secret(storage.secret_name().as_str()).unwrap_or_default();
     let from_chain = shown(&text, "provider") == "credential_chain";
     match std::env::var(EXPIRATION) {
         Ok(when) if from_chain => format!("they end at {when}, says {EXPIRATION}"),
@@ -246,41 +241,41 @@ fn expiry(patient: &Patient<'_>, storage: &ObjectStorage) -> String {
 
 /// Puts an object below the data path, gets it and deletes it, as DuckLake does: with a catalog in memory that is gone
 /// afterwards.
-fn probe_objects(visit: &Visit, patient: &Patient<'_>) -> Verdict {
-    let folder = [visit.facts.data_path.as_str(), &probe_name(), "/"].concat();
+fn probe_objects(run: &Run, target: &Target<'_>) -> Verdict {
+    let folder = [run.facts.data_path.as_str(), &probe_name(), "/"].concat();
     let attach = Sql::build(|sql| {
         sql.keyword("ATTACH 'ducklake::memory:' AS metaxy_doctor_probe (DATA_INLINING_ROW_LIMIT 0, DATA_PATH ");
         sql.bind("data_path", &folder.as_str().into()).keyword(")");
     });
-    let run = |sql: &'static str| patient.run(sql);
+    let execute = |sql: &'static str| target.run(sql);
     let put = || {
-        patient.run(attach)?;
-        run("CREATE TABLE metaxy_doctor_probe.main.probe AS SELECT 'metaxy doctor' AS content")
+        target.run(attach)?;
+        execute("CREATE TABLE metaxy_doctor_probe.main.probe AS SELECT 'metaxy doctor' AS content")
     };
     let delete = || {
-        run("DROP TABLE metaxy_doctor_probe.main.probe")?;
-        run("CALL ducklake_expire_snapshots('metaxy_doctor_probe', older_than => now() + INTERVAL 1 DAY)")?;
-        run("CALL ducklake_cleanup_old_files('metaxy_doctor_probe', cleanup_all => true)")
+        execute("DROP TABLE metaxy_doctor_probe.main.probe")?;
+        execute("CALL ducklake_expire_snapshots('metaxy_doctor_probe', older_than => now() + INTERVAL 1 DAY)")?;
+        execute("CALL ducklake_cleanup_old_files('metaxy_doctor_probe', cleanup_all => true)")
     };
-    let failed = |text: &str, denied: Cause| match Cause::of_storage(text, &visit.facts, denied) {
+    let failed = |said: &EngineError, denied: Cause| match said.cause(Operation::AccessStorage(denied), &run.facts) {
         // The credentials are accepted by now: a refusal that gives no reason is about rights.
-        Some(Cause::WrongSecret) => denied.verdict(Outcome::Failed, &visit.facts, text),
-        Some(cause) => cause.verdict(Outcome::Failed, &visit.facts, text),
-        None => Verdict::unknown("a probe could not be put, got back and deleted", text),
+        Some(Cause::WrongSecret) => denied.verdict(Outcome::Failed, &run.facts, said.text()),
+        Some(cause) => cause.verdict(Outcome::Failed, &run.facts, said.text()),
+        None => Verdict::unknown("a probe could not be put, got back and deleted", said.text()),
     };
     let get_and_delete = || {
-        let object = patient.rows("SELECT data_file FROM ducklake_list_files('metaxy_doctor_probe', 'probe')");
-        let got = patient.rows("SELECT content FROM metaxy_doctor_probe.main.probe");
+        let object = target.rows("SELECT data_file FROM ducklake_list_files('metaxy_doctor_probe', 'probe')");
+        let got = target.rows("SELECT content FROM metaxy_doctor_probe.main.probe");
         match (got, delete()) {
-            (_, Err(text)) => {
+            (_, Err(said)) => {
                 let left = object.unwrap_or_default().concat().into_iter().map(|object| format!("it stays: {object}"));
-                failed(&text, Cause::NoPermissionToDelete).evidence(left)
+                failed(&said, Cause::NoPermissionToDelete).evidence(left)
             }
-            (Err(text), Ok(())) => failed(&text, Cause::NoPermissionToRead),
+            (Err(said), Ok(())) => failed(&said, Cause::NoPermissionToRead),
             (Ok(_), Ok(())) => Verdict::ok("a probe was put, got back and deleted"),
         }
     };
-    let verdict = put().map_or_else(|text| failed(&text, Cause::NoPermissionToWrite), |()| get_and_delete());
-    drop(patient.run("DETACH DATABASE IF EXISTS metaxy_doctor_probe"));
+    let verdict = put().map_or_else(|said| failed(&said, Cause::NoPermissionToWrite), |()| get_and_delete());
+    drop(target.run("DETACH DATABASE IF EXISTS metaxy_doctor_probe"));
     verdict
 }

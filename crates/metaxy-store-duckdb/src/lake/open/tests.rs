@@ -138,6 +138,7 @@ fn a_plan_that_fails_anywhere_leaves_nothing() {
         let plan = Arc::new(lake.plan(&Place::session(), Mode::Write));
         let connection = Connection::new(open_instance(None, &[], Mode::Write).unwrap(), Arc::clone(&plan));
         let home = current_database(&connection).unwrap();
+        let facts = Arc::new(facts_of("", &lake, &plan));
         for statement in plan.statements() {
             if matches!(statement, Statement::Set(_) | Statement::Load(_)) {
                 // These stay, and give a type to the secrets below.
@@ -152,7 +153,8 @@ fn a_plan_that_fails_anywhere_leaves_nothing() {
                 _ => continue,
             }
             let before = state(&connection);
-            let error = OpenOptions::default().run_plan(&connection, Arc::clone(&plan), &lake, &home).unwrap_err();
+            let error =
+                OpenOptions::default().run_plan(&connection, Arc::clone(&plan), &lake, &facts, &home).unwrap_err();
             failed.push(statement.name());
             assert_eq!(state(&connection), before, "{when}: {error}");
             place.assert_nothing(&when);
@@ -278,7 +280,8 @@ fn an_extension_that_does_not_start_is_not_missing() {
     let lake = Lake::mother_duck("lake").check().unwrap();
     let plan = lake.plan(&Session::default(), Mode::Read);
     let load = plan.statements().iter().position(|statement| matches!(statement, Statement::Load(_))).unwrap();
-    let error = explain(&plan, load, said.to_owned(), &lake, true);
+    let facts = Arc::new(facts_of("", &lake, &plan));
+    let error = explain(&plan, load, Error::query(said), &facts, true);
     assert!(!error.is_missing_extension());
     assert!(error.to_string().starts_with("the extension `motherduck` is there, but does not start"), "{error}");
     assert!(error.help().unwrap().contains("api.motherduck.com"));

@@ -1,0 +1,628 @@
+//! The one table of what DuckDB, its extensions, PostgreSQL, the storages and the file system say, and what each means.
+//!
+//! No other file compares the text of an engine: `xtask tidy` holds that. An entry says which system says it; the first
+//! entry that fits is the cause. The texts are those of DuckDB 1.5.5 with its extensions, PostgreSQL 13 to 18, S3 (AWS,
+//! `MinIO`, the test server), Azure's emulator, and MotherDuck's extension without its service.
+//!
+//! PostgreSQL speaks the language of its setting `lc_messages`, and `libpq` passes on the text alone, without its
+//! SQLSTATE. What `libpq` itself says is English in DuckDB's build of it. A login that the server refuses names the role
+//! or the database, in any language; where both have one name, and for all that comes after the login, the table has the
+//! words of the languages into which PostgreSQL is translated. A text in another language has no known cause.
+
+use super::{Cause, Facts};
+
+/// What was tried, which decides who may have said a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// An extension was loaded.
+    LoadExtension,
+    /// A catalog was reached or attached.
+    OpenCatalog,
+    /// A storage was asked; a right that lacks is this cause.
+    AccessStorage(Cause),
+    /// A statement ran on the lake, which speaks to the catalog and the storage.
+    Query,
+}
+
+/// Who says a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum System {
+    /// DuckDB, of extensions that it loads.
+    Loader,
+    /// MotherDuck's extension.
+    MotherDuck,
+    /// DuckDB, of its secrets.
+    Secrets,
+    /// DuckDB, of tables, transactions and values.
+    DuckDb,
+    /// DuckDB's reader of CSV or JSON.
+    Readers,
+    /// DuckLake's extension.
+    DuckLake,
+    /// SQLite, or DuckDB as a catalog's file.
+    CatalogFile,
+    /// The client of PostgreSQL within DuckDB; always English.
+    Libpq,
+    /// PostgreSQL, in the language of the server.
+    Postgres,
+    /// DuckDB's client of HTTP.
+    Http,
+    /// S3 and what speaks its protocol.
+    S3,
+    /// Azure's storage.
+    Azure,
+    /// The operating system, of files.
+    Files,
+}
+
+/// What a text means.
+#[derive(Debug, Clone, Copy)]
+enum Meaning {
+    Is(Cause),
+    /// A right lacks at a storage: which one is known by the operation.
+    Denied,
+    /// A file may not be read or written: which one is known by the operation, or by its name.
+    FileDenied,
+}
+
+/// One entry: the parts that a text has all of, and one that it does not have.
+struct Pattern {
+    by: System,
+    parts: &'static [&'static str],
+    unless: &'static str,
+    meaning: Meaning,
+}
+
+const fn says(by: System, parts: &'static [&'static str], cause: Cause) -> Pattern {
+    Pattern { by, parts, unless: "", meaning: Meaning::Is(cause) }
+}
+
+/// What systems say, the more telling first.
+const PATTERNS: &[Pattern] = &[
+    says(System::Loader, &["built specifically for DuckDB version"], Cause::ExtensionOfOtherVersion),
+    says(System::Loader, &["signature is either missing or invalid"], Cause::ExtensionNotSigned),
+    // It asks its service while it starts, for ten seconds.
+    says(System::MotherDuck, &["api.motherduck.com"], Cause::MotherDuckDown),
+    // An extension that is whole and of its version, but gives up while it starts: installing it anew changes nothing.
+    says(System::Loader, &["threw an exception"], Cause::ExtensionNotStarted),
+    says(System::Loader, &["not found"], Cause::ExtensionMissing),
+    // Versions of the format are compared, see `formats`.
+    says(System::DuckLake, &["does not match existing data path"], Cause::DataPathDiffers),
+    says(System::DuckLake, &["Failed to set encryption"], Cause::EncryptionDiffers),
+    says(System::DuckLake, &["explicitly disabled"], Cause::NoLake),
+    says(System::DuckLake, &["ransaction conflict"], Cause::WriteConflict),
+    says(System::DuckLake, &["Exceeded the maximum retry count"], Cause::WriteConflict),
+    says(System::Secrets, &["Ambiguity"], Cause::AmbiguousSecret),
+    says(System::Secrets, &["Secret with name"], Cause::MissingSecret),
+    // The credential chain found nothing.
+    says(System::Secrets, &["Secret Validation Failure"], Cause::NoCredentials),
+    says(System::CatalogFile, &["Could not set lock on file"], Cause::CatalogLocked),
+    says(System::CatalogFile, &["database is locked"], Cause::CatalogLocked),
+    // Windows.
+    says(System::CatalogFile, &["used by another process"], Cause::CatalogLocked),
+    says(System::Libpq, &["no password supplied"], Cause::NoPassword),
+    says(System::Libpq, &["server does not support SSL"], Cause::TlsNotOffered),
+    says(System::Libpq, &["certificate verify failed"], Cause::WrongCatalogCa),
+    says(System::Libpq, &["root certificate file"], Cause::CatalogCaMissing),
+    says(System::Libpq, &["could not translate host name"], Cause::PostgresHostUnknown),
+    says(System::Libpq, &["timeout expired"], Cause::PostgresTimeout),
+    says(System::Libpq, &["Connection timed out"], Cause::PostgresTimeout),
+    says(System::Libpq, &["connection to server", "Connection refused"], Cause::PostgresDown),
+    says(System::Libpq, &["server closed the connection unexpectedly"], Cause::PostgresDown),
+    says(System::Libpq, &["connection to server", "Network is unreachable"], Cause::PostgresDown),
+    says(System::Libpq, &["connection to server", "No route to host"], Cause::PostgresDown),
+    says(System::S3, &["InvalidAccessKeyId"], Cause::WrongKey),
+    says(System::S3, &["SignatureDoesNotMatch"], Cause::WrongSecret),
+    says(System::S3, &["ExpiredToken"], Cause::TokenExpired),
+    says(System::S3, &["InvalidToken"], Cause::TokenInvalid),
+    says(System::S3, &["RequestTimeTooSkewed"], Cause::ClockSkew),
+    says(System::S3, &["NoSuchBucket"], Cause::NoSuchBucket),
+    says(System::S3, &["AuthorizationHeaderMalformed"], Cause::WrongRegion),
+    says(System::S3, &["PermanentRedirect"], Cause::WrongRegion),
+    Pattern { by: System::S3, parts: &["AccessDenied"], unless: "", meaning: Meaning::Denied },
+    says(System::Azure, &["AuthorizationFailure"], Cause::WrongSecret),
+    says(System::Azure, &["AuthenticationFailed"], Cause::WrongSecret),
+    says(System::Azure, &["ContainerNotFound"], Cause::NoSuchBucket),
+    says(System::Azure, &["Fail to get a new connection"], Cause::StorageDown),
+    says(System::Http, &["HTTP 503"], Cause::StorageUnavailable),
+    says(System::Http, &["Could not resolve hostname"], Cause::StorageHostUnknown),
+    says(System::Http, &["SSL peer certificate"], Cause::WrongStorageCa),
+    says(System::Http, &["SSL connect error"], Cause::StorageTlsMismatch),
+    says(System::Http, &["Could not connect to server"], Cause::StorageDown),
+    says(System::Http, &["Timeout was reached"], Cause::StorageDown),
+    // DuckDB leaves out the code of an answer that has no message.
+    says(System::Http, &["Authentication Failure"], Cause::WrongSecret),
+    says(System::Files, &["No space left"], Cause::DiskFull),
+    says(System::Files, &["Disk quota exceeded"], Cause::DiskFull),
+    says(System::Files, &["File too large"], Cause::DiskFull),
+    says(System::CatalogFile, &["database or disk is full"], Cause::DiskFull),
+    Pattern { by: System::Files, parts: &["Permission denied"], unless: "", meaning: Meaning::FileDenied },
+    Pattern { by: System::Files, parts: &["Read-only file system"], unless: "", meaning: Meaning::FileDenied },
+    says(System::CatalogFile, &["attempt to write a readonly database"], Cause::CatalogFileDenied),
+    says(System::CatalogFile, &["unable to open database file"], Cause::CatalogFileDenied),
+    says(System::DuckDb, &["attached in read-only mode"], Cause::ReadOnlyLake),
+    // A view that has the name will still have it when a transaction is run again.
+    Pattern {
+        by: System::DuckDb,
+        parts: &["already exists"],
+        unless: "View with name",
+        meaning: Meaning::Is(Cause::AlreadyExists),
+    },
+    // Of a table that another writer is making: a SQLite catalog shows it before its columns.
+    says(System::DuckDb, &["does not have any columns"], Cause::WriteConflict),
+    says(System::DuckDb, &["Table with name", "does not exist"], Cause::MissingTable),
+    says(System::Readers, &["Error when converting column"], Cause::ValueOfOtherType),
+    says(System::Readers, &["JSON transform error"], Cause::ValueOfOtherType),
+];
+
+/// What PostgreSQL says, in English and in each language into which it is translated; `%` stands for anything.
+///
+/// The messages are those of SQLSTATE 28P01, 3D000, 42501, 28000 and 53300; a text in Georgian, Polish, Portuguese or
+/// Turkish is known by its names only, see [`refused_login`].
+const POSTGRES: &[(Cause, &[&str])] = &[
+    (
+        Cause::TlsRequired,
+        &[
+            "pg_hba.conf%no encryption",
+            "pg_hba.conf%SSL off",
+            "pg_hba.conf%keine Verschlüsselung",
+            "pg_hba.conf%sin cifrado",
+            "pg_hba.conf%aucun chiffrement",
+            "pg_hba.conf%nessuna crittografia",
+            "pg_hba.conf%暗号化なし",
+            "pg_hba.conf%დაშიფვრის გარეშე",
+            "%암호화 안함%pg_hba.conf",
+            "pg_hba.conf%без шифрования",
+            "pg_hba.conf%ingen kryptering",
+            "pg_hba.conf%без шифрування",
+        ],
+    ),
+    (
+        Cause::WrongPassword,
+        &[
+            "password authentication failed",
+            "Passwort-Authentifizierung",
+            "la autentificación password falló",
+            "authentification par mot de passe échouée",
+            "autenticazione con password fallita",
+            "のパスワード認証に失敗しました",
+            "의 password 인증을 실패했습니다",
+            "не прошёл проверку подлинности (по паролю)",
+            "Lösenordsautentisering misslyckades",
+            "не пройшов автентифікацію за допомогою пароля",
+            "Password 认证失败",
+        ],
+    ),
+    (
+        Cause::UnknownDatabase,
+        &[
+            "FATAL:  database%does not exist",
+            "Datenbank »%« existiert nicht",
+            "no existe la base de datos «",
+            "la base de données «%» n'existe pas",
+            "il database \"%\" non esiste",
+            "データベース\"%\"は存在しません",
+            "\"%\" 데이터베이스 없음",
+            "база данных \"%\" не существует",
+            "databasen \"%\" existerar inte",
+            "бази даних \"%\" не існує",
+            "数据库 \"%\" 不存在",
+        ],
+    ),
+    (
+        Cause::RoleWithoutRights,
+        &[
+            "permission denied for",
+            "keine Berechtigung für",
+            "permiso denegado a",
+            "droit refusé pour",
+            "permesso negato per",
+            "へのアクセスが拒否されました",
+            "წვდომა აკრძალულია",
+            "접근 권한 없음",
+            "액세스 권한 없음",
+            "нет доступа к",
+            "доступ к базе%запрещён",
+            "rättighet saknas för",
+            "немає дозволу для",
+            "немає доступу для",
+            "权限不够",
+        ],
+    ),
+    (
+        Cause::PostgresBusy,
+        &[
+            "too many clients already",
+            "remaining connection slots are reserved",
+            "the database system is ",
+            "schon zu viele Verbindungen",
+            "das Datenbanksystem ",
+            "ya tenemos demasiados clientes",
+            "el sistema de base de datos está",
+            "trop de clients sont déjà connectés",
+            "le système de bases de données ",
+            "troppi client già connessi",
+            "il database si sta ",
+            "現在クライアント数が多すぎます",
+            "データベースシステムは",
+            "최대 동시 접속자 수를 초과했습니다",
+            "уже слишком много клиентов",
+            "система баз данных ",
+            "för många klienter",
+            "вже забагато клієнтів",
+            "已经有太多的客户",
+        ],
+    ),
+];
+
+/// The kinds of DuckDB's errors that are about a statement or its values, so that nothing outside of it can be why. A
+/// value that they quote may be any text.
+const OF_STATEMENTS: [&str; 9] = [
+    "Parser Error",
+    "Syntax Error",
+    "Binder Error",
+    "Catalog Error",
+    "Conversion Error",
+    "Constraint Error",
+    "Out of Range Error",
+    "Mismatch Type Error",
+    "Not implemented Error",
+];
+
+/// What begins the parts of DuckDB's messages that are about its statements and the options of its readers.
+const HINTS: [&str; 7] = [
+    "\n\nLINE ",
+    "\n\nColumn ",
+    "\n\n  file = ",
+    "\nPossible ",
+    "\nThe search space used was:",
+    "\n If this error occurred during read_json",
+    "\nTry setting ",
+];
+
+/// What DuckLake says before what its catalog said against the rows of a commit.
+const COMMIT_FAILED: &str = "Failed to flush changes into DuckLake";
+
+/// What ends the kind of one of DuckDB's errors.
+const KIND_END: &str = " Error: ";
+
+/// What an operation failed by.
+pub(super) fn cause_of(text: &str, operation: Operation, facts: &Facts) -> Option<Cause> {
+    let class = class_of(text);
+    // The statement that DuckDB quotes is not what it says.
+    let said = text.split("\n\nLINE ").next().unwrap_or_default();
+    let is_of_statement = operation == Operation::Query && class.is_some_and(|class| OF_STATEMENTS.contains(&class));
+    let values = ["Conversion Error", "Constraint Error", "Parser Error", "Syntax Error"];
+    let quotes_values = operation == Operation::Query && class.is_some_and(|class| values.contains(&class));
+    let may_say = |by: System| match operation {
+        Operation::LoadExtension => matches!(by, System::Loader | System::MotherDuck),
+        Operation::OpenCatalog => !matches!(
+            by,
+            System::Loader | System::MotherDuck | System::S3 | System::Azure | System::Http | System::Readers
+        ),
+        Operation::AccessStorage(_) => {
+            matches!(by, System::S3 | System::Azure | System::Http | System::Files | System::Secrets)
+        }
+        Operation::Query if by == System::Readers => true,
+        Operation::Query if quotes_values => false,
+        Operation::Query if is_of_statement => matches!(by, System::DuckDb | System::DuckLake),
+        Operation::Query => by != System::Loader,
+    };
+    if may_say(System::DuckLake)
+        && let Some((catalog, engine)) = formats(said)
+    {
+        return Some(if catalog > engine { Cause::CatalogNewer } else { Cause::CatalogOlder });
+    }
+    if may_say(System::Postgres)
+        && let Some(cause) = of_postgres(said, facts)
+    {
+        let writes = operation == Operation::Query && said.contains(COMMIT_FAILED);
+        return Some(if cause == Cause::RoleWithoutRights && writes { Cause::RoleCannotWrite } else { cause });
+    }
+    let fits = |pattern: &&Pattern| {
+        may_say(pattern.by)
+            && pattern.parts.iter().all(|part| said.contains(part))
+            && (pattern.unless.is_empty() || !said.contains(pattern.unless))
+    };
+    Some(match PATTERNS.iter().find(fits)?.meaning {
+        Meaning::Is(cause) => cause,
+        Meaning::Denied => match operation {
+            Operation::AccessStorage(denied) => denied,
+            _ if ["PUT", "POST"].iter().any(|method| said.contains(method)) => Cause::NoPermissionToWrite,
+            _ => Cause::NoPermissionToRead,
+        },
+        Meaning::FileDenied => denied_file(said, operation, facts)?,
+    })
+}
+
+/// The cause that a setting of the storage has, where it is that.
+pub(super) fn refined(cause: Cause, facts: &Facts) -> Cause {
+    let is_by_bucket = !facts.endpoint.is_empty() && facts.url_style != "path";
+    match cause {
+        Cause::StorageHostUnknown if facts.endpoint.contains("://") => Cause::SchemeInEndpoint,
+        Cause::StorageHostUnknown if is_by_bucket => Cause::PathStyleNeeded,
+        cause => cause,
+    }
+}
+
+/// What PostgreSQL refuses, whatever its language.
+fn of_postgres(text: &str, facts: &Facts) -> Option<Cause> {
+    let known = POSTGRES.iter().find(|(_, texts)| texts.iter().any(|words| has(text, words)));
+    known.map(|(cause, _)| *cause).or_else(|| refused_login(text, facts))
+}
+
+/// What a login is refused by, in a language that the table does not know: by the names that the server mentions.
+fn refused_login(text: &str, facts: &Facts) -> Option<Cause> {
+    let (_, rest) = text.split_once("connection to server at ")?;
+    let (_, said) = rest.split_once(" failed: ")?;
+    // What `libpq` says itself begins with no severity.
+    if !said.split_whitespace().next()?.ends_with(':') {
+        return None;
+    }
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    let names = |name: &str| {
+        let is_whole = |(start, found): (usize, &str)| {
+            !said[..start].ends_with(is_word) && !said[start + found.len()..].starts_with(is_word)
+        };
+        !name.is_empty() && said.match_indices(name).any(is_whole)
+    };
+    match (names(&facts.database), names(&facts.user)) {
+        // The name of the privilege is in no language.
+        (true, _) if said.contains("CONNECT") => Some(Cause::RoleWithoutRights),
+        (true, false) => Some(Cause::UnknownDatabase),
+        (false, true) => Some(Cause::WrongPassword),
+        _ => None,
+    }
+}
+
+/// Whether a text has the parts between the `%`, in that order.
+fn has(text: &str, words: &str) -> bool {
+    let mut rest = text;
+    words.split('%').all(|part| match rest.split_once(part) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
+}
+
+/// Whose file may not be used.
+fn denied_file(text: &str, operation: Operation, facts: &Facts) -> Option<Cause> {
+    let names = |path: &str| !path.is_empty() && text.contains(path);
+    match operation {
+        Operation::OpenCatalog => Some(Cause::CatalogFileDenied),
+        Operation::AccessStorage(_) => Some(Cause::FolderDenied),
+        _ if names(&facts.catalog) => Some(Cause::CatalogFileDenied),
+        _ if names(facts.data_path.trim_end_matches('/')) => Some(Cause::FolderDenied),
+        _ => None,
+    }
+}
+
+/// The versions in a complaint about a lake's format: the catalog's and the engine's.
+fn formats(text: &str) -> Option<(Vec<u32>, Vec<u32>)> {
+    let version = |before: &str| -> Option<Vec<u32>> {
+        let (_, rest) = text.split_once(before)?;
+        let end = rest.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(rest.len());
+        Some(rest[..end].split('.').filter_map(|part| part.parse().ok()).collect())
+    };
+    Some((version("catalog version is ")?, version("the extension requires version ")?))
+}
+
+/// What a complaint about a lake's format says of the two versions.
+pub(crate) fn formats_of(text: &str) -> &str {
+    let versions = text.split_once("mismatch: ").map_or(text, |(_, versions)| versions);
+    versions.split(". ").next().unwrap_or_default()
+}
+
+/// The process that holds a catalog's file, where that is told.
+pub(crate) fn lock_holder(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("PID ")?;
+    rest.split(')').next()
+}
+
+/// The file that could not be written, where that is told.
+pub(super) fn file(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("file \"")?;
+    rest.split_once('"').map(|(file, _)| file).filter(|file| !file.is_empty())
+}
+
+/// The region that a storage says it expects.
+pub(super) fn expected_region(text: &str) -> Option<String> {
+    let text = text.replace("&apos;", "'").replace("&#39;", "'");
+    let (_, rest) = text.split_once("expecting '")?;
+    rest.split_once('\'').map(|(region, _)| region.to_owned())
+}
+
+/// Where `libpq` says that it asked for a server: host and port, or the host that has no address.
+pub(super) fn server(text: &str) -> Option<(String, String)> {
+    let quoted = |before: &str| {
+        let (_, rest) = text.split_once(before)?;
+        rest.split_once('"')
+    };
+    if let Some((host, rest)) = quoted("connection to server at \"") {
+        let digits = rest.split_once("port ").map_or("", |(_, rest)| rest);
+        let end = digits.find(|character: char| !character.is_ascii_digit()).unwrap_or(digits.len());
+        return Some((host.to_owned(), digits[..end].to_owned()));
+    }
+    quoted("could not translate host name \"").map(|(host, _)| (host.to_owned(), String::new()))
+}
+
+/// The kind that DuckDB gives an error, as in `Catalog Error`; it is the same in every version of a message.
+pub(crate) fn class_of(text: &str) -> Option<&str> {
+    let (kind, _) = text.lines().next()?.split_once(KIND_END)?;
+    let is_kind =
+        !kind.is_empty() && kind.chars().all(|character| character.is_alphanumeric() || " _".contains(character));
+    is_kind.then(|| &text[..kind.len() + KIND_END.len() - 2])
+}
+
+/// What the engine says in its first line, without the kinds of its error.
+pub(crate) fn reason_of(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default();
+    line.rsplit_once(KIND_END).map_or(line, |(_, said)| said)
+}
+
+/// The text without what DuckDB says about its own statements and options.
+pub(crate) fn without_hints(text: &str) -> &str {
+    let end = HINTS.iter().filter_map(|hint| text.find(hint)).min();
+    text[..end.unwrap_or(text.len())].trim_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog(text: &str, facts: &Facts) -> Option<Cause> {
+        cause_of(text, Operation::OpenCatalog, facts)
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_recognised() {
+        let error = std::fs::write("/dev/full", "a byte").unwrap_err();
+        assert_eq!(Cause::of_io(&error), Some(Cause::DiskFull));
+        let engine = duckdb::Connection::open_in_memory().unwrap();
+        let error = engine.execute_batch("COPY (SELECT 1 AS i) TO '/dev/full' (FORMAT csv)").unwrap_err().to_string();
+        let facts = Facts::default();
+        for operation in
+            [Operation::AccessStorage(Cause::NoPermissionToWrite), Operation::OpenCatalog, Operation::Query]
+        {
+            assert_eq!(cause_of(&error, operation, &facts), Some(Cause::DiskFull), "{error}");
+        }
+        assert!(Cause::DiskFull.summary(&facts, &error).contains("/dev/full"), "{error}");
+    }
+
+    /// What was seen of servers that are not part of the tests: MotherDuck without a network, Azure's emulator.
+    #[test]
+    fn what_others_say_is_recognised() {
+        let motherduck = "Invalid Input Error: Initialization function \"motherduck_duckdb_cpp_init\" from file \
+            \"motherduck.duckdb_extension\" threw an exception: \"Failed to download \
+            \"http://api.motherduck.com/extension_version\" (attempt 5): Could not establish connection\"";
+        let facts = Facts { is_azure: true, ..Facts::default() };
+        assert_eq!(cause_of(motherduck, Operation::LoadExtension, &facts), Some(Cause::MotherDuckDown));
+        for (text, cause) in [
+            (
+                "IO Error: AzureBlobStorageFileSystem Read to az://lake/prod/* failed with AuthorizationFailure Reason \
+                 Phrase: Server failed to authenticate the request.",
+                Cause::WrongSecret,
+            ),
+            ("Fail to get a new connection for: http://127.0.0.1:1. Could not connect to server", Cause::StorageDown),
+        ] {
+            let operation = Operation::AccessStorage(Cause::NoPermissionToList);
+            assert_eq!(cause_of(text, operation, &facts), Some(cause));
+        }
+    }
+
+    /// What PostgreSQL 15 was seen to answer, by its `lc_messages`: a wrong password, no such database, no right to
+    /// connect, no right on a table.
+    const ANSWERS: &[[&str; 4]] = &[
+        [
+            "FATAL:  password authentication failed for user \"me\"",
+            "FATAL:  database \"lake\" does not exist",
+            "FATAL:  permission denied for database \"lake\"\nDETAIL:  User does not have CONNECT privilege.",
+            "ERROR:  permission denied for table ducklake_metadata",
+        ],
+        [
+            "FATAL:  Passwort-Authentifizierung für Benutzer »me« fehlgeschlagen",
+            "FATAL:  Datenbank »lake« existiert nicht",
+            "FATAL:  keine Berechtigung für Datenbank »lake«\nDETAIL:  Benutzer hat das CONNECT-Privileg nicht.",
+            "FEHLER:  keine Berechtigung für Tabelle ducklake_metadata",
+        ],
+        [
+            "FATAL:  la autentificación password falló para el usuario «me»",
+            "FATAL:  no existe la base de datos «lake»",
+            "FATAL:  permiso denegado a la base de datos «lake»\nDETALLE:  Usuario no tiene privilegios de conexión.",
+            "ERROR:  permiso denegado a la tabla ducklake_metadata",
+        ],
+        [
+            "FATAL:  authentification par mot de passe échouée pour l'utilisateur  « me »",
+            "FATAL:  la base de données « lake » n'existe pas",
+            "FATAL:  droit refusé pour la base de données « lake »\nDÉTAIL : L'utilisateur n'a pas le droit CONNECT.",
+            "ERREUR:  droit refusé pour la table ducklake_metadata",
+        ],
+        [
+            "FATAL:  ユーザー\"me\"のパスワード認証に失敗しました",
+            "FATAL:  データベース\"lake\"は存在しません",
+            "FATAL:  データベース\"lake\"へのアクセスが拒否されました\nDETAIL:  ユーザーはCONNECT権限を持ちません。",
+            "ERROR:  テーブル ducklake_metadata へのアクセスが拒否されました",
+        ],
+        [
+            "치명적오류:  사용자 \"me\"의 password 인증을 실패했습니다",
+            "치명적오류:  \"lake\" 데이터베이스 없음",
+            "치명적오류:  \"lake\" 데이터베이스 액세스 권한 없음\n상세정보:  사용자에게 CONNECT 권한이 없습니다.",
+            "오류:  ducklake_metadata 테이블에 대한 접근 권한 없음",
+        ],
+        [
+            "ВАЖНО:  пользователь \"me\" не прошёл проверку подлинности (по паролю)",
+            "ВАЖНО:  база данных \"lake\" не существует",
+            "ВАЖНО:  доступ к базе \"lake\" запрещён\nПОДРОБНОСТИ:  Пользователь не имеет привилегии CONNECT.",
+            "ОШИБКА:  нет доступа к таблице ducklake_metadata",
+        ],
+        [
+            "致命错误:  用户 \"me\" Password 认证失败",
+            "致命错误:  数据库 \"lake\" 不存在",
+            "致命错误:  访问数据库\"lake\"的权限不够\n描述:  用户没有CONNECT权限.",
+            "错误:  对表 ducklake_metadata 权限不够",
+        ],
+    ];
+
+    const CAUSES: [Cause; 4] =
+        [Cause::WrongPassword, Cause::UnknownDatabase, Cause::RoleWithoutRights, Cause::RoleWithoutRights];
+
+    fn from_server(answer: &str) -> String {
+        ["IO Error: Unable to connect: connection to server at \"127.0.0.1\", port 5432 failed: ", answer].concat()
+    }
+
+    #[test]
+    fn postgres_is_understood_in_other_languages() {
+        // Role and database of one name: the words have to tell.
+        let alike = Facts { user: "me".to_owned(), database: "me".to_owned(), ..Facts::default() };
+        for answers in ANSWERS {
+            for (answer, cause) in answers.iter().zip(CAUSES) {
+                assert_eq!(catalog(&from_server(answer), &alike), Some(cause), "{answer}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_login_refused_in_an_unknown_language_is_known_by_its_names() {
+        let facts = Facts { user: "me".to_owned(), database: "lake".to_owned(), ..Facts::default() };
+        for (answer, cause) in [
+            ("ÖLÜMCÜL:  \"me\" kullanıcısı için şifre doğrulaması başarısız oldu", Some(Cause::WrongPassword)),
+            ("ÖLÜMCÜL:  \"lake\" veritabanı mevcut değil", Some(Cause::UnknownDatabase)),
+            ("ÖLÜMCÜL:  \"lake\" veritabanına CONNECT izni yok", Some(Cause::RoleWithoutRights)),
+            ("ÖLÜMCÜL:  bir şey oldu", None),
+            // What `libpq` says itself names no severity.
+            ("the lake of me is dry", None),
+        ] {
+            assert_eq!(catalog(&from_server(answer), &facts), cause, "{answer}");
+        }
+    }
+
+    #[test]
+    fn what_a_statement_or_a_value_says_is_no_cause() {
+        for text in [
+            "Conversion Error: Could not convert string 'database is locked' to INT32",
+            "Parser Error: syntax error at or near \"No space left\"",
+            "Binder Error: Referenced column \"AccessDenied\" not found in FROM clause!",
+            "Invalid Input Error: odd\n\nLINE 1: SELECT 'database is locked'",
+            "IO Error: what nobody knows",
+        ] {
+            assert_eq!(cause_of(text, Operation::Query, &Facts::default()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_taken_apart() {
+        let text = "IO Error: HTTP Error: gone\nTry setting x";
+        assert_eq!((class_of(text), reason_of(text)), (Some("IO Error"), "gone"));
+        assert_eq!(without_hints(text), "IO Error: HTTP Error: gone");
+        assert_eq!(class_of("Wrong number of parameters"), None);
+        let locked = "Conflicting lock is held in /usr/bin/metaxy (PID 42). See also";
+        assert_eq!(lock_holder(locked), Some("42"));
+        let mismatch = "DuckLake catalog version mismatch: catalog version is 2.0, but the extension requires version \
+            1.0. To automatically migrate";
+        assert_eq!(catalog(mismatch, &Facts::default()), Some(Cause::CatalogNewer));
+        assert_eq!(formats_of(mismatch), "catalog version is 2.0, but the extension requires version 1.0");
+    }
+}
