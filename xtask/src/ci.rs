@@ -6,7 +6,7 @@ use crate::codegen::{Mode, codegen};
 use crate::error::Result;
 use crate::repo::Repo;
 use crate::setup;
-use crate::shell::{run, say};
+use crate::shell::{run, say, times};
 use crate::test::test;
 use crate::tidy::tidy;
 
@@ -34,28 +34,28 @@ const STEPS: [Step; 7] = [
 ///
 /// That of the gate that did not pass.
 pub(crate) fn ci(repo: &Repo) -> Result<()> {
-    let mut times = Vec::new();
+    let mut rows = Vec::new();
     let mut result = Ok(());
     for (name, step) in STEPS {
         say(format_args!("\n== ci: {name}"));
         let started = Instant::now();
         result = step(repo);
-        times.push((name, started.elapsed()));
+        rows.push((name, started.elapsed()));
         if result.is_err() {
             break;
         }
     }
-    say(summary(&times, result.is_ok()));
+    say(summary(&rows, result.is_ok()));
     result
 }
 
 /// The table of times at the end.
-fn summary(times: &[(&str, Duration)], passed: bool) -> String {
-    let rows = times.iter().map(|(name, time)| format!("  {name:<16}{:>8.1} s\n", time.as_secs_f32()));
-    let total: Duration = times.iter().map(|(_, time)| *time).sum();
-    let last = times.last().map_or("", |(name, _)| name);
+fn summary(rows: &[(&str, Duration)], passed: bool) -> String {
+    let last = rows.last().map_or("", |(name, _)| name);
     let outcome = if passed { "passed".to_owned() } else { format!("failed at {last}") };
-    format!("\n== ci: {outcome}\n{}  {:<16}{:>8.1} s", rows.collect::<String>(), "total", total.as_secs_f32())
+    let total = rows.iter().map(|(_, time)| *time).sum();
+    let rows: Vec<_> = rows.iter().copied().chain([("total", total)]).collect();
+    format!("\n== ci: {outcome}\n{}", times(&rows))
 }
 
 #[cfg(test)]
@@ -65,8 +65,7 @@ mod tests {
     #[test]
     fn the_summary_names_the_gate_that_failed() {
         let times = [("fmt", Duration::from_millis(900)), ("clippy", Duration::from_secs(61))];
-        let expected = "\n== ci: failed at clippy\n  fmt                  0.9 s\n  clippy              61.0 s\n  \
-                        total               61.9 s";
+        let expected = "\n== ci: failed at clippy\n  fmt        0.9 s\n  clippy    61.0 s\n  total     61.9 s";
         assert_eq!(summary(&times, false), expected);
     }
 }

@@ -49,7 +49,8 @@ const USAGE: &str = "cargo xtask interop [--seed N] [--cases M]";
 pub(crate) fn interop(repo: &Repo, options: &Options) -> Result<()> {
     setup::run(repo, &setup::Options::default())?;
     peer::bring(repo)?;
-    let mut tests = repo.cargo(["test", "--package", "metaxy-store-duckdb", "--test", "interop", "--", "--nocapture"]);
+    let mut tests =
+        repo.cargo(["test", "--package", "metaxy-store-duckdb", "--test", "it", "--", "interop::", "--nocapture"]);
     for (name, value) in [("METAXY_INTEROP_SEED", options.seed), ("METAXY_INTEROP_CASES", options.cases)] {
         if let Some(value) = value {
             tests.env(name, value.to_string());

@@ -24,7 +24,7 @@ const PYTHON: &str = "import ensurepip, sys, venv; assert sys.version_info >= (3
 
 const WITHOUT: &str = "\
 Python 3.11 or newer, with its module `venv` (on Debian the package `python3-venv`), brings Python Metaxy;
-without it everything else works: leave out the tests that compare with it with `cargo test -p CRATE --test NAME`";
+without it everything else works: leave out the tests that compare with it: `cargo test -p metaxy-store-duckdb --test it -- --skip interop::`";
 
 /// Brings what is missing, and returns the environment's Python.
 ///

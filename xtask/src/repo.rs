@@ -57,12 +57,9 @@ impl Repo {
     pub(crate) fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root).args(args);
-        // Cargo tells this program which package it is. Passed on, that looks like a change to the build scripts that
-        // watch those variables, and DuckDB's crates would be built again by each switch between `cargo xtask test`
-        // and `cargo test`.
-        for (name, _) in env::vars_os().filter(|(name, _)| is_about_this_package(name)) {
-            command.env_remove(name);
-        }
+        // Passed on, what Cargo says of this package looks like a change to the build scripts that watch those variables,
+        // and DuckDB's crates would be built again by each switch between `cargo xtask test` and `cargo test`.
+        remove_this_package(&mut command);
         command
     }
 
@@ -93,6 +90,13 @@ impl Repo {
 
     fn is_without_source(&self, path: &Path) -> bool {
         NO_SOURCE.iter().any(|name| path == self.root.join(name))
+    }
+}
+
+/// Keeps from a program which package this one is, which Cargo says in variables.
+pub(crate) fn remove_this_package(command: &mut Command) {
+    for (name, _) in env::vars_os().filter(|(name, _)| is_about_this_package(name)) {
+        command.env_remove(name);
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{ErrorKind, Write as _, stderr};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 
@@ -35,6 +36,27 @@ pub(crate) fn output(command: &mut Command) -> Result<Vec<u8>> {
     }
     let said = String::from_utf8_lossy(&stderr);
     Err(Error::new(format!("`{}` failed: {status}\n{}", shown(command), said.trim_end())))
+}
+
+/// Runs a program that talks to the person on standard error, and returns what it wrote to standard output.
+///
+/// # Errors
+///
+/// When the program is missing or fails, or its output is no text.
+pub(crate) fn lines(command: &mut Command) -> Result<String> {
+    let output =
+        command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|error| cannot_start(command, error))?;
+    if !output.status.success() {
+        return Err(Error::new(format!("`{}` failed: {}", shown(command), output.status)));
+    }
+    String::from_utf8(output.stdout).map_err(|error| Error::new("output is no text").caused_by(error))
+}
+
+/// A table of what took how long.
+pub(crate) fn times(rows: &[(impl AsRef<str>, Duration)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.as_ref().len()).max().unwrap_or_default();
+    let row = |(name, time): &(_, Duration)| format!("  {:<width$}{:>8.1} s", AsRef::as_ref(name), time.as_secs_f32());
+    rows.iter().map(row).collect::<Vec<String>>().join("\n")
 }
 
 /// The error for a program that cannot be started.

@@ -1,17 +1,27 @@
 //! `test`: everything that has to pass, as the README says.
 //!
+//! Cargo runs one test program after another, so that a program whose last test is slow leaves all cores but one idle. Here
+//! Cargo builds the programs, and as many of them run side by side as there are cores, the doctests among them.
+//!
 //! Besides the tests themselves it holds that every snapshot file belongs to a test. Insta writes down which files the
 //! tests compared with; a file that is on disk and not on that list is left over from a test that is gone.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
 
 use crate::error::{Context, Error, Result};
 use crate::peer;
-use crate::repo::Repo;
+use crate::repo::{Repo, remove_this_package};
 use crate::setup;
-use crate::shell::{run, say};
+use crate::shell::{lines, say, times};
 
 /// Where Insta writes down the snapshot files that were compared with; below the ignored `target`.
 const REFERENCES: &str = "target/insta-references.txt";
@@ -22,15 +32,36 @@ const REFERENCES: &str = "target/insta-references.txt";
 ///
 /// When the setup or a test fails, or a snapshot file belongs to no test.
 pub(crate) fn test(repo: &Repo) -> Result<()> {
+    let mut took = Vec::new();
+    let mut timed = |name: &str, started: Instant| took.push((name.to_owned(), started.elapsed()));
+    let started = Instant::now();
     setup::run(repo, &setup::Options::default())?;
-    peer::bring(repo)?;
+    timed("setup", started);
+    // Packages come from the network while the compiler works.
+    let started = Instant::now();
+    let programs = thread::scope(|scope| {
+        let peer = scope.spawn(|| peer::bring(repo));
+        let programs = build(repo)?;
+        peer.join().unwrap_or_else(|_| Err(Error::new("bringing Python Metaxy ended early")))?;
+        Ok(programs)
+    })?;
+    timed("build", started);
+
     let references = repo.path(REFERENCES);
     // Insta appends to the file, and does not make its folder.
     fs::create_dir_all(repo.path("target"))
         .and_then(|()| fs::write(&references, ""))
         .context(|| format!("cannot write `{REFERENCES}`"))?;
-    let mut tests = repo.cargo(["test", "--workspace"]);
-    run(tests.env("INSTA_UPDATE", "no").env("INSTA_SNAPSHOT_REFERENCES_FILE", &references))?;
+    let started = Instant::now();
+    let ran = run_all(repo, &programs, &references)?;
+    timed("all tests", started);
+    took.extend(ran.iter().map(|ran| (["  ", &ran.name].concat(), ran.time)));
+    say(format_args!("\ntest: where the time went; programs run side by side\n{}", times(&took)));
+    let failed: Vec<_> = ran.iter().filter(|ran| !ran.passed).map(|ran| ["\n  ", &ran.name].concat()).collect();
+    if !failed.is_empty() {
+        let message = format!("tests failed, see above:{}", failed.concat());
+        return Err(Error::new(message).with_help("`cargo test -p PACKAGE` runs those of one package alone"));
+    }
 
     let used = fs::read_to_string(&references).context(|| format!("cannot read `{REFERENCES}`"))?;
     let snapshots: Vec<_> = repo.files()?.into_iter().filter(|path| is_snapshot(path)).collect();
@@ -42,6 +73,109 @@ pub(crate) fn test(repo: &Repo) -> Result<()> {
     let list: Vec<_> = unused.iter().map(|path| format!("\n  {}", repo.relative(path))).collect();
     let message = format!("snapshot files that belong to no test:{}", list.concat());
     Err(Error::new(message).with_help("remove them, or bring back the test"))
+}
+
+/// A program with tests.
+#[derive(Debug, PartialEq, Eq)]
+struct Program {
+    /// Its package and target.
+    name: String,
+    executable: PathBuf,
+    /// The folder of its package.
+    package: PathBuf,
+}
+
+/// What Cargo says of a target that it built.
+#[derive(Deserialize)]
+struct Artifact {
+    manifest_path: PathBuf,
+    target: Target,
+    profile: Profile,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+/// Builds all test programs; those that probably take longest come first.
+fn build(repo: &Repo) -> Result<Vec<Program>> {
+    let args = ["test", "--workspace", "--no-run", "--message-format", "json-render-diagnostics"];
+    let said = lines(&mut repo.cargo(args))?;
+    let mut programs: Vec<_> = said.lines().filter_map(program).collect();
+    if programs.is_empty() {
+        return Err(Error::new("Cargo names no test program"));
+    }
+    // A large program is one with DuckDB in it, or with many tests.
+    let size = |program: &Program| fs::metadata(&program.executable).map_or(0, |metadata| metadata.len());
+    programs.sort_by_cached_key(|program| std::cmp::Reverse(size(program)));
+    Ok(programs)
+}
+
+/// The test program that a line of Cargo's messages is about.
+fn program(line: &str) -> Option<Program> {
+    let artifact: Artifact = serde_json::from_str(line).ok()?;
+    let executable = artifact.executable.filter(|_| artifact.profile.test)?;
+    let package = artifact.manifest_path.parent()?.to_owned();
+    let kind = artifact.target.kind.first().map_or("", String::as_str);
+    let name = format!("{} {kind} {}", package.file_name()?.to_string_lossy(), artifact.target.name);
+    Some(Program { name, executable, package })
+}
+
+/// How a program went.
+struct Ran {
+    name: String,
+    time: Duration,
+    passed: bool,
+}
+
+/// Runs all programs and the doctests, as many at once as there are cores, and shows what each one said when it ended.
+fn run_all(repo: &Repo, programs: &[Program], references: &Path) -> Result<Vec<Ran>> {
+    let mut waiting: Vec<_> = programs.iter().map(|program| (program.name.clone(), command_of(program))).collect();
+    // The compiler is busy with them, and needs no tests beside it at the end.
+    waiting.insert(1.min(waiting.len()), ("doctests".to_owned(), repo.cargo(["test", "--workspace", "--doc"])));
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let waiting = Mutex::new(waiting.into_iter());
+    let ran = Mutex::new(Vec::new());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || -> Result<()> {
+        while let Some((name, mut command)) = next() {
+            let started = Instant::now();
+            command.env("INSTA_UPDATE", "no").env("INSTA_SNAPSHOT_REFERENCES_FILE", references);
+            let output =
+                command.stdin(Stdio::null()).output().context(|| format!("cannot start the tests of {name}"))?;
+            let mut ran = ran.lock().unwrap_or_else(PoisonError::into_inner);
+            say(format_args!("\n== test: {name}"));
+            // A terminal that is gone is no reason to stop working.
+            drop(stderr().write_all(&[output.stdout, output.stderr].concat()));
+            ran.push(Ran { name, time: started.elapsed(), passed: output.status.success() });
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker.join().unwrap_or_else(|_| Err(Error::new("a thread that runs tests ended early")))
+        })
+    })?;
+    let mut ran = ran.into_inner().unwrap_or_else(PoisonError::into_inner);
+    ran.sort_by_key(|ran| std::cmp::Reverse(ran.time));
+    Ok(ran)
+}
+
+/// A program, started as Cargo starts it.
+fn command_of(program: &Program) -> Command {
+    let mut command = Command::new(&program.executable);
+    remove_this_package(&mut command);
+    command.current_dir(&program.package).env("CARGO_MANIFEST_DIR", &program.package);
+    command
 }
 
 fn is_snapshot(path: &Path) -> bool {
@@ -58,6 +192,25 @@ fn unreferenced<'a>(snapshots: &'a [PathBuf], used: &str) -> Vec<&'a Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn test_programs_are_those_that_cargo_names() {
+        let line = |executable: &str, test: bool| {
+            format!(
+                r#"{{"reason": "compiler-artifact", "manifest_path": "/r/crates/a/Cargo.toml", "executable": {executable},
+                   "target": {{"name": "it", "kind": ["test"]}}, "profile": {{"test": {test}}}}}"#
+            )
+        };
+        let found = program(&line(r#""/r/target/it""#, true)).expect("a program");
+        let expected =
+            Program { name: "a test it".to_owned(), executable: "/r/target/it".into(), package: "/r/crates/a".into() };
+        assert_eq!(found, expected);
+        for other in
+            [line("null", true), line(r#""/r/target/metaxy""#, false), r#"{"reason": "build-finished"}"#.into()]
+        {
+            assert_eq!(program(&other), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_snapshot_without_a_test_is_found() {

@@ -1,11 +1,20 @@
-//! The store against the real DuckDB and its extensions.
+//! The store against the real DuckDB, its extensions and real servers.
+//!
+//! One program for all of it, so that the tests of every part run side by side and share one PostgreSQL. `lake` makes the
+//! lakes that they open.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
+#![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by a panic"
+)]
 
-mod configured;
-mod fixtures;
-mod hostile;
-mod lakes;
-mod open;
-mod postgres;
-mod traps;
+mod doctor;
+mod features;
+mod interop;
+mod json;
+mod lake;
+mod matrix;
+mod store;

@@ -1,0 +1,12 @@
+//! Features in a lake.
+
+mod chains;
+mod common;
+mod differences;
+mod hashes;
+mod increments;
+mod rebases;
+mod refusals;
+mod rows;
+mod tables;
+mod writes;

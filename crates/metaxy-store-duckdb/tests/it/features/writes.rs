@@ -1,0 +1,131 @@
+//! Writing and reading.
+
+use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Sql, Value as SqlValue};
+use metaxy_config::HashAlgorithm;
+use metaxy_feature::{FeatureKey, Truncation};
+use metaxy_store_duckdb::{Change, Deletion, FeatureOptions, ResolveOptions, Rows, WriteOptions};
+use serde_json::{Value, json};
+
+use crate::features::common::{comparable, golden, golden_graph, graph, key, read_all, without, write};
+use crate::lake::{TempLake, attach, texts, wal};
+
+/// The algorithm and length of a recorded case, as in `md5/8`.
+pub(crate) fn options(case: &str) -> FeatureOptions {
+    let (algorithm, length) = case.split_once('/').unwrap();
+    let algorithm = HashAlgorithm::ALL.iter().find(|one| one.as_str() == algorithm).unwrap();
+    FeatureOptions {
+        hash_algorithm: *algorithm,
+        truncation: Truncation::new(length.parse().unwrap()).unwrap(),
+        ..FeatureOptions::default()
+    }
+}
+
+/// What a user gives of a recorded row.
+pub(crate) fn given(rows: &Value) -> Value {
+    Value::Array(without(
+        rows,
+        &[
+            "metaxy_data_version",
+            "metaxy_data_version_by_field",
+            "metaxy_deleted_at",
+            "metaxy_feature_version",
+            "metaxy_materialization_id",
+            "metaxy_project_version",
+            "metaxy_provenance",
+        ],
+    ))
+}
+
+#[test]
+fn written_rows_are_those_that_python_stores() {
+    let graph = golden_graph("identity");
+    for (case, recorded) in golden("data_identity").as_object().unwrap() {
+        let home = TempLake::new();
+        let store = home.open();
+        let features = store.features(&graph, options(case)).unwrap();
+        let rows = &recorded["root_rows"];
+        assert_eq!(write(&features, "video/raw", &given(rows)).unwrap(), 3);
+        assert_eq!(read_all(&features, "video/raw"), comparable(rows.as_array().unwrap().clone()), "{case}");
+    }
+}
+
+/// The rows of a step are some 300 MB, where DuckDB has 200: whatever could not spill them to disk would fail.
+#[test]
+fn more_rows_than_there_is_memory_for_are_written_and_resolved() {
+    let home = TempLake::new();
+    let store = home.open();
+    let connection = store.connection();
+    connection.execute("SET memory_limit = '200MB'; SET threads = 2").unwrap();
+    connection.execute(Sql::fixed("SET temp_directory = ?").with_text("folder", home.join("spilled"))).unwrap();
+    let graph = graph(
+        "[[feature]]\nkey = 'a'\nid_columns = ['id']\nfields = ['x']\n\n\
+         [[feature]]\nkey = 'b'\nid_columns = ['id']\nfields = ['x']\ndeps = ['a']",
+    );
+    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let source = connection.another().unwrap();
+    let rows = |each: &'static str, salt: &str| {
+        let rows = Sql::build(|sql| {
+            sql.keyword("SELECT 'sample ' || 7919 * i % 2_000_003 AS id, repeat('text', 20) || i AS text, {'x': i || ");
+            sql.bind("salt", &SqlValue::from(salt))
+                .keyword("} AS metaxy_provenance_by_field FROM range(0, 2_000_000, ");
+            sql.keyword(each).keyword(") AS t(i)");
+        });
+        source.query(rows).unwrap()
+    };
+    let stream = |key: &FeatureKey, rows: Rows<'_>| features.write(key, rows.into_reader(), &WriteOptions::default());
+    assert_eq!(stream(&key("a"), rows("1", "")).unwrap(), 2_000_000);
+    let mut increment = features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap();
+    assert_eq!(stream(&key("b"), increment.rows(Change::New).unwrap()).unwrap(), 2_000_000);
+    assert!(features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap().is_empty());
+
+    assert_eq!(stream(&key("a"), rows("100", " again")).unwrap(), 20_000);
+    let second = "id = 'sample 7919'".parse().unwrap();
+    assert_eq!(features.delete(&key("a"), &[second], Deletion::Soft).unwrap(), 1);
+    let mut increment = features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap();
+    assert_eq!(Change::ALL.map(|change| increment.count(change)), [0, 20_000, 1]);
+    assert_eq!(stream(&key("b"), increment.rows(Change::Stale).unwrap()).unwrap(), 20_000);
+    let status = features.status(&key("b"), &ResolveOptions::default()).unwrap();
+    assert_eq!((status.rows, status.update.unwrap().orphaned), (Some(2_000_000), 1));
+}
+
+/// A stream that nobody reads on keeps its transaction, and with it a SQLite catalog that is not in WAL mode.
+#[test]
+fn a_write_ends_the_stream_of_the_store_s_connection_and_refuses_its_transaction() {
+    let home = TempLake::new();
+    let catalog = Catalog::Sqlite(CatalogFile::new(home.join("plain.sqlite")).unwrap());
+    let lake = Lake::on(catalog, LocalFolder::new(home.join("plain")).unwrap()).build().unwrap();
+    let store = attach(&lake, Mode::Write).unwrap();
+    let graph = graph("[[feature]]\nkey = 'a'\nid_columns = ['id']");
+    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let rows = |id: &str| json!([{"id": id, "metaxy_provenance_by_field": {"default": "1"}}]);
+    write(&features, "a", &rows("1")).unwrap();
+
+    let mut left = store.connection().query("SELECT a.* FROM a, range(1_000_000)").unwrap();
+    left.next().unwrap().unwrap();
+    write(&features, "a", &rows("2")).unwrap();
+    drop(left);
+
+    store.connection().execute("BEGIN TRANSACTION").unwrap();
+    let refused = write(&features, "a", &rows("3")).unwrap_err().to_string();
+    assert!(refused.contains("within a transaction"), "{refused}");
+    store.connection().execute("ROLLBACK").unwrap();
+    assert_eq!(read_all(&features, "a").len(), 2);
+}
+
+/// A quote within a struct would be lost in the catalog of SQLite; what is too much for the catalog goes into a file anyway.
+#[test]
+fn rows_with_quotes_are_refused_only_where_they_would_be_inlined() {
+    let home = TempLake::new();
+    let graph = graph("[[feature]]\nkey = 'a'\nid_columns = ['id']");
+    let lake = home.lake_with([("data_inlining_row_limit", SqlValue::Integer(20)), wal()]);
+    let store = attach(&lake, Mode::Write).unwrap();
+    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let rows = |count: u64| {
+        let row = |id| json!({"id": id, "metaxy_provenance_by_field": {"default": "it's"}});
+        json!((0..count).map(row).collect::<Vec<_>>())
+    };
+    assert!(write(&features, "a", &rows(20)).unwrap_err().to_string().contains("keep small writes in its catalog"));
+    assert_eq!(write(&features, "a", &rows(21)).unwrap(), 21);
+    let quoted = "SELECT count(*) FROM a WHERE metaxy_provenance_by_field.default = 'it''s'";
+    assert_eq!(texts(&store, quoted), ["21"]);
+}

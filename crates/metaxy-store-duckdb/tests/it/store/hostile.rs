@@ -1,0 +1,128 @@
+//! Names and texts of any kind go through DuckDB and come back as they were.
+
+use std::cell::OnceCell;
+
+use ducklake_sql::{Alias, Lake, Mode, Reveal, S3Spec, Secret, Session, Statement};
+use proptest::prelude::*;
+
+use crate::lake::{TempLake, raw, raw_texts, run};
+
+/// Texts that break quoting, by themselves and mixed into others.
+fn hostile() -> impl Strategy<Value = String> {
+    const NASTY: &[&str] = &[
+        "'",
+        "\"",
+        ";",
+        "--",
+        "/*",
+        "*/",
+        "\n",
+        "\r\n",
+        "\t",
+        "\\",
+        "''",
+        "\"\"",
+        "$$",
+        "$1",
+        "?",
+        "{}",
+        "%",
+        ".",
+        "/",
+        "-",
+        "select",
+        "table",
+        "é",
+        "漢字",
+        "🦆",
+        "\u{202e}",
+        "\u{feff}",
+        " ",
+        "'); DROP TABLE t; --",
+    ];
+    let piece = prop_oneof![prop::sample::select(NASTY).prop_map(str::to_owned), "[^\\x00]{0,8}"];
+    prop_oneof![
+        prop::collection::vec(piece, 1..6).prop_map(|pieces| pieces.concat()),
+        prop::sample::select(NASTY).prop_map(|piece| piece.repeat(10_000 / piece.len())),
+    ]
+    .prop_filter("not empty", |text| !text.is_empty())
+}
+
+/// The statements of a plan that attach a lake, without those that prepare the instance.
+fn attaching(lake: &Lake) -> Vec<Statement> {
+    let plan = lake.plan(&Session::default(), Mode::Write);
+    plan.statements().iter().filter(|statement| statement.name() != "load-extension").cloned().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// A secret is the same whether its values were bound or written out for the shell.
+    #[test]
+    fn a_secret_is_what_was_described(name in hostile(), region in hostile(), key in hostile()) {
+        thread_local! { static CONNECTION: OnceCell<duckdb::Connection> = const { OnceCell::new() } }
+        CONNECTION.with(|connection| {
+            let connection = connection.get_or_init(|| {
+                let connection = raw();
+                connection.execute_batch("LOAD httpfs").unwrap();
+                connection
+            });
+            let home = TempLake::new();
+            let mut storage = S3Spec::new(&name);
+            storage.bucket = Some("bucket".into());
+            storage.region = Some(region.clone());
+            storage.key_id = Some(Secret::from(key.as_str()));
+            storage.secret = Some(Secret::from("hunter2"));
+            let lake = Lake::on(home.sqlite(), storage.check().unwrap()).build().unwrap();
+            let create = attaching(&lake).into_iter().find(|statement| statement.name() == "create-secret").unwrap();
+            let drop = create.undo(&ducklake_sql::Ident::new("memory").unwrap()).unwrap();
+            let mut seen = Vec::new();
+            for shell in [false, true] {
+                if shell {
+                    connection.execute_batch(&create.to_text(Reveal::Secrets)).unwrap();
+                } else {
+                    run(connection, &create.to_sql()).unwrap();
+                }
+                seen.push(raw_texts(connection, "SELECT name || secret_string FROM duckdb_secrets()"));
+                run(connection, &drop.to_sql()).unwrap();
+            }
+            let [bound, typed] = seen.as_slice() else { unreachable!() };
+            prop_assert_eq!(bound, typed);
+            prop_assert!(bound[0].contains(&["region=", &region].concat()), "{bound:?}");
+            prop_assert!(bound[0].contains(&["key_id=", &key].concat()), "{bound:?}");
+            Ok(())
+        })?;
+    }
+
+    /// A lake is attached under the very name that was asked for, and holds its table.
+    #[test]
+    fn an_alias_is_what_was_described(alias in hostile(), file in "[^\\x00/]{1,20}") {
+        let Ok(alias) = Alias::new(alias) else { return Ok(()) };
+        prop_assume!(file != "." && file != "..");
+        thread_local! { static CONNECTION: OnceCell<duckdb::Connection> = const { OnceCell::new() } }
+        CONNECTION.with(|connection| {
+            let connection = connection.get_or_init(raw);
+            let home = TempLake::new();
+            let catalog = ducklake_sql::CatalogFile::new(home.join(&file)).unwrap();
+            let lake = Lake::on(ducklake_sql::Catalog::DuckDb(catalog), home.data()).alias(alias.clone()).build().unwrap();
+            let plan = lake.plan(&Session::default(), Mode::Write);
+            let memory = ducklake_sql::Ident::new("memory").unwrap();
+            for shell in [false, true] {
+                for statement in attaching(&lake) {
+                    if shell {
+                        connection.execute_batch(&statement.to_text(Reveal::Secrets)).unwrap();
+                    } else {
+                        run(connection, &statement.to_sql()).unwrap();
+                    }
+                }
+                prop_assert_eq!(raw_texts(connection, "SELECT current_database()"), [alias.as_str()]);
+                connection.execute_batch("CREATE OR REPLACE TABLE t AS SELECT 1 AS i").unwrap();
+                prop_assert!(home.path_of(&file).is_file(), "{:?}", home.files());
+                for statement in plan.undo(0..plan.statements().len(), &memory) {
+                    run(connection, &statement.to_sql()).unwrap();
+                }
+            }
+            Ok(())
+        })?;
+    }
+}

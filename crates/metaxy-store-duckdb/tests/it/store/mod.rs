@@ -1,0 +1,8 @@
+//! Opening and closing lakes, and the traps in which data is lost.
+
+mod configured;
+mod hostile;
+mod open;
+mod plans;
+mod postgres;
+mod traps;

@@ -1,0 +1,121 @@
+//! Opening and closing.
+
+use ducklake_sql::{AttachOptions, Lake, LocalFolder, Mode, Value};
+use metaxy_store_duckdb::Store;
+
+use crate::lake::{TempLake, raw, session, session_with_signatures, texts};
+
+fn write_rows(store: &Store) {
+    store.connection().execute("CREATE TABLE t AS SELECT range AS i FROM range(100)").unwrap();
+}
+
+#[test]
+fn rows_survive_closing_for_each_local_catalog() {
+    for kind in ["sqlite", "duckdb"] {
+        let home = TempLake::new();
+        let catalog = if kind == "sqlite" { home.sqlite() } else { home.duckdb() };
+        let lake = Lake::on(catalog, home.data()).owner("test").build().unwrap();
+        let store = Store::attach(&lake, &session_with_signatures(), Mode::Write).unwrap();
+        write_rows(&store);
+        store.close().unwrap();
+
+        let store = Store::attach(&lake, &session_with_signatures(), Mode::Read).unwrap();
+        assert_eq!(texts(&store, "SELECT count(*) FROM t"), ["100"], "{kind}");
+        assert_eq!(texts(&store, "SELECT catalog_type FROM ducklake_settings('ducklake')"), [kind]);
+        let refused = store.connection().execute("CREATE TABLE u (i INTEGER)").unwrap_err();
+        assert!(refused.to_string().contains("read-only"), "{refused}");
+        store.close().unwrap();
+        assert!(home.files().iter().any(|file| file.ends_with(".parquet")), "{:?}", home.files());
+    }
+}
+
+#[test]
+fn a_new_sqlite_catalog_is_a_sqlite_file() {
+    let home = TempLake::new();
+    Store::attach(&home.lake(), &session(), Mode::Write).unwrap().close().unwrap();
+    assert!(std::fs::read(home.path_of("meta.sqlite")).unwrap().starts_with(b"SQLite format 3\0"));
+}
+
+#[test]
+fn a_data_path_written_differently_is_the_same_place() {
+    for spelling in ["data", "x/../data/", "./data"] {
+        let home = TempLake::new();
+        std::fs::create_dir(home.path_of("x")).unwrap();
+        let stored = home.join(spelling);
+        raw()
+            .execute_batch(&format!(
+                "ATTACH 'ducklake:sqlite:{}' AS l (DATA_PATH '{stored}'); CREATE TABLE l.main.t AS SELECT range i FROM range(100)",
+                home.join("meta.sqlite")
+            ))
+            .unwrap();
+        let store = Store::attach(&home.lake(), &session(), Mode::Write).unwrap();
+        assert_eq!(texts(&store, "SELECT count(*) FROM t"), ["100"], "{spelling}");
+        store.connection().execute("INSERT INTO t SELECT range FROM range(100)").unwrap();
+        store.close().unwrap();
+        let store = Store::attach(&home.lake(), &session(), Mode::Read).unwrap();
+        assert_eq!(texts(&store, "SELECT count(*) FROM t"), ["200"], "{spelling}");
+    }
+}
+
+#[test]
+fn another_data_path_is_refused_and_both_are_named() {
+    let home = TempLake::new();
+    Store::attach(&home.lake(), &session(), Mode::Write).unwrap().close().unwrap();
+    let before = home.files();
+    let other = LocalFolder::new(home.join("other")).unwrap();
+    let lake = Lake::on(home.sqlite(), other.clone()).owner("test").build().unwrap();
+    for mode in [Mode::Read, Mode::Write] {
+        let error = Store::attach(&lake, &session(), mode).unwrap_err();
+        assert!(error.is_data_path_mismatch(), "{error}");
+        assert!(error.to_string().contains(home.data().as_str()), "{error}");
+        assert!(error.to_string().contains(other.as_str()), "{error}");
+    }
+    assert_eq!(home.files(), before);
+}
+
+#[test]
+fn a_lake_that_is_not_there_is_not_created_unless_it_may_be() {
+    for (lake, mode) in [
+        (TempLake::lake as fn(&TempLake) -> Lake, Mode::Read),
+        (|home: &TempLake| home.lake_with([("create_if_not_exists", Value::from(false))]), Mode::Write),
+        (|home: &TempLake| Lake::on(home.duckdb(), home.data()).build().unwrap(), Mode::Read),
+        (
+            |home: &TempLake| {
+                let never = [("create_if_not_exists", Value::from(false))];
+                Lake::on(home.duckdb(), home.data()).options(AttachOptions::from_pairs(never).unwrap()).build().unwrap()
+            },
+            Mode::Write,
+        ),
+    ] {
+        let home = TempLake::new();
+        let error = Store::attach(&lake(&home), &session(), mode).unwrap_err();
+        assert!(error.is_missing_lake(), "{error}");
+        assert!(home.files().is_empty(), "{:?}", home.files());
+    }
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused_and_both_are_named() {
+    let home = TempLake::new();
+    Store::attach(&home.lake(), &session(), Mode::Write).unwrap().close().unwrap();
+    std::fs::rename(home.path_of("meta.sqlite"), home.path_of("meta.ducklake")).unwrap();
+    let lake = Lake::on(home.duckdb(), home.data()).build().unwrap();
+    let error = Store::attach(&lake, &session(), Mode::Write).unwrap_err().to_string();
+    assert!(error.contains("SQLite") && error.contains("DuckDB"), "{error}");
+}
+
+#[test]
+fn a_missing_extension_names_three_ways_to_it() {
+    let home = TempLake::new();
+    let mut session = session();
+    session.settings.clear();
+    session.settings.push(ducklake_sql::Setting::new("extension_directory", Value::from(home.join("none"))).unwrap());
+    let error = Store::attach(&home.lake(), &session, Mode::Write).unwrap_err();
+    assert!(error.is_missing_extension(), "{error}");
+    let help = error.help().unwrap();
+    for way in ["INSTALL ducklake", "pip download", "METAXY_EXTENSION_DIRECTORY"] {
+        assert!(help.contains(way), "{help}");
+    }
+    let left: Vec<_> = home.files().into_iter().filter(|file| !file.starts_with("none")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}

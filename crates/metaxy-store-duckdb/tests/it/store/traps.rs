@@ -1,0 +1,176 @@
+//! The traps in which data is lost or lands elsewhere: each is first sprung with plain SQL, then met with the store.
+
+use std::path::Path;
+
+use ducklake_sql::{Lake, LocalFolder, Mode, S3Spec, Secret, Value};
+use metaxy_store_duckdb::{OpenOptions, Store};
+
+use crate::lake::{TempLake, raw, raw_at, raw_texts, session, texts};
+
+const ROWS: &str = "CREATE TABLE t AS SELECT range AS i FROM range(100)";
+
+/// `ATTACH 'ducklake:sqlite:…' AS l` on a data path, with a table of a hundred rows in it.
+fn raw_lake(catalog: &str, data: &str) -> duckdb::Connection {
+    let connection = raw();
+    connection
+        .execute_batch(&format!("ATTACH 'ducklake:sqlite:{catalog}' AS l (DATA_PATH '{data}'); USE l; {ROWS}"))
+        .unwrap();
+    connection
+}
+
+const ORPHANS: &str = "SELECT path FROM ducklake_delete_orphaned_files('l', dry_run => true, cleanup_all => true)";
+
+#[test]
+fn an_alias_that_is_taken() {
+    let home = TempLake::new();
+    let plain = home.path_of("ducklake.duckdb");
+    let connection = raw_at(Some(&plain));
+    let attach = format!("ATTACH IF NOT EXISTS 'ducklake:sqlite:{}' AS ducklake", home.join("meta.sqlite"));
+    connection.execute_batch(&[&attach, "; USE ducklake; ", ROWS].concat()).unwrap();
+    assert!(!home.path_of("meta.sqlite").exists(), "the attach did nothing");
+    assert_eq!(
+        raw_texts(&connection, "SELECT type FROM duckdb_databases() WHERE database_name = 'ducklake'"),
+        ["duckdb"]
+    );
+    drop(connection);
+
+    let error = OpenOptions::default().attach(Some(&plain), &home.lake(), &session(), Mode::Write).unwrap_err();
+    assert!(error.to_string().contains("already"), "{error}");
+    assert_eq!(home.files(), ["ducklake.duckdb"]);
+}
+
+#[test]
+fn a_data_path_that_makes_live_files_orphans() {
+    for spelling in [|root: &str| [root, "//data/"].concat(), |root: &str| ["file://", root, "/data/"].concat()] {
+        let home = TempLake::new();
+        let data = spelling(home.join("").trim_end_matches('/'));
+        let connection = raw_lake(&home.join("raw.sqlite"), &data);
+        assert_eq!(raw_texts(&connection, ORPHANS).len(), 1, "{data}: the only file, and it is live");
+        connection.execute_batch("USE memory; DETACH l").unwrap();
+
+        let folder = LocalFolder::new(data.trim_start_matches("file://")).unwrap();
+        let lake = Lake::on(home.sqlite(), folder).alias(ducklake_sql::Alias::new("l").unwrap()).build().unwrap();
+        std::fs::remove_dir_all(home.path_of("data")).unwrap();
+        let store = Store::attach(&lake, &session(), Mode::Write).unwrap();
+        store.connection().execute(ROWS).unwrap();
+        assert!(texts(&store, ORPHANS).is_empty(), "{data}");
+    }
+    assert!(LocalFolder::new("file:///data/").is_err());
+}
+
+#[test]
+fn a_lake_of_others_with_such_a_path_opens_with_a_warning() {
+    let home = TempLake::new();
+    drop(raw_lake(&home.join("meta.sqlite"), &[&home.join(""), "/data/"].concat()));
+    let store = Store::attach(&home.lake(), &session(), Mode::Write).unwrap();
+    assert!(store.warnings().iter().any(|warning| warning.contains("orphan")), "{:?}", store.warnings());
+}
+
+#[test]
+fn another_data_path_over_the_stored_one() {
+    let home = TempLake::new();
+    let (catalog, data, other) = (home.join("meta.sqlite"), home.join("data/"), home.join("other/"));
+    let connection = raw_lake(&catalog, &data);
+    connection.execute_batch("USE memory; DETACH l").unwrap();
+    let attach = |path: &str| {
+        let connection = raw();
+        connection
+            .execute_batch(&format!(
+                "ATTACH 'ducklake:sqlite:{catalog}' AS l (DATA_PATH '{path}', OVERRIDE_DATA_PATH true); USE l"
+            ))
+            .unwrap();
+        connection
+    };
+    attach(&other).execute_batch("INSERT INTO t SELECT range FROM range(100)").unwrap();
+    for path in [&data, &other] {
+        assert!(attach(path).execute_batch("SELECT sum(i) FROM t").is_err(), "{path}");
+    }
+
+    let moved = |options: &[(&str, Value)]| {
+        Lake::on(home.sqlite(), LocalFolder::new(&other).unwrap())
+            .options(ducklake_sql::AttachOptions::from_pairs(options.to_vec()).unwrap())
+            .build()
+            .unwrap()
+    };
+    let error = Store::attach(&moved(&[]), &session(), Mode::Write).unwrap_err();
+    assert!(error.is_data_path_mismatch(), "{error}");
+    let store = Store::attach(&moved(&[("override_data_path", true.into())]), &session(), Mode::Read).unwrap();
+    assert!(store.warnings().iter().any(|warning| warning.contains(&data)), "{:?}", store.warnings());
+    store.close().unwrap();
+
+    let same = home.lake_with([("override_data_path", true.into())]);
+    let store = Store::attach(&same, &session(), Mode::Read).unwrap();
+    assert!(store.warnings().is_empty(), "{:?}", store.warnings());
+}
+
+#[test]
+fn a_bucket_that_nobody_reached() {
+    let unreachable = |home: &TempLake| {
+        let mut storage = S3Spec::new("s3");
+        storage.bucket = Some("bucket".into());
+        storage.endpoint = Some("http://127.0.0.1:1".into());
+        storage.key_id = Some(Secret::from("id"));
+        storage.secret = Some(Secret::from("hunter2-trap"));
+        Lake::on(home.sqlite(), storage.check().unwrap()).build().unwrap()
+    };
+    let home = TempLake::new();
+    let connection = raw();
+    connection.execute_batch("LOAD httpfs").unwrap();
+    let plan = unreachable(&home).plan(&session(), Mode::Write);
+    for statement in plan.statements().iter().filter(|statement| statement.name() != "probe-storage") {
+        crate::lake::run(&connection, &statement.to_sql()).unwrap();
+    }
+    connection.execute_batch("CREATE TABLE t (i BIGINT); INSERT INTO t SELECT range FROM range(10)").unwrap();
+    assert!(connection.execute_batch("INSERT INTO t SELECT range FROM range(11)").is_err(), "only now");
+
+    let home = TempLake::new();
+    let error = Store::attach(&unreachable(&home), &session(), Mode::Write).unwrap_err();
+    assert!(error.to_string().contains("s3://bucket/"), "{error}");
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+    assert!(home.files().is_empty(), "{:?}", home.files());
+}
+
+#[test]
+fn a_lake_that_reading_creates() {
+    let home = TempLake::new();
+    let attach =
+        format!("ATTACH 'ducklake:sqlite:{}' AS l (DATA_PATH '{}')", home.join("raw.sqlite"), home.join("data"));
+    raw().execute_batch(&[&attach, "; SELECT 1"].concat()).unwrap();
+    assert_eq!(home.files(), ["raw.sqlite"]);
+
+    let error = Store::attach(&home.lake(), &session(), Mode::Read).unwrap_err();
+    assert!(error.is_missing_lake(), "{error}");
+    let missing = home.path_of("main.duckdb");
+    let error = OpenOptions::default().attach(Some(&missing), &home.lake(), &session(), Mode::Read).unwrap_err();
+    assert!(error.is_missing_lake(), "{error}");
+    assert_eq!(home.files(), ["raw.sqlite"]);
+}
+
+#[test]
+fn secrets_that_a_failed_attach_leaves_behind() {
+    let home = TempLake::new();
+    std::fs::create_dir(home.path_of("meta.sqlite")).unwrap();
+    let connection = raw();
+    let failed = home
+        .lake()
+        .plan(&session(), Mode::Write)
+        .statements()
+        .iter()
+        .find_map(|statement| crate::lake::run(&connection, &statement.to_sql()).err().map(|_| statement.name()));
+    assert_eq!(failed, Some("attach"));
+    assert_eq!(raw_texts(&connection, "SELECT name FROM duckdb_secrets()"), ["metaxy_test__ducklake"]);
+    // What the store leaves in its instance is seen from inside: `store::tests`.
+}
+
+#[test]
+fn a_current_database_cannot_be_detached() {
+    let home = TempLake::new();
+    let connection = raw_lake(&home.join("raw.sqlite"), &home.join("raw"));
+    assert!(connection.execute_batch("DETACH l").is_err());
+
+    let main: &Path = &home.path_of("main.duckdb");
+    for database in [None, Some(main)] {
+        let store = OpenOptions::default().attach(database, &home.lake(), &session(), Mode::Write).unwrap();
+        store.close().unwrap();
+    }
+}
