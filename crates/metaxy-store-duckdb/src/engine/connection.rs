@@ -184,7 +184,7 @@ impl Connection {
         let failed = |error: duckdb::Error| Error::query(self.scrub(&error));
         let mut appender = self.inner.appender_to_catalog_and_db(table.as_str(), "temp", "main").map_err(failed)?;
         for batch in batches {
-            let batch = batch.map_err(|error| Error::new(Kind::Source(error.to_string())))?;
+            let batch = batch.map_err(Error::source)?;
             appender.append_record_batch(batch).map_err(failed)?;
         }
         appender.flush().map_err(failed)

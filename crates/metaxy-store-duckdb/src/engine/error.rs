@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use arrow::error::ArrowError;
 use metaxy_config::StoreError;
 
 /// Why a store could not be opened, queried or closed.
@@ -83,6 +84,19 @@ impl Error {
 
     pub(crate) fn query(message: impl Into<String>) -> Self {
         Self::new(Kind::Query(message.into()))
+    }
+
+    /// Rows that cannot be read to their end. What a reader of this crate refuses of them is told as it is.
+    pub(super) fn source(error: ArrowError) -> Self {
+        let error = match error {
+            ArrowError::ExternalError(error) => match error.downcast::<Self>() {
+                Ok(error) if matches!(error.kind(), Kind::Refused(_)) => return *error,
+                Ok(error) => ArrowError::ExternalError(error),
+                Err(error) => ArrowError::ExternalError(error),
+            },
+            error => error,
+        };
+        Self::new(Kind::Source(error.to_string()))
     }
 
     /// What happened, to whichever store.

@@ -8,6 +8,7 @@ mod common;
 mod hashes;
 mod hazards;
 mod increments;
+mod inputs;
 mod lake;
 mod rebases;
 mod refusals;

@@ -1,0 +1,53 @@
+//! What is wrong with a file of rows.
+
+use super::lossless_cast;
+use crate::engine::{Class, Refusal};
+
+/// What begins the parts of DuckDB's messages that are about its statements and the options of its readers.
+const ADVICE: [&str; 7] = [
+    "\n\nLINE ",
+    "\n\nColumn ",
+    "\n\n  file = ",
+    "\nPossible ",
+    "\nThe search space used was:",
+    "\n If this error occurred during read_json",
+    "\nTry setting ",
+];
+
+/// Why a file's rows cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("`{file}` {what}")]
+pub(super) struct Problem {
+    file: String,
+    what: String,
+    help: Option<&'static str>,
+}
+
+impl Problem {
+    pub(super) fn new(file: &str, what: &str, help: Option<&'static str>) -> Self {
+        Self { file: file.to_owned(), what: what.to_owned(), help }
+    }
+
+    /// What DuckDB says against a file, in the words of who named it: `path` is what DuckDB knows it by.
+    pub(super) fn of_engine(file: &str, path: &str, message: &str) -> Self {
+        if let Some((_, what)) = message.split_once(lossless_cast::REFUSED) {
+            return Self::new(file, what, Some(lossless_cast::HELP));
+        }
+        // The statement and the file that DuckDB names are not what the person wrote.
+        let message = message.replace(path, file);
+        let end = ADVICE.iter().filter_map(|advice| message.find(advice)).min();
+        let message = message[..end.unwrap_or(message.len())].trim_end();
+        let is_of_type = message.contains("Error when converting column") || message.contains("JSON transform error");
+        Self::new(file, &["cannot be read: ", message].concat(), is_of_type.then_some(lossless_cast::HELP))
+    }
+}
+
+impl Refusal for Problem {
+    fn help(&self) -> Option<String> {
+        self.help.map(str::to_owned)
+    }
+
+    fn class(&self) -> Class {
+        Class::Other
+    }
+}
