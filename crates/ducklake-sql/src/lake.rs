@@ -58,6 +58,7 @@ struct MotherDuck {
     database: Ident,
     region: Option<Setting>,
     storage: Option<ObjectStorage>,
+    create_if_not_exists: bool,
 }
 
 impl Lake {
@@ -139,8 +140,27 @@ impl Lake {
     pub fn creates_if_missing(&self) -> bool {
         match &self.0 {
             Kind::Attached(lake) => !self.is_read_only() && lake.options.create_if_not_exists != Some(false),
-            Kind::MotherDuck(lake) => lake.storage.is_some(),
+            Kind::MotherDuck(lake) => lake.storage.is_some() && lake.create_if_not_exists,
         }
+    }
+
+    /// The same lake as one that is not created when it is opened for writing and is not there.
+    ///
+    /// ```
+    /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder};
+    ///
+    /// let catalog = Catalog::Sqlite(CatalogFile::new("/srv/lake/meta.sqlite")?);
+    /// let lake = Lake::on(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
+    /// assert!(lake.creates_if_missing() && !lake.must_exist().creates_if_missing());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn must_exist(&self) -> Self {
+        let mut lake = self.clone();
+        match &mut lake.0 {
+            Kind::Attached(lake) => lake.options.create_if_not_exists = Some(false),
+            Kind::MotherDuck(lake) => lake.create_if_not_exists = false,
+        }
+        lake
     }
 
     /// The same lake as one that is attached beside another in one instance, for reading only.
@@ -335,10 +355,12 @@ impl MotherDuck {
     fn attach(&self, mode: Mode, statements: &mut Vec<Statement>) -> Vec<Check> {
         statements.push(Statement::AttachMotherDuck);
         if let (Mode::Write, Some(storage)) = (mode, &self.storage) {
-            statements.push(Statement::CreateDatabase(CreateDatabase {
-                name: self.database.clone(),
-                data_path: Text::trusted(storage.path.as_str()),
-            }));
+            if self.create_if_not_exists {
+                statements.push(Statement::CreateDatabase(CreateDatabase {
+                    name: self.database.clone(),
+                    data_path: Text::trusted(storage.path.as_str()),
+                }));
+            }
             let secret = storage.create.clone().map(CreateSecret::into_motherduck);
             statements.extend(secret.map(Statement::CreateSecret));
         }
@@ -502,7 +524,9 @@ impl MotherDuckSpec {
                 None
             }
         };
-        let lake = database.map(|database| Lake(Kind::MotherDuck(MotherDuck { database, region, storage })));
+        let lake = database.map(|database| {
+            Lake(Kind::MotherDuck(MotherDuck { database, region, storage, create_if_not_exists: true }))
+        });
         problems.finish(lake)
     }
 }

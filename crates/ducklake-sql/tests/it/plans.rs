@@ -103,6 +103,23 @@ fn a_lake_at_a_snapshot_is_planned_for_reading() {
 }
 
 #[test]
+fn a_lake_that_must_exist_is_planned_for_writing_without_creating_it() {
+    let own = lake(AttachOptions::default()).must_exist();
+    let mut motherduck = Lake::mother_duck("db");
+    motherduck.storage = lake(AttachOptions::default()).storage();
+    let motherduck = motherduck.check().unwrap();
+    assert!(motherduck.creates_if_missing());
+    for (lake, says_so) in [(own, true), (motherduck.must_exist(), false)] {
+        assert!(!lake.creates_if_missing());
+        let plan = lake.plan(&Session::default(), Mode::Write);
+        assert_eq!(plan.mode(), Mode::Write);
+        let text = plan.display(Reveal::Masked).to_string();
+        assert!(!text.contains("READ_ONLY") && !text.contains("CREATE DATABASE"), "{text}");
+        assert_eq!(text.contains("CREATE_IF_NOT_EXISTS false"), says_so, "{text}");
+    }
+}
+
+#[test]
 fn the_stored_data_path_is_asked_for_without_creating() {
     let plan = lake(AttachOptions::default()).plan(&Session::default(), Mode::Write).with_stored_data_path();
     let text = plan.display(Reveal::Masked).to_string();

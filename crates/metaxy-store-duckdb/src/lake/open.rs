@@ -30,13 +30,14 @@ mod tests;
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
     install: bool,
+    must_exist: bool,
     fallbacks: bool,
     beside: Vec<String>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { install: true, fallbacks: true, beside: Vec::new() }
+        Self { install: true, must_exist: false, fallbacks: true, beside: Vec::new() }
     }
 }
 
@@ -44,6 +45,14 @@ impl OpenOptions {
     /// Whether an extension that cannot be loaded is installed from its repository; true unless set.
     pub fn install_extensions(mut self, install: bool) -> Self {
         self.install = install;
+        self
+    }
+
+    /// Whether a lake that is not there is an error in write mode too, and is not created; false unless set.
+    ///
+    /// It is for changes to rows that the lake has, see [`Error::is_missing_lake`].
+    pub fn must_exist(mut self, must_exist: bool) -> Self {
+        self.must_exist = must_exist;
         self
     }
 
@@ -134,6 +143,8 @@ impl OpenOptions {
         if mode == Mode::Write && lake.is_read_only() {
             return Err(Error::new(Kind::ReadOnlyLake));
         }
+        let existing = self.must_exist.then(|| lake.must_exist());
+        let lake = existing.as_ref().unwrap_or(lake);
         let plan = lake.plan(session, mode);
         let creates = mode == Mode::Write && lake.creates_if_missing();
         let file = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates))?;
