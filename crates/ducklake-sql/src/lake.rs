@@ -139,8 +139,27 @@ impl Lake {
     pub fn creates_if_missing(&self) -> bool {
         match &self.0 {
             Kind::Attached(lake) => !self.is_read_only() && lake.options.create_if_not_exists != Some(false),
-            Kind::MotherDuck(lake) => lake.storage.is_some(),
+            Kind::MotherDuck(lake) => lake.storage.is_some() && lake.create_if_not_exists,
         }
+    }
+
+    /// The same lake as one that is not created when it is opened for writing and is not there.
+    ///
+    /// ```
+    /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder};
+    ///
+    /// let catalog = Catalog::Sqlite(CatalogFile::new("/srv/lake/meta.sqlite")?);
+    /// let lake = Lake::on(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
+    /// assert!(lake.creates_if_missing() && !lake.must_exist().creates_if_missing());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn must_exist(&self) -> Self {
+        let mut lake = self.clone();
+        match &mut lake.0 {
+            Kind::Attached(lake) => lake.options.create_if_not_exists = Some(false),
+            Kind::MotherDuck(lake) => lake.create_if_not_exists = false,
+        }
+        lake
     }
 
     /// The same lake as one that is attached beside another in one instance, for reading only.

@@ -16,6 +16,7 @@ pub(crate) struct MotherDuck {
     pub(crate) database: Ident,
     pub(crate) region: Option<Setting>,
     pub(crate) storage: Option<ObjectStorage>,
+    pub(crate) create_if_not_exists: bool,
 }
 
 impl MotherDuck {
@@ -32,10 +33,12 @@ impl MotherDuck {
     pub(crate) fn attach(&self, mode: Mode, statements: &mut Vec<Statement>) -> Vec<Check> {
         statements.push(Statement::AttachMotherDuck);
         if let (Mode::Write, Some(storage)) = (mode, &self.storage) {
-            statements.push(Statement::CreateDatabase(CreateDatabase {
-                name: self.database.clone(),
-                data_path: Text::trusted(storage.path.as_str()),
-            }));
+            if self.create_if_not_exists {
+                statements.push(Statement::CreateDatabase(CreateDatabase {
+                    name: self.database.clone(),
+                    data_path: Text::trusted(storage.path.as_str()),
+                }));
+            }
             let secret = storage.create.clone().map(CreateSecret::into_motherduck);
             statements.extend(secret.map(Statement::CreateSecret));
         }
@@ -84,7 +87,8 @@ impl MotherDuckSpec {
             problems.take("region", value.validate())?;
             problems.take("region", Setting::new("s3_region", value))
         });
-        let lake = database.map(|database| MotherDuck { database, region, storage: self.storage });
+        let lake =
+            database.map(|database| MotherDuck { database, region, storage: self.storage, create_if_not_exists: true });
         problems.finish(lake.map(Lake::from))
     }
 }

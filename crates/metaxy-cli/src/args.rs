@@ -512,6 +512,16 @@ pub(crate) enum FileFormat {
     Json,
 }
 
+impl From<FileFormat> for metaxy_store_duckdb::FileFormat {
+    fn from(format: FileFormat) -> Self {
+        match format {
+            FileFormat::Parquet => Self::Parquet,
+            FileFormat::Csv => Self::Csv,
+            FileFormat::Json => Self::Json,
+        }
+    }
+}
+
 /// `metaxy metadata increment`
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::METADATA_INCREMENT)]

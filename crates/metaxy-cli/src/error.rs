@@ -64,9 +64,6 @@ pub(crate) enum Error {
     /// Some of several features could not be dealt with; each was told of.
     #[error("{failed} of {of} features failed")]
     Some { failed: usize, of: usize },
-    /// A file of rows is not what it has to be.
-    #[error("`{file}` {what}")]
-    Source { file: String, what: String, help: Option<&'static str> },
     /// `metaxy init` finds a file already.
     #[error("`{0}` exists already")]
     Exists(String),
@@ -125,7 +122,6 @@ impl Error {
             Self::InvalidKey { .. } => "a key is lower-case words joined by `/`, as in `video/crop`",
             Self::UnknownFeatures { known, .. } => return Some(["it has ", &quoted(known)].concat()),
             Self::Unconfirmed => "say so with `--yes`, restrict it with `--filter`, or see how many with `--dry-run`",
-            Self::Source { help, .. } => return help.map(str::to_owned),
             _ => return None,
         };
         Some(help.to_owned())

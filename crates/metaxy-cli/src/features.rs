@@ -92,13 +92,9 @@ pub(crate) fn open(
 ) -> Result<(Store, FeatureOptions), Error> {
     let name = &context.store(loaded, printer)?.name;
     let options = FeatureOptions::from_config(&loaded.config, name).map_err(Error::Lake)?;
-    let mut open = OpenOptions::default().fallback_stores(how.fallbacks);
+    let mut open = OpenOptions::default().fallback_stores(how.fallbacks).must_exist(how.existing);
     if let Some(beside) = how.beside {
         open = open.beside(beside);
-    }
-    if how.existing {
-        // Opened to be written a lake is created; to be read it never is.
-        open.open(&loaded.config, name, Mode::Read).and_then(Store::close).map_err(Error::Lake)?;
     }
     let store = open.open(&loaded.config, name, how.mode).map_err(Error::Lake)?;
     for warning in store.warnings() {

@@ -9,7 +9,6 @@ mod args;
 mod commands;
 mod context;
 mod error;
-mod exact;
 mod exit;
 mod features;
 mod help;
@@ -18,7 +17,6 @@ mod printer;
 mod progress;
 mod rows;
 mod selection;
-mod source;
 mod table;
 
 use std::io::Write as _;

@@ -50,6 +50,11 @@ impl Progress {
         Self { rows, shown: Some((stop, thread)) }
     }
 
+    /// Says how many rows are done.
+    pub(crate) fn set(&self, rows: u64) {
+        self.rows.store(usize::try_from(rows).unwrap_or(usize::MAX), Ordering::Relaxed);
+    }
+
     /// Counts rows that are done.
     pub(crate) fn add(&self, rows: usize) {
         self.rows.fetch_add(rows, Ordering::Relaxed);

@@ -26,6 +26,7 @@
 mod engine;
 mod features;
 mod increment;
+mod input;
 mod lake;
 mod ops;
 mod query;
@@ -38,6 +39,7 @@ pub use {arrow, ducklake_sql, metaxy_config, metaxy_feature};
 pub use engine::{Cause, Connection, EngineError, Error, Rows};
 pub use features::{FeatureOptions, Features};
 pub use increment::{Change, Increment, ResolveOptions};
+pub use input::{CHANGE_COLUMN, FileFormat, InputFile, InputOptions, InputRows};
 pub use lake::{CheckName, Doctor, Finding, OpenOptions, Outcome, REPORT_VERSION, Report, Store};
 pub use ops::{
     Copied, CopyOptions, Deletion, FeatureStatus, ReadOptions, RebaseOptions, Snapshot, UpdateCounts, Versions,

@@ -2,7 +2,7 @@
 
 use ducklake_sql::{
     AttachOptions, Catalog, CatalogFile, Extension, Ident, Lake, LocalFolder, Mode, PostgresSpec, Reveal, S3Spec,
-    Secret, Session, Setting, Value,
+    Secret, Session, Setting, Storage, Value,
 };
 
 const MARKER: &str = "hunter2-in-a-plan";
@@ -99,6 +99,26 @@ fn a_lake_at_a_snapshot_is_planned_for_reading() {
         let lake = lake(AttachOptions::from_pairs([pair]).unwrap());
         assert!(lake.is_read_only() && !lake.creates_if_missing());
         assert_eq!(lake.plan(&Session::default(), Mode::Write).mode(), Mode::Read);
+    }
+}
+
+#[test]
+fn a_lake_that_must_exist_is_planned_for_writing_without_creating_it() {
+    let own = lake(AttachOptions::default()).must_exist();
+    let mut motherduck = Lake::mother_duck("db");
+    motherduck.storage = match lake(AttachOptions::default()).storage() {
+        Some(Storage::Object(storage)) => Some(storage),
+        other => panic!("an object storage: {other:?}"),
+    };
+    let motherduck = motherduck.check().unwrap();
+    assert!(motherduck.creates_if_missing());
+    for (lake, says_so) in [(own, true), (motherduck.must_exist(), false)] {
+        assert!(!lake.creates_if_missing());
+        let plan = lake.plan(&Session::default(), Mode::Write);
+        assert_eq!(plan.mode(), Mode::Write);
+        let text = plan.display(Reveal::Masked).to_string();
+        assert!(!text.contains("READ_ONLY") && !text.contains("CREATE DATABASE"), "{text}");
+        assert_eq!(text.contains("CREATE_IF_NOT_EXISTS false"), says_so, "{text}");
     }
 }
 

@@ -9,9 +9,11 @@ mod status;
 mod write;
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 
 use metaxy_feature::FeatureKey;
-use metaxy_store_duckdb::{Filter, ResolveOptions};
+use metaxy_store_duckdb::{Filter, InputFile, InputOptions, ResolveOptions};
 
 use crate::args::{Metadata, OneFeature};
 use crate::context::Context;
@@ -44,6 +46,16 @@ fn resolve_options(key: &FeatureKey, filters: &[Filter], global: &[Filter], stal
         stale_if: stale_if.to_vec(),
         ..ResolveOptions::default()
     }
+}
+
+/// A file of rows, or those of stdin.
+fn input(file: &Path, options: &InputOptions) -> Result<InputFile, Error> {
+    let found = if file.as_os_str() == "-" {
+        InputFile::from_reader("stdin", io::stdin().lock(), options)
+    } else {
+        InputFile::open(file, options)
+    };
+    found.map_err(Error::Lake)
 }
 
 /// A number of rows in words.

@@ -4,6 +4,7 @@
 
 mod combinations;
 mod files;
+mod lakes;
 mod output;
 mod run;
 mod sessions;

@@ -247,7 +247,7 @@ impl Connection {
         let failed = |error: duckdb::Error| self.failed(&error, None).on_table(table.as_str());
         let mut appender = self.inner.appender_to_catalog_and_db(table.as_str(), "temp", "main").map_err(failed)?;
         for batch in batches {
-            let batch = batch.map_err(|error| Error::new(Kind::Source(error)).with_facts(&self.facts))?;
+            let batch = batch.map_err(|error| Error::of_rows(error).with_facts(&self.facts))?;
             appender.append_record_batch(batch).map_err(failed)?;
         }
         appender.flush().map_err(failed)

@@ -190,6 +190,19 @@ impl Error {
         self
     }
 
+    /// Rows that cannot be read to their end. What a reader of this crate refuses of them is told as it is.
+    pub(super) fn of_rows(error: ArrowError) -> Self {
+        let error = match error {
+            ArrowError::ExternalError(error) => match error.downcast::<Self>() {
+                Ok(error) if matches!(error.kind(), Kind::Refused(_)) => return *error,
+                Ok(error) => ArrowError::ExternalError(error),
+                Err(error) => ArrowError::ExternalError(error),
+            },
+            error => error,
+        };
+        Self::new(Kind::Source(error))
+    }
+
     /// What happened, to whichever store.
     fn kind(&self) -> &Kind {
         match &self.inner.kind {

@@ -32,13 +32,14 @@ mod tests;
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
     install: bool,
+    must_exist: bool,
     fallbacks: bool,
     beside: Vec<String>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { install: true, fallbacks: true, beside: Vec::new() }
+        Self { install: true, must_exist: false, fallbacks: true, beside: Vec::new() }
     }
 }
 
@@ -46,6 +47,14 @@ impl OpenOptions {
     /// Whether an extension that cannot be loaded is installed from its repository; true unless set.
     pub fn install_extensions(mut self, install: bool) -> Self {
         self.install = install;
+        self
+    }
+
+    /// Whether a lake that is not there is an error in write mode too, and is not created; false unless set.
+    ///
+    /// It is for changes to rows that the lake has, see [`Error::is_missing_lake`].
+    pub fn must_exist(mut self, must_exist: bool) -> Self {
+        self.must_exist = must_exist;
         self
     }
 
@@ -139,6 +148,8 @@ impl OpenOptions {
         }
         let _span = tracing::info_span!("open", store = name, ?mode).entered();
         let start = Instant::now();
+        let existing = self.must_exist.then(|| lake.must_exist());
+        let lake = existing.as_ref().unwrap_or(lake);
         let plan = lake.plan(session, mode);
         let facts = Arc::new(facts_of(name, lake, &plan));
         let creates = mode == Mode::Write && lake.creates_if_missing();

@@ -7,7 +7,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use metaxy_feature::FeatureKey;
-use metaxy_store_duckdb::{Change, Increment};
+use metaxy_store_duckdb::{CHANGE_COLUMN, Change, Increment, InputFile, InputOptions};
 
 use super::{named, resolve_options, rows as in_words};
 use crate::args::{self, MetadataIncrement};
@@ -18,12 +18,11 @@ use crate::features::{How, Opened};
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::rows;
-use crate::source::{CHANGE, Source};
 
 pub(crate) fn run(args: &MetadataIncrement, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let key = named(&args.feature)?;
     let loaded = context.load()?;
-    let samples = args.samples.as_deref().map(|file| Source::find(file, None)).transpose()?;
+    let samples = args.samples.as_deref().map(|file| super::input(file, &InputOptions::new())).transpose()?;
     let how = How::reading(&args.fallbacks);
     let opened = Opened::open(context, &loaded, how, printer)?;
     let progress = Progress::new(format!("comparing `{key}`"), printer.is_quiet());
@@ -57,7 +56,7 @@ fn resolve(
     args: &MetadataIncrement,
     key: &FeatureKey,
     opened: &Opened,
-    samples: Option<&Source>,
+    samples: Option<&InputFile>,
     progress: &Progress,
 ) -> Result<Increment, Error> {
     let mut options = resolve_options(key, &args.filters, &args.global_filters, &args.stale_if);
@@ -65,8 +64,9 @@ fn resolve(
     let features = opened.features()?;
     let Some(samples) = samples else { return features.resolve_update(key, &options).map_err(Error::Lake) };
     let reader = opened.store.connection().another().map_err(Error::Lake)?;
-    let rows = samples.rows(&reader, opened, key, &[], progress)?;
-    features.resolve_samples(key, rows, &options).map_err(|error| samples.failure(error))
+    let rows = samples.rows(&reader, &features, key).map_err(Error::Lake)?;
+    let rows = rows.on_progress(|rows| progress.set(rows));
+    features.resolve_samples(key, rows, &options).map_err(Error::Lake)
 }
 
 /// The changes that are wanted, each once, in their order.
@@ -92,7 +92,7 @@ fn name(change: Change) -> &'static str {
 
 /// The column that says what there is to do, and the columns of all kinds of rows; the first that has one says its type.
 fn schema(increment: &mut Increment, wanted: &[Change]) -> Result<SchemaRef, Error> {
-    let mut fields = vec![Arc::new(Field::new(CHANGE, DataType::Utf8, false))];
+    let mut fields = vec![Arc::new(Field::new(CHANGE_COLUMN, DataType::Utf8, false))];
     for change in wanted {
         let schema = increment.rows(*change).map_err(Error::Lake)?.schema();
         for field in schema.fields() {
@@ -108,7 +108,7 @@ fn schema(increment: &mut Increment, wanted: &[Change]) -> Result<SchemaRef, Err
 fn conformed(batch: &RecordBatch, schema: &SchemaRef, change: Change) -> Result<RecordBatch, ArrowError> {
     let column = |field: &Arc<Field>| -> Result<ArrayRef, ArrowError> {
         match batch.column_by_name(field.name()) {
-            _ if field.name() == CHANGE => {
+            _ if field.name() == CHANGE_COLUMN => {
                 Ok(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(name(change), batch.num_rows()))))
             }
             None => Ok(new_null_array(field.data_type(), batch.num_rows())),

@@ -1,6 +1,6 @@
 //! `metaxy metadata write`: rows of a file into a feature, all of them or none.
 
-use metaxy_store_duckdb::WriteOptions;
+use metaxy_store_duckdb::{FileFormat, InputOptions, WriteOptions};
 
 use crate::args::MetadataWrite;
 use crate::context::Context;
@@ -9,11 +9,20 @@ use crate::exit::Exit;
 use crate::features::{How, Opened};
 use crate::printer::Printer;
 use crate::progress::Progress;
-use crate::source::Source;
 
 pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let loaded = context.load()?;
-    let source = Source::find(&args.file, args.format)?;
+    let mut options = InputOptions::new();
+    if let Some(format) = args.format {
+        options = options.format(format.into());
+    }
+    for of in &args.types {
+        options = options.column_type(&of.column, &of.of);
+    }
+    let file = super::input(&args.file, &options)?;
+    if file.format() == FileFormat::Parquet && !args.types.is_empty() {
+        return Err(Error::Usage { message: "Parquet has types", help: "leave `--type` out" });
+    }
     let opened = Opened::open(context, &loaded, How::WRITE, printer)?;
     let features = opened.features()?;
     let options = WriteOptions {
@@ -23,8 +32,9 @@ pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer
     };
     let progress = Progress::new(format!("writing `{}`", args.feature), printer.is_quiet());
     let reader = opened.store.connection().another().map_err(Error::Lake)?;
-    let rows = source.rows(&reader, &opened, &args.feature, &args.types, &progress)?;
-    let count = features.write(&args.feature, rows, &options).map_err(|error| source.failure(error))?;
+    let rows = file.rows(&reader, &features, &args.feature).map_err(Error::Lake)?;
+    let rows = rows.on_progress(|rows| progress.set(rows));
+    let count = features.write(&args.feature, rows, &options).map_err(Error::Lake)?;
     drop(progress);
     printer.note(format_args!("wrote {} of `{}`", super::rows(count), args.feature));
     drop((reader, features));

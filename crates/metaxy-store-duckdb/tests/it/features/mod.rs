@@ -5,6 +5,7 @@ mod common;
 mod differences;
 mod hashes;
 mod increments;
+mod inputs;
 mod rebases;
 mod refusals;
 mod rows;

@@ -1,7 +1,7 @@
 //! Opening and closing.
 
 use ducklake_sql::{AttachOptions, Lake, LocalFolder, Mode, Value};
-use metaxy_store_duckdb::Store;
+use metaxy_store_duckdb::{OpenOptions, Store};
 
 use crate::lake::{TempLake, raw, session, session_with_signatures, texts};
 
@@ -91,6 +91,34 @@ fn a_lake_that_is_not_there_is_not_created_unless_it_may_be() {
         let error = Store::attach(&lake(&home), &session(), mode).unwrap_err();
         assert!(error.is_missing_lake(), "{error}");
         assert!(home.files().is_empty(), "{:?}", home.files());
+    }
+}
+
+#[test]
+fn a_lake_that_must_exist_is_not_created_and_is_written_once_it_does() {
+    for lake in [Home::lake as fn(&Home) -> Lake, |home: &Home| Lake::on(home.duckdb(), home.data()).build().unwrap()] {
+        let home = Home::new();
+        let open = || {
+            let instance = home.path("instance.duckdb");
+            OpenOptions::default().must_exist(true).attach(Some(&instance), &lake(&home), &session(), Mode::Write)
+        };
+        let error = open().unwrap_err();
+        assert!(error.is_missing_lake(), "{error}");
+        assert!(home.files().is_empty(), "{:?}", home.files());
+        // A file without a lake is none either, and stays as it is.
+        let file = lake(&home).catalog().unwrap().file().unwrap().to_string();
+        std::fs::write(&file, "").unwrap();
+        let error = open().unwrap_err();
+        assert!(error.is_missing_lake(), "{error}");
+        assert_eq!(home.files().len(), 1, "{:?}", home.files());
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), 0);
+        std::fs::remove_file(&file).unwrap();
+
+        Store::attach(&lake(&home), &session(), Mode::Write).unwrap().close().unwrap();
+        let store = open().unwrap();
+        store.connection().execute("CREATE TABLE t AS SELECT 1 AS i").unwrap();
+        assert_eq!(texts(&store, "SELECT count(*) FROM t"), ["1"]);
+        store.close().unwrap();
     }
 }
 

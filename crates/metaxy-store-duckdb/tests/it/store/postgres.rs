@@ -1,7 +1,7 @@
 //! A catalog in a real PostgreSQL.
 
 use ducklake_sql::{AttachOptions, Lake, Mode, PostgresSpec, Secret, Value};
-use metaxy_store_duckdb::Store;
+use metaxy_store_duckdb::{OpenOptions, Store};
 use metaxy_testkit::{Database, MARKER, Postgres, assert_no_leak, closed_port};
 
 use crate::lake::{TempLake, session, session_with_signatures, texts};
@@ -40,6 +40,29 @@ fn rows_survive_closing_in_the_schema_that_was_asked_for() {
     let schemas = database
         .rows("SELECT table_schema FROM information_schema.tables WHERE table_name = 'ducklake_table' ORDER BY 1");
     assert_eq!(schemas, [["meta \"data\""], ["public"]]);
+}
+
+#[test]
+fn a_lake_that_must_exist_is_not_created_and_is_written_once_it_does() {
+    let database = Postgres::shared().database();
+    let home = Home::new();
+    let lake = lake(&home, spec(&database), &[("metadata_schema", Value::from("meta"))]);
+    let open = || {
+        let instance = home.path("instance.duckdb");
+        OpenOptions::default().must_exist(true).attach(Some(&instance), &lake, &session(), Mode::Write)
+    };
+    let error = open().unwrap_err();
+    assert!(error.is_missing_lake(), "{error}");
+    assert!(home.files().is_empty(), "{:?}", home.files());
+    assert_eq!(database.tables(), Vec::<String>::new());
+    let schemas = database.rows("SELECT schema_name FROM information_schema.schemata WHERE schema_name = 'meta'");
+    assert!(schemas.is_empty(), "{schemas:?}");
+
+    Store::attach(&lake, &session(), Mode::Write).unwrap().close().unwrap();
+    let store = open().unwrap();
+    store.connection().execute("CREATE TABLE t AS SELECT 1 AS i").unwrap();
+    assert_eq!(texts(&store, "SELECT count(*) FROM t"), ["1"]);
+    store.close().unwrap();
 }
 
 #[test]

@@ -6,10 +6,10 @@
 use ducklake_sql::{Ident, Sql, Text, Writer};
 
 /// What the failure begins with; what comes after it tells the person of the file.
-pub(crate) const REFUSED: &str = "inexact value: ";
+pub(super) const REFUSED: &str = "inexact value: ";
 
 /// What to do about it.
-pub(crate) const HELP: &str =
+pub(super) const HELP: &str =
     "correct it, or give a column that the table does not have yet another type with `--type COLUMN=TYPE`";
 
 /// The types of whole numbers.
@@ -22,7 +22,7 @@ const LENIENT_IN_JSON: [&str; 4] = ["BOOLEAN", "DOUBLE", "FLOAT", "DATE"];
 
 /// How a column is read that must not be rounded.
 #[derive(Debug)]
-pub(crate) struct Exact {
+pub(super) struct LosslessCast {
     column: Ident,
     /// The type that it has to get.
     of: Text,
@@ -42,9 +42,9 @@ enum Check {
     Nested,
 }
 
-impl Exact {
+impl LosslessCast {
     /// For a column of a type as DuckDB spells it; `None` if its reader takes for the type's values only what they are.
-    pub(crate) fn of(column: &Ident, of: &str, is_json: bool) -> Option<Self> {
+    pub(super) fn of(column: &Ident, of: &str, is_json: bool) -> Option<Self> {
         let lenient = LENIENT_IN_JSON.into_iter().filter(|_| is_json);
         let check = match WHOLE.into_iter().chain(lenient).find(|name| *name == of) {
             Some(name) => Check::Word(name),
@@ -56,20 +56,20 @@ impl Exact {
             _ => "VARCHAR".to_owned(),
         };
         let is_other = read_as != of;
-        let exact = Self { column: column.clone(), of: Text::new(of).ok()?, read_as: Text::new(read_as).ok()?, check };
-        is_other.then_some(exact)
+        let cast = Self { column: column.clone(), of: Text::new(of).ok()?, read_as: Text::new(read_as).ok()?, check };
+        is_other.then_some(cast)
     }
 
-    pub(crate) fn column(&self) -> &Ident {
+    pub(super) fn column(&self) -> &Ident {
         &self.column
     }
 
-    pub(crate) fn read_as(&self) -> &Text {
+    pub(super) fn read_as(&self) -> &Text {
         &self.read_as
     }
 
     /// Writes the value in its type, or the failure. `typed` reads the same columns in their types.
-    pub(crate) fn write(&self, sql: &mut Writer, typed: &Sql) {
+    pub(super) fn write(&self, sql: &mut Writer, typed: &Sql) {
         let column = &self.column;
         match &self.check {
             Check::Word(of) => {
@@ -135,7 +135,7 @@ fn decimal(of: &str) -> Option<Check> {
 /// A type as DuckDB spells it, with `VARCHAR` in the place of some that are one word, wherever in it they stand.
 ///
 /// The name of a struct's member is never taken for a type: a space comes after it.
-pub(crate) fn with_texts(of: &str, types: &[&str]) -> String {
+pub(super) fn with_texts(of: &str, types: &[&str]) -> String {
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
     let mut text = String::new();
     let mut rest = of;

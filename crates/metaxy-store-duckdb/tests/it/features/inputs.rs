@@ -1,0 +1,109 @@
+//! Rows of files.
+
+use std::cell::RefCell;
+
+use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatchReader as _;
+use metaxy_store_duckdb::{
+    CHANGE_COLUMN, Change, FeatureOptions, FileFormat, InputFile, InputOptions, ResolveOptions, WriteOptions,
+};
+use serde_json::json;
+
+use crate::lake::{Home, graph, key, read_all, row, write};
+
+const GRAPH: &str = "[[feature]]\nkey = 'a'\nid_columns = ['id']";
+
+const LINES: &str = r#"
+{"id": "001", "metaxy_provenance_by_field": {"default": "1"}, "metaxy_change": "new"}
+{"id": "002", "metaxy_provenance_by_field": {"default": "2"}, "metaxy_change": "stale"}
+"#;
+
+fn lines(text: &str) -> InputFile {
+    InputFile::from_reader("lines", text.as_bytes(), &InputOptions::new()).unwrap()
+}
+
+#[test]
+fn the_rows_of_a_stream_are_compared_and_written() {
+    let (home, graph) = (Home::new(), graph(GRAPH));
+    let store = home.open();
+    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let (file, reader) = (lines(LINES), store.connection().another().unwrap());
+    assert_eq!(file.format(), FileFormat::Json);
+
+    let samples = file.rows(&reader, &features, &key("a")).unwrap();
+    // What there is to do with a row is no column of the feature.
+    assert!(samples.schema().column_with_name(CHANGE_COLUMN).is_none());
+    let increment = features.resolve_samples(&key("a"), samples, &ResolveOptions::default()).unwrap();
+    assert_eq!(Change::ALL.map(|change| increment.count(change)), [2, 0, 0]);
+
+    let seen = RefCell::new(Vec::new());
+    let rows = file.rows(&reader, &features, &key("a")).unwrap().on_progress(|rows| seen.borrow_mut().push(rows));
+    assert_eq!(features.write(&key("a"), rows, &WriteOptions::default()).unwrap(), 2);
+    assert_eq!(seen.into_inner(), [2]);
+    let ids: Vec<_> = read_all(&features, "a").iter().map(|row| row["id"].clone()).collect();
+    assert_eq!(ids, ["001", "002"]);
+}
+
+#[test]
+fn a_column_has_the_type_that_was_set_or_that_of_the_table() {
+    let (home, graph) = (Home::new(), graph(GRAPH));
+    let store = home.open();
+    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let reader = store.connection().another().unwrap();
+    let path = home.join("rows.csv");
+    std::fs::write(&path, "id,metaxy_provenance_by_field\n1,\"{\"\"default\"\": \"\"1\"\"}\"\n").unwrap();
+    let type_of_id = |options: &InputOptions| {
+        let file = InputFile::open(&path, options).unwrap();
+        assert_eq!(file.format(), FileFormat::Csv);
+        let rows = file.rows(&reader, &features, &key("a")).unwrap();
+        rows.schema().field_with_name("id").unwrap().data_type().clone()
+    };
+    assert_eq!(type_of_id(&InputOptions::new()), DataType::Int64);
+    assert_eq!(type_of_id(&InputOptions::new().column_type("id", "VARCHAR")), DataType::Utf8);
+    write(&features, "a", &json!([row("x", "1")])).unwrap();
+    assert_eq!(type_of_id(&InputOptions::new()), DataType::Utf8);
+
+    let unknown = InputFile::open(&path, &InputOptions::new().column_type("size", "BIGINT")).unwrap();
+    let error = unknown.rows(&reader, &features, &key("a")).unwrap_err().to_string();
+    assert_eq!(error, ["`", &path, "` has no column `size`"].concat());
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_told_of_as_the_files_and_nothing_is_written() {
+    let (home, graph) = (Home::new(), graph(GRAPH));
+    let store = home.open();
+    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let reader = store.connection().another().unwrap();
+    write(&features, "a", &json!([{"id": 1, "metaxy_provenance_by_field": {"default": "1"}}])).unwrap();
+    // So many that the one that does not fit is met only while they are written.
+    let line = |id: String| [r#"{"id": "#, &id, r#", "metaxy_provenance_by_field": {"default": "2"}}"#, "\n"].concat();
+    let many = (0..200_000).map(|id| line(id.to_string())).chain([line("1.5".to_owned())]);
+    let file = lines(&many.collect::<String>());
+    let rows = file.rows(&reader, &features, &key("a")).unwrap();
+    let error = features.write(&key("a"), rows, &WriteOptions::default()).unwrap_err();
+    let says = "`lines` has in the column `id` the value `1.5`, which is not exactly a value of the type BIGINT";
+    assert_eq!(error.to_string(), says);
+    assert!(error.help().is_some_and(|help| help.starts_with("correct it")), "{:?}", error.help());
+    assert_eq!(read_all(&features, "a").len(), 1);
+}
+
+#[test]
+fn rows_that_are_to_be_removed_are_refused() {
+    let (home, graph) = (Home::new(), graph(GRAPH));
+    let store = home.open();
+    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let reader = store.connection().another().unwrap();
+    let file = lines(&LINES.replace("stale", "orphaned"));
+    let error = file.rows(&reader, &features, &key("a")).unwrap_err();
+    assert_eq!(error.to_string(), "`lines` holds rows to remove (1 `orphaned`), which cannot be written");
+}
+
+#[test]
+fn what_cannot_be_opened_is_named() {
+    let home = Home::new();
+    for (name, why) in [("none.csv", "No such file"), ("", "is a directory")] {
+        let path = home.join(name);
+        let error = InputFile::open(&path, &InputOptions::new()).unwrap_err().to_string();
+        assert!(error.starts_with(&["reading `", &path, "` failed: "].concat()) && error.contains(why), "{error}");
+    }
+}
