@@ -58,7 +58,7 @@ pub use lake::{Lake, LakeBuilder, Mode, generated_name};
 pub use motherduck::MotherDuckSpec;
 pub use path::{CatalogFile, LocalFolder, ObjectKind, ObjectPath};
 pub use plan::{Check, PLAN_VERSION, Plan, PlanView, StatementView};
-pub use problem::{Code, Problem, Problems, excerpt};
+pub use problem::{Code, Problem, Problems};
 pub use s3::S3Spec;
 pub use secret::{CreateSecret, SecretType};
 pub use session::{Extension, Moment, Session, Setting};
