@@ -61,7 +61,7 @@ pub use motherduck::MotherDuckSpec;
 pub use parts::{List, Numbered, WriteSql, all, any, bind, columns, list, numbered, separated};
 pub use path::{CatalogFile, LocalFolder, ObjectKind, ObjectPath};
 pub use plan::{Check, PLAN_VERSION, Plan, PlanView, StatementView};
-pub use problem::{Code, Problem, Problems, excerpt};
+pub use problem::{Code, Problem, Problems};
 pub use s3::S3Spec;
 pub use secret::{CreateSecret, SecretType};
 pub use session::{Extension, Moment, Session, Setting};

@@ -307,13 +307,9 @@ fn location(text: &str) -> String {
     }
 }
 
-/// The start of a text that may be very long, for a message: on one line, 80 characters at most.
-///
-/// ```
-/// assert_eq!(ducklake_sql::excerpt("a\nb"), "a\\nb");
-/// assert_eq!(ducklake_sql::excerpt(&"x".repeat(100)), "x".repeat(80) + "…");
-/// ```
-pub fn excerpt(text: &str) -> String {
+/// The start of a text that may be very long, for a message: on one line, 80 characters at most. As in
+/// `metaxy-diagnostics`, on which this crate must not depend.
+fn excerpt(text: &str) -> String {
     const LONGEST: usize = 80;
     let mut out: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
     if text.chars().nth(LONGEST).is_some() {

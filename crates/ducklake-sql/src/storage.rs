@@ -209,7 +209,7 @@ spec! {
         pub secret_name: String,
         /// The storage account's name; how to log in to it goes into `secret_parameters`.
         pub account_name: Option<String>,
-        /// All of the login in one text, with the account's name and key.
+        /// All of the login in one string, with the account's name and key.
         pub connection_string: Option<Secret>,
         /// Where the data files are: `az://container/prefix/`.
         pub data_path: String,

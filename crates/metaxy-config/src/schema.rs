@@ -78,7 +78,7 @@ macro_rules! schemas {
 }
 
 schemas! {
-    /// A text, a number or a boolean.
+    /// A string, a number or a boolean.
     Scalar = |_generator| json_schema!({ "type": ["string", "number", "boolean"] });
     /// Names with values of any type.
     Anything = |_generator| json_schema!({ "type": "object" });

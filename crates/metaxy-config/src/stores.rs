@@ -52,7 +52,7 @@ pub(crate) fn resolve(node: Option<&Node>, auto_create_tables: bool, scope: &mut
         .collect()
 }
 
-/// One store; `None` when only variables speak of it, and not enough.
+/// One store; `None` when only variables name it, and not its type.
 fn candidate<'a>(entry: &'a Entry, auto_create_tables: bool, scope: &mut Scope<'_>) -> Option<Candidate<'a>> {
     let broken = |type_name| Some(Candidate { entry, type_name, state: CandidateState::Broken });
     if entry.key.is_empty() {

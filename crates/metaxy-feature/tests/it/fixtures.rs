@@ -31,6 +31,19 @@ fn diagnostics() {
 }
 
 #[test]
+fn a_file_cut_anywhere_neither_panics_nor_leaks() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/masked.toml");
+    let text = std::fs::read_to_string(path).expect("a readable fixture");
+    for (end, _) in text.char_indices() {
+        let mut files = FeatureFiles::new("/project");
+        files.add("/project/features.toml", text[..end].to_owned());
+        let Err(found) = files.graph(&"demo".parse().expect("a project name")) else { continue };
+        let shown = format!("{}{found:?}{:#}", found.render(Style::Plain), found.to_json());
+        assert!(!shown.contains("hunter2"), "cut at {end}: {shown}");
+    }
+}
+
+#[test]
 fn mistakes_of_several_files_are_shown_together() {
     let mut files = FeatureFiles::new("/project");
     files.add("/project/features/a.toml", "[[feature]]\nkey = 'a'\nid_columns = ['id']".to_owned());

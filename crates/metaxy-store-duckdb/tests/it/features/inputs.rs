@@ -9,7 +9,8 @@ use metaxy_store_duckdb::{
 };
 use serde_json::json;
 
-use crate::lake::{Home, graph, key, read_all, row, write};
+use crate::features::common::{graph, key, read_all, row, write};
+use crate::lake::TempLake;
 
 const GRAPH: &str = "[[feature]]\nkey = 'a'\nid_columns = ['id']";
 
@@ -24,7 +25,7 @@ fn lines(text: &str) -> InputFile {
 
 #[test]
 fn the_rows_of_a_stream_are_compared_and_written() {
-    let (home, graph) = (Home::new(), graph(GRAPH));
+    let (home, graph) = (TempLake::new(), graph(GRAPH));
     let store = home.open();
     let features = store.features(&graph, FeatureOptions::default()).unwrap();
     let (file, reader) = (lines(LINES), store.connection().another().unwrap());
@@ -46,7 +47,7 @@ fn the_rows_of_a_stream_are_compared_and_written() {
 
 #[test]
 fn a_column_has_the_type_that_was_set_or_that_of_the_table() {
-    let (home, graph) = (Home::new(), graph(GRAPH));
+    let (home, graph) = (TempLake::new(), graph(GRAPH));
     let store = home.open();
     let features = store.features(&graph, FeatureOptions::default()).unwrap();
     let reader = store.connection().another().unwrap();
@@ -70,7 +71,7 @@ fn a_column_has_the_type_that_was_set_or_that_of_the_table() {
 
 #[test]
 fn a_value_that_does_not_fit_is_told_of_as_the_files_and_nothing_is_written() {
-    let (home, graph) = (Home::new(), graph(GRAPH));
+    let (home, graph) = (TempLake::new(), graph(GRAPH));
     let store = home.open();
     let features = store.features(&graph, FeatureOptions::default()).unwrap();
     let reader = store.connection().another().unwrap();
@@ -89,7 +90,7 @@ fn a_value_that_does_not_fit_is_told_of_as_the_files_and_nothing_is_written() {
 
 #[test]
 fn rows_that_are_to_be_removed_are_refused() {
-    let (home, graph) = (Home::new(), graph(GRAPH));
+    let (home, graph) = (TempLake::new(), graph(GRAPH));
     let store = home.open();
     let features = store.features(&graph, FeatureOptions::default()).unwrap();
     let reader = store.connection().another().unwrap();
@@ -100,7 +101,7 @@ fn rows_that_are_to_be_removed_are_refused() {
 
 #[test]
 fn what_cannot_be_opened_is_named() {
-    let home = Home::new();
+    let home = TempLake::new();
     for (name, why) in [("none.csv", "No such file"), ("", "is a directory")] {
         let path = home.join(name);
         let error = InputFile::open(&path, &InputOptions::new()).unwrap_err().to_string();

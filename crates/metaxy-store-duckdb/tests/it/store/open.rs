@@ -96,10 +96,12 @@ fn a_lake_that_is_not_there_is_not_created_unless_it_may_be() {
 
 #[test]
 fn a_lake_that_must_exist_is_not_created_and_is_written_once_it_does() {
-    for lake in [Home::lake as fn(&Home) -> Lake, |home: &Home| Lake::on(home.duckdb(), home.data()).build().unwrap()] {
-        let home = Home::new();
+    for lake in [TempLake::lake as fn(&TempLake) -> Lake, |home: &TempLake| {
+        Lake::on(home.duckdb(), home.data()).build().unwrap()
+    }] {
+        let home = TempLake::new();
         let open = || {
-            let instance = home.path("instance.duckdb");
+            let instance = home.path_of("instance.duckdb");
             OpenOptions::default().must_exist(true).attach(Some(&instance), &lake(&home), &session(), Mode::Write)
         };
         let error = open().unwrap_err();

@@ -45,10 +45,10 @@ fn rows_survive_closing_in_the_schema_that_was_asked_for() {
 #[test]
 fn a_lake_that_must_exist_is_not_created_and_is_written_once_it_does() {
     let database = Postgres::shared().database();
-    let home = Home::new();
+    let home = TempLake::new();
     let lake = lake(&home, spec(&database), &[("metadata_schema", Value::from("meta"))]);
     let open = || {
-        let instance = home.path("instance.duckdb");
+        let instance = home.path_of("instance.duckdb");
         OpenOptions::default().must_exist(true).attach(Some(&instance), &lake, &session(), Mode::Write)
     };
     let error = open().unwrap_err();
