@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so by a panic")]
 
 mod configured;
+mod errors;
 mod fixtures;
 mod hostile;
 mod lakes;
