@@ -159,10 +159,11 @@ impl Error {
         self
     }
 
-    /// The same error of this operation on a feature; of two the inner one counts.
+    /// The same error of this operation on a feature; of two the inner one counts. A refusal says itself what it is about.
     pub(crate) fn in_operation(mut self, operation: &'static str, feature: &str) -> Self {
+        let is_refusal = matches!(self.inner.kind, Kind::Refused(_));
         let context = &mut self.inner.context;
-        if context.operation.is_none() {
+        if context.operation.is_none() && !is_refusal {
             context.operation = Some(operation);
             context.feature = Some(feature.to_owned());
         }

@@ -111,13 +111,14 @@ impl Cause {
     /// What it means here, and the one thing to do about it.
     #[expect(clippy::too_many_lines, reason = "one explanation each, all in one place")]
     pub(crate) fn explain(self, facts: &Facts, raw: &str) -> (String, String) {
-        let Facts { extension, catalog, endpoint, region, .. } = facts;
+        let Facts { extension, catalog, endpoint, .. } = facts;
         let (in_catalog, in_storage, in_options) =
             (facts.catalog_table(), facts.storage_table(), facts.options_table());
         let in_settings = facts.settings_table();
         let bucket = or(facts.bucket(), "the bucket");
         let catalog_secret = or(&facts.catalog_secret, "of the configuration");
         let storage_secret = or(&facts.storage_secret, "of the configuration");
+        let region = or(&facts.region, "of the configuration");
         let host_port = or(endpoint, "the endpoint");
         let (the_role, the_extension) = (named("the role", &facts.user), named("the extension", extension));
         let (database, user) = (or(&facts.database, "the database"), or(&facts.user, "the role"));
@@ -373,11 +374,11 @@ impl Cause {
             ),
             Self::WrongRegion => match expected_region(raw) {
                 Some(expected) => (
-                    format!("the bucket is in the region `{expected}`, not in {}", named("the region", region)),
+                    format!("the bucket is in the region `{expected}`, not in `{region}`"),
                     format!("set `region = \"{expected}\"` in {in_storage}"),
                 ),
                 None => (
-                    format!("the bucket is not in {}", named("the region", region)),
+                    format!("the bucket is not in the region `{region}`"),
                     format!("set `region` in {in_storage} to the bucket's"),
                 ),
             },
