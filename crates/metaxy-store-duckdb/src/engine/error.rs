@@ -1,5 +1,7 @@
 //! The one error of this crate: what happened, where, why, and what to do next.
 //!
+//! One file because the kinds, what they say, their help and their predicates are read together.
+//!
 //! Whatever DuckDB or a server says is scrubbed of the plan's secrets before it gets in here, so an error, its `Debug`
 //! and its sources hold none.
 

@@ -11,7 +11,6 @@
     reason = "a test that cannot go on says so by a panic"
 )]
 
-<<<<<<< HEAD
 mod doctor;
 mod features;
 mod interop;
@@ -19,13 +18,3 @@ mod json;
 mod lake;
 mod matrix;
 mod store;
-=======
-mod configured;
-mod errors;
-mod fixtures;
-mod hostile;
-mod lakes;
-mod open;
-mod postgres;
-mod traps;
->>>>>>> cause

@@ -76,15 +76,10 @@ fn a_failed_login_shows_no_password() {
     down.port = Some(closed_port());
     let mut unknown = spec(&database);
     unknown.database = Some("no_such_database".to_owned());
-<<<<<<< HEAD:crates/metaxy-store-duckdb/tests/it/store/postgres.rs
-    for (spec, says) in [(wrong_password, "password"), (down, "refused"), (unknown, "no_such_database")] {
-        let home = TempLake::new();
-=======
     for (spec, says) in
         [(wrong_password, "password"), (down, "nobody listens at 127.0.0.1"), (unknown, "no_such_database")]
     {
-        let home = Home::new();
->>>>>>> cause:crates/metaxy-store-duckdb/tests/it/postgres.rs
+        let home = TempLake::new();
         let error = Store::attach(&lake(&home, spec, &[]), &session(), Mode::Write).unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
         assert_no_leak(

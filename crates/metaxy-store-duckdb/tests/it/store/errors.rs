@@ -10,7 +10,7 @@ use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey};
 use metaxy_store_duckdb::{Cause, EngineError, Error, FeatureOptions, Filter, ReadOptions, Store, WriteOptions};
 use metaxy_testkit::{Database, Login, MARKER, Postgres, RoleRights, assert_no_leak, closed_port};
 
-use crate::lakes::{Home, raw, session};
+use crate::lake::{TempLake, raw, session};
 
 /// The predicates that are true of an error, by name.
 fn predicates(error: &Error) -> Vec<&'static str> {
@@ -65,7 +65,7 @@ fn postgres(database: &Database<'_>, login: &Login, change: impl FnOnce(&mut Pos
     spec.user = Some(login.user.clone());
     spec.password = Some(Secret::from(login.password.as_str()));
     change(&mut spec);
-    Lake::on(spec.check().unwrap(), Home::new().data()).build().unwrap()
+    Lake::on(spec.check().unwrap(), TempLake::new().data()).build().unwrap()
 }
 
 #[test]
@@ -134,14 +134,14 @@ fn a_lake_that_is_not_there_is_named_by_its_place() {
     assert_is(&error, &["missing lake"], Cause::NoLake);
     let (port, name) = (database.port(), database.name());
     assert_eq!(error.to_string(), format!("there is no lake at 127.0.0.1:{port}, database `{name}`, schema `public`"));
-    let home = Home::new();
+    let home = TempLake::new();
     let error = open(&home.lake(), Mode::Read).unwrap_err();
-    assert_eq!(error.to_string(), format!("there is no lake at `{}`", home.text("meta.sqlite")));
+    assert_eq!(error.to_string(), format!("there is no lake at `{}`", home.join("meta.sqlite")));
 }
 
 #[test]
 fn formats_that_differ() {
-    let home = Home::new();
+    let home = TempLake::new();
     open(&home.lake(), Mode::Write).unwrap().close().unwrap();
     for (version, cause, helps) in
         [("9.9", Cause::CatalogNewer, "a newer release"), ("0.3", Cause::CatalogOlder, "automatic_migration")]
@@ -149,7 +149,7 @@ fn formats_that_differ() {
         raw()
             .execute_batch(&format!(
                 "ATTACH '{}' AS meta (TYPE sqlite); UPDATE meta.ducklake_metadata SET value = '{version}' WHERE key = 'version'",
-                home.text("meta.sqlite")
+                home.join("meta.sqlite")
             ))
             .unwrap();
         let error = open(&home.lake(), Mode::Write).unwrap_err();
@@ -173,7 +173,7 @@ fn another_writer() {
     assert_is(&error, &["conflict", "retryable"], Cause::WriteConflict);
     assert_eq!(said(&error).class(), Some("TransactionContext Error"));
 
-    let home = Home::new();
+    let home = TempLake::new();
     let lake = home.lake_with([("busy_timeout", Value::from(1))]);
     let stores = [open(&lake, Mode::Write).unwrap(), open(&lake, Mode::Write).unwrap()];
     stores[0].connection().execute("CREATE TABLE t (i INTEGER)").unwrap();
@@ -185,7 +185,7 @@ fn another_writer() {
 
 #[test]
 fn statements_that_are_refused() {
-    let home = Home::new();
+    let home = TempLake::new();
     let store = open(&home.lake(), Mode::Write).unwrap();
     let run = |sql: &'static str| store.connection().execute(sql).unwrap_err();
     let error = run("FROM nosuch");
@@ -220,7 +220,7 @@ fn rows(columns: &[&str]) -> impl RecordBatchReader + use<> {
 
 #[test]
 fn features_that_do_not_fit() {
-    let home = Home::new();
+    let home = TempLake::new();
     let store = open(&home.lake(), Mode::Write).unwrap();
     let text = "[[feature]]\nkey = 'video'\nid_columns = ['id']";
     let graph = FeatureGraph::new(FeatureDefinition::from_toml(text, &"demo".parse().unwrap()).unwrap()).unwrap();
@@ -246,9 +246,9 @@ fn features_that_do_not_fit() {
 
 #[test]
 fn an_operating_system_that_refuses_keeps_its_error() {
-    let home = Home::new();
-    std::fs::write(home.path("file"), "not a folder").unwrap();
-    let catalog = ducklake_sql::CatalogFile::new(home.text("file/meta.sqlite")).unwrap();
+    let home = TempLake::new();
+    std::fs::write(home.path_of("file"), "not a folder").unwrap();
+    let catalog = ducklake_sql::CatalogFile::new(home.join("file/meta.sqlite")).unwrap();
     let lake = Lake::on(ducklake_sql::Catalog::Sqlite(catalog), home.data()).build().unwrap();
     let error = Store::attach(&lake, &Session::default(), Mode::Write).unwrap_err();
     let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
