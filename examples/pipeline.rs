@@ -53,7 +53,7 @@ fn run(folder: &Path, out: &mut dyn Write) -> Result<()> {
 fn update(features: &Features<'_>, videos: &str, out: &mut dyn Write) -> Result<()> {
     for definition in features.graph().iter() {
         let key = definition.key();
-        let options = ResolveOptions::default();
+        let options = ResolveOptions::new();
         let mut increment = if definition.spec().deps().is_empty() {
             features.resolve_samples(key, samples(videos)?, &options)?
         } else {
@@ -72,7 +72,7 @@ fn make(features: &Features<'_>, key: &FeatureKey, increment: &mut Increment) ->
         // They come with the columns of the features above, and with the versions to write them with. Here is where a
         // program would listen to the audio or look at the frames, and add columns of its own.
         let rows = increment.rows(change)?.into_reader();
-        features.write(key, rows, &WriteOptions::default())?;
+        features.write(key, rows, &WriteOptions::new())?;
     }
     Ok(())
 }

@@ -67,15 +67,15 @@ fn main() {
 fn run(store: &Store, rows: i64) {
     let graph = FeatureGraph::new(FeatureDefinition::from_toml(GRAPH, &"bench".parse().unwrap()).unwrap()).unwrap();
     let (root, child): (FeatureKey, FeatureKey) = ("bench/root".parse().unwrap(), "bench/child".parse().unwrap());
-    let options = FeatureOptions { hash_algorithm: HashAlgorithm::Md5, ..FeatureOptions::default() };
+    let options = FeatureOptions::new().hash_algorithm(HashAlgorithm::Md5);
     let features = store.features(&graph, options).unwrap();
-    let write = WriteOptions::default();
+    let write = WriteOptions::new();
     let stale = usize::try_from((rows + 99) / 100).unwrap();
     let all = usize::try_from(rows).unwrap();
 
     let made = samples(rows, 1, "0");
     step("write root", || features.write(&root, made, &write).unwrap());
-    let read = |key| features.read(key, &ReadOptions::default()).unwrap();
+    let read = |key| features.read(key, &ReadOptions::new()).unwrap();
     assert_eq!(step("read root", || count(read(&root))), all);
     let (mut increment, held) = resolve(&features, &child, "resolve, all new", [all, 0, 0]);
     let new = made_of(&mut increment, Change::New, held);
@@ -88,7 +88,7 @@ fn run(store: &Store, rows: i64) {
     let stale = made_of(&mut increment, Change::Stale, held);
     step("write child, 1 %", || features.write(&child, stale, &write).unwrap());
     assert_eq!(step("read child", || count(read(&child))), all);
-    step("status", || features.status(&child, &ResolveOptions::default()).unwrap());
+    step("status", || features.status(&child, &ResolveOptions::new()).unwrap());
 }
 
 /// Resolves, and reads the rows that come out into memory, unless there are more than [`HELD`].
@@ -100,7 +100,7 @@ fn resolve(
 ) -> (Increment, Vec<RecordBatch>) {
     let mut held = Vec::new();
     let increment = step(name, || {
-        let mut increment = features.resolve_update(key, &ResolveOptions::default()).unwrap();
+        let mut increment = features.resolve_update(key, &ResolveOptions::new()).unwrap();
         let counts = Change::ALL.map(|change| {
             let rows = increment.rows(change).unwrap().map(Result::unwrap);
             let keep = |batch: RecordBatch| {

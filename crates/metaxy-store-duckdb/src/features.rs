@@ -12,29 +12,66 @@ use crate::lake::{Beside, Store};
 use crate::query::{Hashing, check_records};
 use crate::table::{At, Problem, Table, TableName, names};
 
-/// How the features of a lake are kept; write `FeatureOptions { …, ..FeatureOptions::default() }`.
+/// How the features of a lake are kept; `FeatureOptions::new()` and what is to be otherwise.
 ///
 /// ```
 /// use metaxy_config::HashAlgorithm;
 /// use metaxy_store_duckdb::FeatureOptions;
 ///
-/// let options = FeatureOptions { hash_algorithm: HashAlgorithm::Md5, ..FeatureOptions::default() };
+/// let options = FeatureOptions::new().hash_algorithm(HashAlgorithm::Md5);
 /// assert_eq!(options.truncation.length(), 8);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeatureOptions {
+    pub(crate) hash_algorithm: HashAlgorithm,
+    pub(crate) truncation: Truncation,
+    pub(crate) project: Option<ProjectName>,
+    pub(crate) table_prefix: String,
+    pub(crate) create_tables: bool,
+    pub(crate) maps: bool,
+}
+
+impl FeatureOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// What rows are hashed with.
-    pub hash_algorithm: HashAlgorithm,
+    pub fn hash_algorithm(mut self, hash_algorithm: HashAlgorithm) -> Self {
+        self.hash_algorithm = hash_algorithm;
+        self
+    }
+
     /// How many characters of a hash and of a version are kept.
-    pub truncation: Truncation,
+    pub fn truncation(mut self, truncation: Truncation) -> Self {
+        self.truncation = truncation;
+        self
+    }
+
     /// The project whose version rows are marked with; that of each feature if `None`.
-    pub project: Option<ProjectName>,
+    pub fn project(mut self, project: impl Into<Option<ProjectName>>) -> Self {
+        self.project = project.into();
+        self
+    }
+
     /// What the names of feature tables begin with.
-    pub table_prefix: String,
+    pub fn table_prefix(mut self, table_prefix: impl Into<String>) -> Self {
+        self.table_prefix = table_prefix.into();
+        self
+    }
+
     /// Whether a write makes a table that is missing.
-    pub create_tables: bool,
+    pub fn create_tables(mut self, create_tables: bool) -> Self {
+        self.create_tables = create_tables;
+        self
+    }
+
     /// Whether a new table keeps the versions of fields in maps; in structs otherwise.
-    pub maps: bool,
+    pub fn maps(mut self, maps: bool) -> Self {
+        self.maps = maps;
+        self
+    }
 }
 
 /// xxhash32 cut to 8 characters, no prefix, tables made when they are missing.
@@ -52,6 +89,11 @@ impl Default for FeatureOptions {
 }
 
 impl FeatureOptions {
+    /// What the names of feature tables begin with, as it was set.
+    pub fn prefix(&self) -> &str {
+        &self.table_prefix
+    }
+
     /// What the configuration says for the store of this name.
     ///
     /// # Errors
@@ -95,8 +137,8 @@ impl Store {
     /// # let store: metaxy_store_duckdb::Store = unreachable!();
     /// let text = "[[feature]]\nkey = 'video'\nid_columns = ['id']";
     /// let graph = FeatureGraph::new(FeatureDefinition::from_toml(text, &"demo".parse()?)?)?;
-    /// let features = store.features(&graph, FeatureOptions::default())?;
-    /// for batch in features.read(&"video".parse()?, &ReadOptions::default())? {
+    /// let features = store.features(&graph, FeatureOptions::new())?;
+    /// for batch in features.read(&"video".parse()?, &ReadOptions::new())? {
     ///     println!("{} rows", batch?.num_rows());
     /// }
     /// # Ok(())

@@ -8,7 +8,6 @@ mod rebase;
 mod status;
 mod write;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -40,12 +39,10 @@ fn named(feature: &OneFeature) -> Result<&FeatureKey, Error> {
 
 /// Filters of one feature, and of all that are looked at.
 fn resolve_options(key: &FeatureKey, filters: &[Filter], global: &[Filter], stale_if: &[Filter]) -> ResolveOptions {
-    ResolveOptions {
-        filters: BTreeMap::from([(key.clone(), filters.to_vec())]),
-        global_filters: global.to_vec(),
-        stale_if: stale_if.to_vec(),
-        ..ResolveOptions::default()
-    }
+    ResolveOptions::new()
+        .filters(key.clone(), filters.to_vec())
+        .global_filters(global.to_vec())
+        .stale_if(stale_if.to_vec())
 }
 
 /// A file of rows, or those of stdin.

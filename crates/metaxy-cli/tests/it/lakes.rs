@@ -109,7 +109,7 @@ fn no_command_opens_a_lake_twice() {
         let store = OpenOptions::default().must_exist(true).open(&config.config, "one", Mode::Write).expect("it opens");
         let graph = FeatureDefinition::from_toml(FEATURES, &"demo".parse().expect("a name"));
         let graph = FeatureGraph::new(graph.expect("it is valid")).expect("it is valid");
-        let features = store.features(&graph, FeatureOptions::default()).expect("they are valid");
+        let features = store.features(&graph, FeatureOptions::new()).expect("they are valid");
         let filter = "id = 'x'".parse().expect("a filter");
         features.delete(&"a".parse().expect("a key"), &[filter], Deletion::Soft).expect("nothing is in its way");
         store.close().expect("it closes");

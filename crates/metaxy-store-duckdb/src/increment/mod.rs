@@ -22,22 +22,59 @@ use crate::table::{CheckedRows, Problem, StagingTable, TableName};
 pub(crate) use self::compare::count_changes;
 pub(crate) use self::rows::ExpectedRows;
 
-/// How to look for an update; write `ResolveOptions { …, ..ResolveOptions::default() }`.
+/// How to look for an update; `ResolveOptions::new()` and what is to be otherwise.
 #[derive(Debug, Clone, Default)]
 pub struct ResolveOptions {
+    pub(crate) filters: BTreeMap<FeatureKey, Vec<Filter>>,
+    pub(crate) global_filters: Vec<Filter>,
+    pub(crate) stale_if: Vec<Filter>,
+    pub(crate) skip_comparison: bool,
+    pub(crate) own_only: bool,
+    pub(crate) distinct: bool,
+}
+
+impl ResolveOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Conditions on the rows of single features, upstream ones or the feature itself, by their stored columns.
-    pub filters: BTreeMap<FeatureKey, Vec<Filter>>,
+    pub fn filters(mut self, feature: FeatureKey, filters: impl IntoIterator<Item = Filter>) -> Self {
+        self.filters.entry(feature).or_default().extend(filters);
+        self
+    }
+
     /// Conditions on the rows of every feature that is looked at.
-    pub global_filters: Vec<Filter>,
+    pub fn global_filters(mut self, filters: impl IntoIterator<Item = Filter>) -> Self {
+        self.global_filters.extend(filters);
+        self
+    }
+
     /// Conditions on a feature's present rows that make one stale, whatever its versions say.
-    pub stale_if: Vec<Filter>,
+    pub fn stale_if(mut self, filters: impl IntoIterator<Item = Filter>) -> Self {
+        self.stale_if.extend(filters);
+        self
+    }
+
     /// Whether to take every row as new, without a look at the feature's present rows.
-    pub skip_comparison: bool,
+    pub fn skip_comparison(mut self, skip_comparison: bool) -> Self {
+        self.skip_comparison = skip_comparison;
+        self
+    }
+
     /// Whether to look for upstream features in the store only, not in its fallback stores.
-    pub own_only: bool,
+    pub fn own_only(mut self, own_only: bool) -> Self {
+        self.own_only = own_only;
+        self
+    }
+
     /// Whether the rows that an aggregation makes one of come out as one: the first by their ids, with the provenance of
     /// all. Otherwise each comes out with it, as in Python.
-    pub distinct: bool,
+    pub fn distinct(mut self, distinct: bool) -> Self {
+        self.distinct = distinct;
+        self
+    }
 }
 
 impl ResolveOptions {
@@ -123,7 +160,7 @@ impl Features<'_> {
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let features: Features<'_> = unreachable!();
-    /// let mut increment = features.resolve_update(&"video/crop".parse()?, &ResolveOptions::default())?;
+    /// let mut increment = features.resolve_update(&"video/crop".parse()?, &ResolveOptions::new())?;
     /// println!("{} new, {} stale", increment.count(Change::New), increment.count(Change::Stale));
     /// for batch in increment.rows(Change::Stale)? {
     ///     println!("{} rows", batch?.num_rows());

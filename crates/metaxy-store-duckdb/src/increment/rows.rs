@@ -24,7 +24,7 @@ impl Features<'_> {
     /// What the rows of a feature should be, those of one group being one.
     pub(crate) fn expected_rows(&self, connection: &Connection, key: &FeatureKey) -> Result<ExpectedRows, Error> {
         let plan = self.plan(key)?;
-        let options = ResolveOptions { skip_comparison: true, distinct: true, ..ResolveOptions::default() };
+        let options = ResolveOptions::new().skip_comparison(true).distinct(true);
         let mut snapshots = Snapshots::new(connection);
         let upstreams = self.upstreams(&plan, &options, &mut snapshots)?;
         let carried = upstreams.iter().flat_map(|upstream| upstream.carried.iter().map(|(_, name)| name.clone()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ducklake_sql::{Ident, Sql, Text, Value};
+use ducklake_sql::{Ident, Text, bind, sql};
 use metaxy_feature::{Column, FeatureDefinition, Json};
 
 use super::FileFormat;
@@ -26,13 +26,15 @@ impl Reader<'_, '_> {
             return Err(self.wrong(&what, Some("`--type` takes a column of the file and a type of DuckDB")));
         }
         let table = features.table_name(self.definition.key())?;
-        let stored = Sql::build(|sql| {
-            sql.keyword("SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = ");
-            sql.bind("lake", &Value::from(features.alias.as_str()));
-            sql.keyword(" AND table_name = ").bind("table", &Value::from(table.name().as_str()));
-        });
+        let stored = self.connection.query_rows::<(String, String)>(sql!(
+            "SELECT column_name, data_type
+             FROM duckdb_columns()
+             WHERE database_name = {lake} AND table_name = {table}",
+            lake = bind(features.alias.as_str()),
+            table = bind(table.name().as_str()),
+        ))?;
         let mut types = schema_types(self.definition);
-        types.extend(self.texts(stored)?);
+        types.extend(stored);
         types.extend(given.iter().cloned());
         let raw = if self.file.format == FileFormat::Json { "JSON" } else { "VARCHAR" };
         types.extend(BY_FIELD.map(|name| (name.to_owned(), raw.to_owned())));

@@ -3,7 +3,7 @@
 //!
 //! Such a column is read as text, and made what it has to be only where the text says exactly that.
 
-use ducklake_sql::{Ident, Sql, Text, Writer};
+use ducklake_sql::{Ident, Sql, Text, sql};
 
 /// What the failure begins with; what comes after it tells the person of the file.
 pub(super) const REFUSED: &str = "inexact value: ";
@@ -68,62 +68,67 @@ impl LosslessCast {
         &self.read_as
     }
 
-    /// Writes the value in its type, or the failure. `typed` reads the same columns in their types.
-    pub(super) fn write(&self, sql: &mut Writer, typed: &Sql) {
+    /// The value in its type, or the failure. `typed` reads the same columns in their types.
+    pub(super) fn value(&self, typed: &Sql) -> Sql {
         let column = &self.column;
+        let refused = self.refused();
+        let refused_unless_null = sql!("CASE WHEN {column} IS NOT NULL THEN {refused} END", column, refused);
         match &self.check {
             Check::Word(of) => {
                 let pattern = match *of {
-                    "BOOLEAN" | "DOUBLE" | "FLOAT" => "'.*'",
+                    "BOOLEAN" | "DOUBLE" | "FLOAT" => sql!("'.*'"),
                     // No time of day, but midnight.
-                    "DATE" => r"'[^:]*|.*[T ]00:00(:00(\.0+)?)?Z?\s*'",
-                    _ => r"'\s*[+-]?[0-9]+\s*'",
+                    "DATE" => sql!(r"'[^:]*|.*[T ]00:00(:00(\.0+)?)?Z?\s*'"),
+                    _ => sql!(r"'\s*[+-]?[0-9]+\s*'"),
                 };
-                sql.keyword("coalesce(CASE WHEN regexp_full_match(").ident(column).keyword(", ").keyword(pattern);
-                sql.keyword(") THEN TRY_CAST(").ident(column).keyword(" AS ").keyword(of).keyword(") END, ");
-                self.refuse(sql);
+                sql!(
+                    "coalesce(
+                         CASE WHEN regexp_full_match({column}, {pattern}) THEN TRY_CAST({column} AS {of}) END,
+                         {refused_unless_null}
+                     )",
+                    column,
+                    pattern,
+                    of = Sql::fixed(of),
+                    refused_unless_null,
+                )
             }
-            Check::Decimal { width, scale } => {
-                sql.keyword("coalesce(CASE WHEN regexp_full_match(").ident(column);
-                sql.keyword(r", '\s*[+-]?[0-9]*\.?[0-9]{0,").number(*scale).keyword(r"}0*\s*') THEN TRY_CAST(");
-                sql.ident(column).keyword(" AS DECIMAL(").number(*width).keyword(", ").number(*scale);
-                sql.keyword(")) END, ");
-                self.refuse(sql);
-            }
-            Check::Nested => {
-                // Only a value can name the type of a cast, unless the type stands in the statement itself.
-                let cast = |sql: &mut Writer| {
-                    sql.keyword("cast_to_type(").ident(column).keyword(", (SELECT ").ident(column);
-                    sql.keyword(" FROM (").part(typed).keyword(") LIMIT 0))");
-                };
-                sql.keyword("CASE WHEN cast_to_type(");
-                cast(sql);
-                sql.keyword(", ").ident(column).keyword(") IS NOT DISTINCT FROM ").ident(column).keyword(" THEN ");
-                cast(sql);
-                sql.keyword(" ELSE ");
-                self.refuse_any(sql);
-                sql.keyword(" END");
-                return;
-            }
+            Check::Decimal { width, scale } => sql!(
+                r"coalesce(
+                      CASE WHEN regexp_full_match({column}, concat('\s*[+-]?[0-9]*\.?[0-9]{{0,', {scale}, '}}0*\s*'))
+                          THEN TRY_CAST({column} AS DECIMAL({width}, {scale})) END,
+                      {refused_unless_null}
+                  )",
+                column,
+                width = *width,
+                scale = *scale,
+                refused_unless_null,
+            ),
+            // Only a value can name the type of a cast, unless the type stands in the statement itself.
+            Check::Nested => sql!(
+                "CASE WHEN cast_to_type({cast}, {column}) IS NOT DISTINCT FROM {column} THEN {cast} ELSE {refused} END",
+                cast = sql!("cast_to_type({column}, (SELECT {column} FROM ({typed}) LIMIT 0))", column, typed),
+                column,
+                refused,
+            ),
         }
-        sql.keyword(")");
     }
 
     /// The failure for what is there, and is no value of the type.
-    fn refuse(&self, sql: &mut Writer) {
-        sql.keyword("CASE WHEN ").ident(&self.column).keyword(" IS NOT NULL THEN ");
-        self.refuse_any(sql);
-        sql.keyword(" END");
-    }
-
-    fn refuse_any(&self, sql: &mut Writer) {
+    fn refused(&self) -> Sql {
         let before = [REFUSED, "has in the column `", self.column.as_str(), "` the value `"].concat();
         let after = ["`, which is not exactly a value of the type ", self.of.as_str()].concat();
-        // Both parts are of texts that were checked.
-        let (Ok(before), Ok(after)) = (Text::new(before), Text::new(after)) else { return };
-        sql.keyword("error(concat(").literal(&before).keyword(", left(CAST(").ident(&self.column);
-        sql.keyword(" AS VARCHAR), 100), ").literal(&after).keyword("))");
+        sql!(
+            "error(concat({before}, left(CAST({column} AS VARCHAR), 100), {after}))",
+            before = literal(before),
+            column = self.column,
+            after = literal(after),
+        )
     }
+}
+
+/// A literal of a text that was checked already.
+fn literal(text: String) -> Sql {
+    Text::new(text).map_or_else(|_| sql!("NULL"), |text| sql!("{text}", text))
 }
 
 /// `DECIMAL(width,scale)`.

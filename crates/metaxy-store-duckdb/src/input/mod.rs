@@ -75,7 +75,7 @@ impl InputOptions {
 /// let file = InputFile::open("videos.csv", &InputOptions::new())?;
 /// let connection = store.connection().another()?;
 /// let rows = file.rows(&connection, &features, &key)?.on_progress(|rows| eprintln!("{rows} rows"));
-/// features.write(&key, rows, &WriteOptions::default())?;
+/// features.write(&key, rows, &WriteOptions::new())?;
 /// # Ok(())
 /// # }
 /// ```

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::AsArray as _;
-use ducklake_sql::{Ident, Sql, Text, Writer};
+use ducklake_sql::{Ident, Sql, Text, list, sql};
 use metaxy_feature::{FeatureDefinition, Json, JsonObject};
 
 use super::column_types::keep_texts;
@@ -17,7 +16,7 @@ use crate::table::BY_FIELD;
 /// A file that is read for a feature.
 pub(super) struct Reader<'c, 'f> {
     pub(super) file: &'c InputFile,
-    connection: &'c Connection,
+    pub(super) connection: &'c Connection,
     pub(super) definition: &'f FeatureDefinition,
     /// The path of the file, as DuckDB takes it.
     path: Text,
@@ -35,8 +34,8 @@ impl<'c, 'f> Reader<'c, 'f> {
     pub(super) fn rows(self, features: &Features<'_>) -> Result<InputRows<'c>, Error> {
         let is_json = self.file.format == FileFormat::Json;
         // The reader leaves out the keys of JSON that it did not see, and by itself looks at 20 480 rows.
-        let options = |sql: &mut Writer| _ = sql.keyword(if is_json { ", sample_size = -1" } else { "" });
-        let read = Sql::build(|sql| self.reader(sql.keyword("FROM "), options));
+        let sample_size = is_json.then(|| sql!("sample_size = -1"));
+        let read = self.read(sample_size);
         let mut columns = self.columns(&read)?;
         if is_json {
             columns.iter_mut().for_each(keep_texts);
@@ -53,34 +52,26 @@ impl<'c, 'f> Reader<'c, 'f> {
         if has_change {
             self.refuse_orphaned(&query)?;
         }
-        let query = Sql::build(|sql| {
-            sql.keyword("SELECT * ").keyword(if has_change { "EXCLUDE (metaxy_change) " } else { "" });
-            sql.keyword("FROM (").part(&query).keyword(")");
-        });
+        let query = if has_change { sql!("SELECT * EXCLUDE (metaxy_change) FROM ({query})", query) } else { query };
         let rows = self.connection.query(query).map_err(|error| self.failed(&error))?;
         Ok(InputRows::new(self.file, self.path.as_str().to_owned(), rows))
     }
 
     /// The names and types of the columns that reading it gives, as DuckDB sees them.
     fn columns(&self, read: &Sql) -> Result<Vec<(Ident, String)>, Error> {
-        let describe = Sql::build(|sql| {
-            sql.keyword("SELECT column_name, column_type FROM (DESCRIBE ").part(read).keyword(")");
-        });
-        let columns = self.texts(describe)?;
+        let columns = self.pairs(sql!("SELECT column_name, column_type FROM (DESCRIBE {read})", read))?;
         let column = |(name, of): (String, String)| Ident::new(name).ok().map(|name| (name, of));
         Ok(columns.into_iter().filter_map(column).collect())
     }
 
-    /// Writes the call of DuckDB's reader.
-    fn reader(&self, sql: &mut Writer, options: impl FnOnce(&mut Writer)) {
-        let (call, end) = match self.file.format {
-            FileFormat::Parquet => ("read_parquet(", ")"),
-            FileFormat::Csv => ("read_csv(", ", header = true)"),
-            FileFormat::Json => ("read_json(", ", format = 'auto')"),
-        };
-        sql.keyword(call).literal(&self.path);
-        options(sql);
-        sql.keyword(end);
+    /// The call of DuckDB's reader, with an option.
+    fn read(&self, option: Option<Sql>) -> Sql {
+        let (path, option) = (&self.path, list(option));
+        match self.file.format {
+            FileFormat::Parquet => sql!("FROM read_parquet({path}, {option})", path, option),
+            FileFormat::Csv => sql!("FROM read_csv({path}, {option}, header = true)", path, option),
+            FileFormat::Json => sql!("FROM read_json({path}, {option}, format = 'auto')", path, option),
+        }
     }
 
     /// The query for CSV or JSON, whose columns are of these types.
@@ -98,21 +89,16 @@ impl<'c, 'f> Reader<'c, 'f> {
         for (name, _) in columns.iter().filter(|(name, _)| BY_FIELD.contains(&name.as_str())) {
             by_field.push((name, self.members(&read, name)?));
         }
-        Ok(Sql::build(|sql| {
-            sql.keyword("SELECT *");
-            for (index, one) in casts.iter().enumerate() {
-                sql.keyword(if index == 0 { " REPLACE (" } else { ", " });
-                one.write(sql, &typed);
-                sql.keyword(" AS ").ident(one.column());
-            }
-            for (index, (name, members)) in by_field.iter().enumerate() {
-                sql.keyword(if index + casts.len() == 0 { " REPLACE (" } else { ", " });
-                sql.keyword("from_json_strict(").ident(name).keyword(", ").literal(members);
-                sql.keyword(") AS ").ident(name);
-            }
-            let is_plain = casts.is_empty() && by_field.is_empty();
-            sql.keyword(if is_plain { " FROM (" } else { ") FROM (" }).part(&read).keyword(")");
-        }))
+        let casts =
+            casts.iter().map(|one| sql!("{value} AS {column}", value = one.value(&typed), column = one.column()));
+        let by_field = by_field
+            .iter()
+            .map(|(column, members)| sql!("from_json_strict({column}, {members}) AS {column}", column, members));
+        let replaced = list(casts.chain(by_field));
+        if replaced.is_empty() {
+            return Ok(read);
+        }
+        Ok(sql!("SELECT * REPLACE ({replaced}) FROM ({read})", replaced, read))
     }
 
     /// Reads CSV or JSON with these types of its columns.
@@ -120,24 +106,18 @@ impl<'c, 'f> Reader<'c, 'f> {
         let is_json = self.file.format == FileFormat::Json;
         // JSON is read with all its columns or none; in CSV only those are named of which a type is known.
         let named: Vec<_> = columns.iter().filter(|(name, _)| is_json || types.contains_key(name.as_str())).collect();
-        let write = |sql: &mut Writer| {
-            sql.keyword(if is_json { ", columns = {" } else { ", types = {" });
-            for (index, (name, guessed)) in named.iter().enumerate() {
-                sql.comma(index).ident(name).keyword(": ");
-                match (types.get(name.as_str()), Text::new(guessed.as_str())) {
-                    (Some(of), _) => sql.literal(of),
-                    (None, Ok(of)) => sql.literal(&of),
-                    (None, Err(_)) => sql.keyword("'VARCHAR'"),
-                };
+        let column = |(name, guessed): &(Ident, String)| {
+            let of = types.get(name.as_str()).cloned().or_else(|| Text::new(guessed.as_str()).ok());
+            match of {
+                Some(of) => sql!("{name}: {of}", name, of),
+                None => sql!("{name}: 'VARCHAR'", name),
             }
-            sql.keyword("}");
         };
-        Sql::build(|sql| {
-            self.reader(sql.keyword("FROM "), |sql| {
-                if is_json || !named.is_empty() {
-                    write(sql);
-                }
-            });
+        let columns = list(named.into_iter().map(column));
+        self.read(match (is_json, columns.is_empty()) {
+            (true, _) => Some(sql!("columns = {{{columns}}}", columns)),
+            (false, false) => Some(sql!("types = {{{columns}}}", columns)),
+            (false, true) => None,
         })
     }
 
@@ -146,11 +126,13 @@ impl<'c, 'f> Reader<'c, 'f> {
     /// All keys that occur are taken, so that one which the feature does not know is refused, not dropped; where none
     /// occurs, those of the feature.
     fn members(&self, read: &Sql, column: &Ident) -> Result<Text, Error> {
-        let keys = Sql::build(|sql| {
-            sql.keyword("SELECT DISTINCT unnest(json_keys(CAST(").ident(column);
-            sql.keyword(" AS JSON))) AS key, '' FROM (").part(read).keyword(") ORDER BY key");
-        });
-        let mut keys: Vec<String> = self.texts(keys)?.into_iter().map(|(key, _)| key).collect();
+        let keys = sql!(
+            "SELECT DISTINCT unnest(json_keys(CAST({column} AS JSON))) AS key FROM ({read}) ORDER BY key",
+            column,
+            read,
+        );
+        let keys = self.connection.query_rows::<(Option<String>,)>(keys).map_err(|error| self.failed(&error))?;
+        let mut keys: Vec<String> = keys.into_iter().filter_map(|(key,)| key).collect();
         if keys.is_empty() {
             let fields = self.definition.spec().fields().iter();
             keys.extend(fields.map(|field| field.key.struct_key()));
@@ -162,30 +144,18 @@ impl<'c, 'f> Reader<'c, 'f> {
 
     /// Rows that are to be removed must not be written.
     fn refuse_orphaned(&self, query: &Sql) -> Result<(), Error> {
-        let orphaned = self.texts(Sql::build(|sql| {
-            sql.keyword("SELECT CAST(count(*) AS VARCHAR), '' FROM (").part(query);
-            sql.keyword(") WHERE metaxy_change = 'orphaned' HAVING count(*) > 0");
-        }))?;
-        match orphaned.first() {
-            None => Ok(()),
-            Some((count, _)) => {
-                let what = ["holds rows to remove (", count, " `orphaned`), which cannot be written"].concat();
-                Err(self.wrong(&what, Some("ask `metadata increment` for `--only new,stale`")))
-            }
+        let orphaned = sql!("SELECT count(*) FROM ({query}) WHERE metaxy_change = 'orphaned'", query);
+        let count: i64 = self.connection.query_value(orphaned).map_err(|error| self.failed(&error))?;
+        if count == 0 {
+            return Ok(());
         }
+        let what = ["holds rows to remove (", &count.to_string(), " `orphaned`), which cannot be written"].concat();
+        Err(self.wrong(&what, Some("ask `metadata increment` for `--only new,stale`")))
     }
 
     /// The rows of a query with two columns of text.
-    pub(super) fn texts(&self, query: Sql) -> Result<Vec<(String, String)>, Error> {
-        let mut found = Vec::new();
-        for batch in self.connection.query(query).map_err(|error| self.failed(&error))? {
-            let batch = batch.map_err(|error| self.failed(&error))?;
-            let columns = (batch.column(0).as_string_opt::<i32>(), batch.column(1).as_string_opt::<i32>());
-            let (Some(first), Some(second)) = columns else { continue };
-            let pairs = first.iter().zip(second).filter_map(|(first, second)| Some((first?, second?)));
-            found.extend(pairs.map(|(first, second)| (first.to_owned(), second.to_owned())));
-        }
-        Ok(found)
+    fn pairs(&self, query: Sql) -> Result<Vec<(String, String)>, Error> {
+        self.connection.query_rows(query).map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &Error) -> Error {

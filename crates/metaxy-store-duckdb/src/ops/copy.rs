@@ -14,28 +14,65 @@ use crate::table::{
     text_or_null,
 };
 
-/// Which rows to copy; write `CopyOptions { …, ..CopyOptions::default() }`.
+/// Which rows to copy; `CopyOptions::new()` and what is to be otherwise.
 ///
 /// ```
 /// use metaxy_store_duckdb::{CopyOptions, Versions};
 ///
-/// assert_eq!(CopyOptions::default().versions, Versions::Any);
+/// assert_eq!(CopyOptions::new().versions, Versions::Any);
 /// ```
 #[derive(Debug, Clone)]
 pub struct CopyOptions {
+    pub(crate) filters: BTreeMap<FeatureKey, Vec<Filter>>,
+    pub(crate) global_filters: Vec<Filter>,
+    pub(crate) versions: Versions,
+    pub(crate) all_rows: bool,
+    pub(crate) add_columns: bool,
+    pub(crate) materialization_id: Option<String>,
+}
+
+impl CopyOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Conditions on the rows of single features, by their stored columns.
-    pub filters: BTreeMap<FeatureKey, Vec<Filter>>,
+    pub fn filters(mut self, feature: FeatureKey, filters: impl IntoIterator<Item = Filter>) -> Self {
+        self.filters.entry(feature).or_default().extend(filters);
+        self
+    }
+
     /// Conditions on the rows of every feature.
-    pub global_filters: Vec<Filter>,
+    pub fn global_filters(mut self, filters: impl IntoIterator<Item = Filter>) -> Self {
+        self.global_filters.extend(filters);
+        self
+    }
+
     /// Which versions of the features: of each id the latest row of any version, unless set. That is Python's default
     /// too; [`Versions::Each`] copies the latest row of every version.
-    pub versions: Versions,
+    pub fn versions(mut self, versions: Versions) -> Self {
+        self.versions = versions;
+        self
+    }
+
     /// Whether to copy every row that was ever written for an id, deletions among them, not just the latest.
-    pub all_rows: bool,
+    pub fn all_rows(mut self, all_rows: bool) -> Self {
+        self.all_rows = all_rows;
+        self
+    }
+
     /// Whether columns that a table here lacks are added to it; refused otherwise.
-    pub add_columns: bool,
+    pub fn add_columns(mut self, add_columns: bool) -> Self {
+        self.add_columns = add_columns;
+        self
+    }
+
     /// The run that copies, kept in `metaxy_materialization_id`.
-    pub materialization_id: Option<String>,
+    pub fn materialization_id(mut self, materialization_id: impl Into<Option<String>>) -> Self {
+        self.materialization_id = materialization_id.into();
+        self
+    }
 }
 
 impl Default for CopyOptions {
@@ -92,7 +129,7 @@ impl Features<'_> {
     /// # fn copy(config: &Config, graph: &FeatureGraph) -> Result<(), Box<dyn std::error::Error>> {
     /// let store = OpenOptions::default().beside("prod").open(config, "dev", Mode::Write)?;
     /// let features = store.features(graph, FeatureOptions::from_config(config, "dev")?)?;
-    /// let copied = features.copy("prod", [&"video".parse()?], &CopyOptions::default())?;
+    /// let copied = features.copy("prod", [&"video".parse()?], &CopyOptions::new())?;
     /// println!("{} rows", copied.rows.values().sum::<usize>());
     /// # Ok(())
     /// # }

@@ -10,31 +10,73 @@ use crate::features::Features;
 use crate::query::{Filter, Latest, check_truncation};
 use crate::table::{At, Listed, Problem, Table, id_columns, ident, names};
 
-/// Which rows and columns to read; write `ReadOptions { …, ..ReadOptions::default() }`.
+/// Which rows and columns to read; `ReadOptions::new()` and what is to be otherwise.
 ///
 /// ```
 /// use metaxy_store_duckdb::ReadOptions;
 ///
-/// let english = ReadOptions { filters: vec!["lang = 'en'".parse()?], ..ReadOptions::default() };
+/// let english = ReadOptions::new().filters(vec!["lang = 'en'".parse()?]);
 /// # Ok::<(), metaxy_store_duckdb::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct ReadOptions {
+    pub(crate) columns: Option<Vec<Column>>,
+    pub(crate) filters: Vec<Filter>,
+    pub(crate) versions: Versions,
+    pub(crate) all_rows: bool,
+    pub(crate) deleted: bool,
+    pub(crate) at: Snapshot,
+    pub(crate) own_only: bool,
+}
+
+impl ReadOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The columns, in this order; all of them if `None`.
-    pub columns: Option<Vec<Column>>,
+    pub fn columns(mut self, columns: impl Into<Option<Vec<Column>>>) -> Self {
+        self.columns = columns.into();
+        self
+    }
+
     /// Conditions on the rows that are left.
-    pub filters: Vec<Filter>,
+    pub fn filters(mut self, filters: impl IntoIterator<Item = Filter>) -> Self {
+        self.filters.extend(filters);
+        self
+    }
+
     /// Which versions of the feature.
-    pub versions: Versions,
+    pub fn versions(mut self, versions: Versions) -> Self {
+        self.versions = versions;
+        self
+    }
+
     /// Whether to read every row that was ever written for an id, not just the latest.
-    pub all_rows: bool,
+    pub fn all_rows(mut self, all_rows: bool) -> Self {
+        self.all_rows = all_rows;
+        self
+    }
+
     /// Whether to read rows that were deleted softly.
-    pub deleted: bool,
+    pub fn deleted(mut self, deleted: bool) -> Self {
+        self.deleted = deleted;
+        self
+    }
+
     /// The lake as it was at another time.
-    pub at: Snapshot,
+    pub fn at(mut self, at: Snapshot) -> Self {
+        self.at = at;
+        self
+    }
+
     /// Whether to look in the store only, not in its fallback stores when it has no table of the feature. A lake as it
     /// was at another time always is the store's own.
-    pub own_only: bool,
+    pub fn own_only(mut self, own_only: bool) -> Self {
+        self.own_only = own_only;
+        self
+    }
 }
 
 /// Which versions of a feature to read.

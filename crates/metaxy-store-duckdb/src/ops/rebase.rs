@@ -9,15 +9,37 @@ use crate::increment::ExpectedRows;
 use crate::query::{Latest, check_hash};
 use crate::table::{Problem, Table, id_columns, inlining, members, text_or_null};
 
-/// How to rebase; write `RebaseOptions { …, ..RebaseOptions::default() }`.
+/// How to rebase; `RebaseOptions::new()` and what is to be otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RebaseOptions {
+    pub(crate) to: Option<String>,
+    pub(crate) dry_run: bool,
+    pub(crate) materialization_id: Option<String>,
+}
+
+impl RebaseOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The version to rebase to, of a graph that was pushed; the one that the graph at hand gives the feature if `None`.
-    pub to: Option<String>,
+    pub fn to(mut self, to: impl Into<Option<String>>) -> Self {
+        self.to = to.into();
+        self
+    }
+
     /// Whether only to count.
-    pub dry_run: bool,
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
     /// The run that rebases, kept in `metaxy_materialization_id`.
-    pub materialization_id: Option<String>,
+    pub fn materialization_id(mut self, materialization_id: impl Into<Option<String>>) -> Self {
+        self.materialization_id = materialization_id.into();
+        self
+    }
 }
 
 impl Features<'_> {
@@ -32,7 +54,7 @@ impl Features<'_> {
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let features: Features<'_> = unreachable!();
-    /// let rows = features.rebase(&"video/crop".parse()?, "987564b2", &RebaseOptions::default())?;
+    /// let rows = features.rebase(&"video/crop".parse()?, "987564b2", &RebaseOptions::new())?;
     /// println!("{rows} rows rebased");
     /// # Ok(())
     /// # }

@@ -11,16 +11,38 @@ use crate::table::{
     At, CheckedRows, NamedColumn, Problem, StagingTable, TEXT, Table, id_columns, inlining, sorted, text_or_null,
 };
 
-/// How to write rows; write `WriteOptions { …, ..WriteOptions::default() }`.
+/// How to write rows; `WriteOptions::new()` and what is to be otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriteOptions {
+    pub(crate) materialization_id: Option<String>,
+    pub(crate) add_columns: bool,
+    pub(crate) unpushed: bool,
+}
+
+impl WriteOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// The run that made the rows, kept in `metaxy_materialization_id`.
-    pub materialization_id: Option<String>,
+    pub fn materialization_id(mut self, materialization_id: impl Into<Option<String>>) -> Self {
+        self.materialization_id = materialization_id.into();
+        self
+    }
+
     /// Whether columns that the table lacks are added to it; refused otherwise.
-    pub add_columns: bool,
+    pub fn add_columns(mut self, add_columns: bool) -> Self {
+        self.add_columns = add_columns;
+        self
+    }
+
     /// Whether rows may be of another version of the feature than the one that was pushed last; refused otherwise, since
     /// whoever uses the pushed graph would not see them. A feature that was never pushed can always be written.
-    pub unpushed: bool,
+    pub fn unpushed(mut self, unpushed: bool) -> Self {
+        self.unpushed = unpushed;
+        self
+    }
 }
 
 impl Features<'_> {
@@ -49,7 +71,7 @@ impl Features<'_> {
     /// ])?;
     /// let schema = batch.schema();
     /// let rows = RecordBatchIterator::new([Ok(batch)], schema);
-    /// features.write(&"video".parse()?, rows, &WriteOptions::default())?;
+    /// features.write(&"video".parse()?, rows, &WriteOptions::new())?;
     /// # Ok(())
     /// # }
     /// ```

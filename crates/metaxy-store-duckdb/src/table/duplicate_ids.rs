@@ -108,10 +108,10 @@ mod tests {
         session.settings.push(Setting::new("extension_directory", extensions).unwrap());
         let store = Store::attach(&lake, &session, Mode::Write).unwrap();
         let graph = FeatureGraph::new(FeatureDefinition::from_toml(GRAPH, &"test".parse().unwrap()).unwrap()).unwrap();
-        let features = store.features(&graph, FeatureOptions::default()).unwrap();
+        let features = store.features(&graph, FeatureOptions::new()).unwrap();
         let (key, connection) = ("a".parse().unwrap(), store.connection());
         let one = connection.another().unwrap();
-        features.write(&key, one.query(ONE).unwrap().into_reader(), &WriteOptions::default()).unwrap();
+        features.write(&key, one.query(ONE).unwrap().into_reader(), &WriteOptions::new()).unwrap();
         let many = sql!(
             "INSERT INTO a SELECT a.* REPLACE (
                  CASE WHEN n % 1000 <> 7 THEN 'v' || n // 7 END AS video,

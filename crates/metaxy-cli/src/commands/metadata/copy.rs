@@ -26,17 +26,15 @@ pub(crate) fn run(args: &MetadataCopy, context: &Context, printer: &mut Printer)
     let to = context.for_store(&args.to);
     let (store, options) = features::open(&to, &loaded, How::WRITE.beside(&args.from), printer)?;
     let opened = Opened { store, name: args.to.clone(), graph, options };
-    let copy = CopyOptions {
-        global_filters: args.filters.clone(),
-        versions: match (args.each_version, args.no_with_feature_history && !args.with_feature_history) {
+    let copy = CopyOptions::new()
+        .global_filters(args.filters.clone())
+        .versions(match (args.each_version, args.no_with_feature_history && !args.with_feature_history) {
             (true, _) => Versions::Each,
             (false, true) => Versions::Current,
             (false, false) => Versions::Any,
-        },
-        all_rows: args.with_sample_history,
-        add_columns: args.add_columns,
-        ..CopyOptions::default()
-    };
+        })
+        .all_rows(args.with_sample_history)
+        .add_columns(args.add_columns);
     let progress = Progress::new(format!("copying from `{}` to `{}`", args.from, args.to), printer.is_quiet());
     let copied = opened.features()?.copy(&args.from, &keys, &copy).map_err(Error::Lake)?;
     drop(progress);

@@ -61,11 +61,11 @@ fn delete(features: &Features<'_>, key: &FeatureKey, args: &MetadataDelete) -> R
 
 /// How many ids a deletion would take away.
 fn count(features: &Features<'_>, key: &FeatureKey, args: &MetadataDelete) -> Result<usize, Error> {
-    let options = ReadOptions {
-        filters: args.filters.clone(),
-        versions: if args.with_feature_history { Versions::Each } else { Versions::Current },
-        ..ReadOptions::default()
-    };
+    let options = ReadOptions::new().filters(args.filters.clone()).versions(if args.with_feature_history {
+        Versions::Each
+    } else {
+        Versions::Current
+    });
     let found = features.read(key, &options).map_err(Error::Lake)?;
     found.map(|batch| Ok(batch.map_err(Error::Lake)?.num_rows())).sum()
 }

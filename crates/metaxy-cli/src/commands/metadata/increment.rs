@@ -59,8 +59,8 @@ fn resolve(
     samples: Option<&InputFile>,
     progress: &Progress,
 ) -> Result<Increment, Error> {
-    let mut options = resolve_options(key, &args.filters, &args.global_filters, &args.stale_if);
-    options.distinct = args.distinct;
+    let options = resolve_options(key, &args.filters, &args.global_filters, &args.stale_if);
+    let options = options.distinct(args.distinct);
     let features = opened.features()?;
     let Some(samples) = samples else { return features.resolve_update(key, &options).map_err(Error::Lake) };
     let reader = opened.store.connection().another().map_err(Error::Lake)?;

@@ -18,18 +18,15 @@ pub(crate) fn run(args: &MetadataRead, context: &Context, printer: &mut Printer)
     let loaded = context.load()?;
     let how = How::reading(&args.fallbacks);
     let opened = Opened::open(context, &loaded, how, printer)?;
-    let options = ReadOptions {
-        columns: args.columns.clone(),
-        filters: args.filters.clone(),
-        versions: if args.with_feature_history { Versions::Any } else { Versions::Current },
-        all_rows: args.with_sample_history,
-        deleted: args.include_soft_deleted,
-        at: args
-            .at
-            .as_deref()
-            .map_or(Snapshot::Latest, |at| at.parse().map_or_else(|_| Snapshot::Time(at.to_owned()), Snapshot::Number)),
-        ..ReadOptions::default()
-    };
+    let options = ReadOptions::new()
+        .columns(args.columns.clone())
+        .filters(args.filters.clone())
+        .versions(if args.with_feature_history { Versions::Any } else { Versions::Current })
+        .all_rows(args.with_sample_history)
+        .deleted(args.include_soft_deleted)
+        .at(args.at.as_deref().map_or(Snapshot::Latest, |at| {
+            at.parse().map_or_else(|_| Snapshot::Time(at.to_owned()), Snapshot::Number)
+        }));
     let features = opened.features()?;
     let progress = Progress::new(format!("reading `{key}`"), printer.is_quiet());
     let read = features.read(key, &options).map_err(Error::Lake)?;

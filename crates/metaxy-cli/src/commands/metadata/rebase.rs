@@ -15,7 +15,7 @@ pub(crate) fn run(args: &MetadataRebase, context: &Context, printer: &mut Printe
     let loaded = context.load()?;
     let how = if args.dry_run { How::READ_OWN } else { How::CHANGE };
     let opened = Opened::open(context, &loaded, how, printer)?;
-    let options = RebaseOptions { to: args.to.clone(), dry_run: args.dry_run, ..RebaseOptions::default() };
+    let options = RebaseOptions::new().to(args.to.clone()).dry_run(args.dry_run);
     let progress = Progress::new(format!("rebasing `{}`", args.feature), printer.is_quiet());
     let count = opened.features()?.rebase(&args.feature, &args.from, &options).map_err(Error::Lake)?;
     drop(progress);

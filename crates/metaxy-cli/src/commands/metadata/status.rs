@@ -90,7 +90,7 @@ impl Found {
         let standing = self.standing.as_ref().ok();
         let status = standing.map(|standing| &standing.status);
         let update = status.and_then(|status| status.update);
-        let table = [opened.options.table_prefix.as_str(), &self.key.table_name()].concat();
+        let table = [opened.options.prefix(), &self.key.table_name()].concat();
         let entries = [
             ("feature_key", json!(self.key.as_str())),
             ("status", json!(self.word())),
@@ -123,7 +123,7 @@ impl Standing {
         let (mut progress, mut samples) = (None, Vec::new());
         if let Some(update) = status.update {
             if args.progress || args.verbose {
-                let all = ResolveOptions { skip_comparison: true, ..options.clone() };
+                let all = options.clone().skip_comparison(true);
                 let all = features.resolve_update(key, &all).map_err(Error::Lake)?.count(Change::New);
                 progress = percentage(all.saturating_sub(update.new), all);
             }

@@ -25,11 +25,10 @@ pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer
     }
     let opened = Opened::open(context, &loaded, How::WRITE, printer)?;
     let features = opened.features()?;
-    let options = WriteOptions {
-        materialization_id: args.materialization_id.clone(),
-        add_columns: args.add_columns,
-        unpushed: args.unpushed,
-    };
+    let options = WriteOptions::new()
+        .materialization_id(args.materialization_id.clone())
+        .add_columns(args.add_columns)
+        .unpushed(args.unpushed);
     let progress = Progress::new(format!("writing `{}`", args.feature), printer.is_quiet());
     let reader = opened.store.connection().another().map_err(Error::Lake)?;
     let rows = file.rows(&reader, &features, &args.feature).map_err(Error::Lake)?;

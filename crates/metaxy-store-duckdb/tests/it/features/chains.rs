@@ -79,12 +79,12 @@ fn what_a_store_lacks_is_read_from_the_first_fallback_that_has_it() {
     // Its own rows are never those of a fallback.
     let mut increment = resolve(&features, "b").unwrap();
     assert_eq!(counts(&increment), [1, 0, 0]);
-    let status = features.status(&key("b"), &ResolveOptions::default()).unwrap();
+    let status = features.status(&key("b"), &ResolveOptions::new()).unwrap();
     assert_eq!((status.rows, status.update.unwrap().new), (Some(1), 1));
 
     // A write makes the own table, and from then on the fallback's one is not looked at.
     let new = increment.rows(Change::New).unwrap().into_reader();
-    features.write(&key("b"), new, &WriteOptions::default()).unwrap();
+    features.write(&key("b"), new, &WriteOptions::new()).unwrap();
     assert_eq!(ids(&read_all(&features, "b")), ["p"]);
     drop(increment);
     // An own table without rows counts too.
@@ -107,10 +107,10 @@ fn fallbacks_can_be_left_out() {
     let graph = graph(GRAPH);
     let store = Store::open(&config, "dev", Mode::Write).unwrap();
     let features = store.features(&graph, md5()).unwrap();
-    let own = ReadOptions { own_only: true, ..ReadOptions::default() };
+    let own = ReadOptions::new().own_only(true);
     let error = features.read(&key("a"), &own).unwrap_err();
     assert_eq!(error.to_string(), "the feature `a` has no table `a` in the lake");
-    let own = ResolveOptions { own_only: true, ..ResolveOptions::default() };
+    let own = ResolveOptions::new().own_only(true);
     assert_eq!(features.resolve_update(&key("b"), &own).unwrap_err().to_string(), error.to_string());
     assert_eq!(features.delete(&key("a"), &[], Deletion::Soft).unwrap_err().to_string(), error.to_string());
     drop(features);
@@ -119,7 +119,7 @@ fn fallbacks_can_be_left_out() {
     let store = OpenOptions::default().fallback_stores(false).open(&config, "dev", Mode::Write).unwrap();
     assert_eq!(store.fallback_stores().count(), 0);
     let features = store.features(&graph, md5()).unwrap();
-    assert_eq!(features.read(&key("a"), &ReadOptions::default()).unwrap_err().to_string(), error.to_string());
+    assert_eq!(features.read(&key("a"), &ReadOptions::new()).unwrap_err().to_string(), error.to_string());
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_feature_that_no_store_has_is_named_with_the_fallbacks() {
     let store = Store::open(&config, "dev", Mode::Write).unwrap();
     let graph = graph(GRAPH);
     let features = store.features(&graph, md5()).unwrap();
-    let error = features.read(&key("a"), &ReadOptions::default()).unwrap_err();
+    let error = features.read(&key("a"), &ReadOptions::new()).unwrap_err();
     assert_eq!(error.to_string(), "the feature `a` has no table `a` in the lake or its fallbacks");
 }
 
@@ -251,12 +251,12 @@ fn features_are_copied_together_with_their_versions_and_times() {
     let graph = graph(&(GRAPH.to_owned() + "\n[[feature]]\nkey = 'c'\nid_columns = ['id']"));
     let features = store.features(&graph, md5()).unwrap();
     let (a, b, c) = (key("a"), key("b"), key("c"));
-    let options = CopyOptions { materialization_id: Some("copy".into()), ..CopyOptions::default() };
+    let options = CopyOptions::new().materialization_id("copy".to_owned());
     let copied = features.copy("prod", [&a, &b, &c], &options).unwrap();
     assert_eq!(copied.rows, [(a.clone(), 4), (b, 1)].into());
     assert_eq!(copied.missing, [c]);
     // H9: of each id one row, whatever its version.
-    let any = ReadOptions { versions: Versions::Any, ..ReadOptions::default() };
+    let any = ReadOptions::new().versions(Versions::Any);
     assert_eq!(summary(read_with(&features, "a", &any)), ["1 2 default", "2 1 old", "3 1 old", "4 3 default"]);
     assert_eq!(summary(read_all(&features, "a")), ["1 2 default", "4 3 default"]);
     assert_eq!(texts(&store, "SELECT max(snapshot_id) FROM ducklake_snapshots('ducklake')"), ["1"]);
@@ -269,17 +269,12 @@ fn features_are_copied_together_with_their_versions_and_times() {
 #[test]
 fn every_version_and_the_whole_history_can_be_copied_too() {
     for (options, rows, each, every) in [
-        (CopyOptions { versions: Versions::Current, ..CopyOptions::default() }, 2, 2, 2),
-        (CopyOptions { versions: Versions::Any, ..CopyOptions::default() }, 4, 4, 4),
-        (CopyOptions { versions: Versions::Each, ..CopyOptions::default() }, 5, 5, 5),
-        (CopyOptions { all_rows: true, ..CopyOptions::default() }, 8, 5, 8),
-        (CopyOptions { global_filters: vec!["size > 1".parse().unwrap()], ..CopyOptions::default() }, 2, 2, 2),
-        (
-            CopyOptions { filters: [(key("a"), vec!["id = '3'".parse().unwrap()])].into(), ..CopyOptions::default() },
-            1,
-            1,
-            1,
-        ),
+        (CopyOptions::new().versions(Versions::Current), 2, 2, 2),
+        (CopyOptions::new().versions(Versions::Any), 4, 4, 4),
+        (CopyOptions::new().versions(Versions::Each), 5, 5, 5),
+        (CopyOptions::new().all_rows(true), 8, 5, 8),
+        (CopyOptions::new().global_filters(vec!["size > 1".parse().unwrap()]), 2, 2, 2),
+        (CopyOptions::new().filters(key("a"), vec!["id = '3'".parse().unwrap()]), 1, 1, 1),
     ] {
         let stores = Stores::new();
         let config = stores.config(["", "", ""]);
@@ -291,9 +286,9 @@ fn every_version_and_the_whole_history_can_be_copied_too() {
         let copied = features.copy("prod", [&key("a")], &options).unwrap();
         assert_eq!(copied.rows, [(key("a"), rows)].into(), "{options:?}");
         let read = |options: ReadOptions| read_with(&features, "a", &options).len();
-        let of_each = ReadOptions { versions: Versions::Each, ..ReadOptions::default() };
+        let of_each = ReadOptions::new().versions(Versions::Each);
         assert_eq!(read(of_each), each, "{options:?}");
-        let all = ReadOptions { versions: Versions::Any, all_rows: true, deleted: true, ..ReadOptions::default() };
+        let all = ReadOptions::new().versions(Versions::Any).all_rows(true).deleted(true);
         assert_eq!(read(all), every, "{options:?}");
         // What was the latest of an id still is: the row that was deleted stays so.
         let latest = summary(read_all(&features, "a"));
@@ -307,13 +302,13 @@ fn what_cannot_be_copied_is_refused_and_nothing_is_copied() {
     for (own, options, message) in [
         (
             json!([{"id": "x", "size": "big", "metaxy_provenance_by_field": by_field}]),
-            CopyOptions::default(),
+            CopyOptions::new(),
             "the column `size` is BIGINT, but in the table of `a` it is VARCHAR",
         ),
-        (json!([row("x", "1")]), CopyOptions::default(), "the table of `a` has no columns `size`"),
+        (json!([row("x", "1")]), CopyOptions::new(), "the table of `a` has no columns `size`"),
         (
             json!([row("x", "1")]),
-            CopyOptions { global_filters: vec!["nope = 1".parse().unwrap()], ..CopyOptions::default() },
+            CopyOptions::new().global_filters(vec!["nope = 1".parse().unwrap()]),
             "the filter `nope = 1` names the column `nope`, which the rows of `a` do not have",
         ),
     ] {
@@ -333,7 +328,7 @@ fn what_cannot_be_copied_is_refused_and_nothing_is_copied() {
         assert_eq!(error.help().unwrap(), "attached are `prod`");
         // Columns are added only when that is asked for.
         if message.contains("no columns") {
-            let adding = CopyOptions { add_columns: true, ..CopyOptions::default() };
+            let adding = CopyOptions::new().add_columns(true);
             assert_eq!(features.copy("prod", [&key("a")], &adding).unwrap().rows[&key("a")], 4);
             assert_eq!(summary(read_all(&features, "a")), ["1 2 default", "4 3 default", "x null default"]);
         }

@@ -81,11 +81,11 @@ pub(crate) fn without(rows: &Value, columns: &[&str]) -> Vec<Value> {
 }
 
 pub(crate) fn write(features: &Features<'_>, feature: &str, values: &Value) -> Result<usize, Error> {
-    features.write(&key(feature), rows(values), &WriteOptions::default())
+    features.write(&key(feature), rows(values), &WriteOptions::new())
 }
 
 pub(crate) fn read_all(features: &Features<'_>, feature: &str) -> Vec<Value> {
-    read_with(features, feature, &ReadOptions::default())
+    read_with(features, feature, &ReadOptions::new())
 }
 
 pub(crate) fn read_with(features: &Features<'_>, feature: &str, options: &ReadOptions) -> Vec<Value> {
@@ -93,7 +93,7 @@ pub(crate) fn read_with(features: &Features<'_>, feature: &str, options: &ReadOp
 }
 
 pub(crate) fn md5() -> FeatureOptions {
-    FeatureOptions { hash_algorithm: metaxy_config::HashAlgorithm::Md5, ..FeatureOptions::default() }
+    FeatureOptions::new().hash_algorithm(metaxy_config::HashAlgorithm::Md5)
 }
 
 /// A row of a feature with the single field `default`.

@@ -28,7 +28,7 @@ fn a_feature_that_gains_a_field_keeps_its_versions() {
     for maps in [false, true] {
         let home = TempLake::new();
         let store = home.open();
-        let options = FeatureOptions { maps, ..md5() };
+        let options = md5().maps(maps);
         let old = graph("[[feature]]\nkey = 'a'\nid_columns = ['id']\nfields = ['x']");
         let features = store.features(&old, options.clone()).unwrap();
         write(&features, "a", &json!([{"id": "1", "metaxy_provenance_by_field": {"x": "x1"}}])).unwrap();
@@ -42,7 +42,7 @@ fn a_feature_that_gains_a_field_keeps_its_versions() {
         assert_eq!(row["metaxy_data_version_by_field"], json!({"x": "x1", "z": "z1"}), "maps: {maps}");
         assert_eq!(counts(&resolve(&features, "b").unwrap()), [1, 0, 0]);
         // The rows of the old version are still there, and of the old fields.
-        let versions = ReadOptions { versions: Versions::Each, ..ReadOptions::default() };
+        let versions = ReadOptions::new().versions(Versions::Each);
         assert_eq!(read_with(&features, "a", &versions).len(), 2);
         // One transaction each: the table grew with the rows.
         assert_eq!(texts(&store, "SELECT max(snapshot_id) FROM ducklake_snapshots('ducklake')"), ["2"]);
@@ -63,10 +63,10 @@ fn columns_go_by_name_and_new_ones_only_when_asked() {
     assert!(error.help().unwrap().contains("add_columns"));
     assert_eq!(read_all(&features, "a").len(), 1);
 
-    let options = WriteOptions { add_columns: true, ..WriteOptions::default() };
+    let options = WriteOptions::new().add_columns(true);
     features.write(&key("a"), common::rows(&other), &options).unwrap();
     let columns = ["id", "v", "w"].map(|name| name.parse().unwrap()).to_vec();
-    let read = read_with(&features, "a", &ReadOptions { columns: Some(columns), ..ReadOptions::default() });
+    let read = read_with(&features, "a", &ReadOptions::new().columns(columns));
     assert_eq!(read, [json!({"id": "a", "v": "va", "w": null}), json!({"id": "b", "v": null, "w": "wb"})]);
 }
 
@@ -118,10 +118,10 @@ fn columns_need_not_hold_the_ids() {
     let features = store.features(&graph, md5()).unwrap();
     let by_field = json!({"default": "1"});
     write(&features, "a", &json!([{"id": "a", "v": 7, "metaxy_provenance_by_field": by_field}])).unwrap();
-    let only = |name: &str| ReadOptions { columns: Some(vec![name.parse().unwrap()]), ..ReadOptions::default() };
+    let only = |name: &str| ReadOptions::new().columns(vec![name.parse().unwrap()]);
     assert_eq!(read_with(&features, "a", &only("v")), [json!({"v": 7})]);
     assert_eq!(read_with(&features, "a", &only("metaxy_feature_version")).len(), 1);
-    let by_id = ReadOptions { filters: vec!["id = 'a'".parse().unwrap()], ..only("v") };
+    let by_id = only("v").filters(vec!["id = 'a'".parse().unwrap()]);
     assert_eq!(read_with(&features, "a", &by_id).len(), 1);
 }
 
@@ -130,7 +130,7 @@ fn the_default_hash_needs_no_extension() {
     let home = TempLake::new();
     let store = home.open();
     let graph = graph(&two("'default'"));
-    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
     write(&features, "a", &json!([row("1", "1")])).unwrap();
     assert_eq!(counts(&resolve(&features, "b").unwrap()), [1, 0, 0]);
     let loaded = "SELECT count(*) FROM duckdb_extensions() WHERE loaded AND extension_name LIKE '%hash%'";
@@ -149,12 +149,12 @@ fn several_features_are_written_together_or_not_at_all() {
     write(&features, "b", &numbers).unwrap();
     // `b` refuses it only when its table is looked at, after that of `a` was made.
     let both = [(&a, common::rows(&json!([row("1", "1")]))), (&b, common::rows(&json!([row("1", "1")])))];
-    let error = features.write_many(both, &WriteOptions::default()).unwrap_err();
+    let error = features.write_many(both, &WriteOptions::new()).unwrap_err();
     assert_eq!(error.to_string(), "the column `id` is VARCHAR, but in the table of `b` it is BIGINT");
     assert_eq!(texts(&store, "SELECT table_name FROM duckdb_tables() WHERE database_name = 'ducklake'"), ["b"]);
 
     let both = [(&a, common::rows(&json!([row("1", "1")]))), (&b, common::rows(&numbers))];
-    assert_eq!(features.write_many(both, &WriteOptions::default()).unwrap(), 2);
+    assert_eq!(features.write_many(both, &WriteOptions::new()).unwrap(), 2);
     assert_eq!(texts(&store, "SELECT max(snapshot_id) FROM ducklake_snapshots('ducklake')"), ["2"]);
 }
 
@@ -169,7 +169,7 @@ fn history_can_be_read_by_version() {
         let graph = graph(&text);
         let features = store.features(&graph, md5()).unwrap();
         write(&features, "a", &json!([row("1", code)])).unwrap();
-        let read = |versions| read_with(&features, "a", &ReadOptions { versions, ..ReadOptions::default() }).len();
+        let read = |versions| read_with(&features, "a", &ReadOptions::new().versions(versions)).len();
         assert_eq!(read(Versions::Current), 1);
         assert_eq!(read(Versions::Any), 1);
         assert_eq!(read(Versions::Each).to_string(), code);
@@ -191,8 +191,8 @@ fn reading_makes_no_lake() {
         features.push(&BTreeMap::new()).unwrap_err(),
         features.delete(&key("a"), &[], Deletion::Hard).unwrap_err(),
         features.drop_table(&key("a")).unwrap_err(),
-        features.copy("prod", [&key("a")], &CopyOptions::default()).unwrap_err(),
-        features.rebase(&key("b"), "old", &RebaseOptions::default()).unwrap_err(),
+        features.copy("prod", [&key("a")], &CopyOptions::new()).unwrap_err(),
+        features.rebase(&key("b"), "old", &RebaseOptions::new()).unwrap_err(),
     ] {
         assert_eq!(error.to_string(), "the store is open in read mode");
     }
@@ -208,21 +208,21 @@ fn rows_hashed_in_another_way_are_refused_not_stale() {
     let rows = json!([row("1", "1")]);
     write(&store.features(&graph, md5()).unwrap(), "a", &rows).unwrap();
     for (options, configured) in [
-        (FeatureOptions::default(), "xxhash32 cut to 8"),
-        (FeatureOptions { truncation: Truncation::new(16).unwrap(), ..md5() }, "md5 cut to 16"),
+        (FeatureOptions::new(), "xxhash32 cut to 8"),
+        (md5().truncation(Truncation::new(16).unwrap()), "md5 cut to 16"),
     ] {
         let features = store.features(&graph, options).unwrap();
         let expected =
             format!("the table `a` was written with md5 cut to 8, but the store is configured with {configured}");
         assert_eq!(write(&features, "a", &rows).unwrap_err().to_string(), expected);
         assert_eq!(resolve(&features, "b").unwrap_err().to_string(), expected);
-        assert_eq!(features.status(&key("a"), &ResolveOptions::default()).unwrap_err().to_string(), expected);
+        assert_eq!(features.status(&key("a"), &ResolveOptions::new()).unwrap_err().to_string(), expected);
         // Nor does it get a table or a record beside that one.
         assert_eq!(write(&features, "b", &rows).unwrap_err().to_string(), expected);
         assert_eq!(features.push(&BTreeMap::new()).unwrap_err().to_string(), expected);
         // Only of versions cut to another length it would find none.
         let is_other_length = configured.ends_with("16");
-        let read = features.read(&key("a"), &ReadOptions::default());
+        let read = features.read(&key("a"), &ReadOptions::new());
         assert_eq!(read.err().map(|error| error.to_string()), is_other_length.then_some(expected.clone()));
         let deleted = features.delete(&key("a"), &["id = 'none'".parse().unwrap()], Deletion::Soft);
         assert_eq!(deleted.err().map(|error| error.to_string()), is_other_length.then_some(expected));
@@ -239,13 +239,13 @@ fn rows_of_a_table_without_a_record_speak_for_themselves() {
             "[[feature]]\nkey = 'a'\nid_columns = ['id']\nfields = ['x', 'c']\n\n\
              [[feature]]\nkey = 'b'\nid_columns = ['id']\ndeps = ['a']",
         );
-        let written = FeatureOptions { hash_algorithm: *algorithm, ..FeatureOptions::default() };
+        let written = FeatureOptions::new().hash_algorithm(*algorithm);
         let rows = json!([{"id": "1", "metaxy_provenance_by_field": {"x": "1", "c": "2"}}]);
         write(&store.features(&graph, written.clone()).unwrap(), "a", &rows).unwrap();
         // As Python leaves it.
         store.connection().execute("COMMENT ON TABLE a IS NULL").unwrap();
         for other in HashAlgorithm::ALL {
-            let options = FeatureOptions { hash_algorithm: *other, ..FeatureOptions::default() };
+            let options = FeatureOptions::new().hash_algorithm(*other);
             let found = resolve(&store.features(&graph, options).unwrap(), "b");
             match found {
                 Ok(increment) => assert!(other == algorithm && counts(&increment) == [1, 0, 0]),
@@ -266,12 +266,12 @@ fn the_order_of_columns_is_fixed() {
     let features = store.features(&graph, md5()).unwrap();
     let by_field = json!({"default": "1"});
     write(&features, "a", &json!([{"id": "a", "z": 1, "b": 2, "metaxy_provenance_by_field": by_field}])).unwrap();
-    let mut increment = features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap();
+    let mut increment = features.resolve_update(&key("b"), &ResolveOptions::new()).unwrap();
     let schema = increment.rows(Change::New).unwrap().schema();
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     assert_eq!(names[0], "id");
     // JSON sorts what it is read from; what matters is that it is the table's order.
-    let table = features.read(&key("a"), &ReadOptions::default()).unwrap().schema();
+    let table = features.read(&key("a"), &ReadOptions::new()).unwrap().schema();
     let user: Vec<&str> = table.fields().iter().map(|field| field.name().as_str()).take(3).collect();
     assert_eq!(names[..3], user[..3]);
     assert_eq!(

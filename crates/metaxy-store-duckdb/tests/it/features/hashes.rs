@@ -23,7 +23,7 @@ fn every_text_has_the_recorded_hash() {
         ("xxh3_64", HashAlgorithm::Xxh3_64, "SELECT metaxy_xxh3_64_64(?)"),
     ] {
         let truncation = Truncation::new(64).unwrap();
-        store.features(&graph, FeatureOptions { hash_algorithm, truncation, ..FeatureOptions::default() }).unwrap();
+        store.features(&graph, FeatureOptions::new().hash_algorithm(hash_algorithm).truncation(truncation)).unwrap();
         for (text, hash) in golden("hash_strings")[algorithm].as_object().unwrap() {
             let sql = Sql::fixed(function).with_text("text", text.clone());
             let batch = store.connection().query(sql).unwrap().next().unwrap().unwrap();
@@ -39,7 +39,7 @@ fn every_connection_has_the_functions_and_null_stays_null() {
     let store = home.open();
     let graph = graph("");
     for _ in 0..2 {
-        store.features(&graph, FeatureOptions::default()).unwrap();
+        store.features(&graph, FeatureOptions::new()).unwrap();
     }
     let another = store.connection().another().unwrap();
     another.execute("CREATE TEMP TABLE t AS SELECT metaxy_xxh32_8(NULL) AS none, metaxy_xxh32_8('a') AS one").unwrap();
@@ -56,7 +56,7 @@ fn many_rows_have_the_hashes_that_the_engine_gives_each() {
     let home = TempLake::new();
     let store = home.open();
     let (hash_algorithm, truncation) = (HashAlgorithm::Md5, Truncation::new(16).unwrap());
-    let options = FeatureOptions { hash_algorithm, truncation, ..FeatureOptions::default() };
+    let options = FeatureOptions::new().hash_algorithm(hash_algorithm).truncation(truncation);
     store.features(&graph(""), options).unwrap();
     // Texts of 0 to 200 bytes, over the limits of a block (55, 64, 119), in runs and mixed, some of them NULL.
     let differ = "SELECT (count(*) FILTER (metaxy_md5_16(a, '|', b) IS DISTINCT FROM md5(a || '|' || b)[1:16]))::VARCHAR \

@@ -8,7 +8,7 @@ use crate::features::writes::{given, options};
 use crate::lake::TempLake;
 
 pub(crate) fn resolve(features: &Features<'_>, feature: &str) -> Result<Increment, Error> {
-    features.resolve_update(&key(feature), &ResolveOptions::default())
+    features.resolve_update(&key(feature), &ResolveOptions::new())
 }
 
 pub(crate) fn rows(increment: &mut Increment, change: Change) -> Vec<Value> {
@@ -41,7 +41,7 @@ fn identity_increments_are_those_of_python() {
 
         // What comes out goes in again as it is.
         let new = increment.rows(Change::New).unwrap().into_reader();
-        features.write(&key("video/crop"), new, &WriteOptions::default()).unwrap();
+        features.write(&key("video/crop"), new, &WriteOptions::new()).unwrap();
         assert_eq!(read_all(&features, "video/crop"), comparable(recorded["crop_rows"].as_array().unwrap().clone()));
         assert!(resolve(&features, "video/crop").unwrap().is_empty());
 
@@ -74,7 +74,7 @@ fn mapped_renamed_and_optional_dependencies_are_those_of_python() {
         let mut increment = resolve(&features, feature).unwrap();
         assert_eq!(rows(&mut increment, Change::New), expected(&recorded[name]), "{feature}");
         let new = increment.rows(Change::New).unwrap().into_reader();
-        features.write(&key(feature), new, &WriteOptions::default()).unwrap();
+        features.write(&key(feature), new, &WriteOptions::new()).unwrap();
         assert!(resolve(&features, feature).unwrap().is_empty());
     }
 }
@@ -114,13 +114,13 @@ fn groups_and_their_parts_are_those_of_python() {
     let mut one_each = without(&Value::Array(stats), &["frame_id"]);
     one_each.dedup();
     // Or one row for each group, if that is asked for: the first of its frames.
-    let distinct = ResolveOptions { distinct: true, ..ResolveOptions::default() };
+    let distinct = ResolveOptions::new().distinct(true);
     let mut increment = features.resolve_update(&key("lin/stats"), &distinct).unwrap();
     let groups = rows(&mut increment, Change::New);
     assert_eq!(groups.iter().map(|row| &row["frame_id"]).collect::<Vec<_>>(), [&json!(1), &json!(1)]);
     assert_eq!(without(&Value::Array(groups), &["frame_id"]), one_each);
     let new = increment.rows(Change::New).unwrap().into_reader();
-    features.write(&key("lin/stats"), new, &WriteOptions::default()).unwrap();
+    features.write(&key("lin/stats"), new, &WriteOptions::new()).unwrap();
     drop(increment);
     assert!(features.resolve_update(&key("lin/stats"), &distinct).unwrap().is_empty());
     assert!(resolve(&features, "lin/stats").unwrap().is_empty());

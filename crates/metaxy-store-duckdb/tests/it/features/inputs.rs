@@ -27,19 +27,19 @@ fn lines(text: &str) -> InputFile {
 fn the_rows_of_a_stream_are_compared_and_written() {
     let (home, graph) = (TempLake::new(), graph(GRAPH));
     let store = home.open();
-    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
     let (file, reader) = (lines(LINES), store.connection().another().unwrap());
     assert_eq!(file.format(), FileFormat::Json);
 
     let samples = file.rows(&reader, &features, &key("a")).unwrap();
     // What there is to do with a row is no column of the feature.
     assert!(samples.schema().column_with_name(CHANGE_COLUMN).is_none());
-    let increment = features.resolve_samples(&key("a"), samples, &ResolveOptions::default()).unwrap();
+    let increment = features.resolve_samples(&key("a"), samples, &ResolveOptions::new()).unwrap();
     assert_eq!(Change::ALL.map(|change| increment.count(change)), [2, 0, 0]);
 
     let seen = RefCell::new(Vec::new());
     let rows = file.rows(&reader, &features, &key("a")).unwrap().on_progress(|rows| seen.borrow_mut().push(rows));
-    assert_eq!(features.write(&key("a"), rows, &WriteOptions::default()).unwrap(), 2);
+    assert_eq!(features.write(&key("a"), rows, &WriteOptions::new()).unwrap(), 2);
     assert_eq!(seen.into_inner(), [2]);
     let ids: Vec<_> = read_all(&features, "a").iter().map(|row| row["id"].clone()).collect();
     assert_eq!(ids, ["001", "002"]);
@@ -49,7 +49,7 @@ fn the_rows_of_a_stream_are_compared_and_written() {
 fn a_column_has_the_type_that_was_set_or_that_of_the_table() {
     let (home, graph) = (TempLake::new(), graph(GRAPH));
     let store = home.open();
-    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
     let reader = store.connection().another().unwrap();
     let path = home.join("rows.csv");
     std::fs::write(&path, "id,metaxy_provenance_by_field\n1,\"{\"\"default\"\": \"\"1\"\"}\"\n").unwrap();
@@ -73,7 +73,7 @@ fn a_column_has_the_type_that_was_set_or_that_of_the_table() {
 fn a_value_that_does_not_fit_is_told_of_as_the_files_and_nothing_is_written() {
     let (home, graph) = (TempLake::new(), graph(GRAPH));
     let store = home.open();
-    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
     let reader = store.connection().another().unwrap();
     write(&features, "a", &json!([{"id": 1, "metaxy_provenance_by_field": {"default": "1"}}])).unwrap();
     // So many that the one that does not fit is met only while they are written.
@@ -81,7 +81,7 @@ fn a_value_that_does_not_fit_is_told_of_as_the_files_and_nothing_is_written() {
     let many = (0..200_000).map(|id| line(id.to_string())).chain([line("1.5".to_owned())]);
     let file = lines(&many.collect::<String>());
     let rows = file.rows(&reader, &features, &key("a")).unwrap();
-    let error = features.write(&key("a"), rows, &WriteOptions::default()).unwrap_err();
+    let error = features.write(&key("a"), rows, &WriteOptions::new()).unwrap_err();
     let says = "`lines` has in the column `id` the value `1.5`, which is not exactly a value of the type BIGINT";
     assert_eq!(error.to_string(), says);
     assert!(error.help().is_some_and(|help| help.starts_with("correct it")), "{:?}", error.help());
@@ -92,7 +92,7 @@ fn a_value_that_does_not_fit_is_told_of_as_the_files_and_nothing_is_written() {
 fn rows_that_are_to_be_removed_are_refused() {
     let (home, graph) = (TempLake::new(), graph(GRAPH));
     let store = home.open();
-    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
     let reader = store.connection().another().unwrap();
     let file = lines(&LINES.replace("stale", "orphaned"));
     let error = file.rows(&reader, &features, &key("a")).unwrap_err();

@@ -6,6 +6,7 @@ mod differences;
 mod hashes;
 mod increments;
 mod inputs;
+mod queries;
 mod rebases;
 mod refusals;
 mod rows;

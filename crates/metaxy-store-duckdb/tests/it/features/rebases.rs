@@ -35,7 +35,7 @@ fn rows_get_the_provenance_of_the_other_version_and_keep_the_rest() {
     for maps in [false, true] {
         let home = TempLake::new();
         let store = home.open();
-        let options = metaxy_store_duckdb::FeatureOptions { maps, ..md5() };
+        let options = md5().maps(maps);
         let (old, new) = (graph(&two("1", "")), graph(&two("2", ", 'z'")));
         let old = store.features(&old, options.clone()).unwrap();
         write(&old, "a", &json!([row("1", "1"), row("2", "1"), row("3", "1")])).unwrap();
@@ -45,10 +45,10 @@ fn rows_get_the_provenance_of_the_other_version_and_keep_the_rest() {
         assert_eq!(counts(&resolve(&new, "b").unwrap()), [3, 0, 0]);
 
         let from = version(&old, "b").to_owned();
-        let dry = RebaseOptions { dry_run: true, ..RebaseOptions::default() };
+        let dry = RebaseOptions::new().dry_run(true);
         assert_eq!(new.rebase(&key("b"), &from, &dry).unwrap(), 2);
         assert!(read_all(&new, "b").is_empty());
-        let options = RebaseOptions { materialization_id: Some("rebase".into()), ..RebaseOptions::default() };
+        let options = RebaseOptions::new().materialization_id("rebase".to_owned());
         assert_eq!(new.rebase(&key("b"), &from, &options).unwrap(), 2);
         // Only what was deleted is missing; its rows are those that the graph asks for.
         assert_eq!(counts(&resolve(&new, "b").unwrap()), [1, 0, 0]);
@@ -76,10 +76,10 @@ fn an_older_version_comes_from_the_graph_that_was_pushed() {
     let new = store.features(&new, md5()).unwrap();
     new.push(&[].into()).unwrap();
     make(&new);
-    let to = RebaseOptions { to: Some(version(&old, "b").to_owned()), ..RebaseOptions::default() };
+    let to = RebaseOptions::new().to(version(&old, "b").to_owned());
     assert_eq!(new.rebase(&key("b"), version(&new, "b"), &to).unwrap(), 3);
     assert!(resolve(&old, "b").unwrap().is_empty());
-    let one = ReadOptions { versions: Versions::One(version(&old, "b").to_owned()), ..ReadOptions::default() };
+    let one = ReadOptions::new().versions(Versions::One(version(&old, "b").to_owned()));
     let project = old.versions().project(&"demo".parse().unwrap()).to_string();
     assert!(read_with(&new, "b", &one).iter().all(|row| row["metaxy_project_version"] == json!(project)));
 }
@@ -108,14 +108,14 @@ fn a_group_becomes_one_row_and_its_parts_take_its_provenance() {
     write(&new, "stats", &json!([of_video("a"), of_video("b")])).unwrap();
     let part = |part: i64| json!({"video": "a", "part": part, "metaxy_provenance_by_field": {"default": "1"}});
     write(&old, "part", &json!([part(1), part(2)])).unwrap();
-    assert_eq!(new.rebase(&key("part"), version(&old, "part"), &RebaseOptions::default()).unwrap(), 2);
+    assert_eq!(new.rebase(&key("part"), version(&old, "part"), &RebaseOptions::new()).unwrap(), 2);
     assert_eq!(counts(&resolve(&new, "part").unwrap()), [1, 0, 0]);
 
     store
         .connection()
         .execute("DELETE FROM stats WHERE metaxy_updated_at = (SELECT max(metaxy_updated_at) FROM stats)")
         .unwrap();
-    assert_eq!(new.rebase(&key("stats"), version(&old, "stats"), &RebaseOptions::default()).unwrap(), 2);
+    assert_eq!(new.rebase(&key("stats"), version(&old, "stats"), &RebaseOptions::new()).unwrap(), 2);
     assert_eq!(read_all(&new, "stats").len(), 2);
     assert!(resolve(&new, "stats").unwrap().is_empty());
 }
@@ -127,7 +127,7 @@ fn what_cannot_be_rebased_is_refused() {
     let graph = graph(&two("1", ""));
     let features = store.features(&graph, md5()).unwrap();
     let rebase = |feature: &str, to: Option<&str>| {
-        let options = RebaseOptions { to: to.map(str::to_owned), ..RebaseOptions::default() };
+        let options = RebaseOptions::new().to(to.map(str::to_owned));
         features.rebase(&key(feature), "old", &options).unwrap_err().to_string()
     };
     let message = "the feature `a` depends on no other: its provenance was given, and cannot be computed anew";
@@ -159,7 +159,7 @@ fn a_feature_of_another_version_than_the_pushed_one_is_not_written() {
     assert_eq!(texts(&store, "SELECT count(*) FROM b"), ["1"]);
     // Its other feature is of the pushed version.
     write(&new, "a", &json!([row("1", "1")])).unwrap();
-    let options = WriteOptions { unpushed: true, ..WriteOptions::default() };
+    let options = WriteOptions::new().unpushed(true);
     assert_eq!(new.write(&key("b"), common::rows(&rows), &options).unwrap(), 1);
     new.push(&[].into()).unwrap();
     write(&new, "b", &rows).unwrap();

@@ -78,7 +78,7 @@ fn unknown_features_tables_and_columns_are_named() {
     let store = home.open();
     let graph = graph(GRAPH);
     let features = store.features(&graph, md5()).unwrap();
-    let read = |key: &str| features.read(&key.parse().unwrap(), &ReadOptions::default()).unwrap_err();
+    let read = |key: &str| features.read(&key.parse().unwrap(), &ReadOptions::new()).unwrap_err();
     assert_eq!(read("c").to_string(), "there is no feature `c` in the graph");
     assert_eq!(read("c").help().unwrap(), "the graph has `a`, `b`");
     assert_eq!(read("a").to_string(), "the feature `a` has no table `a` in the lake");
@@ -87,14 +87,14 @@ fn unknown_features_tables_and_columns_are_named() {
     assert_eq!(needs.to_string(), "the feature `a` depends on no other, so its update needs samples");
 
     write(&features, "a", &good()).unwrap();
-    let columns = ReadOptions { columns: Some(vec!["w".parse().unwrap()]), ..ReadOptions::default() };
+    let columns = ReadOptions::new().columns(vec!["w".parse().unwrap()]);
     let error = features.read(&key("a"), &columns).unwrap_err();
     assert_eq!(error.to_string(), "the table of `a` has no columns `w` to read");
     let filter: Filter = "w = 1".parse().unwrap();
-    let filters = ReadOptions { filters: vec![filter.clone()], ..ReadOptions::default() };
+    let filters = ReadOptions::new().filters(vec![filter.clone()]);
     let error = features.read(&key("a"), &filters).unwrap_err().to_string();
     assert_eq!(error, "the filter `w = 1` names the column `w`, which the rows of `a` do not have");
-    let global = ResolveOptions { global_filters: vec![filter], ..ResolveOptions::default() };
+    let global = ResolveOptions::new().global_filters(vec![filter]);
     assert_eq!(features.resolve_update(&key("b"), &global).unwrap_err().to_string(), error);
 }
 
@@ -103,7 +103,7 @@ fn a_table_is_not_made_unless_it_may_be_nor_in_read_mode() {
     let home = TempLake::new();
     let graph = graph(GRAPH);
     let store = home.open();
-    let options = metaxy_store_duckdb::FeatureOptions { create_tables: false, ..md5() };
+    let options = md5().create_tables(false);
     let features = store.features(&graph, options).unwrap();
     let error = write(&features, "a", &good()).unwrap_err().to_string();
     assert_eq!(error, "there is no table `a` for the feature `a`, and none is to be created");
@@ -125,7 +125,7 @@ fn an_id_that_comes_twice_is_found_among_many() {
     let rows = "SELECT 7919 * i % 500_009 AS id, {'x': '1', 'y': '1'} AS metaxy_provenance_by_field \
                 FROM range(500_010) AS t(i)";
     let rows = source.query(rows).unwrap().into_reader();
-    let refused = features.write(&key("a"), rows, &WriteOptions::default()).unwrap_err().to_string();
+    let refused = features.write(&key("a"), rows, &WriteOptions::new()).unwrap_err().to_string();
     assert!(refused.contains("1 ids are there more than once in the rows for `a`, one of them (0)"), "{refused}");
 }
 
@@ -181,10 +181,10 @@ fn a_table_that_another_program_changed_is_refused() {
         for statement in change.split(';') {
             store.connection().execute(ducklake_sql::Sql::typed_by_a_person(statement)).unwrap();
         }
-        let read = features.read(&key("a"), &ReadOptions::default()).unwrap_err();
+        let read = features.read(&key("a"), &ReadOptions::new()).unwrap_err();
         assert_eq!((read.to_string(), read.help().as_deref()), (expected.clone(), Some(help)));
         assert_eq!(resolve(&features, "b").unwrap_err().to_string(), expected);
-        let options = WriteOptions { add_columns: true, ..WriteOptions::default() };
+        let options = WriteOptions::new().add_columns(true);
         assert_eq!(features.write(&key("a"), common::rows(&good()), &options).unwrap_err().to_string(), expected);
     }
 }
@@ -212,9 +212,8 @@ fn maps_have_exactly_the_fields_of_the_feature() {
     let graph = graph(GRAPH);
     let features = store.features(&graph, md5()).unwrap();
     let source = store.connection().another().unwrap();
-    let write = |rows: &'static str| {
-        features.write(&key("a"), source.query(rows).unwrap().into_reader(), &WriteOptions::default())
-    };
+    let write =
+        |rows: &'static str| features.write(&key("a"), source.query(rows).unwrap().into_reader(), &WriteOptions::new());
     for (rows, message) in [
         (
             "SELECT * FROM (VALUES (1, MAP {'x': '1', 'y': '1'}), (2, MAP {'x': '1'})) AS t(id, metaxy_provenance_by_field)",
@@ -248,7 +247,7 @@ fn other_id_columns_than_those_that_were_pushed_are_refused() {
     let features = store.features(&other, md5()).unwrap();
     let refused = write(&features, "a", &good()).unwrap_err().to_string();
     assert_eq!(refused, "the feature `a` has the id columns `v` here, but was pushed last with `id`");
-    let unpushed = WriteOptions { unpushed: true, ..WriteOptions::default() };
+    let unpushed = WriteOptions::new().unpushed(true);
     assert_eq!(features.write(&key("a"), common::rows(&good()), &unpushed).unwrap(), 1);
 }
 
@@ -310,7 +309,7 @@ fn a_filter_whose_values_do_not_fit_the_columns_is_refused() {
     )
     .unwrap();
     let read = |filter: &str| {
-        let options = ReadOptions { filters: vec![filter.parse().unwrap()], ..ReadOptions::default() };
+        let options = ReadOptions::new().filters(vec![filter.parse().unwrap()]);
         features.read(&key("a"), &options).map(|rows| rows.map(|batch| batch.unwrap().num_rows()).sum::<usize>())
     };
     for (filter, what) in [
@@ -348,7 +347,7 @@ fn a_snapshot_at_which_there_is_nothing_to_read_is_named() {
         ),
         (Snapshot::Time("once".to_owned()), "the lake cannot be read at `once`: invalid timestamp field format"),
     ] {
-        let error = features.read(&key("a"), &ReadOptions { at, ..ReadOptions::default() }).unwrap_err().to_string();
+        let error = features.read(&key("a"), &ReadOptions::new().at(at)).unwrap_err().to_string();
         assert!(error.starts_with(message), "{error}");
     }
 }
@@ -361,7 +360,7 @@ fn odd_texts_and_names_survive() {
     let features = store.features(&graph, md5()).unwrap();
     let odd = "it's \"odd\"\\ 日本 \u{1F600} ; -- ?";
     let rows = json!([{"my \"id\"; DROP TABLE a": odd, "v'": "x\ty", "metaxy_provenance_by_field": {"default": odd}}]);
-    features.write(&key("a"), common::rows(&rows), &WriteOptions::default()).unwrap();
+    features.write(&key("a"), common::rows(&rows), &WriteOptions::new()).unwrap();
     let read = read_all(&features, "a");
     assert_eq!(read[0]["my \"id\"; DROP TABLE a"], odd);
     assert_eq!(read[0]["metaxy_data_version_by_field"]["default"], odd);

@@ -27,12 +27,12 @@ fn a_soft_deletion_hides_and_a_write_brings_back() {
     let two: Filter = "id = '2'".parse().unwrap();
     assert_eq!(features.delete(&key("a"), std::slice::from_ref(&two), Deletion::Soft).unwrap(), 1);
     assert_eq!(ids(&read_all(&features, "a")), ["1"]);
-    let deleted = ReadOptions { deleted: true, ..ReadOptions::default() };
+    let deleted = ReadOptions::new().deleted(true);
     let rows = read_with(&features, "a", &deleted);
     assert_eq!(rows.len(), 2);
     // The text that a catalog would not keep is as it was.
     assert_eq!(rows[1]["metaxy_data_version_by_field"]["default"], "it's \\");
-    let every = ReadOptions { all_rows: true, ..deleted };
+    let every = deleted.all_rows(true);
     assert_eq!(read_with(&features, "a", &every).len(), 3);
     // What is hidden cannot be deleted again.
     assert_eq!(features.delete(&key("a"), &[two], Deletion::Soft).unwrap(), 0);
@@ -65,7 +65,7 @@ fn a_lake_can_be_read_as_it_was() {
     let features = store.features(&graph, md5()).unwrap();
     write(&features, "a", &json!([row("1", "1")])).unwrap();
     write(&features, "a", &json!([row("2", "1")])).unwrap();
-    let at = |at| ReadOptions { at, ..ReadOptions::default() };
+    let at = |at| ReadOptions::new().at(at);
     assert_eq!(ids(&read_with(&features, "a", &at(Snapshot::Number(1)))), ["1"]);
     let times =
         texts(&store, "SELECT CAST(snapshot_time AS VARCHAR) FROM ducklake_snapshots('ducklake') ORDER BY snapshot_id");
@@ -107,7 +107,7 @@ fn filters_follow_three_valued_logic() {
         ("5 < size", vec!["2"]),
     ] {
         let filters = vec![filter.parse().unwrap()];
-        let found = read_with(&features, "a", &ReadOptions { filters, ..ReadOptions::default() });
+        let found = read_with(&features, "a", &ReadOptions::new().filters(filters));
         assert_eq!(ids(&found), expected, "{filter}");
     }
 }
@@ -119,17 +119,16 @@ fn samples_are_compared_with_a_root() {
     let graph = graph(GRAPH);
     let features = store.features(&graph, md5()).unwrap();
     let samples = json!([row("1", "1"), row("2", "1")]);
-    let resolve = |samples: &Value| {
-        features.resolve_samples(&key("a"), common::rows(samples), &ResolveOptions::default()).unwrap()
-    };
+    let resolve =
+        |samples: &Value| features.resolve_samples(&key("a"), common::rows(samples), &ResolveOptions::new()).unwrap();
     let mut increment = resolve(&samples);
     assert_eq!(counts(&increment), [2, 0, 0]);
     let new = increment.rows(Change::New).unwrap().into_reader();
-    features.write(&key("a"), new, &WriteOptions::default()).unwrap();
+    features.write(&key("a"), new, &WriteOptions::new()).unwrap();
     let mut increment = resolve(&json!([row("2", "2"), row("3", "1")]));
     assert_eq!(counts(&increment), [1, 1, 1]);
     assert_eq!(ids(&rows(&mut increment, Change::Orphaned)), ["1"]);
-    let error = features.resolve_samples(&key("b"), common::rows(&samples), &ResolveOptions::default()).unwrap_err();
+    let error = features.resolve_samples(&key("b"), common::rows(&samples), &ResolveOptions::new()).unwrap_err();
     assert_eq!(error.to_string(), "samples are for features that depend on no other, and `b` does");
 }
 
@@ -142,15 +141,14 @@ fn updates_can_be_narrowed_forced_and_filtered() {
     write(&features, "a", &json!([row("1", "1"), row("2", "1"), row("3", "1")])).unwrap();
     let mut increment = resolve(&features, "b").unwrap();
     let new = increment.rows(Change::New).unwrap().into_reader();
-    features.write(&key("b"), new, &WriteOptions::default()).unwrap();
+    features.write(&key("b"), new, &WriteOptions::new()).unwrap();
     let count = |options: &ResolveOptions| counts(&features.resolve_update(&key("b"), options).unwrap());
     let filter = |text: &str| vec![text.parse::<Filter>().unwrap()];
-    assert_eq!(count(&ResolveOptions { stale_if: filter("id > '1'"), ..Default::default() }), [0, 2, 0]);
-    assert_eq!(count(&ResolveOptions { skip_comparison: true, ..Default::default() }), [3, 0, 0]);
-    assert_eq!(count(&ResolveOptions { global_filters: filter("id = '1'"), ..Default::default() }), [0, 0, 0]);
-    let upstream = [(key("a"), filter("id = '1'"))].into();
-    assert_eq!(count(&ResolveOptions { filters: upstream, ..Default::default() }), [0, 0, 2]);
-    let status = features.status(&key("b"), &ResolveOptions::default()).unwrap();
+    assert_eq!(count(&ResolveOptions::new().stale_if(filter("id > '1'"))), [0, 2, 0]);
+    assert_eq!(count(&ResolveOptions::new().skip_comparison(true)), [3, 0, 0]);
+    assert_eq!(count(&ResolveOptions::new().global_filters(filter("id = '1'"))), [0, 0, 0]);
+    assert_eq!(count(&ResolveOptions::new().filters(key("a"), filter("id = '1'"))), [0, 0, 2]);
+    let status = features.status(&key("b"), &ResolveOptions::new()).unwrap();
     assert_eq!((status.rows, status.needs_update()), (Some(3), false));
 }
 

@@ -2,7 +2,7 @@
 
 use ducklake_sql::{Mode, Sql};
 use metaxy_store_duckdb::{
-    Change, CopyOptions, Deletion, Error, FeatureOptions, OpenOptions, ReadOptions, ResolveOptions, Store, WriteOptions,
+    Change, CopyOptions, Deletion, Error, OpenOptions, ReadOptions, ResolveOptions, Store, WriteOptions,
 };
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn write_values(store: &Store, values: &[&str], count: usize) -> Result<usize, E
     let graph = graph(ROOT);
     let features = store.features(&graph, md5()).unwrap();
     let rows = other.query(Sql::typed_by_a_person(query)).unwrap().into_reader();
-    features.write(&key("a"), rows, &WriteOptions::default())
+    features.write(&key("a"), rows, &WriteOptions::new())
 }
 
 /// The types and values in the columns `v0`, `v1`, …
@@ -85,11 +85,11 @@ fn columns_of_every_type_come_back_from_files_catalogs_and_copies() {
     let mut increment = resolve(&features, "b").unwrap();
     let schema = increment.rows(Change::New).unwrap().schema();
     assert_eq!(increment.rows(Change::Stale).unwrap().schema(), schema);
-    features.write(&key("b"), increment.rows(Change::New).unwrap().into_reader(), &WriteOptions::default()).unwrap();
+    features.write(&key("b"), increment.rows(Change::New).unwrap().into_reader(), &WriteOptions::new()).unwrap();
     let mut increment = resolve(&features, "b").unwrap();
     assert!(increment.is_empty());
     assert_eq!(increment.rows(Change::New).unwrap().schema(), schema);
-    let written = features.read(&key("b"), &ReadOptions::default()).unwrap().schema();
+    let written = features.read(&key("b"), &ReadOptions::new()).unwrap().schema();
     assert_eq!(increment.rows(Change::Orphaned).unwrap().schema(), written);
     drop((increment, features));
     store.close().unwrap();
@@ -97,7 +97,7 @@ fn columns_of_every_type_come_back_from_files_catalogs_and_copies() {
     let options = OpenOptions::default().fallback_stores(false).beside("prod");
     let store = options.open(&config, "dev", Mode::Write).unwrap();
     let graph = graph(ROOT);
-    store.features(&graph, md5()).unwrap().copy("prod", [&key("a")], &CopyOptions::default()).unwrap();
+    store.features(&graph, md5()).unwrap().copy("prod", [&key("a")], &CopyOptions::new()).unwrap();
     assert_eq!(values(&store, given.len()), expected, "in a copy");
     assert_eq!(texts(&store, "SELECT count(*) FROM a"), ["50"]);
 }
@@ -148,7 +148,7 @@ fn a_table_of_another_program_is_copied_with_its_types_or_not_at_all() {
 
         let options = OpenOptions::default().fallback_stores(false).beside("prod");
         let store = options.open(&config, "dev", Mode::Write).unwrap();
-        let copied = store.features(&graph, md5()).unwrap().copy("prod", [&key("a")], &CopyOptions::default());
+        let copied = store.features(&graph, md5()).unwrap().copy("prod", [&key("a")], &CopyOptions::new());
         if let Some(expected) = expected {
             assert_eq!(copied.unwrap().rows[&key("a")], 1);
             assert_eq!(values(&store, 1), [expected]);
@@ -163,18 +163,18 @@ fn a_table_of_another_program_is_copied_with_its_types_or_not_at_all() {
 fn maps_are_written_compared_deleted_and_copied_as_maps_and_into_structs() {
     let text = format!("{ROOT}\n\n[[feature]]\nkey = 'b'\nid_columns = ['id']\ndeps = ['a']\nfields = ['x', 'y']");
     let graph = graph(&text);
-    let maps = FeatureOptions { maps: true, ..md5() };
+    let maps = md5().maps(true);
     for [prod_maps, dev_maps] in [[true, true], [true, false], [false, true]] {
         let stores = Stores::new();
         let config = stores.config(["", "", ""]);
-        let options = |is_map: bool| FeatureOptions { maps: is_map, ..maps.clone() };
+        let options = |is_map: bool| maps.clone().maps(is_map);
         let prod = OpenOptions::default().fallback_stores(false).open(&config, "prod", Mode::Write).unwrap();
         let features = prod.features(&graph, options(prod_maps)).unwrap();
         write(&features, "a", &json!([row("1", "1"), row("2", "it's \\"), row("3", "1")])).unwrap();
         let mut increment = resolve(&features, "b").unwrap();
         let made = rows(&mut increment, Change::New);
         let new = increment.rows(Change::New).unwrap().into_reader();
-        features.write(&key("b"), new, &WriteOptions::default()).unwrap();
+        features.write(&key("b"), new, &WriteOptions::new()).unwrap();
         drop(increment);
         assert!(resolve(&features, "b").unwrap().is_empty());
         write(&features, "a", &json!([row("1", "2")])).unwrap();
@@ -194,10 +194,10 @@ fn maps_are_written_compared_deleted_and_copied_as_maps_and_into_structs() {
         // The table here is of its own kind; one that is missing is made as the other is.
         write(&features, "a", &json!([row("own", "1")])).unwrap();
         write(&features, "b", &json!([{"id": "own", "metaxy_provenance_by_field": {"x": "1", "y": "1"}}])).unwrap();
-        let copied = features.copy("prod", [&key("a"), &key("b")], &CopyOptions::default()).unwrap();
+        let copied = features.copy("prod", [&key("a"), &key("b")], &CopyOptions::new()).unwrap();
         assert_eq!(copied.rows.values().sum::<usize>(), 4);
         assert_eq!(texts(&dev, of), [dev_maps.to_string()]);
-        let of_prod = ReadOptions { filters: vec!["id != 'own'".parse().unwrap()], ..ReadOptions::default() };
+        let of_prod = ReadOptions::new().filters(vec!["id != 'own'".parse().unwrap()]);
         assert_eq!(read_with(&features, "b", &of_prod), before);
         assert_eq!(made.len(), 3);
         assert_eq!(counts(&resolve(&features, "b").unwrap()), [0, 2, 2]);
@@ -277,7 +277,7 @@ fn a_row_comes_from_any_dependency_if_all_are_optional() {
         .collect();
     assert_eq!(found, ["1 1 null 1", "2 2 2 null", "3 null 3 3", "4 null null 4"]);
     let new = increment.rows(Change::New).unwrap().into_reader();
-    features.write(&key("d"), new, &WriteOptions::default()).unwrap();
+    features.write(&key("d"), new, &WriteOptions::new()).unwrap();
     drop(increment);
     assert!(resolve(&features, "d").unwrap().is_empty());
     features.delete(&key("c"), &[], Deletion::Soft).unwrap();
@@ -295,7 +295,7 @@ fn an_aggregation_whose_order_is_not_selected_is_refused() {
     let features = store.features(&graph, md5()).unwrap();
     let row = json!({"video": "a", "frame": 1, "size": 1, "metaxy_provenance_by_field": {"default": "1"}});
     write(&features, "frame", &json!([row])).unwrap();
-    let error = features.resolve_update(&key("stats"), &ResolveOptions::default()).unwrap_err();
+    let error = features.resolve_update(&key("stats"), &ResolveOptions::new()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "`stats` aggregates `frame`, but selects none of `frame`, by which its rows are ordered"
@@ -315,7 +315,7 @@ fn two_writers_that_make_the_same_table_both_get_through() {
                 let graph = graph(ROOT);
                 let features = store.features(&graph, md5()).unwrap();
                 // Each brings a column of its own too.
-                let options = WriteOptions { add_columns: true, ..WriteOptions::default() };
+                let options = WriteOptions::new().add_columns(true);
                 let rows = json!([{"id": writer, writer: 1, "metaxy_provenance_by_field": {"default": "1"}}]);
                 assert_eq!(features.write(&key("a"), crate::features::common::rows(&rows), &options).unwrap(), 1);
             });

@@ -13,11 +13,7 @@ use crate::lake::{TempLake, attach, texts, wal};
 pub(crate) fn options(case: &str) -> FeatureOptions {
     let (algorithm, length) = case.split_once('/').unwrap();
     let algorithm = HashAlgorithm::ALL.iter().find(|one| one.as_str() == algorithm).unwrap();
-    FeatureOptions {
-        hash_algorithm: *algorithm,
-        truncation: Truncation::new(length.parse().unwrap()).unwrap(),
-        ..FeatureOptions::default()
-    }
+    FeatureOptions::new().hash_algorithm(*algorithm).truncation(Truncation::new(length.parse().unwrap()).unwrap())
 }
 
 /// What a user gives of a recorded row.
@@ -61,7 +57,7 @@ fn more_rows_than_there_is_memory_for_are_written_and_resolved() {
         "[[feature]]\nkey = 'a'\nid_columns = ['id']\nfields = ['x']\n\n\
          [[feature]]\nkey = 'b'\nid_columns = ['id']\nfields = ['x']\ndeps = ['a']",
     );
-    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
     let source = connection.another().unwrap();
     let rows = |each: &'static str, salt: &str| {
         let rows = Sql::build(|sql| {
@@ -72,19 +68,19 @@ fn more_rows_than_there_is_memory_for_are_written_and_resolved() {
         });
         source.query(rows).unwrap()
     };
-    let stream = |key: &FeatureKey, rows: Rows<'_>| features.write(key, rows.into_reader(), &WriteOptions::default());
+    let stream = |key: &FeatureKey, rows: Rows<'_>| features.write(key, rows.into_reader(), &WriteOptions::new());
     assert_eq!(stream(&key("a"), rows("1", "")).unwrap(), 2_000_000);
-    let mut increment = features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap();
+    let mut increment = features.resolve_update(&key("b"), &ResolveOptions::new()).unwrap();
     assert_eq!(stream(&key("b"), increment.rows(Change::New).unwrap()).unwrap(), 2_000_000);
-    assert!(features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap().is_empty());
+    assert!(features.resolve_update(&key("b"), &ResolveOptions::new()).unwrap().is_empty());
 
     assert_eq!(stream(&key("a"), rows("100", " again")).unwrap(), 20_000);
     let second = "id = 'sample 7919'".parse().unwrap();
     assert_eq!(features.delete(&key("a"), &[second], Deletion::Soft).unwrap(), 1);
-    let mut increment = features.resolve_update(&key("b"), &ResolveOptions::default()).unwrap();
+    let mut increment = features.resolve_update(&key("b"), &ResolveOptions::new()).unwrap();
     assert_eq!(Change::ALL.map(|change| increment.count(change)), [0, 20_000, 1]);
     assert_eq!(stream(&key("b"), increment.rows(Change::Stale).unwrap()).unwrap(), 20_000);
-    let status = features.status(&key("b"), &ResolveOptions::default()).unwrap();
+    let status = features.status(&key("b"), &ResolveOptions::new()).unwrap();
     assert_eq!((status.rows, status.update.unwrap().orphaned), (Some(2_000_000), 1));
 }
 
@@ -96,7 +92,7 @@ fn a_write_ends_the_stream_of_the_store_s_connection_and_refuses_its_transaction
     let lake = Lake::on(catalog, LocalFolder::new(home.join("plain")).unwrap()).build().unwrap();
     let store = attach(&lake, Mode::Write).unwrap();
     let graph = graph("[[feature]]\nkey = 'a'\nid_columns = ['id']");
-    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
     let rows = |id: &str| json!([{"id": id, "metaxy_provenance_by_field": {"default": "1"}}]);
     write(&features, "a", &rows("1")).unwrap();
 
@@ -119,7 +115,7 @@ fn rows_with_quotes_are_refused_only_where_they_would_be_inlined() {
     let graph = graph("[[feature]]\nkey = 'a'\nid_columns = ['id']");
     let lake = home.lake_with([("data_inlining_row_limit", SqlValue::Integer(20)), wal()]);
     let store = attach(&lake, Mode::Write).unwrap();
-    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
     let rows = |count: u64| {
         let row = |id| json!({"id": id, "metaxy_provenance_by_field": {"default": "it's"}});
         json!((0..count).map(row).collect::<Vec<_>>())

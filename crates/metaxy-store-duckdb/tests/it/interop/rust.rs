@@ -35,7 +35,7 @@ impl Rust {
     /// Defines features, with the schemas of Python's classes where there are any: a definition's version is made of
     /// them. What is told is what Python tells.
     pub(crate) fn define(&mut self, features: &[Feature], schemas: Option<&Value>) -> Result<Value, Refused> {
-        let project = self.options.project.clone().unwrap();
+        let project = self.config.project.clone().unwrap();
         let mut definitions = Vec::new();
         for feature in features {
             let mut spec = feature.spec.clone();
@@ -49,7 +49,7 @@ impl Rust {
         }
         self.graph = FeatureGraph::new(definitions)?;
         self.columns = features.iter().map(|feature| (feature.key().to_owned(), feature.columns.clone())).collect();
-        let versions = self.graph.versions(self.options.truncation);
+        let versions = self.graph.versions(self.config.hash_truncation_length);
         let described = versions.iter().map(|(definition, versions)| {
             let fields = versions.fields.iter().map(|(key, version)| (key.to_string(), version.as_str().into()));
             let spec: Value = serde_json::from_str(&definition.spec().to_json().to_string()).unwrap();
@@ -108,19 +108,19 @@ impl Side for Rust {
 
     fn write(&mut self, feature: &str, rows: &[Value]) -> Result<(), Refused> {
         let rows = self.rows(feature, rows);
-        self.features()?.write(&feature.parse()?, rows, &WriteOptions::default())?;
+        self.features()?.write(&feature.parse()?, rows, &WriteOptions::new())?;
         Ok(())
     }
 
     fn read(&mut self, feature: &str, history: bool) -> Result<Vec<Value>, Refused> {
-        let options = ReadOptions { all_rows: history, deleted: history, ..ReadOptions::default() };
+        let options = ReadOptions::new().all_rows(history).deleted(history);
         let features = self.features()?;
         let rows = to_json(features.read(&feature.parse()?, &options)?);
         Ok(rows)
     }
 
     fn resolve(&mut self, feature: &str, samples: Option<&[Value]>) -> Result<Changes, Refused> {
-        let (key, options) = (feature.parse()?, ResolveOptions::default());
+        let (key, options) = (feature.parse()?, ResolveOptions::new());
         let samples = samples.map(|samples| self.rows(feature, samples));
         let features = self.features()?;
         let mut increment = match samples {
@@ -139,7 +139,7 @@ impl Side for Rust {
     fn write_increment(&mut self, feature: &str, change: usize) -> Result<(), Refused> {
         let mut increment = self.increment.take().unwrap();
         let rows = increment.rows(Change::ALL[change])?.into_reader();
-        self.features()?.write(&feature.parse()?, rows, &WriteOptions::default())?;
+        self.features()?.write(&feature.parse()?, rows, &WriteOptions::new())?;
         self.increment = Some(increment);
         Ok(())
     }
@@ -157,7 +157,7 @@ impl Side for Rust {
     fn load_graph(&mut self, project_version: &str) -> Result<Vec<(String, String, String)>, Refused> {
         self.open()?;
         let graph = self.store.as_ref().unwrap().load_graph(&self.options, Some(project_version))?;
-        let versions = graph.versions(self.options.truncation);
+        let versions = graph.versions(self.config.hash_truncation_length);
         let feature = |(definition, versions): (&FeatureDefinition, &metaxy_feature::FeatureVersions<'_>)| {
             (definition.key().to_string(), versions.feature.to_string(), versions.definition.to_string())
         };

@@ -224,10 +224,10 @@ fn features_that_do_not_fit() {
     let store = open(&home.lake(), Mode::Write).unwrap();
     let text = "[[feature]]\nkey = 'video'\nid_columns = ['id']";
     let graph = FeatureGraph::new(FeatureDefinition::from_toml(text, &"demo".parse().unwrap()).unwrap()).unwrap();
-    let features = store.features(&graph, FeatureOptions::default()).unwrap();
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
     let key: FeatureKey = "video".parse().unwrap();
-    assert_is(&features.read(&key, &ReadOptions::default()).unwrap_err(), &["missing table"], None);
-    let options = WriteOptions { unpushed: true, ..WriteOptions::default() };
+    assert_is(&features.read(&key, &ReadOptions::new()).unwrap_err(), &["missing table"], None);
+    let options = WriteOptions::new().unpushed(true);
     assert_is(&features.write(&key, rows(&["size"]), &options).unwrap_err(), &["schema mismatch"], None);
     assert_is(&"size >".parse::<Filter>().unwrap_err(), &["filter"], None);
 
