@@ -211,7 +211,7 @@ fn reads_of_each_kind() {
                     .columns(vec!["id".parse().unwrap()])
                     .filters(filter("id IN ('1', '2') OR id IS NULL"))
             }),
-            ("read_at_a_snapshot", ReadOptions::new().at(Snapshot::Number(3))),
+            ("read_at_a_snapshot", ReadOptions::new().at(Snapshot::Number(1))),
         ] {
             check(name, || read(features, &options));
         }
@@ -285,7 +285,7 @@ fn a_copy() {
             ["catalog = { type = \"sqlite\", uri = \"", name, ".sqlite\" }"].concat(),
             ["storage = { type = \"local\", path = \"", name, "\" }"].concat(),
         ];
-        store_tables(name, "", &[], &files.each_ref().map(String::as_str))
+        store_tables(name, "duckdb", &[], &files.each_ref().map(String::as_str))
     };
     home.write("metaxy.toml", [lake("from"), lake("into")].concat());
     let loaded = home.load().unwrap();
