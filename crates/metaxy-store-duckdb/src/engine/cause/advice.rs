@@ -119,6 +119,8 @@ impl Cause {
         let catalog_secret = or(&facts.catalog_secret, "of the configuration");
         let storage_secret = or(&facts.storage_secret, "of the configuration");
         let region = or(&facts.region, "of the configuration");
+        let the_storage =
+            if endpoint.is_empty() { "the storage".to_owned() } else { ["the storage at ", endpoint].concat() };
         let host_port = or(endpoint, "the endpoint");
         let (the_role, the_extension) = (named("the role", &facts.user), named("the extension", extension));
         let (database, user) = (or(&facts.database, "the database"), or(&facts.user, "the role"));
@@ -346,15 +348,15 @@ impl Cause {
                 (format!("{} answers that it is out of order", place(endpoint)), "try again later".to_owned())
             }
             Self::WrongKey => (
-                format!("{} does not know the key", place(endpoint)),
+                format!("{the_storage} does not know the key"),
                 format!("correct `key_id` in {in_storage}, or the variable that it comes from"),
             ),
             Self::WrongSecret if facts.is_azure => (
-                format!("{} does not accept the account's key", place(endpoint)),
+                format!("{the_storage} does not accept the account's key"),
                 format!("correct `connection_string` in {in_storage}, or the variable that it comes from"),
             ),
             Self::WrongSecret => (
-                format!("{} knows the key, but the secret is not the key's", place(endpoint)),
+                format!("{the_storage} knows the key, but the secret is not the key's"),
                 format!("correct `secret` in {in_storage}, or the variable that it comes from"),
             ),
             Self::TokenExpired => (
