@@ -31,7 +31,7 @@ struct Project {
 
 impl Project {
     fn new(catalog: &str, storage: &str) -> Self {
-        let project = Self { folder: TempDir::new(), extensions: deps().extensions().to_str().unwrap().to_owned() };
+        let project = Self { folder: TempDir::new(), extensions: deps().extensions().display().to_string() };
         project.configure(catalog, storage, "");
         project.folder.write("features/a.toml", "[[feature]]\nkey = 'a'\nid_columns = ['id']");
         let row = |id: u32| format!("{{\"id\": \"{id}\", \"metaxy_provenance_by_field\": {{\"default\": \"1\"}}}}\n");
@@ -164,7 +164,7 @@ fn of_a_storage() {
     assert_told!("wrong-region", told(&but(&right, &region, "region = \"us-east-1\""), "set `region = "));
     let endpoint = server.endpoint();
     let elsewhere = format!("127.0.0.1:{}", closed_port());
-    assert_told!("storage-down", told(&but(&right, &endpoint.to_string(), &elsewhere), "nobody listens at"));
+    assert_told!("storage-down", told(&but(&right, &endpoint, &elsewhere), "nobody listens at"));
     // Another lake, whose bucket is not there.
     let project = Project::new(SQLITE, &but(&right, "\"lake\"", "\"lkae\""));
     let ran = project.run(COMMANDS[2]);
