@@ -3,8 +3,10 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by a panic")]
 
 mod combinations;
+mod faults;
 mod files;
 mod lakes;
+mod logs;
 mod output;
 mod run;
 mod sessions;

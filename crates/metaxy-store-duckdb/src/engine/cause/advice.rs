@@ -101,7 +101,7 @@ impl Cause {
         match self {
             Self::CatalogNewer | Self::CatalogOlder => [&summary, " (", formats_of(raw), ")"].concat(),
             Self::CatalogLocked => match lock_holder(raw) {
-                Some(process) => [&summary, ", by the process ", process].concat(),
+                Some(process) => format!("the process {process} holds {}", named("the catalog", &facts.catalog)),
                 None => summary,
             },
             _ => summary,
@@ -115,10 +115,12 @@ impl Cause {
         let (in_catalog, in_storage, in_options) =
             (facts.catalog_table(), facts.storage_table(), facts.options_table());
         let in_settings = facts.settings_table();
-        let bucket = or(facts.bucket(), "the bucket");
+        let bucket = or(facts.bucket(), "of the data path");
         let catalog_secret = or(&facts.catalog_secret, "of the configuration");
         let storage_secret = or(&facts.storage_secret, "of the configuration");
         let region = or(&facts.region, "of the configuration");
+        let the_storage =
+            if endpoint.is_empty() { "the storage".to_owned() } else { ["the storage at ", endpoint].concat() };
         let host_port = or(endpoint, "the endpoint");
         let (the_role, the_extension) = (named("the role", &facts.user), named("the extension", extension));
         let (database, user) = (or(&facts.database, "the database"), or(&facts.user, "the role"));
@@ -130,10 +132,9 @@ impl Cause {
             Some(told) if facts.host.is_empty() => told,
             _ => (facts.host.clone(), facts.port.clone()),
         };
-        let server = match address(&host, &port) {
-            known if known.is_empty() => "the address of PostgreSQL".to_owned(),
-            known => known,
-        };
+        let server = address(&host, &port);
+        let at_server = if server.is_empty() { String::new() } else { [" at ", &server].concat() };
+        let server = or(&server, "the address of PostgreSQL");
         match self {
             Self::ConfigurationError => (
                 "the configuration has errors".to_owned(),
@@ -198,15 +199,15 @@ impl Cause {
                 format!("correct `host` and `port` in {in_catalog}, or open the firewall between here and there"),
             ),
             Self::WrongPassword => (
-                format!("PostgreSQL refuses the password of {the_role}, or knows no such role"),
+                format!("PostgreSQL{at_server} refuses the password of {the_role}, or knows no such role"),
                 format!("correct `password` (or `user`) in {in_catalog}, or the variable that it comes from"),
             ),
             Self::NoPassword => (
-                format!("PostgreSQL wants a password for {the_role}, and none was given"),
+                format!("PostgreSQL{at_server} wants a password for {the_role}, and none was given"),
                 format!("set `password` in {in_catalog}"),
             ),
             Self::UnknownDatabase => (
-                format!("the server has no {}", named("database", &facts.database)),
+                format!("PostgreSQL{at_server} has no {}", named("database", &facts.database)),
                 format!("correct `database` in {in_catalog}, or create it with `createdb {database}`"),
             ),
             Self::TlsRequired => (
@@ -347,15 +348,15 @@ impl Cause {
                 (format!("{} answers that it is out of order", place(endpoint)), "try again later".to_owned())
             }
             Self::WrongKey => (
-                "the storage does not know the key".to_owned(),
+                format!("{the_storage} does not know the key"),
                 format!("correct `key_id` in {in_storage}, or the variable that it comes from"),
             ),
             Self::WrongSecret if facts.is_azure => (
-                "the storage does not accept the account's key".to_owned(),
+                format!("{the_storage} does not accept the account's key"),
                 format!("correct `connection_string` in {in_storage}, or the variable that it comes from"),
             ),
             Self::WrongSecret => (
-                "the storage knows the key, but the secret is not the key's".to_owned(),
+                format!("{the_storage} knows the key, but the secret is not the key's"),
                 format!("correct `secret` in {in_storage}, or the variable that it comes from"),
             ),
             Self::TokenExpired => (
@@ -374,11 +375,11 @@ impl Cause {
             ),
             Self::WrongRegion => match expected_region(raw) {
                 Some(expected) => (
-                    format!("the bucket is in the region `{expected}`, not in `{region}`"),
+                    format!("the bucket `{bucket}` is in the region `{expected}`, not in `{region}`"),
                     format!("set `region = \"{expected}\"` in {in_storage}"),
                 ),
                 None => (
-                    format!("the bucket is not in the region `{region}`"),
+                    format!("the bucket `{bucket}` is not in the region `{region}`"),
                     format!("set `region` in {in_storage} to the bucket's"),
                 ),
             },
@@ -448,7 +449,7 @@ impl Cause {
                 ("the lake keeps very many snapshots".to_owned(), "run `ducklake_expire_snapshots`".to_owned())
             }
             Self::PostgresBusy => (
-                format!("PostgreSQL at {server} takes no connection now: it starts, stops, or has too many"),
+                format!("PostgreSQL{at_server} takes no connection now: it starts, stops, or has too many"),
                 "try again in a moment; if it has too many, raise `max_connections` or close other programs".to_owned(),
             ),
             Self::WriteConflict => {

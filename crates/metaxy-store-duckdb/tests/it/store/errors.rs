@@ -1,6 +1,7 @@
 //! What a program can ask an error, each of an error that was provoked.
 
 use std::error::Error as _;
+use std::fmt::Write as _;
 
 use arrow::array::{RecordBatch, StringArray};
 use arrow::error::ArrowError;
@@ -14,7 +15,8 @@ use crate::lake::{TempLake, raw, session};
 
 /// The predicates that are true of an error, by name.
 fn predicates(error: &Error) -> Vec<&'static str> {
-    let all: [(&str, fn(&Error) -> bool); 15] = [
+    type Predicate = fn(&Error) -> bool;
+    let all: [(&str, Predicate); 15] = [
         ("busy", Error::is_busy),
         ("config", Error::is_config),
         ("conflict", Error::is_conflict),
@@ -42,7 +44,7 @@ fn assert_is(error: &Error, wanted: &[&str], cause: impl Into<Option<Cause>>) {
     let mut all = format!("{error}\n{error:?}\n{:?}\n{}", error.help(), error.without_hints());
     let mut source = error.source();
     while let Some(one) = source {
-        all += &format!("\n{one}\n{one:?}");
+        write!(all, "\n{one}\n{one:?}").unwrap();
         source = one.source();
     }
     assert_no_leak(&all, "an error and its sources");

@@ -1,0 +1,178 @@
+//! What an error says: its message, its cause, and what to do about it.
+
+use arrow::error::ArrowError;
+
+use super::{Context, Error, Inner, Kind};
+use crate::engine::cause::{Cause, Facts, Operation};
+use crate::engine::engine_error::EngineError;
+
+impl Inner {
+    pub(super) fn cause(&self) -> Option<Cause> {
+        let none = Facts::default();
+        let facts = self.facts.as_deref().unwrap_or(&none);
+        match &self.kind {
+            Kind::Config(_) | Kind::NoLakeConfigured(_) => Some(Cause::ConfigurationError),
+            Kind::MissingLake(_) => Some(Cause::NoLake),
+            Kind::WrongCatalogFile { .. } => Some(Cause::WrongCatalogFile),
+            Kind::DataPath { .. } => Some(Cause::DataPathDiffers),
+            Kind::MissingExtension { said, .. } => said.cause(Operation::LoadExtension, facts),
+            Kind::Storage { said, .. } => said.cause(Operation::AccessStorage(Cause::NoPermissionToList), facts),
+            Kind::Statement { operation, said, .. } => said.cause(*operation, facts),
+            Kind::Query(said) => said.cause(Operation::Query, facts),
+            Kind::Open(said) => said.cause(Operation::OpenCatalog, facts),
+            Kind::NotTheLake { said, .. } => said.as_ref()?.cause(Operation::OpenCatalog, facts),
+            Kind::Conflict { error, .. } | Kind::Beside { error, .. } => error.cause(),
+            Kind::Source(ArrowError::ExternalError(error)) => error.downcast_ref::<Error>()?.cause(),
+            Kind::File { error, .. } => match Cause::of_io(error)? {
+                Cause::FolderDenied => Some(Cause::CatalogFileDenied),
+                cause => Some(cause),
+            },
+            Kind::ReadOnlyLake | Kind::Hidden(_) | Kind::Refused(_) | Kind::Source(_) => None,
+        }
+    }
+
+    pub(super) fn help(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Config(error) => error.help(),
+            Kind::NoLakeConfigured(_) => Some("add a `ducklake` table with a catalog and a storage".to_owned()),
+            Kind::ReadOnlyLake => Some("open it in read mode".to_owned()),
+            Kind::MissingLake(_) => Some(
+                "open it in write mode to create it (unless `create_if_not_exists` is false), or correct the catalog's \
+                 location"
+                    .to_owned(),
+            ),
+            Kind::WrongCatalogFile { .. } => {
+                Some("set the catalog's `type` to what the file is, or name another file".to_owned())
+            }
+            Kind::MissingExtension { name, tried_to_install, .. } => match self.cause() {
+                // It asks its service while it starts.
+                Some(Cause::MotherDuckDown | Cause::ExtensionNotStarted) if name == "motherduck" => {
+                    Some(self.explain(Cause::MotherDuckDown).1)
+                }
+                Some(Cause::ExtensionNotStarted) => None,
+                _ => Some(missing_extension_help(name, *tried_to_install)),
+            },
+            Kind::DataPath { .. } => Some(
+                "write the stored path into the configuration, or name the catalog that belongs to this data path"
+                    .to_owned(),
+            ),
+            Kind::Refused(refusal) => refusal.help(),
+            Kind::Conflict { .. } => Some(
+                "nothing was written; a SQLite catalog takes several writers only with the attach option \
+                 `meta_journal_mode = \"WAL\"`, and one that stays locked is let go when the program that holds it ends"
+                    .to_owned(),
+            ),
+            Kind::Beside { error, .. } => error.help(),
+            _ => {
+                let cause = self.cause().filter(|cause| cause.is_outside() || *cause == Cause::ReadOnlyLake)?;
+                let (_, advice) = self.explain(cause);
+                Some(advice)
+            }
+        }
+    }
+
+    /// The engine's words, where a kind has them.
+    fn raw(&self) -> &str {
+        match &self.kind {
+            Kind::MissingExtension { said, .. }
+            | Kind::Storage { said, .. }
+            | Kind::Statement { said, .. }
+            | Kind::Query(said)
+            | Kind::Open(said) => said.text(),
+            _ => "",
+        }
+    }
+
+    fn explain(&self, cause: Cause) -> (String, String) {
+        let none = Facts::default();
+        cause.explain(self.facts.as_deref().unwrap_or(&none), self.raw())
+    }
+
+    /// What the engine's words mean, or the words themselves where the engine tells more.
+    fn told(&self, said: &EngineError) -> String {
+        let none = Facts::default();
+        match self.cause().filter(|cause| cause.is_outside()) {
+            Some(cause) => cause.summary(self.facts.as_deref().unwrap_or(&none), said.text()),
+            None => said.text().to_owned(),
+        }
+    }
+
+    pub(super) fn message(&self) -> String {
+        match &self.kind {
+            Kind::Config(error) => error.to_string(),
+            Kind::NoLakeConfigured(store) => {
+                format!("store `{store}` has no lake: its configuration has no `ducklake` table")
+            }
+            Kind::ReadOnlyLake => {
+                "the lake can only be read: it is pinned to a snapshot, or its attach options say `read_only`"
+                    .to_owned()
+            }
+            Kind::MissingLake(location) => format!("there is no lake at {location}"),
+            Kind::WrongCatalogFile { path, found, configured } => {
+                format!("`{path}` is a {found} file, but the catalog is configured as {configured}")
+            }
+            Kind::MissingExtension { name, said, .. } => match self.cause() {
+                Some(Cause::ExtensionNotStarted | Cause::MotherDuckDown) => {
+                    format!("the extension `{name}` is there, but does not start: {said}")
+                }
+                _ => format!("the extension `{name}` could not be loaded: {said}"),
+            },
+            Kind::DataPath { stored, configured } => {
+                format!("the lake keeps its data at `{stored}`, but the configuration says `{configured}`")
+            }
+            Kind::Storage { data_path, said } => {
+                format!("the data path `{data_path}` cannot be reached: {}", self.told(said))
+            }
+            Kind::NotTheLake { alias, found, .. } => format!("`{alias}` is not the lake that was configured: {found}"),
+            Kind::Statement { statement, said, .. } => format!("{statement} failed: {}", self.told(said)),
+            Kind::Hidden(statement) => format!(
+                "{statement} failed: an `init_sql` statement of an extension; its text and error are hidden, since they \
+                 may hold a secret"
+            ),
+            Kind::Query(said) => format!("the query failed: {}", self.told(said)),
+            Kind::Refused(refusal) => refusal.to_string(),
+            Kind::Source(error) => format!("the rows could not be read: {error}"),
+            Kind::Conflict { attempts, error } => {
+                format!("another program changed the lake at the same time, {attempts} times: {error}")
+            }
+            Kind::Beside { store, error } => {
+                format!("the store `{store}`, to be read beside this one, cannot be opened: {error}")
+            }
+            Kind::Open(said) => format!("DuckDB could not be opened: {}", self.told(said)),
+            Kind::File { action, path, error } => format!("{action} `{path}` failed: {error}"),
+        }
+    }
+}
+
+impl Context {
+    /// What the message does not say already, in parentheses.
+    pub(super) fn beyond(&self, message: &str) -> String {
+        let is_new = |name: &&String| !message.contains(name.as_str());
+        let mut parts = Vec::new();
+        if let (Some(operation), Some(feature)) = (self.operation, self.feature.as_ref().filter(is_new)) {
+            parts.push(format!("{operation} `{feature}`"));
+        }
+        parts.extend(self.table.as_ref().filter(is_new).map(|table| format!("table `{table}`")));
+        parts.extend(self.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!("attempt {attempt}")));
+        if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+    }
+}
+
+/// The three ways to an extension.
+fn missing_extension_help(name: &str, tried_to_install: bool) -> String {
+    let package = name.replace('_', "-");
+    let again = if tried_to_install { " (it was tried, and failed)" } else { "" };
+    [
+        "there are three ways to get it: with the internet, `INSTALL ",
+        name,
+        "` in DuckDB 1.5.5",
+        again,
+        "; without, `pip download --no-deps duckdb-extension-",
+        &package,
+        "==1.5.5` and unpack it into an extension directory; or set `extension_directory` in the store's `config`, or \
+         METAXY_EXTENSION_DIRECTORY, to a folder that has it as `v1.5.5/<platform>/",
+        name,
+        ".duckdb_extension`",
+    ]
+    .concat()
+}
