@@ -11,7 +11,8 @@ use super::Finding;
 const SOURCES: &str = "crates/metaxy-store-duckdb/src/";
 
 /// The floors, the lowest first.
-const FLOORS: [&str; 9] = ["engine", "lake", "table", "query", "features", "registry", "increment", "ops", "input"];
+const FLOORS: [&str; 10] =
+    ["engine", "lake", "table", "query", "features", "registry", "project", "increment", "ops", "input"];
 
 /// Checks one source file, given by its name from the root.
 pub(super) fn check(file: &str, text: &str) -> Vec<Finding> {
@@ -52,10 +53,10 @@ fn walk(tokens: TokenStream, found: &mut impl FnMut(&str, usize)) {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket && is_cfg_test(group) => is_test = true,
             TokenTree::Group(group) => {
                 // The braces of the item end what `#[cfg(test)]` is about.
-                if !(is_test && group.delimiter() == Delimiter::Brace) {
-                    walk(group.stream(), found);
-                } else {
+                if is_test && group.delimiter() == Delimiter::Brace {
                     is_test = false;
+                } else {
+                    walk(group.stream(), found);
                 }
             }
             TokenTree::Punct(punct) if punct.as_char() == ';' => is_test = false,

@@ -69,6 +69,8 @@ pub(crate) trait Refusal: std::error::Error + Send + Sync + 'static {
 pub(crate) enum Class {
     /// Another version of the feature was pushed last.
     Unpushed,
+    /// No graph was pushed, or none with the version that was asked for.
+    MissingGraph,
     /// Anything else.
     Other,
 }
@@ -176,6 +178,11 @@ impl Error {
     /// Whether rows were to be written of another version of a feature than the one that was pushed last.
     pub fn is_unpushed(&self) -> bool {
         matches!(self.kind(), Kind::Refused(refusal) if refusal.class() == Class::Unpushed)
+    }
+
+    /// Whether no graph was pushed to the lake, or none with the version that was asked for.
+    pub fn is_missing_graph(&self) -> bool {
+        matches!(self.kind(), Kind::Refused(refusal) if refusal.class() == Class::MissingGraph)
     }
 
     /// Whether the lake's stored data path is another place than the configured one.

@@ -79,14 +79,26 @@ impl OpenOptions {
     ///
     /// As for [`Store::open`]; and when a fallback store, or one that is to be attached beside it, cannot be read.
     pub fn open(&self, config: &Config, name: &str, mode: Mode) -> Result<Store, Error> {
-        let store = config.store(name)?;
+        self.open_prepared(config, name, mode, |_, _| Ok(())).map(|(store, ())| store)
+    }
+
+    /// The same, with something to do once the other lakes are attached and this one is not, nor created; a failure of it
+    /// is one of opening.
+    pub(crate) fn open_prepared<T, E: From<Error>>(
+        &self,
+        config: &Config,
+        name: &str,
+        mode: Mode,
+        prepare: impl FnOnce(&Connection, &[Beside]) -> Result<T, E>,
+    ) -> Result<(Store, T), E> {
+        let store = config.store(name).map_err(Error::from)?;
         let lake = lake_of(store)?;
         let database = match &store.database {
             Database::File(path) => Some(path.as_path()),
             _ => None,
         };
         let neighbours = self.neighbours(config, store)?;
-        self.attach_all(database, lake, &store.session, &neighbours, mode)
+        self.attach_all(database, lake, &store.session, &neighbours, mode, prepare)
     }
 
     /// The stores to attach beside one: its fallback stores, each before its own ones, and those that were asked for.
@@ -129,19 +141,20 @@ impl OpenOptions {
     ///
     /// As for [`Store::open`].
     pub fn attach(&self, database: Option<&Path>, lake: &Lake, session: &Session, mode: Mode) -> Result<Store, Error> {
-        self.attach_all(database, lake, session, &[], mode)
+        self.attach_all(database, lake, session, &[], mode, |_, _| Ok(())).map(|(store, ())| store)
     }
 
-    fn attach_all(
+    fn attach_all<T, E: From<Error>>(
         &self,
         database: Option<&Path>,
         lake: &Lake,
         session: &Session,
         neighbours: &[Neighbour],
         mode: Mode,
-    ) -> Result<Store, Error> {
+        prepare: impl FnOnce(&Connection, &[Beside]) -> Result<T, E>,
+    ) -> Result<(Store, T), E> {
         if mode == Mode::Write && lake.is_read_only() {
-            return Err(Error::new(Kind::ReadOnlyLake));
+            return Err(Error::new(Kind::ReadOnlyLake).into());
         }
         let existing = self.must_exist.then(|| lake.must_exist());
         let lake = existing.as_ref().unwrap_or(lake);
@@ -149,8 +162,8 @@ impl OpenOptions {
         let creates = mode == Mode::Write && lake.creates_if_missing();
         let file = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates))?;
         let new_database = database.filter(|file| !file.exists());
-        match self.run(database, lake, plan, neighbours, mode) {
-            Ok(store) => Ok(store),
+        match self.run(database, lake, plan, neighbours, mode, prepare) {
+            Ok(opened) => Ok(opened),
             Err(error) => {
                 if let Some(file) = file {
                     file.restore();
@@ -163,14 +176,15 @@ impl OpenOptions {
         }
     }
 
-    fn run(
+    fn run<T, E: From<Error>>(
         &self,
         database: Option<&Path>,
         lake: &Lake,
         plan: Plan,
         neighbours: &[Neighbour],
         mode: Mode,
-    ) -> Result<Store, Error> {
+        prepare: impl FnOnce(&Connection, &[Beside]) -> Result<T, E>,
+    ) -> Result<(Store, T), E> {
         let plans = neighbours.iter().map(|neighbour| neighbour.lake.plan(&neighbour.session, Mode::Read));
         let (plan, plans) = one_after_another(plan, plans.collect());
         let mut settings = plan.settings_at_open().to_vec();
@@ -192,6 +206,7 @@ impl OpenOptions {
                 Error::new(Kind::Beside { store, error })
             })?);
         }
+        let prepared = prepare(&connection, &beside)?;
         let plan = self.run_plan(&connection, plan, lake, &home)?;
         let mut store = Store { connection: Some(connection), plan, home, warnings, beside };
         // From here on, dropping the store undoes the plans.
@@ -200,7 +215,7 @@ impl OpenOptions {
             verify(store.connection(), check, lake, &mut warnings)?;
         }
         store.warnings = warnings;
-        Ok(store)
+        Ok((store, prepared))
     }
 
     /// Attaches the lake of another store. What a failure leaves goes away with the instance.

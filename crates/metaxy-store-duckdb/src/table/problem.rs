@@ -167,6 +167,7 @@ impl Refusal for Problem {
     fn class(&self) -> Class {
         match self {
             Self::NotPushed { .. } => Class::Unpushed,
+            Self::UnknownSnapshot(_) => Class::MissingGraph,
             _ => Class::Other,
         }
     }
