@@ -7,15 +7,14 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::array::RecordBatchReader;
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::json::ReaderBuilder;
 use ducklake_sql::Mode;
 use metaxy_config::{Config, LoadOptions, OsSystem};
 use metaxy_feature::FeatureKey;
-use metaxy_store_duckdb::{Change, FeatureOptions, Features, Increment, ResolveOptions, Store, WriteOptions};
+use metaxy_store_duckdb::{
+    Change, Features, GraphSource, Increment, InputFile, InputOptions, Project, ProjectOptions, ResolveOptions,
+    WriteOptions,
+};
 
 /// The videos, each with the versions of its fields: hashes of their bytes, or times of their files.
 const VIDEOS: &str = r#"
@@ -34,34 +33,37 @@ fn main() -> Result<()> {
 fn run(folder: &Path, out: &mut dyn Write) -> Result<()> {
     let config = Config::load(&OsSystem, &LoadOptions::file(folder.join("metaxy.toml")))?.config;
     let graph = config.feature_graph(&OsSystem)?.ok_or("the configuration names no feature files")?;
-    let store = Store::open(&config, &config.store, Mode::Write)?;
-    let features = store.features(&graph, FeatureOptions::from_config(&config, &config.store)?)?;
-    features.push(&[("run".to_owned(), "example".to_owned())].into())?;
+    let options = ProjectOptions::new(Mode::Write).graph(GraphSource::Given(graph));
+    let project = Project::open(&config, &config.store, options)?;
+    project.features()?.push(&[("run".to_owned(), "example".to_owned())].into())?;
 
     writeln!(out, "Three videos come in.")?;
-    update(&features, VIDEOS, out)?;
+    update(&project, VIDEOS, out)?;
 
     writeln!(out, "\nNothing changes.")?;
-    update(&features, VIDEOS, out)?;
+    update(&project, VIDEOS, out)?;
 
     writeln!(out, "\nThe audio of one video is recorded again.")?;
-    update(&features, &VIDEOS.replace("a2", "a2-again"), out)?;
+    update(&project, &VIDEOS.replace("a2", "a2-again"), out)?;
     Ok(())
 }
 
 /// Brings every feature up to date, each after those that it depends on.
-fn update(features: &Features<'_>, videos: &str, out: &mut dyn Write) -> Result<()> {
+fn update(project: &Project, videos: &str, out: &mut dyn Write) -> Result<()> {
+    let features = project.features()?;
+    let videos = InputFile::from_reader("videos", videos.as_bytes(), &InputOptions::new())?;
+    let connection = project.store().connection().another()?;
     for definition in features.graph().iter() {
         let key = definition.key();
         let options = ResolveOptions::new();
         let mut increment = if definition.spec().deps().is_empty() {
-            features.resolve_samples(key, samples(videos)?, &options)?
+            features.resolve_samples(key, videos.rows(&connection, &features, key)?, &options)?
         } else {
             features.resolve_update(key, &options)?
         };
         let [new, stale] = [Change::New, Change::Stale].map(|change| increment.count(change));
         writeln!(out, "  {key:16}  {new} new, {stale} stale")?;
-        make(features, key, &mut increment)?;
+        make(&features, key, &mut increment)?;
     }
     Ok(())
 }
@@ -75,14 +77,6 @@ fn make(features: &Features<'_>, key: &FeatureKey, increment: &mut Increment) ->
         features.write(key, rows, &WriteOptions::new())?;
     }
     Ok(())
-}
-
-/// JSON lines as Arrow.
-fn samples(lines: &str) -> Result<impl RecordBatchReader> {
-    let text = |name| Field::new(name, DataType::Utf8, true);
-    let versions = DataType::Struct(vec![text("audio"), text("frames")].into());
-    let columns = vec![text("id"), text("path"), Field::new("metaxy_provenance_by_field", versions, true)];
-    Ok(ReaderBuilder::new(Arc::new(Schema::new(columns))).build(io::Cursor::new(lines.to_owned()))?)
 }
 
 #[cfg(test)]

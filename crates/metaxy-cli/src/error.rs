@@ -21,7 +21,7 @@ pub(crate) enum Error {
     Store(StoreError),
     /// The lake could not be attached or queried.
     #[error("{0}")]
-    Lake(#[source] metaxy_store_duckdb::Error),
+    Lake(#[from] metaxy_store_duckdb::Error),
     /// A line of `.env` cannot be read; it is not shown, since it may hold a secret.
     #[error("line {0} of `.env` is not `NAME=value`")]
     EnvLine(usize),

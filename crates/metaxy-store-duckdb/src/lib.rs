@@ -29,6 +29,7 @@ mod increment;
 mod input;
 mod lake;
 mod ops;
+mod project;
 mod query;
 mod registry;
 mod table;
@@ -45,6 +46,7 @@ pub use ops::{
     Copied, CopyOptions, Deletion, FeatureStatus, ReadOptions, RebaseOptions, Snapshot, UpdateCounts, Versions,
     WriteOptions,
 };
+pub use project::{GraphSource, Project, ProjectOptions};
 pub use query::Filter;
 pub use registry::{Push, PushedGraph};
 

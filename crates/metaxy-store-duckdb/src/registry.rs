@@ -225,16 +225,26 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When no such graph was pushed, a feature of it is not valid here, or the lake cannot be read.
+    /// When no such graph was pushed (see [`Error::is_missing_graph`]), a feature of it is not valid here, or the lake cannot be read.
     pub fn load_graph(&self, options: &FeatureOptions, project_version: Option<&str>) -> Result<FeatureGraph, Error> {
-        let unknown = || Problem::UnknownSnapshot(project_version.unwrap_or("latest").to_owned());
-        let table = self.feature_versions(options)?.ok_or_else(unknown)?;
-        Ok(load(self.connection(), &table, project_version)?.ok_or_else(unknown)?)
+        load_graph(self.connection(), self.plan().alias(), &options.table_prefix, project_version)
     }
 
     fn feature_versions(&self, options: &FeatureOptions) -> Result<Option<TableName>, Error> {
         feature_versions(self.connection(), self.plan().alias(), &options.table_prefix)
     }
+}
+
+/// The graph that was pushed to a lake with this version; without one, each feature as it was pushed last.
+pub(crate) fn load_graph(
+    connection: &Connection,
+    alias: &Ident,
+    prefix: &str,
+    project_version: Option<&str>,
+) -> Result<FeatureGraph, Error> {
+    let unknown = || Problem::UnknownSnapshot(project_version.unwrap_or("latest").to_owned());
+    let table = feature_versions(connection, alias, prefix)?.ok_or_else(unknown)?;
+    Ok(load(connection, &table, project_version)?.ok_or_else(unknown)?)
 }
 
 /// The table of records, if there is one.

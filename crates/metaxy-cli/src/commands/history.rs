@@ -8,13 +8,13 @@ use crate::args::{History, TextOrJson};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::features::{self, How};
+use crate::features;
 use crate::printer::Printer;
 use crate::table::aligned;
 
 pub(crate) fn run(args: &History, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let loaded = context.load()?;
-    let (store, options) = features::open(context, &loaded, How::READ_OWN, printer)?;
+    let (store, options) = features::open_store(context, &loaded, printer)?;
     let mut graphs = store.history(&options).map_err(Error::Lake)?;
     store.close().map_err(Error::Lake)?;
     let project = context.project(&loaded.config);

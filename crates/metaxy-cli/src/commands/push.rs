@@ -8,7 +8,7 @@ use crate::args::Push;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::features::{How, Opened};
+use crate::features::{self, OpenMode};
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &Push, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
@@ -19,10 +19,10 @@ pub(crate) fn run(args: &Push, context: &Context, printer: &mut Printer) -> Resu
     if loaded.config.feature_files.is_empty() {
         return Err(Error::NothingToPush);
     }
-    let opened = Opened::open(context, &loaded, How::WRITE, printer)?;
+    let project = features::open(context, &loaded, OpenMode::WRITE, printer)?;
     let tags = args.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
-    let push = opened.features()?.push(&tags).map_err(Error::Lake)?;
-    let name = opened.name.escape_debug();
+    let push = project.features()?.push(&tags).map_err(Error::Lake)?;
+    let name = project.name().escape_debug();
     match (push.already_pushed, push.updated.as_slice()) {
         (false, _) => printer.note(format_args!("recorded the features in `{name}`")),
         (true, []) => printer.note(format_args!("the features are recorded in `{name}` already")),
@@ -32,6 +32,6 @@ pub(crate) fn run(args: &Push, context: &Context, printer: &mut Printer) -> Resu
         }
     }
     writeln!(printer, "{}", push.project_version)?;
-    opened.store.close().map_err(Error::Lake)?;
+    project.close()?;
     Ok(Exit::Done)
 }

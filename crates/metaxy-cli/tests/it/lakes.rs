@@ -118,6 +118,20 @@ fn no_command_opens_a_lake_twice() {
     for line in ["metadata delete a --filter id='x'", "metadata delete a --filter id='x' --config-file without.toml"] {
         assert_eq!(home.connections_of(line), delete, "{line}");
     }
+    // A copy attaches both lakes, whichever of them has the graph.
+    let copy = home.connections_of("metadata copy --from one --to two a");
+    assert_eq!(home.connections_of("metadata copy --from one --to two a --config-file without.toml"), copy);
+}
+
+#[test]
+fn no_lake_is_created_to_copy_features_that_are_not_in_the_graph() {
+    let home = Home::new();
+    home.run("push").done();
+    for file in ["metaxy.toml", "without.toml"] {
+        let ran = home.run(&["metadata copy --from one --to two b --config-file ", file].concat());
+        assert!(ran.exit != 0 && ran.stderr.contains("the graph does not have `b`"), "{file}: {}", ran.stderr);
+        assert_eq!(home.stores[1].1.tables(), Vec::<String>::new(), "{file}");
+    }
 }
 
 #[test]

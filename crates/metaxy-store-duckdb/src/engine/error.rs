@@ -139,6 +139,8 @@ pub(crate) enum Class {
     SchemaMismatch,
     /// A filter is not valid, or does not fit the columns.
     Filter,
+    /// No graph was pushed, or none with the version that was asked for.
+    MissingGraph,
     /// Anything else.
     Other,
 }
@@ -343,6 +345,11 @@ impl Error {
     /// Whether rows were to be written of another version of a feature than the one that was pushed last.
     pub fn is_unpushed(&self) -> bool {
         self.class() == Some(Class::Unpushed)
+    }
+
+    /// Whether no graph was pushed to the lake, or none with the version that was asked for.
+    pub fn is_missing_graph(&self) -> bool {
+        matches!(self.kind(), Kind::Refused(refusal) if refusal.class() == Class::MissingGraph)
     }
 
     /// Whether the lake's stored data path is another place than the configured one.

@@ -81,14 +81,26 @@ impl OpenOptions {
     ///
     /// As for [`Store::open`]; and when a fallback store, or one that is to be attached beside it, cannot be read.
     pub fn open(&self, config: &Config, name: &str, mode: Mode) -> Result<Store, Error> {
-        let store = config.store(name)?;
+        self.open_prepared(config, name, mode, |_, _| Ok(())).map(|(store, ())| store)
+    }
+
+    /// The same, with something to do once the other lakes are attached and this one is not, nor created; a failure of it
+    /// is one of opening.
+    pub(crate) fn open_prepared<T, E: From<Error>>(
+        &self,
+        config: &Config,
+        name: &str,
+        mode: Mode,
+        prepare: impl FnOnce(&Connection, &[Beside]) -> Result<T, E>,
+    ) -> Result<(Store, T), E> {
+        let store = config.store(name).map_err(Error::from)?;
         let lake = lake_of(store)?;
         let database = match &store.database {
             Database::File(path) => Some(path.as_path()),
             _ => None,
         };
         let neighbours = self.neighbours(config, store)?;
-        self.attach_all(name, database, lake, &store.session, &neighbours, mode)
+        self.attach_all(name, database, lake, &store.session, &neighbours, mode, prepare)
     }
 
     /// The stores to attach beside one: its fallback stores, each before its own ones, and those that were asked for.
@@ -131,10 +143,11 @@ impl OpenOptions {
     ///
     /// As for [`Store::open`].
     pub fn attach(&self, database: Option<&Path>, lake: &Lake, session: &Session, mode: Mode) -> Result<Store, Error> {
-        self.attach_all("", database, lake, session, &[], mode)
+        self.attach_all("", database, lake, session, &[], mode, |_, _| Ok(())).map(|(store, ())| store)
     }
 
-    fn attach_all(
+    #[expect(clippy::too_many_arguments, reason = "each is a part of what is opened, named where it is given")]
+    fn attach_all<T, E: From<Error>>(
         &self,
         name: &str,
         database: Option<&Path>,
@@ -142,9 +155,10 @@ impl OpenOptions {
         session: &Session,
         neighbours: &[Neighbour],
         mode: Mode,
-    ) -> Result<Store, Error> {
+        prepare: impl FnOnce(&Connection, &[Beside]) -> Result<T, E>,
+    ) -> Result<(Store, T), E> {
         if mode == Mode::Write && lake.is_read_only() {
-            return Err(Error::new(Kind::ReadOnlyLake));
+            return Err(Error::new(Kind::ReadOnlyLake).into());
         }
         let _span = tracing::info_span!("open", store = name, ?mode).entered();
         let start = Instant::now();
@@ -156,10 +170,10 @@ impl OpenOptions {
         let file = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates));
         let file = file.map_err(|error| error.with_facts(&facts))?;
         let new_database = database.filter(|file| !file.exists());
-        match self.run(database, lake, plan, &facts, neighbours, mode) {
-            Ok(store) => {
+        match self.run(database, lake, plan, &facts, neighbours, mode, prepare) {
+            Ok(opened) => {
                 tracing::info!(duration = ?start.elapsed(), "opened");
-                Ok(store)
+                Ok(opened)
             }
             Err(error) => {
                 if let Some(file) = file {
@@ -168,12 +182,13 @@ impl OpenOptions {
                 if let Some(file) = new_database {
                     catalog_file::remove_without_content(file);
                 }
-                Err(error.with_facts(&facts))
+                Err(error)
             }
         }
     }
 
-    fn run(
+    #[expect(clippy::too_many_arguments, reason = "each is a part of what is opened, named where it is given")]
+    fn run<T, E: From<Error>>(
         &self,
         database: Option<&Path>,
         lake: &Lake,
@@ -181,7 +196,8 @@ impl OpenOptions {
         facts: &Arc<Facts>,
         neighbours: &[Neighbour],
         mode: Mode,
-    ) -> Result<Store, Error> {
+        prepare: impl FnOnce(&Connection, &[Beside]) -> Result<T, E>,
+    ) -> Result<(Store, T), E> {
         let plans = neighbours.iter().map(|neighbour| neighbour.lake.plan(&neighbour.session, Mode::Read));
         let (plan, plans) = one_after_another(plan, plans.collect());
         let mut settings = plan.settings_at_open().to_vec();
@@ -190,7 +206,8 @@ impl OpenOptions {
                 settings.push(setting.clone());
             }
         }
-        let instance = open_instance(database, &settings, mode)?;
+        let with_facts = |error: Error| error.with_facts(facts);
+        let instance = open_instance(database, &settings, mode).map_err(with_facts)?;
         let plan = Arc::new(plan);
         let connection = Connection::new(instance, Arc::clone(&plan)).beside(plans.iter().cloned());
         let connection = connection.with_facts(Arc::clone(facts));
@@ -201,18 +218,19 @@ impl OpenOptions {
             let attached = self.attach_beside(&connection, neighbour, plan, &home, &mut warnings);
             beside.push(attached.map_err(|error| {
                 let store = neighbour.store.clone();
-                Error::new(Kind::Beside { store, error })
+                with_facts(Error::new(Kind::Beside { store, error }))
             })?);
         }
-        let plan = self.run_plan(&connection, plan, lake, facts, &home)?;
+        let prepared = prepare(&connection, &beside)?;
+        let plan = self.run_plan(&connection, plan, lake, facts, &home).map_err(with_facts)?;
         let mut store = Store { connection: Some(connection), plan, home, warnings, beside };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);
         for check in store.plan.checks() {
-            verify(store.connection(), check, lake, &mut warnings)?;
+            verify(store.connection(), check, lake, &mut warnings).map_err(with_facts)?;
         }
         store.warnings = warnings;
-        Ok(store)
+        Ok((store, prepared))
     }
 
     /// Attaches the lake of another store. What a failure leaves goes away with the instance.

@@ -180,6 +180,7 @@ impl Refusal for Problem {
             | Self::UnknownFields { .. }
             | Self::ForeignTable { .. } => Class::SchemaMismatch,
             Self::Filter { .. } | Self::FilterColumn { .. } | Self::FilterValue { .. } => Class::Filter,
+            Self::UnknownSnapshot(_) => Class::MissingGraph,
             _ => Class::Other,
         }
     }

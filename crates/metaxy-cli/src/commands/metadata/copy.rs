@@ -1,5 +1,6 @@
 //! `metaxy metadata copy`: rows of features from the lake of one store into that of another, all or none.
 
+use metaxy_feature::FeatureGraph;
 use metaxy_store_duckdb::{CopyOptions, Versions};
 
 use super::rows;
@@ -7,7 +8,7 @@ use crate::args::MetadataCopy;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::features::{self, How, Opened};
+use crate::features::{self, OpenMode};
 use crate::printer::Printer;
 use crate::progress::Progress;
 
@@ -20,12 +21,10 @@ pub(crate) fn run(args: &MetadataCopy, context: &Context, printer: &mut Printer)
         });
     }
     let loaded = context.load()?;
-    // Without feature files the graph is that of the lake that has the rows.
-    let graph = features::graph(&context.for_store(&args.from), &loaded, None, printer)?;
-    let keys = args.selection.resolve_all(&graph, context.project(&loaded.config))?;
-    let to = context.for_store(&args.to);
-    let (store, options) = features::open(&to, &loaded, How::WRITE.beside(&args.from), printer)?;
-    let opened = Opened { store, name: args.to.clone(), graph, options };
+    let resolve = |graph: &FeatureGraph| args.selection.resolve_all(graph, context.project(&loaded.config));
+    let (to, mode) = (context.for_store(&args.to), OpenMode::WRITE.with_secondary(&args.from));
+    let project = features::open_checked(&to, &loaded, mode, printer, |graph| resolve(graph).map(drop))?;
+    let keys = resolve(project.graph())?;
     let copy = CopyOptions::new()
         .global_filters(args.filters.clone())
         .versions(match (args.each_version, args.no_with_feature_history && !args.with_feature_history) {
@@ -36,7 +35,7 @@ pub(crate) fn run(args: &MetadataCopy, context: &Context, printer: &mut Printer)
         .all_rows(args.with_sample_history)
         .add_columns(args.add_columns);
     let progress = Progress::new(format!("copying from `{}` to `{}`", args.from, args.to), printer.is_quiet());
-    let copied = opened.features()?.copy(&args.from, &keys, &copy).map_err(Error::Lake)?;
+    let copied = project.features()?.copy(&args.from, &keys, &copy).map_err(Error::Lake)?;
     drop(progress);
     for key in &copied.missing {
         printer.warn(format_args!("the store `{}` has no rows of `{key}`", args.from.escape_debug()), None);
@@ -44,6 +43,6 @@ pub(crate) fn run(args: &MetadataCopy, context: &Context, printer: &mut Printer)
     for (key, count) in &copied.rows {
         printer.note(format_args!("copied {} of `{key}`", rows(*count)));
     }
-    opened.store.close().map_err(Error::Lake)?;
+    project.close()?;
     Ok(Exit::Done)
 }

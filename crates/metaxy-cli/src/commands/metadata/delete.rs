@@ -8,7 +8,7 @@ use crate::args::MetadataDelete;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::features::{How, Opened};
+use crate::features::{self, OpenMode};
 use crate::printer::Printer;
 use crate::progress::Progress;
 
@@ -18,14 +18,14 @@ pub(crate) fn run(args: &MetadataDelete, context: &Context, printer: &mut Printe
     }
     args.selection.keys()?;
     let loaded = context.load()?;
-    let how = if args.dry_run { How::READ_OWN } else { How::CHANGE };
-    let opened = Opened::open(context, &loaded, how, printer)?;
+    let how = if args.dry_run { OpenMode::READ_OWN } else { OpenMode::CHANGE };
+    let project = features::open(context, &loaded, how, printer)?;
     // Python Metaxy goes on without those that are not there; what is to be deleted should better be spelled right.
-    let keys = args.selection.resolve_all(&opened.graph, context.project(&loaded.config))?;
+    let keys = args.selection.resolve_all(project.graph(), context.project(&loaded.config))?;
     if keys.is_empty() {
         return Err(Error::NoFeatures);
     }
-    let features = opened.features()?;
+    let features = project.features()?;
     let mut failed = 0;
     for key in &keys {
         let progress = Progress::new(format!("deleting from `{key}`"), printer.is_quiet());
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &MetadataDelete, context: &Context, printer: &mut Printe
         }
     }
     drop(features);
-    opened.store.close().map_err(Error::Lake)?;
+    project.close()?;
     if failed > 0 { Err(Error::Some { failed, of: keys.len() }) } else { Ok(Exit::Done) }
 }
 

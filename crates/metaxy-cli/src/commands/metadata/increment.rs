@@ -7,14 +7,14 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use metaxy_feature::FeatureKey;
-use metaxy_store_duckdb::{CHANGE_COLUMN, Change, Increment, InputFile, InputOptions};
+use metaxy_store_duckdb::{CHANGE_COLUMN, Change, Increment, InputFile, InputOptions, Project};
 
 use super::{named, resolve_options, rows as in_words};
 use crate::args::{self, MetadataIncrement};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::features::{How, Opened};
+use crate::features::{self, OpenMode};
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::rows;
@@ -23,10 +23,10 @@ pub(crate) fn run(args: &MetadataIncrement, context: &Context, printer: &mut Pri
     let key = named(&args.feature)?;
     let loaded = context.load()?;
     let samples = args.samples.as_deref().map(|file| super::input(file, &InputOptions::new())).transpose()?;
-    let how = How::reading(&args.fallbacks);
-    let opened = Opened::open(context, &loaded, how, printer)?;
+    let how = OpenMode::reading(&args.fallbacks);
+    let project = features::open(context, &loaded, how, printer)?;
     let progress = Progress::new(format!("comparing `{key}`"), printer.is_quiet());
-    let mut increment = resolve(args, key, &opened, samples.as_ref(), &progress)?;
+    let mut increment = resolve(args, key, &project, samples.as_ref(), &progress)?;
     drop(progress);
     let counts = Change::ALL.map(|change| format!("{} {}", increment.count(change), name(change)));
     printer.note(format_args!("{}", counts.join(", ")));
@@ -48,22 +48,22 @@ pub(crate) fn run(args: &MetadataIncrement, context: &Context, printer: &mut Pri
         sink.finish()
     })?;
     drop((progress, increment));
-    opened.store.close().map_err(Error::Lake)?;
+    project.close()?;
     Ok(Exit::Done)
 }
 
 fn resolve(
     args: &MetadataIncrement,
     key: &FeatureKey,
-    opened: &Opened,
+    project: &Project,
     samples: Option<&InputFile>,
     progress: &Progress,
 ) -> Result<Increment, Error> {
     let options = resolve_options(key, &args.filters, &args.global_filters, &args.stale_if);
     let options = options.distinct(args.distinct);
-    let features = opened.features()?;
+    let features = project.features()?;
     let Some(samples) = samples else { return features.resolve_update(key, &options).map_err(Error::Lake) };
-    let reader = opened.store.connection().another().map_err(Error::Lake)?;
+    let reader = project.store().connection().another().map_err(Error::Lake)?;
     let rows = samples.rows(&reader, &features, key).map_err(Error::Lake)?;
     let rows = rows.on_progress(|rows| progress.set(rows));
     features.resolve_samples(key, rows, &options).map_err(Error::Lake)

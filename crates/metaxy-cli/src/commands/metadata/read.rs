@@ -8,7 +8,7 @@ use crate::args::MetadataRead;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::features::{How, Opened};
+use crate::features::{self, OpenMode};
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::rows;
@@ -16,8 +16,8 @@ use crate::rows;
 pub(crate) fn run(args: &MetadataRead, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let key = named(&args.feature)?;
     let loaded = context.load()?;
-    let how = How::reading(&args.fallbacks);
-    let opened = Opened::open(context, &loaded, how, printer)?;
+    let how = OpenMode::reading(&args.fallbacks);
+    let project = features::open(context, &loaded, how, printer)?;
     let options = ReadOptions::new()
         .columns(args.columns.clone())
         .filters(args.filters.clone())
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &MetadataRead, context: &Context, printer: &mut Printer)
         .at(args.at.as_deref().map_or(Snapshot::Latest, |at| {
             at.parse().map_or_else(|_| Snapshot::Time(at.to_owned()), Snapshot::Number)
         }));
-    let features = opened.features()?;
+    let features = project.features()?;
     let progress = Progress::new(format!("reading `{key}`"), printer.is_quiet());
     let read = features.read(key, &options).map_err(Error::Lake)?;
     let schema = read.schema();
@@ -35,6 +35,6 @@ pub(crate) fn run(args: &MetadataRead, context: &Context, printer: &mut Printer)
     args.output.with(printer, |out| rows::print(&schema, counted, args.output.format, out))?;
     drop(progress);
     drop(features);
-    opened.store.close().map_err(Error::Lake)?;
+    project.close()?;
     Ok(Exit::Done)
 }

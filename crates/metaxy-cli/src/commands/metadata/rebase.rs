@@ -7,20 +7,20 @@ use crate::args::MetadataRebase;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::features::{How, Opened};
+use crate::features::{self, OpenMode};
 use crate::printer::Printer;
 use crate::progress::Progress;
 
 pub(crate) fn run(args: &MetadataRebase, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let loaded = context.load()?;
-    let how = if args.dry_run { How::READ_OWN } else { How::CHANGE };
-    let opened = Opened::open(context, &loaded, how, printer)?;
+    let how = if args.dry_run { OpenMode::READ_OWN } else { OpenMode::CHANGE };
+    let project = features::open(context, &loaded, how, printer)?;
     let options = RebaseOptions::new().to(args.to.clone()).dry_run(args.dry_run);
     let progress = Progress::new(format!("rebasing `{}`", args.feature), printer.is_quiet());
-    let count = opened.features()?.rebase(&args.feature, &args.from, &options).map_err(Error::Lake)?;
+    let count = project.features()?.rebase(&args.feature, &args.from, &options).map_err(Error::Lake)?;
     drop(progress);
     let done = if args.dry_run { "would rebase" } else { "rebased" };
     printer.note(format_args!("{done} {} of `{}`", rows(count), args.feature));
-    opened.store.close().map_err(Error::Lake)?;
+    project.close()?;
     Ok(Exit::Done)
 }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use metaxy_feature::FeatureKey;
-use metaxy_store_duckdb::{Change, FeatureStatus, Features, ResolveOptions};
+use metaxy_store_duckdb::{Change, FeatureStatus, Features, Project, ResolveOptions};
 use serde_json::{Map, Value, json};
 
 use super::resolve_options;
@@ -11,7 +11,7 @@ use crate::args::{MetadataStatus, RowFormat, TextOrJson};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::features::{How, Opened};
+use crate::features::{self, OpenMode};
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::rows;
@@ -24,25 +24,25 @@ pub(crate) fn run(args: &MetadataStatus, context: &Context, printer: &mut Printe
     args.selection.keys()?;
     let loaded = context.load()?;
     let snapshot = args.snapshot_id.as_deref();
-    let how = How::reading(&args.fallbacks);
-    let opened = Opened::open(context, &loaded, how.at(snapshot), printer)?;
-    let selected = args.selection.resolve(&opened.graph, context.project(&loaded.config))?;
+    let how = OpenMode::reading(&args.fallbacks);
+    let project = features::open(context, &loaded, how.with_snapshot(snapshot), printer)?;
+    let selected = args.selection.resolve(project.graph(), context.project(&loaded.config))?;
     let missing: Vec<String> = selected.missing.iter().map(ToString::to_string).collect();
-    let keys = if args.assert_in_sync { selected.or_missing(&opened.graph)? } else { selected.found };
+    let keys = if args.assert_in_sync { selected.or_missing(project.graph())? } else { selected.found };
     if args.format == TextOrJson::Text && !missing.is_empty() {
         printer.warn(format_args!("the graph does not have `{}`", missing.join("`, `")), None);
     }
-    let features = opened.features()?;
+    let features = project.features()?;
     let progress = Progress::new("counting", printer.is_quiet());
     let found: Vec<_> = keys.iter().map(|key| Found::look(&features, key, args)).collect();
     drop(progress);
     match args.format {
         TextOrJson::Text => text(&found, args, printer)?,
-        TextOrJson::Json => printer.json(&json(&found, &missing, &opened, snapshot))?,
+        TextOrJson::Json => printer.json(&json(&found, &missing, &project, snapshot))?,
     }
     let is_in_sync = found.iter().all(Found::is_in_sync);
     drop(features);
-    opened.store.close().map_err(Error::Lake)?;
+    project.close()?;
     Ok(if args.assert_in_sync && !is_in_sync { Exit::Failed } else { Exit::Done })
 }
 
@@ -86,11 +86,11 @@ impl Found {
     }
 
     /// What does not apply is left out.
-    fn json(&self, opened: &Opened) -> Value {
+    fn json(&self, project: &Project) -> Value {
         let standing = self.standing.as_ref().ok();
         let status = standing.map(|standing| &standing.status);
         let update = status.and_then(|status| status.update);
-        let table = [opened.options.prefix(), &self.key.table_name()].concat();
+        let table = [project.options().prefix(), &self.key.table_name()].concat();
         let entries = [
             ("feature_key", json!(self.key.as_str())),
             ("status", json!(self.word())),
@@ -103,7 +103,7 @@ impl Found {
             ("target_version", json!(status.map_or("", |status| &status.version))),
             ("is_root_feature", json!(status.is_some_and(|status| status.update.is_none()))),
             ("sample_details", json!(standing.map(|it| &it.samples).filter(|samples| !samples.is_empty()))),
-            ("store_metadata", json!(standing.map(|_| json!({ "name": opened.name, "table_name": table })))),
+            ("store_metadata", json!(standing.map(|_| json!({ "name": project.name(), "table_name": table })))),
             ("error_message", json!(self.standing.as_ref().err().map(ToString::to_string))),
             ("progress_percentage", json!(standing.and_then(|standing| standing.progress))),
         ];
@@ -198,7 +198,7 @@ fn text(found: &[Found], args: &MetadataStatus, printer: &mut Printer) -> Result
 }
 
 /// The shape that Python Metaxy has.
-fn json(found: &[Found], missing: &[String], opened: &Opened, snapshot: Option<&str>) -> Value {
+fn json(found: &[Found], missing: &[String], project: &Project, snapshot: Option<&str>) -> Value {
     if found.is_empty() {
         return json!({
             "version": 1,
@@ -211,7 +211,7 @@ fn json(found: &[Found], missing: &[String], opened: &Opened, snapshot: Option<&
     let mut json = json!({
         "version": 1,
         "project_version": snapshot,
-        "features": found.iter().map(|one| (one.key.to_string(), one.json(opened))).collect::<Map<_, _>>(),
+        "features": found.iter().map(|one| (one.key.to_string(), one.json(project))).collect::<Map<_, _>>(),
         "needs_update": found.iter().any(Found::needs_update),
     });
     let mut warnings = Map::new();

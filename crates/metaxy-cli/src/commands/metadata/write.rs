@@ -6,7 +6,7 @@ use crate::args::MetadataWrite;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::features::{How, Opened};
+use crate::features::{self, OpenMode};
 use crate::printer::Printer;
 use crate::progress::Progress;
 
@@ -23,20 +23,20 @@ pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer
     if file.format() == FileFormat::Parquet && !args.types.is_empty() {
         return Err(Error::Usage { message: "Parquet has types", help: "leave `--type` out" });
     }
-    let opened = Opened::open(context, &loaded, How::WRITE, printer)?;
-    let features = opened.features()?;
+    let project = features::open(context, &loaded, OpenMode::WRITE, printer)?;
+    let features = project.features()?;
     let options = WriteOptions::new()
         .materialization_id(args.materialization_id.clone())
         .add_columns(args.add_columns)
         .unpushed(args.unpushed);
     let progress = Progress::new(format!("writing `{}`", args.feature), printer.is_quiet());
-    let reader = opened.store.connection().another().map_err(Error::Lake)?;
+    let reader = project.store().connection().another().map_err(Error::Lake)?;
     let rows = file.rows(&reader, &features, &args.feature).map_err(Error::Lake)?;
     let rows = rows.on_progress(|rows| progress.set(rows));
     let count = features.write(&args.feature, rows, &options).map_err(Error::Lake)?;
     drop(progress);
     printer.note(format_args!("wrote {} of `{}`", super::rows(count), args.feature));
     drop((reader, features));
-    opened.store.close().map_err(Error::Lake)?;
+    project.close()?;
     Ok(Exit::Done)
 }

@@ -2,7 +2,8 @@
 
 use ducklake_sql::Mode;
 use metaxy_config::{Config, LoadOptions, Loaded, OsSystem};
-use metaxy_store_duckdb::Store;
+use metaxy_feature::{FeatureDefinition, FeatureGraph};
+use metaxy_store_duckdb::{Error, GraphSource, OpenOptions, Project, ProjectOptions, Store};
 
 use crate::lake::{TempLake, raw, raw_texts, texts};
 
@@ -43,6 +44,39 @@ fn relative_paths_are_below_the_file() {
     for file in ["dev/meta.sqlite", "prod/meta.ducklake", "data/main/t", "other/main/t"] {
         assert!(home.path_of(file).exists(), "{file} of {:?}", home.files());
     }
+}
+
+#[test]
+fn a_project_has_the_graph_that_was_pushed_to_its_store_or_to_another() {
+    let home = TempLake::new();
+    let config = load(&home, &TWO_STORES.replace("DATA", "other")).config;
+    let text = "[[feature]]\nkey = 'a'\nid_columns = ['id']";
+    let graph = FeatureGraph::new(FeatureDefinition::from_toml(text, &"demo".parse().unwrap()).unwrap()).unwrap();
+    let given = ProjectOptions::new(Mode::Write).graph(GraphSource::Given(graph));
+    let project = Project::open(&config, "dev", given).unwrap();
+    let version = project.features().unwrap().push(&[].into()).unwrap().project_version;
+    project.close().unwrap();
+
+    for source in [GraphSource::Pushed, GraphSource::Snapshot(version)] {
+        let project = Project::open(&config, "dev", ProjectOptions::new(Mode::Read).graph(source)).unwrap();
+        assert_eq!((project.name(), project.graph().iter().count()), ("dev", 1));
+        project.close().unwrap();
+    }
+    let unknown = ProjectOptions::new(Mode::Read).graph(GraphSource::Snapshot("x".to_owned()));
+    assert!(Project::open(&config, "dev", unknown).unwrap_err().is_missing_graph());
+
+    let open = OpenOptions::default().beside("dev");
+    let other = ProjectOptions::new(Mode::Write).open_options(open).graph(GraphSource::PushedTo("dev".to_owned()));
+    // What a check refuses creates no lake.
+    let refused = Project::open_checked(&config, "prod", other.clone(), |graph| {
+        assert_eq!(graph.iter().count(), 1);
+        Err::<(), _>(Box::<dyn std::error::Error>::from("refused"))
+    });
+    assert_eq!(refused.unwrap_err().to_string(), "refused");
+    assert!(!home.path("prod").exists(), "{:?}", home.files());
+    Project::open(&config, "prod", other).unwrap().close().unwrap();
+    let own: Result<_, Error> = Project::open(&config, "prod", ProjectOptions::new(Mode::Read));
+    assert!(own.unwrap_err().is_missing_graph());
 }
 
 #[test]
