@@ -1,5 +1,5 @@
-//! The hazards of Python Metaxy 0.1.11 that concern rows, by their numbers in the contract: what happens here instead.
-//! H1 and the rest of H8 and H9 are with the stores beside each other, H11 is with the increments.
+//! Where Python Metaxy 0.1.11 loses rows, mixes them up or fails: what happens here instead. `docs/interop.md` lists the
+//! hazards, with the test of each.
 
 use std::collections::BTreeMap;
 

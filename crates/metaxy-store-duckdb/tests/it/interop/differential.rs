@@ -13,7 +13,7 @@ use crate::interop::generate::{Generated, Level, graph};
 use crate::interop::pair::{
     Catalog, Changes, Feature, Pair, Refused, Settings, Type, Who, assert_same, comparable, made,
 };
-use crate::interop::python::Python;
+use crate::interop::python::Borrowed;
 
 /// Texts that break what is careless with them.
 const ODD: [&str; 5] = ["it's", "a|b", "\\", "\"é\" 日本", ""];
@@ -40,16 +40,15 @@ impl Seen {
     }
 }
 
-/// A process for lakes with structs and one for those with maps: what Python imports for maps changes what was imported
-/// before, but not all of it.
-type Pythons = [Python; 2];
+/// A process for lakes with structs and one for those with maps.
+type Pythons = [Borrowed; 2];
 
 /// Runs these cases, or those that were asked for, and prints what was seen.
 fn run(first: u64, cases: u64, case: impl Fn(u64, &mut Pythons, Seen) -> Seen) {
     let number = |name: &str, otherwise| env::var(name).map_or(otherwise, |text| text.parse().unwrap());
     let first = number("METAXY_INTEROP_SEED", first);
     let cases = number("METAXY_INTEROP_CASES", cases);
-    let mut pythons = [Python::start(), Python::start()];
+    let mut pythons = [false, true].map(Borrowed::new);
     let mut seen = Seen::default();
     for seed in first..first + cases {
         let so_far = std::mem::take(&mut seen);

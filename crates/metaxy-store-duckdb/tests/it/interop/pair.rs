@@ -252,7 +252,7 @@ pub(crate) fn comparable(rows: &[Value], keep: impl Fn(&str) -> bool) -> Vec<Str
     rows
 }
 
-/// All columns but those that Python leaks from upstream (hazard H4 of the contract).
+/// All columns but those that Python leaks from upstream (hazard H4 of `docs/interop.md`).
 pub(crate) fn made(name: &str) -> bool {
     !name.starts_with("metaxy_deleted_at")
 }

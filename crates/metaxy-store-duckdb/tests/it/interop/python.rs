@@ -2,8 +2,11 @@
 
 use std::env;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
 
 use metaxy_testkit::deps;
 use serde_json::{Value, json};
@@ -14,6 +17,48 @@ use crate::interop::pair::{Changes, Feature, Refused, Side};
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/interop/peer.py");
 const MODULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../xtask/peer");
 
+/// Processes that no test uses now: those for lakes with structs, and those for lakes with maps. What Python imports for
+/// maps changes what was imported before, but not all of it. They end when their input is closed, with this program.
+static IDLE: [Mutex<Vec<Python>>; 2] = [const { Mutex::new(Vec::new()) }; 2];
+
+/// A process that a test has to itself, and leaves for the next one unless it failed.
+pub(crate) struct Borrowed {
+    /// `None` only while it is dropped.
+    python: Option<Python>,
+    idle: &'static Mutex<Vec<Python>>,
+}
+
+impl Borrowed {
+    /// A process for lakes with maps, or for those with structs.
+    pub(crate) fn new(maps: bool) -> Self {
+        let idle = &IDLE[usize::from(maps)];
+        let python = idle.lock().unwrap().pop();
+        Self { python: Some(python.unwrap_or_else(Python::start)), idle }
+    }
+}
+
+impl Deref for Borrowed {
+    type Target = Python;
+
+    fn deref(&self) -> &Python {
+        self.python.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Borrowed {
+    fn deref_mut(&mut self) -> &mut Python {
+        self.python.as_mut().unwrap()
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.idle.lock().unwrap().extend(self.python.take());
+        }
+    }
+}
+
 pub(crate) struct Python {
     process: Child,
     requests: ChildStdin,
@@ -23,7 +68,7 @@ pub(crate) struct Python {
 
 impl Python {
     /// Starts the process; importing Metaxy takes a second.
-    pub(crate) fn start() -> Self {
+    fn start() -> Self {
         let mut command = Command::new(deps().peer());
         // Metaxy 0.1.11 takes what a store's configuration leaves out from variables like `DATABASE`.
         command.env_clear().envs(["PATH", "HOME", "TMPDIR"].map(|name| (name, env::var_os(name).unwrap_or_default())));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::interop::pair::{Catalog, Feature, Pair, Settings, Type, Who, assert_same, comparable, made};
-use crate::interop::python::Python;
+use crate::interop::python::Borrowed;
 
 /// A root and a feature that depends on it; later both have one field more.
 fn features(grown: bool) -> Vec<Feature> {
@@ -63,7 +63,7 @@ impl Pair<'_> {
 }
 
 fn check(catalog: Catalog, maps: bool) {
-    let mut python = Python::start();
+    let mut python = Borrowed::new(maps);
     for first in [Who::Python, Who::Rust] {
         // Small writes of odd texts do not survive DuckLake's inlining when Python makes them.
         let settings = Settings { catalog, maps, hash: "md5", truncation: 8, inlining: false };
@@ -165,7 +165,7 @@ fn on_postgres_with_maps() {
 
 #[test]
 fn rows_without_an_id_are_seen_alike() {
-    let mut python = Python::start();
+    let mut python = Borrowed::new(false);
     let settings = Settings { catalog: Catalog::Sqlite, maps: false, hash: "xxhash32", truncation: 8, inlining: false };
     let mut pair = Pair::new(&mut python, settings);
     pair.define(&features(false)).unwrap();

@@ -1,5 +1,6 @@
 //! Each combination from a text of configuration to rows and back, in processes of its own, with where its bytes are.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
@@ -44,7 +45,7 @@ fn check(catalog: Catalog) {
             Err(()) => ("FAILED", Default::default()),
         };
         let whole = start.elapsed().as_millis();
-        table += &format!("{case:32} {result:8} {created:>9} {opened:>9} {doctor:>9} {whole:>9}\n");
+        writeln!(table, "{case:32} {result:8} {created:>9} {opened:>9} {doctor:>9} {whole:>9}").unwrap();
     }
     // Not `eprintln!`, which is kept from whoever runs the tests while they pass.
     std::io::stderr().write_all(table.as_bytes()).unwrap();

@@ -73,7 +73,7 @@ fn a_project_has_the_graph_that_was_pushed_to_its_store_or_to_another() {
         Err::<(), _>(Box::<dyn std::error::Error>::from("refused"))
     });
     assert_eq!(refused.unwrap_err().to_string(), "refused");
-    assert!(!home.path("prod").exists(), "{:?}", home.files());
+    assert!(!home.path_of("prod").exists(), "{:?}", home.files());
     Project::open(&config, "prod", other).unwrap().close().unwrap();
     let own: Result<_, Error> = Project::open(&config, "prod", ProjectOptions::new(Mode::Read));
     assert!(own.unwrap_err().is_missing_graph());

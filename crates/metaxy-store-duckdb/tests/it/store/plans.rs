@@ -27,20 +27,32 @@ fn plan(fixture: &Path, home: &TempLake, mode: Mode) -> Plan {
 }
 
 /// Whether a statement can be run here, or only prepared: no credentials are found, and no such server answers.
-fn runs(statement: &Statement, catalog: CatalogKind) -> bool {
+fn runs(statement: &Statement, catalog: CatalogKind, mode: Mode) -> bool {
     match statement {
         Statement::CreateSecret(_) => {
             let text = statement.to_text(Reveal::Masked);
-            !text.contains("PROVIDER 'credential_chain'") || text.contains("VALIDATION 'none'")
+            // Without a network DuckDB tries for 26 s to reach Amazon's token service. The secret is the same in both modes.
+            let is_known = text.contains("CHAIN 'sts'") && mode == Mode::Read;
+            !is_known && (!text.contains("PROVIDER 'credential_chain'") || text.contains("VALIDATION 'none'"))
         }
         Statement::Attach(_) | Statement::Use(_) => !matches!(catalog, CatalogKind::Postgres | CatalogKind::Quack),
         _ => true,
     }
 }
 
-#[test]
-fn duckdb_understands_every_plan() {
+/// How a statement comes to DuckDB.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// As the store runs it, with bound values.
+    Bound,
+    /// As a text for the shell.
+    Shell,
+}
+
+fn check(form: Form) {
     let connection = raw();
+    // Where one thread runs a statement that waits, a second one would not wait with it, but ask again and again.
+    connection.execute_batch("SET threads = 1").unwrap();
     connection.execute_batch("LOAD postgres_scanner; LOAD httpfs; LOAD aws; LOAD azure; LOAD quack").unwrap();
     let memory = Ident::new("memory").unwrap();
     let mut seen = 0;
@@ -54,30 +66,41 @@ fn duckdb_understands_every_plan() {
                 continue;
             }
             seen += 1;
-            for shell in [false, true] {
-                let mut done = Vec::new();
-                // The server is asked even when the probe is only prepared.
-                let statements = plan.statements().iter().filter(|one| !matches!(one, Statement::ProbeStorage(_)));
-                for statement in statements {
-                    let text = statement.to_text(Reveal::Secrets);
-                    let result = match (runs(statement, plan.catalog()), shell) {
-                        (true, true) => connection.execute_batch(&text),
-                        (true, false) => run(&connection, &statement.to_sql()).map(drop),
-                        (false, true) => connection.prepare(&text).map(drop),
-                        (false, false) => connection.prepare(statement.to_sql().text()).map(drop),
-                    };
-                    result.unwrap_or_else(|error| panic!("{name}: {}: {error}", statement.name()));
-                    if runs(statement, plan.catalog()) {
-                        done.extend(statement.undo(&memory));
-                    }
+            let mut done = Vec::new();
+            // The server is asked even when the probe is only prepared.
+            let statements = plan.statements().iter().filter(|one| !matches!(one, Statement::ProbeStorage(_)));
+            for statement in statements {
+                let text = statement.to_text(Reveal::Secrets);
+                let runs = runs(statement, plan.catalog(), mode);
+                let result = match (runs, form) {
+                    (true, Form::Shell) => connection.execute_batch(&text),
+                    (true, Form::Bound) => run(&connection, &statement.to_sql()).map(drop),
+                    (false, Form::Shell) => connection.prepare(&text).map(drop),
+                    (false, Form::Bound) => connection.prepare(statement.to_sql().text()).map(drop),
+                };
+                result.unwrap_or_else(|error| panic!("{name}: {}: {error}", statement.name()));
+                if runs {
+                    done.extend(statement.undo(&memory));
                 }
-                for statement in done.iter().rev() {
-                    run(&connection, &statement.to_sql()).unwrap_or_else(|error| panic!("{name}: {error}"));
-                }
+            }
+            for statement in done.iter().rev() {
+                run(&connection, &statement.to_sql()).unwrap_or_else(|error| panic!("{name}: {error}"));
             }
         }
     }
     assert!(seen > 60, "{seen} plans");
+}
+
+// Two tests, since both wait for a server that does not answer.
+
+#[test]
+fn duckdb_understands_every_plan_with_bound_values() {
+    check(Form::Bound);
+}
+
+#[test]
+fn duckdb_understands_every_plan_as_a_shell_runs_it() {
+    check(Form::Shell);
 }
 
 /// The names of the files are the table of combinations: nothing is missing in it.
