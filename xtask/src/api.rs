@@ -66,14 +66,16 @@ fn describe(repo: &Repo, library: &str) -> Result<String> {
         let help = format!("the description is read as Rust {RUST} writes it; use that version");
         Error::new(format!("cannot read what rustdoc says of `{library}`")).caused_by(error).with_help(help)
     })?;
-    Ok(api.items().map(|item| format!("{item}\n")).collect())
+    let items: Vec<String> = api.items().map(|item| item.to_string()).collect();
+    Ok(items.join("\n") + "\n")
 }
 
 /// The lines that one text has and the other has not.
 fn difference(present: &str, text: &str) -> String {
     let lines = |sign: char, of: &str, other: &str| {
         let other: std::collections::BTreeSet<&str> = other.lines().collect();
-        of.lines().filter(|line| !other.contains(line)).map(|line| format!("\n    {sign} {line}")).collect::<String>()
+        let lines = of.lines().filter(|line| !other.contains(line)).map(|line| format!("\n    {sign} {line}"));
+        lines.collect::<Vec<_>>().concat()
     };
     lines('-', present, text) + &lines('+', text, present)
 }
