@@ -12,7 +12,7 @@ use crate::session::{Extension, Setting};
 use crate::sql;
 use crate::sql::{Reveal, Sql};
 use crate::statement::Statement;
-use crate::value::{Ident, MASK};
+use crate::value::{Ident, MASK, Value};
 
 /// The version of the JSON shape of [`PlanView`].
 pub const PLAN_VERSION: u32 = 1;
@@ -52,6 +52,35 @@ impl Plan {
     /// The kind of the lake's catalog.
     pub fn catalog(&self) -> CatalogKind {
         self.catalog
+    }
+
+    /// The database and the schema in which DuckLake's own tables can be read; `None` where a server keeps them.
+    ///
+    /// ```
+    /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session};
+    ///
+    /// let catalog = Catalog::DuckDb(CatalogFile::new("/srv/lake/meta.ducklake")?);
+    /// let lake = Lake::on(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
+    /// let (database, schema) = lake.plan(&Session::default(), Mode::Read).metadata().unwrap();
+    /// assert_eq!((database.as_str(), schema.as_str()), ("__ducklake_metadata_ducklake", "main"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn metadata(&self) -> Option<(Ident, Ident)> {
+        let default_schema = match self.catalog {
+            CatalogKind::DuckDb | CatalogKind::Sqlite => "main",
+            CatalogKind::Postgres => "public",
+            _ => return None,
+        };
+        let attach = self.statements.iter().find_map(|statement| match statement {
+            Statement::Attach(attach) if attach.alias == self.alias => Some(attach),
+            _ => None,
+        })?;
+        let name = |option: &str, default: &[&str]| match attach.option(option) {
+            Some(Value::Text(name)) => Ident::new(name.as_str()).ok(),
+            _ => Ident::new(default.concat()).ok(),
+        };
+        let database = name("METADATA_CATALOG", &["__ducklake_metadata_", self.alias.as_str()])?;
+        Some((database, name("METADATA_SCHEMA", &[default_schema])?))
     }
 
     /// Settings to make while the instance is opened, since DuckDB refuses them later.

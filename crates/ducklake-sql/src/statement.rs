@@ -36,6 +36,10 @@ pub enum Statement {
     AttachMotherDuck,
     /// Makes a database the current one.
     Use(Ident),
+    /// Makes the schema `main` of a database of DuckDB's own the current one.
+    ///
+    /// Without the schema's name, DuckDB would look in the lake that is current for a schema that is called as the database.
+    UseMain(Ident),
     /// Detaches a database.
     Detach(Ident),
     /// Drops a secret of this process; never one that is kept on disk.
@@ -55,7 +59,7 @@ impl Statement {
             Self::CreateDatabase(_) => "create-database",
             Self::Attach(_) => "attach",
             Self::AttachMotherDuck => "attach-motherduck",
-            Self::Use(_) => "use",
+            Self::Use(_) | Self::UseMain(_) => "use",
             Self::Detach(_) => "detach",
             Self::DropSecret(_) => "drop-secret",
         }
@@ -92,6 +96,7 @@ impl Statement {
             Self::Attach(_) => "the lake; fails if the alias is taken, so that nothing lands elsewhere",
             Self::AttachMotherDuck => "the databases of your MotherDuck account",
             Self::Use(_) => "tables without a catalog's name are the lake's from here on",
+            Self::UseMain(_) => "tables without a catalog's name are the instance's own again",
             Self::Detach(_) => "lets go of the lake",
             Self::DropSecret(_) => "forgets the credentials",
         }
@@ -114,7 +119,7 @@ impl Statement {
         match self {
             Self::CreateSecret(secret) if !secret.in_motherduck() => Some(Self::DropSecret(secret.name().clone())),
             Self::Attach(attach) => Some(Self::Detach(attach.alias.clone())),
-            Self::Use(_) => Some(Self::Use(home.clone())),
+            Self::Use(_) => Some(Self::UseMain(home.clone())),
             _ => None,
         }
     }
@@ -148,6 +153,7 @@ impl Statement {
             Self::Attach(attach) => attach.to_sql(),
             Self::AttachMotherDuck => sql!("ATTACH 'md:'"),
             Self::Use(database) => sql!("USE {database}", database),
+            Self::UseMain(database) => sql!("USE {database}.main", database),
             Self::Detach(database) => sql!("DETACH {database}", database),
             Self::DropSecret(secret) => sql!("DROP TEMPORARY SECRET {secret}", secret),
         }

@@ -10,7 +10,7 @@ use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey, GraphVersions,
 use crate::engine::{Connection, Error};
 use crate::lake::{Beside, Store};
 use crate::query::{Hashing, check_records};
-use crate::table::{At, Problem, Table, TableName, names};
+use crate::table::{At, Listing, Problem, Table, TableName, names};
 
 /// How the features of a lake are kept; `FeatureOptions::new()` and what is to be otherwise.
 ///
@@ -216,9 +216,9 @@ impl<'s> Features<'s> {
     }
 
     /// The table of a feature in the store itself; an error if it is missing.
-    pub(crate) fn table(&self, key: &FeatureKey) -> Result<Table, Error> {
+    pub(crate) fn table(&self, key: &FeatureKey, listing: &Listing<'_>) -> Result<Table, Error> {
         let name = self.table_name(key)?;
-        let found = Table::find(self.connection, &name, At::Now)?;
+        let found = Table::find(listing, &name, At::Now)?;
         found.ok_or_else(|| Self::missing_table(key, &name, false))
     }
 
@@ -228,16 +228,17 @@ impl<'s> Features<'s> {
         &self,
         key: &FeatureKey,
         own_only: bool,
+        listing: &Listing<'_>,
         mut at: impl FnMut(&Ident) -> Result<At, Error>,
     ) -> Result<Option<Table>, Error> {
-        let own = Table::find(self.connection, &self.table_name(key)?, at(&self.alias)?)?;
+        let own = Table::find(listing, &self.table_name(key)?, at(&self.alias)?)?;
         if own.is_some() {
             return Ok(own);
         }
         for beside in self.fallbacks(own_only) {
             let alias = beside.plan.alias();
             let name = TableName::of(key, alias, &beside.table_prefix)?;
-            if let Some(found) = Table::find(self.connection, &name, at(alias)?)? {
+            if let Some(found) = Table::find(listing, &name, at(alias)?)? {
                 return Ok(Some(found));
             }
         }
@@ -253,9 +254,10 @@ impl<'s> Features<'s> {
         &self,
         key: &FeatureKey,
         own_only: bool,
+        listing: &Listing<'_>,
         at: impl FnMut(&Ident) -> Result<At, Error>,
     ) -> Result<Table, Error> {
-        let found = self.find_table(key, own_only, at)?;
+        let found = self.find_table(key, own_only, listing, at)?;
         let and_fallbacks = self.fallbacks(own_only).next().is_some();
         let name = self.table_name(key)?;
         found.ok_or_else(|| Self::missing_table(key, &name, and_fallbacks))
@@ -267,9 +269,9 @@ impl<'s> Features<'s> {
     }
 
     /// Refuses a lake that has a table of the graph with another hash.
-    pub(crate) fn check_records(&self) -> Result<(), Error> {
+    pub(crate) fn check_records(&self, listing: &Listing<'_>) -> Result<(), Error> {
         let tables = self.graph.iter().map(|definition| self.table_name(definition.key()));
-        check_records(self.connection, &tables.collect::<Result<Vec<_>, _>>()?, self.hashing)
+        check_records(listing, &tables.collect::<Result<Vec<_>, _>>()?, self.hashing)
     }
 
     pub(crate) fn must_write(&self) -> Result<(), Error> {
@@ -279,7 +281,9 @@ impl<'s> Features<'s> {
 
 /// Refuses a collation by which two ids would be one: all rows but the latest of them would be hidden.
 fn check_collation(connection: &Connection) -> Result<(), Error> {
-    let collation: Option<String> = connection.query_value("SELECT current_setting('default_collation')")?;
+    // By its full name: for another one, DuckDB would look in the lake, in a transaction of its own.
+    let collation: Option<String> =
+        connection.query_value("SELECT system.main.current_setting('default_collation')")?;
     let collation = collation.unwrap_or_default();
     // All of these compare bytes.
     let is_exact = ["", "binary", "c", "posix"].iter().any(|exact| collation.eq_ignore_ascii_case(exact));

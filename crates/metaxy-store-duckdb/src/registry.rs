@@ -10,7 +10,7 @@ use metaxy_feature::{
 use crate::engine::{Connection, Error, now, with_retry};
 use crate::features::{FeatureOptions, Features};
 use crate::lake::Store;
-use crate::table::{Problem, Table, TableName, names};
+use crate::table::{Listing, Problem, TableName, names};
 
 const TABLE: &str = "metaxy_system__feature_versions";
 
@@ -73,8 +73,9 @@ impl Features<'_> {
         let table = TableName::in_lake(&[&self.options.table_prefix, TABLE].concat(), &self.alias)?;
         let tags = self.tags(tags);
         let prepare = || {
-            self.check_records()?;
-            let exists = Table::exists(self.connection, &table)?;
+            let listing = Listing::new(self.connection);
+            self.check_records(&listing)?;
+            let exists = listing.has(&table)?;
             let latest = if exists { self.latest(&table, project.as_str())? } else { None };
             let already_pushed = latest.as_deref() == Some(project_version.as_str());
             let recorded = if already_pushed {
@@ -106,8 +107,8 @@ impl Features<'_> {
     }
 
     /// Refuses a feature of which another version was pushed last.
-    pub(super) fn check_pushed(&self, definition: &FeatureDefinition) -> Result<(), Error> {
-        let Some(table) = feature_versions(self.connection, &self.alias, &self.options.table_prefix)? else {
+    pub(super) fn check_pushed(&self, definition: &FeatureDefinition, listing: &Listing<'_>) -> Result<(), Error> {
+        let Some(table) = feature_versions(listing, &self.alias, &self.options.table_prefix)? else {
             return Ok(());
         };
         let (key, version) = (definition.key(), self.feature_version(definition.key())?);
@@ -138,7 +139,8 @@ impl Features<'_> {
     /// The graph that was pushed last with this version of a feature, and its project's version.
     pub(super) fn graph_with(&self, key: &FeatureKey, version: &str) -> Result<(FeatureGraph, String), Error> {
         let unknown = || Problem::UnknownVersion { feature: key.clone(), version: version.to_owned() };
-        let table = feature_versions(self.connection, &self.alias, &self.options.table_prefix)?.ok_or_else(unknown)?;
+        let listing = Listing::new(self.connection);
+        let table = feature_versions(&listing, &self.alias, &self.options.table_prefix)?.ok_or_else(unknown)?;
         let pushed: Option<(String,)> = self.connection.query_row(sql!(
             "SELECT metaxy_project_version
              FROM {table}
@@ -231,7 +233,7 @@ impl Store {
     }
 
     fn feature_versions(&self, options: &FeatureOptions) -> Result<Option<TableName>, Error> {
-        feature_versions(self.connection(), self.plan().alias(), &options.table_prefix)
+        feature_versions(&Listing::new(self.connection()), self.plan().alias(), &options.table_prefix)
     }
 }
 
@@ -243,14 +245,14 @@ pub(crate) fn load_graph(
     project_version: Option<&str>,
 ) -> Result<FeatureGraph, Error> {
     let unknown = || Problem::UnknownSnapshot(project_version.unwrap_or("latest").to_owned());
-    let table = feature_versions(connection, alias, prefix)?.ok_or_else(unknown)?;
+    let table = feature_versions(&Listing::new(connection), alias, prefix)?.ok_or_else(unknown)?;
     Ok(load(connection, &table, project_version)?.ok_or_else(unknown)?)
 }
 
 /// The table of records, if there is one.
-fn feature_versions(connection: &Connection, alias: &Ident, prefix: &str) -> Result<Option<TableName>, Error> {
+fn feature_versions(listing: &Listing<'_>, alias: &Ident, prefix: &str) -> Result<Option<TableName>, Error> {
     let table = TableName::in_lake(&[prefix, TABLE].concat(), alias)?;
-    Ok(Table::exists(connection, &table)?.then_some(table))
+    Ok(listing.has(&table)?.then_some(table))
 }
 
 /// The graph that was pushed with this version, or each feature as it was pushed last; `None` without any.

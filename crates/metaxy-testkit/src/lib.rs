@@ -4,6 +4,7 @@
 //! - [`Postgres`]: a throwaway PostgreSQL cluster with passwords and TLS, and a database and roles for each test.
 //! - [`TempDir`]: a folder that goes away, with a path that is already canonical.
 //! - [`S3Server`]: object storage that checks signatures, with key pairs of different rights, TLS and faults to inject.
+//! - [`Proxy`]: counts the round trips to a server, and makes it seem far away.
 //! - [`MARKER`] and [`assert_no_leak`]: every secret made here carries a marker, and no output may show it.
 //! - [`SNAPSHOT_FILTERS`]: what differs from run to run, for snapshots.
 //! - [`deps()`]: what `cargo xtask setup` brought. What is missing is a failure, never a skipped test.
@@ -16,6 +17,7 @@ mod deps;
 mod leak;
 #[cfg(all(feature = "postgres", unix))]
 mod postgres;
+mod proxy;
 #[cfg(any(feature = "postgres", feature = "s3"))]
 mod random;
 #[cfg(feature = "s3")]
@@ -29,6 +31,7 @@ pub use deps::{Deps, deps};
 pub use leak::{MARKER, assert_no_leak};
 #[cfg(all(feature = "postgres", unix))]
 pub use postgres::{Database, Login, Postgres, RoleRights, closed_port};
+pub use proxy::{Proxy, Traffic};
 #[cfg(feature = "s3")]
 pub use s3::{Fault, KeyPair, KeyRights, S3Options, S3Server};
 pub use snapshot::SNAPSHOT_FILTERS;

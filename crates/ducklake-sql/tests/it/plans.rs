@@ -71,7 +71,7 @@ fn undoing_goes_backwards() {
     let undo =
         |done| plan.undo(done, &home).iter().map(|one| one.to_text(Reveal::Masked)).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(undo(0..plan.statements().len()), @r#"
-    USE "memory"
+    USE "memory".main
     DETACH "ducklake"
     DROP TEMPORARY SECRET "metaxy_test__ducklake"
     DROP TEMPORARY SECRET "s3"

@@ -59,6 +59,11 @@ impl Connection {
         Arc::clone(&self.plan)
     }
 
+    /// The plan that attached the lake with this alias.
+    pub(crate) fn plan_of(&self, alias: &Ident) -> Option<&Plan> {
+        [&*self.plan].into_iter().chain(self.beside.iter()).find(|plan| plan.alias() == alias)
+    }
+
     /// Whether all queries run within this process.
     pub(crate) fn is_local(&self) -> bool {
         self.beside.iter().chain([&*self.plan]).all(|plan| plan.catalog() != CatalogKind::MotherDuck)

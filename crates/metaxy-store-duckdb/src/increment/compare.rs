@@ -1,6 +1,6 @@
 //! The comparison of a feature's rows with what they should be: one query over ids, versions and row numbers.
 
-use ducklake_sql::{Ident, Sql, all, any, bind, list, numbered, separated, sql};
+use ducklake_sql::{Ident, Sql, WriteSql, all, any, bind, list, numbered, separated, sql};
 use metaxy_feature::{FeaturePlan, Lineage};
 
 use super::upstream::Upstream;
@@ -48,12 +48,12 @@ impl<'g> Comparison<'g> {
         plan: FeaturePlan<'g>,
         expected: Expected,
         options: &ResolveOptions,
-        snapshots: &mut Snapshots<'_>,
+        snapshots: &Snapshots<'_>,
     ) -> Result<Self, Error> {
         let key = plan.spec.key();
         let members = members(plan.spec)?;
         let name = features.table_name(key)?;
-        let current = Table::find(features.connection, &name, snapshots.of(&features.alias)?)?;
+        let current = Table::find(snapshots.listing(), &name, snapshots.of(&features.alias)?)?;
         let current = current.filter(|_| !options.skip_comparison);
         let ids = id_columns(plan.spec)?;
         let keys = match expected {
@@ -100,6 +100,11 @@ impl<'g> Comparison<'g> {
         let found = TableName::temporary()?;
         connection.execute(sql!("CREATE TEMP TABLE {found} AS {query}", found, query = self.query()))?;
         Ok(found)
+    }
+
+    /// Compares, and counts what is found, in the order of [`Change::ALL`].
+    pub(crate) fn count(&self, connection: &Connection) -> Result<[usize; 3], Error> {
+        count_changes(connection, &sql!("({query})", query = self.query()))
     }
 
     /// Counts the feature's present rows; `None` if it has no table, or is not to be compared.
@@ -289,7 +294,7 @@ impl<'g> Comparison<'g> {
 }
 
 /// Counts what was found, in the order of [`Change::ALL`].
-pub(crate) fn count_changes(connection: &Connection, found: &TableName) -> Result<[usize; 3], Error> {
+pub(super) fn count_changes(connection: &Connection, found: impl WriteSql) -> Result<[usize; 3], Error> {
     let count = |change: Change| sql!("count(*) FILTER (change = {change})", change = change.number());
     let counts = list(Change::ALL.map(count));
     let counted: Option<(i64, i64, i64)> = connection.query_row(sql!("SELECT {counts} FROM {found}", counts, found))?;

@@ -13,13 +13,13 @@ use arrow::record_batch::RecordBatchReader;
 use ducklake_sql::Sql;
 use metaxy_feature::{FeatureKey, FeaturePlan};
 
-use self::compare::{Comparison, Expected, Samples};
+use self::compare::{Expected, Samples};
 use crate::engine::{Connection, Error, Rows, in_transaction};
 use crate::features::Features;
 use crate::query::{Filter, Snapshots};
-use crate::table::{CheckedRows, Problem, StagingTable, TableName};
+use crate::table::{CheckedRows, Problem, StagingTable};
 
-pub(crate) use self::compare::count_changes;
+pub(crate) use self::compare::Comparison;
 pub(crate) use self::rows::ExpectedRows;
 
 /// How to look for an update; `ResolveOptions::new()` and what is to be otherwise.
@@ -176,11 +176,14 @@ impl Features<'_> {
     /// with another hash.
     pub fn resolve_update(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<Increment, Error> {
         let connection = self.connection.elsewhere()?;
-        let mut snapshots = Snapshots::new(&connection);
+        let snapshots = Snapshots::new(&connection);
         let plan = self.plan(key)?;
-        let (comparison, found) =
-            in_transaction(&connection, || self.on(&connection).compare(plan, options, &mut snapshots))
-                .map_err(|error| error.in_operation("comparing", key.as_str()))?;
+        let (comparison, found) = in_transaction(&connection, || {
+            let comparison = self.on(&connection).compare(plan, options, &snapshots)?;
+            let found = comparison.find(&connection)?;
+            Ok((comparison, found))
+        })
+        .map_err(|error| error.in_operation("comparing", key.as_str()))?;
         comparison.into_increment(connection, &found)
     }
 
@@ -206,9 +209,9 @@ impl Features<'_> {
         let (table, columns, by_field) = CheckedRows::check(staging)?.keep();
         let samples = Samples { table, columns, by_field };
         let (comparison, found) = in_transaction(&connection, || {
-            let mut snapshots = Snapshots::new(&connection);
+            let snapshots = Snapshots::new(&connection);
             let comparison =
-                Comparison::new(&self.on(&connection), plan, Expected::Samples(samples), options, &mut snapshots)?;
+                Comparison::new(&self.on(&connection), plan, Expected::Samples(samples), options, &snapshots)?;
             let found = comparison.find(&connection)?;
             Ok((comparison, found))
         })?;
@@ -219,16 +222,14 @@ impl Features<'_> {
         self.graph.plan(key).ok_or_else(|| self.unknown(key))
     }
 
-    /// Compares a feature's rows with those of the features it depends on, and keeps in a table what is found.
+    /// The comparison of a feature's rows with those of the features it depends on, not run yet.
     pub(crate) fn compare<'g>(
         &self,
         plan: FeaturePlan<'g>,
         options: &ResolveOptions,
-        snapshots: &mut Snapshots<'_>,
-    ) -> Result<(Comparison<'g>, TableName), Error> {
+        snapshots: &Snapshots<'_>,
+    ) -> Result<Comparison<'g>, Error> {
         let upstreams = self.upstreams(&plan, options, snapshots)?;
-        let comparison = Comparison::new(self, plan, Expected::Upstream(upstreams), options, snapshots)?;
-        let found = comparison.find(self.connection)?;
-        Ok((comparison, found))
+        Comparison::new(self, plan, Expected::Upstream(upstreams), options, snapshots)
     }
 }

@@ -25,11 +25,11 @@ impl Features<'_> {
     pub(crate) fn expected_rows(&self, connection: &Connection, key: &FeatureKey) -> Result<ExpectedRows, Error> {
         let plan = self.plan(key)?;
         let options = ResolveOptions::new().skip_comparison(true).distinct(true);
-        let mut snapshots = Snapshots::new(connection);
-        let upstreams = self.upstreams(&plan, &options, &mut snapshots)?;
+        let snapshots = Snapshots::new(connection);
+        let upstreams = self.upstreams(&plan, &options, &snapshots)?;
         let carried = upstreams.iter().flat_map(|upstream| upstream.carried.iter().map(|(_, name)| name.clone()));
         let carried: Vec<Ident> = carried.collect();
-        let comparison = Comparison::new(self, plan, Expected::Upstream(upstreams), &options, &mut snapshots)?;
+        let comparison = Comparison::new(self, plan, Expected::Upstream(upstreams), &options, &snapshots)?;
         let found = comparison.find(connection)?;
         let has = |id: &&Ident| comparison.keys.contains(id) || carried.contains(id);
         let ids = comparison.ids.iter().filter(has).cloned().collect();

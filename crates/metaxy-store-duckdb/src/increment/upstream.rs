@@ -15,7 +15,7 @@ impl Features<'_> {
         &self,
         plan: &FeaturePlan<'_>,
         options: &ResolveOptions,
-        snapshots: &mut Snapshots<'_>,
+        snapshots: &Snapshots<'_>,
     ) -> Result<Vec<Upstream>, Error> {
         let key = plan.spec.key();
         if plan.deps.is_empty() {
@@ -29,7 +29,8 @@ impl Features<'_> {
         let mut upstreams: Vec<Upstream> = Vec::new();
         for dep in deps {
             let upstream = dep.upstream.key();
-            let table = self.table_or_fallback(upstream, options.own_only, |lake| snapshots.of(lake))?;
+            let table =
+                self.table_or_fallback(upstream, options.own_only, snapshots.listing(), |lake| snapshots.of(lake))?;
             check_hash(&table, self.connection, self.hashing, &members(dep.upstream)?)?;
             let upstream = Upstream::new(self.connection, plan, dep, table, self.feature_version(upstream)?, options)?;
             for other in &upstreams {

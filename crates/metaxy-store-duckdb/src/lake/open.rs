@@ -226,9 +226,7 @@ impl OpenOptions {
         let mut store = Store { connection: Some(connection), plan, home, warnings, beside };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);
-        for check in store.plan.checks() {
-            verify(store.connection(), check, lake, &mut warnings).map_err(with_facts)?;
-        }
+        check_all(store.connection(), &store.plan, lake, &mut warnings).map_err(with_facts)?;
         store.warnings = warnings;
         Ok((store, prepared))
     }
@@ -247,16 +245,15 @@ impl OpenOptions {
         let facts = Arc::new(facts_of(&neighbour.store, &neighbour.lake, &plan));
         let plan = self.run_plan(connection, Arc::new(plan), &neighbour.lake, &facts, home)?;
         let mut found = Vec::new();
-        for check in plan.checks() {
-            verify(connection, check, &neighbour.lake, &mut found)?;
-        }
+        check_all(connection, &plan, &neighbour.lake, &mut found)?;
         let of = ["the store `", &neighbour.store, "`: "].concat();
         warnings.extend(found.into_iter().map(|warning| of.clone() + &warning));
         let (store, table_prefix) = (neighbour.store.clone(), neighbour.table_prefix.clone());
         Ok(Beside { store, plan, table_prefix, is_fallback: neighbour.is_fallback })
     }
 
-    /// Runs the statements; on a failure, takes back those that succeeded.
+    /// Runs the statements; on a failure, takes back those that succeeded. A transaction has begun where a database is
+    /// the current one then, for the checks to be made at the same snapshot.
     ///
     /// DuckLake compares data paths as texts. Where it refuses only for that, the lake is attached without naming one,
     /// and the check of the data path tells two spellings of one place from two places.
@@ -307,12 +304,24 @@ impl OpenOptions {
                     let cause = error.cause_of(Operation::AccessStorage(denied));
                     if cause == Some(denied) { Ok(0) } else { Err(error) }
                 }),
+                Statement::Use(_) => connection.execute("BEGIN TRANSACTION").and_then(|_| run()).inspect_err(|_| {
+                    // What fails to be undone has been undone by the failure.
+                    drop(connection.execute("ROLLBACK"));
+                }),
                 _ => run(),
             };
             result.map_err(|error| (index, error))?;
         }
         Ok(())
     }
+}
+
+/// Makes the checks of a plan, and ends the transaction that its last statement is in.
+fn check_all(connection: &Connection, plan: &Plan, lake: &Lake, warnings: &mut Vec<String>) -> Result<(), Error> {
+    let checked = plan.checks().iter().try_for_each(|check| verify(connection, check, lake, warnings));
+    let end = if checked.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = connection.execute(end).map(drop);
+    checked.and(ended)
 }
 
 /// Another store to attach beside the one that is opened.

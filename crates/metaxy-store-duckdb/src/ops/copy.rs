@@ -10,8 +10,8 @@ use crate::engine::{Connection, Error, now, with_retry};
 use crate::features::Features;
 use crate::query::{Filter, Latest, check_hash};
 use crate::table::{
-    At, BY_FIELD, ByField, NamedColumn, Problem, Table, TableName, id_columns, ident, inlining, members, names,
-    text_or_null,
+    At, BY_FIELD, ByField, Listing, NamedColumn, Problem, Table, TableName, id_columns, ident, inlining, members,
+    names, text_or_null,
 };
 
 /// Which rows to copy; `CopyOptions::new()` and what is to be otherwise.
@@ -150,7 +150,8 @@ impl Features<'_> {
         keys.sort_unstable();
         keys.dedup();
         let prepare = || {
-            let sources = keys.iter().map(|key| Ok((*key, self.source(from, key, options)?)));
+            let listing = Listing::new(self.connection);
+            let sources = keys.iter().map(|key| Ok((*key, self.source(from, key, options, &listing)?)));
             sources.collect::<Result<Vec<_>, Error>>()
         };
         with_retry(self.connection, prepare, |sources| {
@@ -171,6 +172,7 @@ impl Features<'_> {
         from: &str,
         key: &'f FeatureKey,
         options: &'f CopyOptions,
+        listing: &Listing<'_>,
     ) -> Result<Option<Source<'f>>, Error> {
         let spec = self.definition(key)?.spec();
         let Some(beside) = self.beside.iter().find(|beside| beside.store == from) else {
@@ -178,7 +180,7 @@ impl Features<'_> {
             return Err(Problem::NotBeside { store: from.to_owned(), known }.into());
         };
         let name = TableName::of(key, beside.plan.alias(), &beside.table_prefix)?;
-        let Some(table) = Table::find(self.connection, &name, At::Now)? else { return Ok(None) };
+        let Some(table) = Table::find(listing, &name, At::Now)? else { return Ok(None) };
         let own_members = members(spec)?;
         check_hash(&table, self.connection, self.hashing, &own_members)?;
         let mut filters = options.global_filters.clone();
@@ -209,7 +211,7 @@ impl Features<'_> {
             &source.latest(options).rows(&source.filters),
         )?;
         let own = self.table_name(key)?;
-        source.into = match Table::find(self.connection, &own, At::Now)? {
+        source.into = match Table::find(listing, &own, At::Now)? {
             Some(into) => {
                 check_hash(&into, self.connection, self.hashing, &members(spec)?)?;
                 let new = into.new_columns(key, &source.user_columns, options.add_columns)?;

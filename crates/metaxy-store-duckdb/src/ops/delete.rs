@@ -6,7 +6,7 @@ use metaxy_feature::FeatureKey;
 use crate::engine::{Error, now, with_retry};
 use crate::features::Features;
 use crate::query::{Filter, Latest, check_truncation};
-use crate::table::{Table, id_columns, inlining};
+use crate::table::{Listing, Table, id_columns, inlining};
 
 /// How rows are deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,7 +69,7 @@ impl Features<'_> {
         self.must_write()?;
         let ids = id_columns(self.definition(key)?.spec())?;
         let prepare = || {
-            let table = self.table(key)?;
+            let table = self.table(key, &Listing::new(self.connection))?;
             if version.is_some() {
                 check_truncation(&table, self.hashing)?;
             }
@@ -129,7 +129,7 @@ impl Features<'_> {
         self.definition(key)?;
         let name = self.table_name(key)?;
         let prepare = || {
-            let exists = Table::exists(self.connection, &name)?;
+            let exists = Listing::new(self.connection).has(&name)?;
             if exists { Ok(()) } else { Err(Self::missing_table(key, &name, false)) }
         };
         with_retry(self.connection, prepare, |()| {

@@ -8,7 +8,7 @@ use metaxy_feature::{Column, FeatureKey};
 use crate::engine::{Error, Rows};
 use crate::features::Features;
 use crate::query::{Filter, Latest, check_truncation};
-use crate::table::{At, Listed, Problem, Table, id_columns, ident, names};
+use crate::table::{At, Listing, Problem, Table, id_columns, ident, names};
 
 /// Which rows and columns to read; `ReadOptions::new()` and what is to be otherwise.
 ///
@@ -141,9 +141,11 @@ impl<'s> Features<'s> {
     pub fn read(&self, key: &FeatureKey, options: &ReadOptions) -> Result<Rows<'s>, Error> {
         let definition = self.definition(key)?;
         let table = match options.at.at()? {
-            At::Now => self.table_or_fallback(key, options.own_only, |_| Ok(At::Now))?,
+            At::Now => {
+                self.table_or_fallback(key, options.own_only, &Listing::new(self.connection), |_| Ok(At::Now))?
+            }
             // It may have been dropped since.
-            at => Table::look(self.connection, &self.table_name(key)?, at, Listed::default()).map_err(|error| {
+            at => Table::find_then(self.connection, &self.table_name(key)?, at).map_err(|error| {
                 if !error.is_query() {
                     return error;
                 }

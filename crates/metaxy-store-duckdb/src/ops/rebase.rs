@@ -7,7 +7,7 @@ use crate::engine::{Error, end_stream, in_transaction, now, with_retry};
 use crate::features::Features;
 use crate::increment::ExpectedRows;
 use crate::query::{Latest, check_hash};
-use crate::table::{Problem, Table, id_columns, inlining, members, text_or_null};
+use crate::table::{Listing, Problem, Table, id_columns, inlining, members, text_or_null};
 
 /// How to rebase; `RebaseOptions::new()` and what is to be otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Features<'_> {
         let connection = self.connection.elsewhere()?;
         let here = self.on(&connection);
         let (table, expected) = in_transaction(&connection, || {
-            let table = here.table(key)?;
+            let table = here.table(key, &Listing::new(&connection))?;
             check_hash(&table, &connection, self.hashing, &members)?;
             Ok((table, here.expected_rows(&connection, key)?))
         })?;
@@ -110,7 +110,7 @@ impl Features<'_> {
             return Ok(usize::try_from(count).unwrap_or_default());
         }
         let prepare = || {
-            let table = here.table(key)?;
+            let table = here.table(key, &Listing::new(&connection))?;
             let needs_file = inlining::would_lose(&connection, table.columns(), &rebase.latest(&table).rows(&[]))?;
             Ok((table, needs_file))
         };

@@ -4,7 +4,7 @@ use metaxy_feature::{FeatureKey, FeatureSpec};
 
 use crate::engine::{Error, in_transaction};
 use crate::features::Features;
-use crate::increment::{ResolveOptions, count_changes};
+use crate::increment::ResolveOptions;
 use crate::query::{Latest, Snapshots, check_hash};
 use crate::table::{id_columns, members};
 
@@ -47,35 +47,96 @@ impl Features<'_> {
     ///
     /// As for [`resolve_update`](Self::resolve_update).
     pub fn status(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<FeatureStatus, Error> {
-        let spec = self.definition(key)?.spec();
-        let version = self.feature_version(key)?;
-        let connection = self.connection.elsewhere()?;
-        let (rows, update) = in_transaction(&connection, || {
-            let here = self.on(&connection);
-            let mut snapshots = Snapshots::new(&connection);
-            if spec.deps().is_empty() {
-                return Ok((here.count_rows(spec, options, &mut snapshots)?, None));
-            }
-            let (comparison, found) = here.compare(self.plan(key)?, options, &mut snapshots)?;
-            let [new, stale, orphaned] = count_changes(&connection, &found)?;
-            let rows = match comparison.count_present(&connection)? {
-                Some(rows) => Some(rows),
-                None => here.count_rows(spec, options, &mut snapshots)?,
-            };
-            Ok((rows, Some(UpdateCounts { new, stale, orphaned })))
-        })
-        .map_err(|error| error.in_operation("comparing", key.as_str()))?;
-        Ok(FeatureStatus { version: version.to_owned(), rows, update })
+        let mut found = self.statuses([(key, options)])?;
+        found.pop().unwrap_or_else(|| Err(self.unknown(key)))
     }
+
+    /// The same for several features at one snapshot of the lake, whose tables are listed once; in the order of the
+    /// features. What cannot be told of one feature is an error of its own; after one of the engine's, those that follow
+    /// are looked at in a transaction of their own.
+    ///
+    /// ```no_run
+    /// use metaxy_store_duckdb::{Features, ResolveOptions};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let features: Features<'_> = unreachable!();
+    /// let options = ResolveOptions::default();
+    /// let keys: Vec<_> = features.graph().iter().map(|definition| definition.key()).collect();
+    /// for (key, status) in keys.iter().zip(features.statuses(keys.iter().map(|key| (*key, &options)))?) {
+    ///     println!("{key} is to be updated: {}", status?.needs_update());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When no transaction can be begun or ended.
+    pub fn statuses<'k>(
+        &self,
+        of: impl IntoIterator<Item = (&'k FeatureKey, &'k ResolveOptions)>,
+    ) -> Result<Vec<Result<FeatureStatus, Error>>, Error> {
+        let connection = self.connection.elsewhere()?;
+        let here = self.on(&connection);
+        let (mut waiting, mut found) = (of.into_iter().peekable(), Vec::new());
+        // What the engine refuses may end the transaction: what follows is looked at in another one.
+        while waiting.peek().is_some() {
+            let mut is_of_feature = false;
+            let ended = in_transaction(&connection, || {
+                let snapshots = Snapshots::new(&connection);
+                for (key, options) in waiting.by_ref() {
+                    let status = here.status_in(key, options, &snapshots);
+                    match status.map_err(|error| error.in_operation("comparing", key.as_str())) {
+                        Err(error) if error.is_query() => {
+                            is_of_feature = true;
+                            return Err(error);
+                        }
+                        status => found.push(status),
+                    }
+                }
+                Ok(())
+            });
+            match ended {
+                Err(error) if is_of_feature => found.push(Err(error)),
+                ended => ended?,
+            }
+        }
+        Ok(found)
+    }
+
+    /// The status of a feature, in a transaction that has begun.
+    fn status_in(
+        &self,
+        key: &FeatureKey,
+        options: &ResolveOptions,
+        snapshots: &Snapshots<'_>,
+    ) -> Result<FeatureStatus, Error> {
+        let spec = self.definition(key)?.spec();
+        let version = self.feature_version(key)?.to_owned();
+        if spec.deps().is_empty() {
+            return Ok(FeatureStatus { version, rows: self.count_rows(spec, options, snapshots)?, update: None });
+        }
+        let comparison = self.compare(self.plan(key)?, options, snapshots)?;
+        let [new, stale, orphaned] = comparison.count(self.connection)?;
+        let rows = match comparison.count_present(self.connection)? {
+            Some(rows) => Some(rows),
+            None => self.count_rows(spec, options, snapshots)?,
+        };
+        Ok(FeatureStatus { version, rows, update: Some(UpdateCounts { new, stale, orphaned }) })
+    }
+
     /// Counts the rows of a feature, in the store or else in the fallback store that has its table.
     fn count_rows(
         &self,
         spec: &FeatureSpec,
         options: &ResolveOptions,
-        snapshots: &mut Snapshots<'_>,
+        snapshots: &Snapshots<'_>,
     ) -> Result<Option<usize>, Error> {
         let key = spec.key();
-        let Some(table) = self.find_table(key, options.own_only, |lake| snapshots.of(lake))? else { return Ok(None) };
+        let Some(table) = self.find_table(key, options.own_only, snapshots.listing(), |lake| snapshots.of(lake))?
+        else {
+            return Ok(None);
+        };
         check_hash(&table, self.connection, self.hashing, &members(spec)?)?;
         let ids = id_columns(spec)?;
         let latest = Latest::of(&table, &ids, self.feature_version(key)?);

@@ -8,7 +8,8 @@ use crate::engine::{Error, end_stream, now, with_retry};
 use crate::features::Features;
 use crate::query::{Hashing, Latest, check_hash};
 use crate::table::{
-    At, CheckedRows, NamedColumn, Problem, StagingTable, TEXT, Table, id_columns, inlining, sorted, text_or_null,
+    At, CheckedRows, Listing, NamedColumn, Problem, StagingTable, TEXT, Table, id_columns, inlining, sorted,
+    text_or_null,
 };
 
 /// How to write rows; `WriteOptions::new()` and what is to be otherwise.
@@ -110,7 +111,10 @@ impl Features<'_> {
         }
         // Not before: the rows may come from that stream.
         end_stream(self.connection)?;
-        let prepare = || checked.iter().map(|rows| here.prepare(rows, options)).collect::<Result<Vec<_>, _>>();
+        let prepare = || {
+            let listing = Listing::new(&connection);
+            checked.iter().map(|rows| here.prepare(rows, options, &listing)).collect::<Result<Vec<_>, _>>()
+        };
         with_retry(&connection, prepare, |tables| {
             let mut count = 0;
             for (rows, target) in checked.iter().zip(tables) {
@@ -121,9 +125,9 @@ impl Features<'_> {
     }
 
     /// Where checked rows go.
-    fn prepare(&self, rows: &CheckedRows<'_>, options: &WriteOptions) -> Result<Target, Error> {
+    fn prepare(&self, rows: &CheckedRows<'_>, options: &WriteOptions, listing: &Listing<'_>) -> Result<Target, Error> {
         let name = self.table_name(rows.definition().key())?;
-        let table = match Table::find(self.connection, &name, At::Now)? {
+        let table = match Table::find(listing, &name, At::Now)? {
             Some(table) => {
                 check_hash(&table, self.connection, self.hashing, rows.members())?;
                 let (key, ids) = (rows.definition().key(), id_columns(rows.definition().spec())?);
@@ -132,7 +136,7 @@ impl Features<'_> {
                 Some((table, new))
             }
             None if self.options.create_tables => {
-                self.check_records()?;
+                self.check_records(listing)?;
                 None
             }
             None => {
@@ -142,7 +146,7 @@ impl Features<'_> {
         };
         // A graph of versions cut to another length is none that was pushed, so the hash is looked at first.
         if !options.unpushed {
-            self.check_pushed(rows.definition())?;
+            self.check_pushed(rows.definition(), listing)?;
         }
         let columns = rows.columns().iter().map(|(name, of)| (name, of));
         let needs_file = inlining::would_lose(self.connection, columns, &sql!("{rows}", rows = rows.table()))?;

@@ -4,7 +4,7 @@ use ducklake_sql::{Ident, Sql, bind, separated, sql};
 
 use super::Hashing;
 use crate::engine::{Connection, Error};
-use crate::table::{HashTag, Problem, Table, TableName, sorted};
+use crate::table::{Listing, Problem, Table, TableName, sorted};
 
 /// Refuses a table whose versions are cut to another length, by its tag: none of its rows would be found.
 pub(crate) fn check_truncation(table: &Table, hashing: Hashing) -> Result<(), Problem> {
@@ -17,20 +17,11 @@ pub(crate) fn check_truncation(table: &Table, hashing: Hashing) -> Result<(), Pr
 }
 
 /// Refuses tables of these names that were hashed in another way, by their tags.
-pub(crate) fn check_records(connection: &Connection, tables: &[TableName], hashing: Hashing) -> Result<(), Error> {
-    let Some(database) = tables.first().and_then(TableName::database) else { return Ok(()) };
-    let commented: Vec<(String, Option<String>)> = connection.query_rows(sql!(
-        "SELECT table_name, comment FROM duckdb_tables() WHERE database_name = {database} AND schema_name = 'main'",
-        database = bind(database.as_str()),
-    ))?;
-    for (table, comment) in commented {
-        let Some(tag) = comment.and_then(|comment| HashTag::from_comment(&comment)) else { continue };
-        let known = tables.iter().find(|known| known.name().as_str() == table);
-        if let Some(known) = known.filter(|_| tag != hashing.tag()) {
-            return Err(hashed_otherwise(known, &tag, hashing).into());
-        }
+pub(crate) fn check_records(listing: &Listing<'_>, tables: &[TableName], hashing: Hashing) -> Result<(), Error> {
+    match listing.tagged(tables)?.into_iter().find(|(_, tag)| *tag != hashing.tag()) {
+        Some((table, tag)) => Err(hashed_otherwise(table, &tag, hashing).into()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses a table whose rows were hashed in another way, by its tag or by one of its rows.

@@ -1,30 +1,40 @@
 //! The snapshot of each lake at which an operation looks at its tables.
 
+use std::cell::RefCell;
+
 use ducklake_sql::{Ident, bind, sql};
 
 use crate::engine::{Connection, Error};
-use crate::table::At;
+use crate::table::{At, Listing};
 
-/// The snapshot at which every table of a lake is looked at, so that a write in between changes nothing.
+/// The snapshot at which every table of a lake is looked at, so that a write in between changes nothing; and the tables
+/// that each lake has then, if it is used in one transaction.
 pub(crate) struct Snapshots<'c> {
-    connection: &'c Connection,
-    of: Vec<(Ident, i64)>,
+    listing: Listing<'c>,
+    of: RefCell<Vec<(Ident, i64)>>,
 }
 
 impl<'c> Snapshots<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Self {
-        Self { connection, of: Vec::new() }
+        Self { listing: Listing::new(connection), of: RefCell::default() }
+    }
+
+    /// The tables of the lakes.
+    pub(crate) fn listing(&self) -> &Listing<'c> {
+        &self.listing
     }
 
     /// Of the lake with this alias: the current one when it was asked for first.
-    pub(crate) fn of(&mut self, lake: &Ident) -> Result<At, Error> {
-        if let Some((_, known)) = self.of.iter().find(|(known, _)| known == lake) {
-            return Ok(At::Snapshot(*known));
+    pub(crate) fn of(&self, lake: &Ident) -> Result<At, Error> {
+        let known = self.of.borrow().iter().find(|(known, _)| known == lake).map(|(_, id)| *id);
+        if let Some(known) = known {
+            return Ok(At::Snapshot(known));
         }
         let current = self
-            .connection
-            .query_value(sql!("SELECT id FROM ducklake_current_snapshot({lake})", lake = bind(lake.as_str()),))?;
-        self.of.push((lake.clone(), current));
+            .listing
+            .connection()
+            .query_value(sql!("SELECT id FROM ducklake_current_snapshot({lake})", lake = bind(lake.as_str())))?;
+        self.of.borrow_mut().push((lake.clone(), current));
         Ok(At::Snapshot(current))
     }
 }

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::lake::Store;
     use crate::query::Latest;
-    use crate::table::{At, Table, id_columns};
+    use crate::table::{At, Listing, Table, id_columns};
     use crate::{FeatureOptions, WriteOptions};
 
     const GRAPH: &str = "[[feature]]\nkey = 'a'\nid_columns = ['video', 'frame']\nfields = ['x']";
@@ -125,7 +125,8 @@ mod tests {
             rows,
         );
         connection.execute(many).unwrap();
-        let table = Table::find(connection, &features.table_name(&key).unwrap(), At::Now).unwrap().unwrap();
+        let table =
+            Table::find(&Listing::new(connection), &features.table_name(&key).unwrap(), At::Now).unwrap().unwrap();
         assert_eq!(table.rows(), rows + 1);
         let ids = id_columns(graph.get(&key).unwrap().spec()).unwrap();
         check(connection, &Latest::of(&table, &ids, features.feature_version(&key).unwrap()));

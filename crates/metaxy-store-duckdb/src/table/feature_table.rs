@@ -7,6 +7,7 @@ use ducklake_sql::{Ident, Sql, Text, WriteSql, bind, list, separated, sql};
 use metaxy_feature::{FeatureKey, SYSTEM_COLUMNS};
 
 use super::hash_tag::HashTag;
+use super::listing::{Listed, Listing};
 use super::staging_table::{NamedColumn, is_row_id};
 use super::{ColumnType, Problem, Simple, TEXT, TableName, ident, names};
 use crate::engine::{Connection, Error};
@@ -20,20 +21,13 @@ pub(crate) struct Table {
     name: TableName,
     at: At,
     listed: Listed,
-    /// The type is `None` where a lake may hold it but we cannot make it.
-    columns: Vec<(Ident, Option<ColumnType>)>,
+    columns: Vec<Column>,
     /// Of the columns in [`BY_FIELD`], in that order.
     by_field: [ByField; 2],
 }
 
-/// What the engine's list of tables says of one, as it is now.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Listed {
-    /// What it is hashed with, by its comment.
-    hash_tag: Option<HashTag>,
-    /// About how many rows it has, deleted ones too.
-    rows: u64,
-}
+/// A column; the type is `None` where a lake may hold it but we cannot make it.
+pub(super) type Column = (Ident, Option<ColumnType>);
 
 /// When a table is looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -107,21 +101,26 @@ fn key(member: &Ident) -> Sql {
 }
 
 impl Table {
-    /// The table of this name, if there is one now; its columns are those of the given time.
-    pub(crate) fn find(connection: &Connection, name: &TableName, at: At) -> Result<Option<Self>, Error> {
-        let listed = Self::listed(connection, name)?;
-        listed.map(|listed| Self::look(connection, name, at, listed)).transpose()
+    /// The table of this name, if the listing has one; its rows are those of the given time, which is that of the listing.
+    pub(crate) fn find(listing: &Listing<'_>, name: &TableName, at: At) -> Result<Option<Self>, Error> {
+        let found = listing.find(name)?;
+        found.map(|table| Self::new(name, at, table.listed, table.columns)).transpose()
     }
 
-    /// The table of this name, which is there at the given time.
-    pub(crate) fn look(connection: &Connection, name: &TableName, at: At, listed: Listed) -> Result<Self, Error> {
+    /// The table of this name at a time at which it is there; what is listed of it as it is now is not told.
+    pub(crate) fn find_then(connection: &Connection, name: &TableName, at: At) -> Result<Self, Error> {
         let described: Vec<(String, String)> = connection.query_rows(sql!(
             "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {table} {at})",
             table = name,
             at = at.clause(),
         ))?;
+        Self::new(name, at, Listed::default(), described)
+    }
+
+    /// The table with columns of these names and types; an error if they are not those of a feature's table.
+    fn new(name: &TableName, at: At, listed: Listed, columns: Vec<(String, String)>) -> Result<Self, Error> {
         let column = |(name, of): (String, String)| Ok((ident(&name)?, ColumnType::parse(&of)));
-        let columns = described.into_iter().map(column).collect::<Result<Vec<_>, Problem>>()?;
+        let columns = columns.into_iter().map(column).collect::<Result<Vec<Column>, Problem>>()?;
         let foreign = |what: String| Problem::ForeignTable { table: name.name().to_string(), what };
         let find = |wanted: &str| columns.iter().find(|(name, _)| name.as_str() == wanted);
         let missing: Vec<&str> = SYSTEM_COLUMNS.into_iter().filter(|column| find(column).is_none()).collect();
@@ -147,26 +146,6 @@ impl Table {
         let [provenance, data_version] = BY_FIELD.map(by_field);
         let by_field = [provenance?, data_version?];
         Ok(Self { name: name.clone(), at, listed, columns, by_field })
-    }
-
-    /// Whether there is a table of this name in the lake.
-    pub(crate) fn exists(connection: &Connection, name: &TableName) -> Result<bool, Error> {
-        Ok(Self::listed(connection, name)?.is_some())
-    }
-
-    /// What is said of a table; `None` if there is no such table.
-    fn listed(connection: &Connection, name: &TableName) -> Result<Option<Listed>, Error> {
-        let found: Option<(Option<String>, Option<i64>)> = connection.query_row(sql!(
-            "SELECT comment, estimated_size
-             FROM duckdb_tables()
-             WHERE database_name = {database} AND schema_name = 'main' AND table_name = {table}",
-            database = bind(name.database().map(Ident::as_str).unwrap_or_default()),
-            table = bind(name.name().as_str()),
-        ))?;
-        Ok(found.map(|(comment, rows)| {
-            let hash_tag = comment.and_then(|comment| HashTag::from_comment(&comment));
-            Listed { hash_tag, rows: rows.unwrap_or_default().unsigned_abs() }
-        }))
     }
 
     /// Makes the table of a feature with these columns of the user's.

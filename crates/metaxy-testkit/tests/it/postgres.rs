@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs, thread};
 
-use metaxy_testkit::{CertificateAuthority, Database, Login, MARKER, Postgres, RoleRights, TempDir, closed_port};
+use metaxy_testkit::{
+    CertificateAuthority, Database, Login, MARKER, Postgres, Proxy, RoleRights, TempDir, closed_port,
+};
 use postgres::error::SqlState;
 
 use crate::tls::handshake;
@@ -211,4 +213,39 @@ fn gone(folder: &Path) -> bool {
         thread::sleep(Duration::from_millis(20));
     }
     !folder.exists()
+}
+
+#[test]
+fn a_proxy_counts_round_trips_and_delays_them() {
+    let database = Postgres::shared().database();
+    let proxy = Proxy::before(database.port());
+    let Login { user, password } = database.owner();
+    let mut client = postgres::Config::new()
+        .host(database.host())
+        .port(proxy.port())
+        .dbname(database.name())
+        .user(user)
+        .password(password)
+        .ssl_mode(postgres::config::SslMode::Disable)
+        .connect(postgres::NoTls)
+        .unwrap();
+    let opening = proxy.take();
+    assert_eq!((opening.connections, opening.transactions), (1, 0));
+    // The greeting, and the steps of SCRAM.
+    assert!((2..=4).contains(&opening.round_trips), "{opening:?}");
+
+    client.batch_execute("SELECT 1; SELECT 2").unwrap();
+    assert_eq!(proxy.take().round_trips, 1);
+    for statement in ["BEGIN", "SELECT 1", "COMMIT"] {
+        client.batch_execute(statement).unwrap();
+    }
+    let transaction = proxy.take();
+    assert_eq!((transaction.connections, transaction.round_trips, transaction.transactions), (0, 3, 1));
+
+    proxy.delay(Duration::from_millis(80));
+    let start = Instant::now();
+    client.batch_execute("SELECT 1").unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(80), "{:?}", start.elapsed());
+    drop(client);
+    drop(proxy);
 }

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &MetadataStatus, context: &Context, printer: &mut Printe
     }
     let features = project.features()?;
     let progress = Progress::new("counting", printer.is_quiet());
-    let found: Vec<_> = keys.iter().map(|key| Found::look(&features, key, args)).collect();
+    let found = Found::look(&features, &keys, args)?;
     drop(progress);
     match args.format {
         TextOrJson::Text => text(&found, args, printer)?,
@@ -61,9 +61,16 @@ struct Standing {
 }
 
 impl Found {
-    fn look(features: &Features<'_>, key: &FeatureKey, args: &MetadataStatus) -> Self {
-        let options = resolve_options(key, &args.filters, &args.global_filters, &args.stale_if);
-        Self { key: key.clone(), standing: Standing::look(features, key, &options, args) }
+    fn look(features: &Features<'_>, keys: &[FeatureKey], args: &MetadataStatus) -> Result<Vec<Self>, Error> {
+        let options = |key| resolve_options(key, &args.filters, &args.global_filters, &args.stale_if);
+        let options: Vec<_> = keys.iter().map(options).collect();
+        let statuses = features.statuses(keys.iter().zip(&options)).map_err(Error::Lake)?;
+        let found = keys.iter().zip(&options).zip(statuses).map(|((key, options), status)| {
+            let standing =
+                status.map_err(Error::Lake).and_then(|status| Standing::look(features, key, options, status, args));
+            Self { key: key.clone(), standing }
+        });
+        Ok(found.collect())
     }
 
     /// The word for how it stands, as Python Metaxy has it.
@@ -117,9 +124,9 @@ impl Standing {
         features: &Features<'_>,
         key: &FeatureKey,
         options: &ResolveOptions,
+        status: FeatureStatus,
         args: &MetadataStatus,
     ) -> Result<Self, Error> {
-        let status = features.status(key, options).map_err(Error::Lake)?;
         let (mut progress, mut samples) = (None, Vec::new());
         if let Some(update) = status.update {
             if args.progress || args.verbose {

@@ -1,0 +1,182 @@
+//! The tables of a lake and their columns, listed once for all that a transaction looks at.
+//!
+//! DuckDB's list of tables also tells about how many rows each table has, for which DuckLake asks its catalog once for
+//! every table of the lake. So the columns come from DuckDB's list of columns, and the comments and numbers of rows from
+//! the catalog's own tables, where they can be read: one statement, whatever the number of tables.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use ducklake_sql::{Ident, Plan, Sql, bind, sql};
+
+use super::TableName;
+use super::hash_tag::HashTag;
+use crate::engine::{Connection, Error};
+
+/// The tables of lakes as one transaction sees them; each lake is listed when a table of it is first asked for.
+#[derive(Debug)]
+pub(crate) struct Listing<'c> {
+    connection: &'c Connection,
+    lakes: RefCell<HashMap<Ident, LakeTables>>,
+}
+
+/// The tables and views of a lake's schema `main`.
+#[derive(Debug, Default)]
+struct LakeTables {
+    by_name: HashMap<String, ListedTable>,
+    /// Whether DuckDB's own list of tables was read too.
+    is_complete: bool,
+}
+
+/// A table and its columns.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ListedTable {
+    /// The names and types of its columns, as DuckDB writes them, in the table's order.
+    pub(crate) columns: Vec<(String, String)>,
+    pub(crate) listed: Listed,
+    /// Whether it is known to be a table: a view has columns too.
+    is_table: bool,
+}
+
+/// What is said of a table, as it is now.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Listed {
+    /// What it is hashed with, by its comment.
+    pub(crate) hash_tag: Option<HashTag>,
+    /// About how many rows it has, deleted ones too.
+    pub(crate) rows: u64,
+}
+
+impl Listed {
+    fn new(comment: Option<&str>, rows: Option<i64>) -> Self {
+        Self { hash_tag: comment.and_then(HashTag::from_comment), rows: rows.unwrap_or_default().unsigned_abs() }
+    }
+}
+
+/// A column: table, name, type, and of the table the comment, the number of rows, and whether the catalog knows it.
+type ColumnRow = (String, String, String, Option<String>, Option<i64>, bool);
+
+/// A table: name, comment, number of rows.
+type TableRow = (String, Option<String>, Option<i64>);
+
+impl<'c> Listing<'c> {
+    /// An empty one, for a transaction of this connection.
+    pub(crate) fn new(connection: &'c Connection) -> Self {
+        Self { connection, lakes: RefCell::default() }
+    }
+
+    pub(crate) fn connection(&self) -> &'c Connection {
+        self.connection
+    }
+
+    /// What is listed of a table; `None` if the lake has no such table.
+    pub(crate) fn find(&self, name: &TableName) -> Result<Option<ListedTable>, Error> {
+        let Some(lake) = name.database() else { return Ok(None) };
+        let mut lakes = self.lakes.borrow_mut();
+        let tables = match lakes.entry(lake.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(self.list(lake)?),
+        };
+        let name = name.name().as_str();
+        if !tables.is_complete && tables.by_name.get(name).is_some_and(|table| !table.is_table) {
+            self.complete(lake, tables)?;
+        }
+        Ok(tables.by_name.get(name).filter(|table| table.is_table).cloned())
+    }
+
+    /// Whether the lake has a table of this name.
+    pub(crate) fn has(&self, name: &TableName) -> Result<bool, Error> {
+        Ok(self.find(name)?.is_some())
+    }
+
+    fn list(&self, lake: &Ident) -> Result<LakeTables, Error> {
+        let metadata = self.connection.plan_of(lake).and_then(Plan::metadata);
+        let in_catalog = match metadata {
+            Some((database, schema)) => in_catalog(lake, &database, &schema),
+            None => sql!(
+                "SELECT CAST(NULL AS VARCHAR) AS table_name, CAST(NULL AS VARCHAR) AS comment,
+                     CAST(NULL AS BIGINT) AS row_count
+                 WHERE FALSE"
+            ),
+        };
+        let columns: Vec<ColumnRow> = self.connection.query_rows(sql!(
+            "SELECT c.table_name, c.column_name, c.data_type, t.comment, t.row_count, t.table_name IS NOT NULL
+             FROM duckdb_columns() AS c LEFT JOIN ({in_catalog}) AS t ON t.table_name = c.table_name
+             WHERE c.database_name = {lake} AND c.schema_name = 'main'
+             ORDER BY c.table_name, c.column_index",
+            in_catalog,
+            lake = bind(lake.as_str()),
+        ))?;
+        let mut tables = LakeTables::default();
+        for (table, name, of, comment, rows, is_table) in columns {
+            let table = tables.by_name.entry(table).or_insert_with(|| {
+                let listed = Listed::new(comment.as_deref(), rows);
+                ListedTable { columns: Vec::new(), listed, is_table }
+            });
+            table.columns.push((name, of));
+        }
+        Ok(tables)
+    }
+
+    /// Adds what only DuckDB's own list tells: of tables made in this transaction, and where the catalog cannot be read.
+    /// What it does not have is no table.
+    fn complete(&self, lake: &Ident, tables: &mut LakeTables) -> Result<(), Error> {
+        let rows: Vec<TableRow> = self.connection.query_rows(sql!(
+            "SELECT table_name, comment, estimated_size
+             FROM duckdb_tables()
+             WHERE database_name = {lake} AND schema_name = 'main'",
+            lake = bind(lake.as_str()),
+        ))?;
+        for (name, comment, rows) in rows {
+            if let Some(table) = tables.by_name.get_mut(&name) {
+                table.listed = Listed::new(comment.as_deref(), rows);
+                table.is_table = true;
+            }
+        }
+        tables.is_complete = true;
+        Ok(())
+    }
+
+    /// The tables among these that say what they are hashed with.
+    pub(crate) fn tagged<'n>(&self, names: &'n [TableName]) -> Result<Vec<(&'n TableName, HashTag)>, Error> {
+        let mut tagged = Vec::new();
+        for name in names {
+            let tag = self.find(name)?.and_then(|table| table.listed.hash_tag);
+            tagged.extend(tag.map(|tag| (name, tag)));
+        }
+        Ok(tagged)
+    }
+}
+
+/// The query of the tables that the catalog has at the transaction's snapshot: the columns `table_name`, `comment` and
+/// `row_count`.
+fn in_catalog(lake: &Ident, database: &Ident, schema: &Ident) -> Sql {
+    let is_then = |table: &'static str| {
+        sql!(
+            "{table}.begin_snapshot <= now.id AND coalesce(now.id < {table}.end_snapshot, TRUE)",
+            table = Sql::fixed(table),
+        )
+    };
+    sql!(
+        "WITH now AS MATERIALIZED (SELECT id FROM ducklake_current_snapshot({lake})),
+             tags AS (
+                 SELECT tag.object_id, tag.value
+                 FROM {database}.{schema}.ducklake_tag AS tag, now
+                 WHERE tag.key = 'comment' AND {tag_is_then}
+             )
+         SELECT tab.table_name, tags.value AS comment, stats.record_count AS row_count
+         FROM now,
+             {database}.{schema}.ducklake_table AS tab
+             JOIN {database}.{schema}.ducklake_schema AS sch ON sch.schema_id = tab.schema_id
+             LEFT JOIN tags ON tags.object_id = tab.table_id
+             LEFT JOIN {database}.{schema}.ducklake_table_stats AS stats ON stats.table_id = tab.table_id
+         WHERE sch.schema_name = 'main' AND {schema_is_then} AND {table_is_then}",
+        lake = bind(lake.as_str()),
+        database,
+        schema,
+        tag_is_then = is_then("tag"),
+        schema_is_then = is_then("sch"),
+        table_is_then = is_then("tab"),
+    )
+}
