@@ -77,6 +77,20 @@ pub(crate) enum Kind {
     DataPath {
         stored: String,
         configured: String,
+        /// Whether the lake's files are at the configured path, or would be there if it had any.
+        is_moved: bool,
+        /// Whether nothing is at the stored path.
+        is_gone: bool,
+    },
+    /// A lake was to be made in a database with tables that are no lake's.
+    OtherTables {
+        path: String,
+        tables: Vec<String>,
+    },
+    /// The catalog's file is empty, and there are data files.
+    EmptiedCatalog {
+        path: String,
+        data_path: String,
     },
     Storage {
         data_path: String,
@@ -116,6 +130,10 @@ pub(crate) enum Kind {
         error: std::io::Error,
     },
 }
+
+/// What to do about a lake that was moved or renamed.
+pub(crate) const MOVED_ADVICE: &str = "the lake was moved or renamed: set `override_data_path = true` in the \
+    `attach_options` of its `ducklake` table, and its files are read and written at the configured path";
 
 /// Why a floor above the engine refuses what it was given: its `Display` says what is wrong.
 pub(crate) trait Refusal: std::error::Error + Send + Sync + 'static {
@@ -348,6 +366,16 @@ impl Error {
         matches!(self.kind(), Kind::DataPath { .. })
     }
 
+    /// Whether a lake was to be created in a file that holds tables of another database already.
+    pub fn is_other_database(&self) -> bool {
+        matches!(self.kind(), Kind::OtherTables { .. })
+    }
+
+    /// Whether the catalog is damaged: its file is empty, while there are data files below the data path.
+    pub fn is_damaged_catalog(&self) -> bool {
+        matches!(self.kind(), Kind::EmptiedCatalog { .. })
+    }
+
     /// Whether the lake can only be read, and was to be written.
     pub fn is_read_only(&self) -> bool {
         matches!(self.kind(), Kind::ReadOnlyLake) || self.cause() == Some(Cause::ReadOnlyLake)
@@ -375,7 +403,12 @@ impl Inner {
                 Cause::FolderDenied => Some(Cause::CatalogFileDenied),
                 cause => Some(cause),
             },
-            Kind::ReadOnlyLake | Kind::Hidden(_) | Kind::Refused(_) | Kind::Source(_) => None,
+            Kind::ReadOnlyLake
+            | Kind::Hidden(_)
+            | Kind::Refused(_)
+            | Kind::Source(_)
+            | Kind::OtherTables { .. }
+            | Kind::EmptiedCatalog { .. } => None,
         }
     }
 
@@ -400,6 +433,23 @@ impl Inner {
                 Some(Cause::ExtensionNotStarted) => None,
                 _ => Some(missing_extension_help(name, *tried_to_install)),
             },
+            Kind::DataPath { is_moved: true, .. } => Some(MOVED_ADVICE.to_owned()),
+            Kind::DataPath { is_gone: true, .. } => Some(
+                "nothing is at the stored path, and not all of the lake's files are at the configured one: bring them \
+                 there and set `override_data_path = true` in the `attach_options`, or name the catalog that belongs to \
+                 this data path"
+                    .to_owned(),
+            ),
+            Kind::OtherTables { .. } => Some(
+                "name a file of its own for the lake's catalog; or, if the lake is to be in this one, set \
+                 `create_if_not_exists = true` in the `attach_options`"
+                    .to_owned(),
+            ),
+            Kind::EmptiedCatalog { .. } => Some(
+                "put a copy of the catalog's file back; or, if this is to be a new lake, remove the empty file or name \
+                 another data path"
+                    .to_owned(),
+            ),
             Kind::DataPath { .. } => Some(
                 "write the stored path into the configuration, or name the catalog that belongs to this data path"
                     .to_owned(),
@@ -465,7 +515,13 @@ impl Inner {
                 }
                 _ => format!("the extension `{name}` could not be loaded: {said}"),
             },
-            Kind::DataPath { stored, configured } => {
+            Kind::OtherTables { path, tables } => {
+                format!("`{path}` is no lake, and holds other tables: {}", tables.join(", "))
+            }
+            Kind::EmptiedCatalog { path, data_path } => {
+                format!("the catalog's file `{path}` is empty, but data files are below `{data_path}`: it was damaged")
+            }
+            Kind::DataPath { stored, configured, .. } => {
                 format!("the lake keeps its data at `{stored}`, but the configuration says `{configured}`")
             }
             Kind::Storage { data_path, said } => {

@@ -1,5 +1,6 @@
 //! Opening a store: its own lake and those beside it, each attached by its plan, checked, and undone on a failure.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,10 +8,11 @@ use std::time::Instant;
 use ducklake_sql::{Extension, Ident, Lake, Mode, Plan, Session, Setting, Statement};
 use metaxy_config::{Config, Database, DuckDbStore};
 
+use super::attempt::Attempt;
 use super::catalog_file::{self, CatalogFile};
 use super::checks::verify;
 use super::facts::facts_of;
-use super::store::{Beside, Store, run_all};
+use super::store::{Beside, Store};
 use crate::engine::cause::{Facts, Operation};
 use crate::engine::{Cause, Connection, Error, Kind, current_database, open_instance};
 
@@ -209,7 +211,7 @@ impl OpenOptions {
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);
         for check in store.plan.checks() {
-            verify(store.connection(), check, lake, &mut warnings)?;
+            verify(store.connection(), check, lake, &store.plan, &mut warnings)?;
         }
         store.warnings = warnings;
         Ok(store)
@@ -230,7 +232,7 @@ impl OpenOptions {
         let plan = self.run_plan(connection, Arc::new(plan), &neighbour.lake, &facts, home)?;
         let mut found = Vec::new();
         for check in plan.checks() {
-            verify(connection, check, &neighbour.lake, &mut found)?;
+            verify(connection, check, &neighbour.lake, &plan, &mut found)?;
         }
         let of = ["the store `", &neighbour.store, "`: "].concat();
         warnings.extend(found.into_iter().map(|warning| of.clone() + &warning));
@@ -239,9 +241,6 @@ impl OpenOptions {
     }
 
     /// Runs the statements; on a failure, takes back those that succeeded.
-    ///
-    /// DuckLake compares data paths as texts. Where it refuses only for that, the lake is attached without naming one,
-    /// and the check of the data path tells two spellings of one place from two places.
     fn run_plan(
         &self,
         connection: &Connection,
@@ -250,29 +249,24 @@ impl OpenOptions {
         facts: &Arc<Facts>,
         home: &Ident,
     ) -> Result<Arc<Plan>, Error> {
-        let Err((failed, error)) = self.run_from(connection, &plan, 0) else {
-            return Ok(plan);
-        };
-        let (plan, failed, error) = if error.cause() == Some(Cause::DataPathDiffers) && !lake.overrides_data_path() {
-            let stored = plan.with_stored_data_path();
-            let same = |(one, other): &(&Statement, &Statement)| one == other;
-            let resume = plan.statements().iter().zip(stored.statements()).take_while(same).count();
-            run_all(connection, &plan.undo(resume..failed, home))?;
-            match self.run_from(connection, &stored, resume) {
-                Ok(()) => return Ok(Arc::new(stored)),
-                Err((failed, error)) => (Arc::new(stored), failed, error),
-            }
-        } else {
-            (plan, failed, error)
+        let mut attempt = Attempt::new(self, connection, home);
+        let Err(error) = attempt.attach(&plan, lake) else {
+            return Ok(attempt.into_plan());
         };
         // Why it failed matters more than what the undoing has to say: the instance goes away with the error.
-        drop(run_all(connection, &plan.undo(0..failed, home)));
-        Err(explain(&plan, failed, error, facts, self.install))
+        drop(attempt.undo());
+        let (plan, failed) = (attempt.plan(), attempt.failed());
+        Err(explain(plan, failed, error, facts, self.install))
     }
 
-    /// Runs the statements from a position on; on a failure its position and the error.
-    fn run_from(&self, connection: &Connection, plan: &Plan, start: usize) -> Result<(), (usize, Error)> {
-        for (index, statement) in plan.statements().iter().enumerate().skip(start) {
+    /// Runs the statements of a range of positions; on a failure its position and the error.
+    pub(super) fn run_statements(
+        &self,
+        connection: &Connection,
+        plan: &Plan,
+        range: Range<usize>,
+    ) -> Result<(), (usize, Error)> {
+        for (index, statement) in plan.statements().iter().enumerate().take(range.end).skip(range.start) {
             let run = || connection.run_statement(statement);
             let result = match statement {
                 Statement::Load(extension) if self.install => run().or_else(|missing| {
@@ -345,8 +339,9 @@ fn does_not_start(error: &Error) -> bool {
 
 /// What the failure of a plan's statement means.
 fn explain(plan: &Plan, failed: usize, error: Error, facts: &Arc<Facts>, install: bool) -> Error {
-    let Some(statement) = plan.statements().get(failed) else {
-        return error;
+    // What is refused before the engine is asked explains itself.
+    let Some(statement) = plan.statements().get(failed).filter(|_| error.is_query()) else {
+        return error.with_facts(facts);
     };
     let operation = match statement {
         Statement::Load(_) => Operation::LoadExtension,
