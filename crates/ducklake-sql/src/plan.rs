@@ -114,6 +114,12 @@ impl Plan {
     /// that is the same place in another spelling. What is stored stays. The check of the data path has to tell whether
     /// both are one place.
     pub fn over_stored_data_path(&self) -> Self {
+        self.overriding_data_path().must_exist()
+    }
+
+    /// The same plan, with the configured data path over the one that the lake may have stored: for a shell, which cannot
+    /// look at it first.
+    pub fn overriding_data_path(&self) -> Self {
         self.with_attach(Attach::override_data_path)
     }
 

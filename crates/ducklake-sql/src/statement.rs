@@ -205,10 +205,9 @@ impl Attach {
         self.put_first("CREATE_IF_NOT_EXISTS", false);
     }
 
-    /// Attaches only a lake that exists, and takes the given data path whatever the lake has stored.
+    /// Takes the given data path whatever the lake has stored.
     pub(crate) fn override_data_path(&mut self) {
         self.put_first("OVERRIDE_DATA_PATH", true);
-        self.never_create();
     }
 
     fn put_first(&mut self, option: &'static str, value: bool) {

@@ -6,5 +6,6 @@ mod combinations;
 mod files;
 mod lakes;
 mod output;
+mod paths;
 mod run;
 mod sessions;

@@ -391,6 +391,7 @@ impl Inner {
             Kind::MissingLake(_) => Some(Cause::NoLake),
             Kind::WrongCatalogFile { .. } => Some(Cause::WrongCatalogFile),
             Kind::DataPath { .. } => Some(Cause::DataPathDiffers),
+            Kind::EmptiedCatalog { .. } => Some(Cause::CatalogEmptied),
             Kind::MissingExtension { said, .. } => said.cause(Operation::LoadExtension, facts),
             Kind::Storage { said, .. } => said.cause(Operation::AccessStorage(Cause::NoPermissionToList), facts),
             Kind::Statement { operation, said, .. } => said.cause(*operation, facts),
@@ -403,12 +404,9 @@ impl Inner {
                 Cause::FolderDenied => Some(Cause::CatalogFileDenied),
                 cause => Some(cause),
             },
-            Kind::ReadOnlyLake
-            | Kind::Hidden(_)
-            | Kind::Refused(_)
-            | Kind::Source(_)
-            | Kind::OtherTables { .. }
-            | Kind::EmptiedCatalog { .. } => None,
+            Kind::ReadOnlyLake | Kind::Hidden(_) | Kind::Refused(_) | Kind::Source(_) | Kind::OtherTables { .. } => {
+                None
+            }
         }
     }
 
@@ -445,11 +443,7 @@ impl Inner {
                  `create_if_not_exists = true` in the `attach_options`"
                     .to_owned(),
             ),
-            Kind::EmptiedCatalog { .. } => Some(
-                "put a copy of the catalog's file back; or, if this is to be a new lake, remove the empty file or name \
-                 another data path"
-                    .to_owned(),
-            ),
+            Kind::EmptiedCatalog { .. } => Some(self.explain(Cause::CatalogEmptied).1),
             Kind::DataPath { .. } => Some(
                 "write the stored path into the configuration, or name the catalog that belongs to this data path"
                     .to_owned(),

@@ -89,14 +89,15 @@ impl<'a> Attempt<'a> {
 
     /// Refuses to create a lake where it would be beside the tables of others, or hide that a catalog was damaged.
     fn refuse_to_create(&self, lake: &Lake, data_path: &DataPath, content: Option<Content>) -> Result<(), Error> {
-        let path = lake.catalog().and_then(Catalog::file).map(|file| file.as_str().to_owned()).unwrap_or_default();
         match content {
-            Some(Content::Empty) if data_files::are_below(data_path, self.connection) => {
-                Err(Error::new(Kind::EmptiedCatalog { path, data_path: data_path.as_str().to_owned() }))
-            }
+            Some(Content::Empty) if data_files::are_below(data_path, self.connection) => Err(data_files::emptied(lake)),
             Some(Content::Sqlite | Content::DuckDb) if !lake.asks_to_create() => {
                 let tables = catalog_file::other_tables(self.connection, lake)?;
-                if tables.is_empty() { Ok(()) } else { Err(Error::new(Kind::OtherTables { path, tables })) }
+                if tables.is_empty() {
+                    return Ok(());
+                }
+                let path = lake.catalog().and_then(Catalog::file).map(ToString::to_string).unwrap_or_default();
+                Err(Error::new(Kind::OtherTables { path, tables }))
             }
             _ => Ok(()),
         }

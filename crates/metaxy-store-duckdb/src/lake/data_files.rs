@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ducklake_sql::{Lake, Plan, Sql};
+use ducklake_sql::{Catalog, Lake, Plan, Sql};
 
+use super::catalog_file::{self, Content};
 use super::data_path::{DataPath, is_gone};
 use super::metadata::Metadata;
-use crate::engine::{Connection, Error};
+use crate::engine::{Connection, Error, Kind};
 
 /// How many data files a lake knows, and how many of them are not below a data path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +69,34 @@ pub(super) fn was_moved(files: Option<DataFiles>, stored: &str) -> bool {
 
 /// Whether Parquet files are below a data path. Where it cannot be listed, none are seen.
 pub(super) fn are_below(data_path: &DataPath, connection: &Connection) -> bool {
+    if data_path.is_local() {
+        return are_below_folder(Path::new(data_path.as_str()));
+    }
     let pattern = [data_path.as_str(), "**/*.parquet"].concat();
     let found = connection.text(&Sql::fixed("SELECT file FROM glob(?) LIMIT 1").with_text("pattern", &pattern));
     matches!(found, Ok(Some(_)))
+}
+
+/// The same for a folder of this machine.
+pub(super) fn are_below_folder(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_parquet = |path: &Path| path.extension().is_some_and(|extension| extension == "parquet");
+    // A symbolic link is not followed: it may lead back.
+    entries.into_iter().any(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => are_below_folder(&entry.path()),
+        Ok(_) => is_parquet(&entry.path()),
+        Err(_) => false,
+    })
+}
+
+/// Whether the catalog of a lake was cut to nothing: its file is empty, while there are data files on this machine.
+pub(super) fn is_emptied(lake: &Lake) -> bool {
+    catalog_file::content_of(lake) == Some(Content::Empty)
+        && DataPath::of(lake).is_some_and(|path| path.is_local() && are_below_folder(Path::new(path.as_str())))
+}
+
+/// The error for such a catalog.
+pub(super) fn emptied(lake: &Lake) -> Error {
+    let path = lake.catalog().and_then(Catalog::file).map(ToString::to_string).unwrap_or_default();
+    Error::new(Kind::EmptiedCatalog { path, data_path: lake.data_path().unwrap_or_default().to_owned() })
 }

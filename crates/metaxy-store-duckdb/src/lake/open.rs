@@ -11,6 +11,7 @@ use metaxy_config::{Config, Database, DuckDbStore};
 use super::attempt::Attempt;
 use super::catalog_file::{self, CatalogFile};
 use super::checks::verify;
+use super::data_files;
 use super::facts::facts_of;
 use super::store::{Beside, Store};
 use crate::engine::cause::{Facts, Operation};
@@ -155,8 +156,7 @@ impl OpenOptions {
         let plan = lake.plan(session, mode);
         let facts = Arc::new(facts_of(name, lake, &plan));
         let creates = mode == Mode::Write && lake.creates_if_missing();
-        let file = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates));
-        let file = file.map_err(|error| error.with_facts(&facts))?;
+        let file = prepare(lake, creates).map_err(|error| error.with_facts(&facts))?;
         let new_database = database.filter(|file| !file.exists());
         match self.run(database, lake, plan, &facts, neighbours, mode) {
             Ok(store) => {
@@ -206,7 +206,7 @@ impl OpenOptions {
                 Error::new(Kind::Beside { store, error })
             })?);
         }
-        let plan = self.run_plan(&connection, plan, lake, facts, &home)?;
+        let plan = self.run_plan(&connection, &plan, lake, facts, &home)?;
         let mut store = Store { connection: Some(connection), plan, home, warnings, beside };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);
@@ -226,10 +226,10 @@ impl OpenOptions {
         home: &Ident,
         warnings: &mut Vec<String>,
     ) -> Result<Beside, Error> {
-        neighbour.lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, false))?;
+        prepare(&neighbour.lake, false)?;
         let _span = tracing::debug_span!("attach", store = neighbour.store).entered();
         let facts = Arc::new(facts_of(&neighbour.store, &neighbour.lake, &plan));
-        let plan = self.run_plan(connection, Arc::new(plan), &neighbour.lake, &facts, home)?;
+        let plan = self.run_plan(connection, &Arc::new(plan), &neighbour.lake, &facts, home)?;
         let mut found = Vec::new();
         for check in plan.checks() {
             verify(connection, check, &neighbour.lake, &plan, &mut found)?;
@@ -244,13 +244,13 @@ impl OpenOptions {
     fn run_plan(
         &self,
         connection: &Connection,
-        plan: Arc<Plan>,
+        plan: &Arc<Plan>,
         lake: &Lake,
         facts: &Arc<Facts>,
         home: &Ident,
     ) -> Result<Arc<Plan>, Error> {
         let mut attempt = Attempt::new(self, connection, home);
-        let Err(error) = attempt.attach(&plan, lake) else {
+        let Err(error) = attempt.attach(plan, lake) else {
             return Ok(attempt.into_plan());
         };
         // Why it failed matters more than what the undoing has to say: the instance goes away with the error.
@@ -298,6 +298,15 @@ struct Neighbour {
     session: Session,
     table_prefix: String,
     is_fallback: bool,
+}
+
+/// Looks at the file of a lake's catalog, see [`CatalogFile::prepare`]; one that was cut to nothing is no missing lake.
+fn prepare(lake: &Lake, creates: bool) -> Result<Option<CatalogFile>, Error> {
+    let prepared = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates));
+    prepared.map_err(|error| {
+        let is_emptied = error.is_missing_lake() && data_files::is_emptied(lake);
+        if is_emptied { data_files::emptied(lake) } else { error }
+    })
 }
 
 fn lake_of(store: &DuckDbStore) -> Result<&Lake, Error> {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use ducklake_sql::Mode;
 use metaxy_config::{Config, LoadOptions, OsSystem};
-use metaxy_store_duckdb::{Error, Store};
+use metaxy_store_duckdb::{Cause, Doctor, Error, Store};
 use metaxy_testkit::Postgres;
 
 use crate::lake::{TempLake, WITHOUT_SIGNATURES, postgres, raw, raw_texts, store_tables, texts, value};
@@ -214,8 +214,15 @@ fn a_folder_that_was_renamed_opens_after_one_option_where_its_path_is_absolute()
             let help = error.help().unwrap();
             assert!(help.contains("`override_data_path = true`") && !help.contains(&stored), "{help}");
         }
+        let loaded = Config::load(&OsSystem, &LoadOptions::file(new.join("metaxy.toml")));
+        let report = Doctor::default().examine(&loaded, Some("dev"));
+        let finding = report.fix_first().unwrap();
+        assert_eq!(finding.cause, Some(Cause::DataPathDiffers), "{report}");
+        assert!(finding.advice.as_ref().unwrap().contains("`override_data_path = true`"), "{report}");
         configure(&new, catalog, "data", "attach_options = { override_data_path = true }");
         use_lake(&new, &stored);
+        let loaded = Config::load(&OsSystem, &LoadOptions::file(new.join("metaxy.toml")));
+        assert!(Doctor::default().examine(&loaded, Some("dev")).fix_first().is_none());
     }
 }
 
@@ -274,8 +281,13 @@ fn a_catalog_cut_to_nothing_is_damage_and_no_new_lake() {
             let file = home.path_of(catalog.1.split_once(':').unwrap().1);
             fs::write(&file, "").unwrap();
             let before = home.files();
-            let error = open(home.path(), Mode::Write).unwrap_err();
-            assert!(error.is_damaged_catalog(), "{error}");
+            for mode in [Mode::Read, Mode::Write] {
+                let error = open(home.path(), mode).unwrap_err();
+                assert!(error.is_damaged_catalog(), "{error}");
+                assert!(error.help().unwrap().starts_with("put a copy"), "{error}");
+            }
+            let report = Doctor::default().examine(&home.load(), Some("dev"));
+            assert_eq!(report.fix_first().unwrap().cause, Some(Cause::CatalogEmptied), "{report}");
             assert_eq!(fs::metadata(&file).unwrap().len(), 0);
             assert_eq!(home.files(), before);
         }
