@@ -51,7 +51,7 @@ pub enum Snapshot {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AttachOptions {
-    /// Read and write files below another data path than the stored one: for reading a moved copy.
+    /// Read and write files below another data path than the stored one: for a lake that was moved with all of its files.
     pub override_data_path: bool,
     /// The schema of the catalog database that holds the metadata.
     pub metadata_schema: Option<Ident>,
@@ -67,7 +67,8 @@ pub struct AttachOptions {
     pub data_inlining_row_limit: Option<i64>,
     /// Attach the lake as it was; such a lake can only be read.
     pub snapshot: Option<Snapshot>,
-    /// Whether a lake that is not there is created when it is opened for writing.
+    /// Whether a lake that is not there is created when it is opened for writing; given as true, also in a file that holds
+    /// tables of another database.
     pub create_if_not_exists: Option<bool>,
     /// Whether a catalog of an older format is migrated.
     pub automatic_migration: Option<bool>,

@@ -143,6 +143,11 @@ impl Lake {
         }
     }
 
+    /// Whether its options ask in so many words to create it: `create_if_not_exists` is given, and true.
+    pub fn asks_to_create(&self) -> bool {
+        matches!(&self.0, Kind::Attached(lake) if lake.options.create_if_not_exists == Some(true))
+    }
+
     /// The same lake as one that is not created when it is opened for writing and is not there.
     ///
     /// ```

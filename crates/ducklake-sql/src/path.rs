@@ -83,7 +83,18 @@ impl CatalogFile {
 /// # Ok::<(), ducklake_sql::Problem>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LocalFolder(String);
+pub struct LocalFolder {
+    path: String,
+    project: Option<Project>,
+}
+
+/// The folder of a project, and how the project writes a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Project {
+    folder: String,
+    /// Relative to that folder, with its last slash; `None` for a path that is written otherwise.
+    relative: Option<String>,
+}
 
 impl LocalFolder {
     /// Checks a path, dropping repeated slashes and `.` and ending it with `/`.
@@ -96,12 +107,47 @@ impl LocalFolder {
         if !folder.ends_with('/') {
             folder.push('/');
         }
-        Ok(Self(folder))
+        Ok(Self { path: folder, project: None })
+    }
+
+    /// The same folder in a project, which may name it by a path relative to the project's own folder.
+    ///
+    /// A new lake stores the relative path, so that other programs find the lake that the project's configuration names,
+    /// for DuckLake compares data paths as texts. A relative path that a lake has stored starts at the project's folder.
+    /// A relative path with `//` in it is not kept: DuckLake would take live files for orphans.
+    ///
+    /// ```
+    /// use ducklake_sql::LocalFolder;
+    ///
+    /// let folder = LocalFolder::new("/project/data")?.in_project("/project", Some("./data"));
+    /// assert_eq!((folder.as_str(), folder.relative()), ("/project/data/", Some("./data/")));
+    /// # Ok::<(), ducklake_sql::Problem>(())
+    /// ```
+    pub fn in_project(mut self, folder: impl Into<String>, relative: Option<&str>) -> Self {
+        let is_kept = |path: &&str| {
+            !path.is_empty()
+                && !Path::new(path).is_absolute()
+                && !path.contains("//")
+                && !path.contains(['\0', '~', ':'])
+        };
+        let relative = relative.filter(is_kept).map(|path| [path.trim_end_matches('/'), "/"].concat());
+        self.project = Some(Project { folder: folder.into(), relative });
+        self
     }
 
     /// The path, with its last slash.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.path
+    }
+
+    /// The folder of the project, from which relative paths start.
+    pub fn project(&self) -> Option<&str> {
+        self.project.as_ref().map(|project| project.folder.as_str())
+    }
+
+    /// The path as the project writes it, with its last slash, where that is relative to the project's folder.
+    pub fn relative(&self) -> Option<&str> {
+        self.project.as_ref()?.relative.as_deref()
     }
 }
 

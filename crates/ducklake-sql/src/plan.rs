@@ -11,7 +11,7 @@ use crate::parts::bind;
 use crate::session::{Extension, Setting};
 use crate::sql;
 use crate::sql::{Reveal, Sql};
-use crate::statement::Statement;
+use crate::statement::{Attach, Statement};
 use crate::value::{Ident, MASK, Value};
 
 /// The version of the JSON shape of [`PlanView`].
@@ -127,6 +127,47 @@ impl Plan {
                 Statement::CreateSecret(secret) => secret.forget_data_path(),
                 Statement::Attach(attach) => attach.never_create(),
                 _ => {}
+            }
+        }
+        plan
+    }
+
+    /// The same plan for a lake that exists; where there is none, it fails.
+    pub fn must_exist(&self) -> Self {
+        self.with_attach(Attach::never_create)
+    }
+
+    /// The same plan for a lake that exists, with the configured data path over the stored one.
+    ///
+    /// It is for a stored path that is relative, which DuckLake takes from the process's working directory, and for one
+    /// that is the same place in another spelling. What is stored stays. The check of the data path has to tell whether
+    /// both are one place.
+    pub fn over_stored_data_path(&self) -> Self {
+        self.overriding_data_path().must_exist()
+    }
+
+    /// The same plan, with the configured data path over the one that the lake may have stored: for a shell, which cannot
+    /// look at it first.
+    pub fn overriding_data_path(&self) -> Self {
+        self.with_attach(Attach::override_data_path)
+    }
+
+    /// The same plan for a lake that is to be created, with this text as the data path that it stores.
+    pub fn storing_data_path(&self, path: &str) -> Self {
+        let mut plan = self.clone();
+        for statement in &mut plan.statements {
+            if let Statement::CreateSecret(secret) = statement {
+                secret.replace_data_path(path);
+            }
+        }
+        plan
+    }
+
+    fn with_attach(&self, change: impl Fn(&mut Attach)) -> Self {
+        let mut plan = self.clone();
+        for statement in &mut plan.statements {
+            if let Statement::Attach(attach) = statement {
+                change(attach);
             }
         }
         plan

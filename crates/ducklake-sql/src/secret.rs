@@ -106,6 +106,16 @@ impl CreateSecret {
         }
     }
 
+    /// Gives a lake another text for its data path.
+    pub(crate) fn replace_data_path(&mut self, path: &str) {
+        let is_data_path = |option: &Word| option.as_str() == "DATA_PATH";
+        if self.kind == SecretType::DuckLake
+            && let Some((_, value)) = self.options.iter_mut().find(|(option, _)| is_data_path(option))
+        {
+            *value = Value::from(path);
+        }
+    }
+
     pub(crate) fn uses_credential_chain(&self) -> bool {
         matches!(self.get("provider"), Some(Value::Text(provider)) if provider.eq_ignore_ascii_case("credential_chain"))
     }

@@ -208,9 +208,17 @@ impl Attach {
 
     /// Attaches only a lake that exists.
     pub(crate) fn never_create(&mut self) {
-        const OPTION: &str = "CREATE_IF_NOT_EXISTS";
-        self.options.retain(|(option, _)| option.as_str() != OPTION);
-        self.options.insert(0, (Word::trusted(OPTION), Value::Boolean(false)));
+        self.put_first("CREATE_IF_NOT_EXISTS", false);
+    }
+
+    /// Takes the given data path whatever the lake has stored.
+    pub(crate) fn override_data_path(&mut self) {
+        self.put_first("OVERRIDE_DATA_PATH", true);
+    }
+
+    fn put_first(&mut self, option: &'static str, value: bool) {
+        self.options.retain(|(name, _)| name.as_str() != option);
+        self.options.insert(0, (Word::trusted(option), Value::Boolean(value)));
     }
 
     fn to_sql(&self) -> Sql {

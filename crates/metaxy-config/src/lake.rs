@@ -15,6 +15,7 @@ use metaxy_diagnostics::{Node, Origin, Sources, Value};
 use serde_json::Value as Json;
 
 use crate::decode::{Context, Decode, Map, Show};
+use crate::local_paths::{local_path, other_files, with_absolute_files};
 use crate::messages;
 use crate::options::{DuckLakeOptions, FileCatalogOptions, LocalOptions};
 use crate::path;
@@ -25,6 +26,8 @@ use crate::system::System;
 pub(crate) struct Scope<'a> {
     pub(crate) system: &'a dyn System,
     pub(crate) sources: &'a Arc<Sources>,
+    /// The folder of the file that the configuration begins with, where Python Metaxy's relative paths start.
+    pub(crate) project: PathBuf,
     pub(crate) context: Context,
 }
 
@@ -313,6 +316,17 @@ fn file_catalog(
     if path.is_empty() {
         return scope.context.reject(at, messages::empty_value(at, "the `uri`"));
     }
+    if path.starts_with("//") && !path.starts_with("////") {
+        let why = "begins with `//`, as a URL of SQLAlchemy does";
+        let help = [
+            "write `",
+            kind,
+            ":lake.db` for a path relative to this file, or `",
+            kind,
+            ":/srv/lake.db` for an absolute one",
+        ];
+        return scope.context.reject(at, messages::path_spelling(at.origin, why, &help.concat()));
+    }
     if path.starts_with(":memory:") {
         return scope.context.reject(at, messages::catalog_in_memory(at.origin));
     }
@@ -333,20 +347,8 @@ fn file_catalog(
     Some(ResolvedCatalog { shown: with_type(kind, &options), kind: UnbuiltCatalog::Attached(catalog(file)), identity })
 }
 
-/// An absolute path of this machine; `file://` is taken off. The last slash, which says "folder", stays.
-fn local_path(text: &str, at: &Node, scope: &mut Scope<'_>) -> Option<String> {
-    let text = text.strip_prefix("file://").filter(|path| path.starts_with('/')).unwrap_or(text);
-    if text.contains("://") {
-        return scope.context.reject(at, messages::invalid_path(at.origin, "is a URL, not a path of this machine"));
-    }
-    let mut path = scope.path_text(text, at.origin)?;
-    if text.ends_with('/') && !path.ends_with('/') {
-        path.push('/');
-    }
-    Some(path)
-}
-
 fn postgres(kind: &str, node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
+    let node = &with_absolute_files(node, scope);
     let described = spec::read::<PostgresSpec>(kind, node, scope)?;
     let (spec, shown) = (&described.spec, described.shown.clone());
     let login = match (&spec.host, &spec.database) {
@@ -394,7 +396,16 @@ fn local(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
     }
     let path = local_path(&text, at, scope)?;
     let folder = scope.keep(LocalFolder::new(&path).map_err(|problem| problem.at("path").into()), node)?;
+    // A path in a file of another folder, or of a variable, is relative to another one.
+    let is_of_project = scope.sources.dir(at.origin) == scope.project;
+    let folder = match scope.project.to_str() {
+        Some(project) => folder.in_project(project, Some(text.as_str()).filter(|_| is_of_project)),
+        None => folder,
+    };
     let path = path::real(Path::new(folder.as_str()), scope.system);
+    if let Some(holds) = other_files(&path, scope) {
+        scope.context.report(messages::data_path_not_own(at.origin, holds));
+    }
     options.path = Some(folder.to_string());
     Some(ResolvedStorage {
         storage: Storage::Local(folder),
@@ -467,9 +478,5 @@ fn attach_options(node: &Node, options: &DuckLakeOptions, scope: &mut Scope<'_>)
             return None;
         }
     };
-    if checked.override_data_path {
-        let origin = table.find("override_data_path").origin;
-        scope.context.report(messages::override_data_path(origin));
-    }
     Some(checked)
 }

@@ -52,6 +52,7 @@ mod features;
 mod files;
 mod lake;
 mod load;
+mod local_paths;
 mod messages;
 mod options;
 mod overrides;

@@ -33,7 +33,7 @@ pub(crate) const CATALOG_IN_MEMORY: &str = "catalog-in-memory";
 pub(crate) const OVERLAPPING_DATA_PATHS: &str = "overlapping-data-paths";
 pub(crate) const ALIAS_TAKEN: &str = "alias-taken";
 pub(crate) const NOT_APPLICABLE: &str = "not-applicable";
-pub(crate) const OVERRIDE_DATA_PATH: &str = "override-data-path";
+pub(crate) const DATA_PATH_NOT_OWN: &str = "data-path-not-own";
 
 /// What to do about an empty value: the variables it comes from are named.
 fn fill(unset: &[String]) -> String {
@@ -123,6 +123,11 @@ pub(crate) fn invalid_choice(origin: Origin, found: &str, choices: &[&str]) -> D
 
 pub(crate) fn invalid_path(origin: Origin, why: &str) -> Diagnostic {
     Diagnostic::error(INVALID_PATH, format!("the path {why}")).with_origin(origin)
+}
+
+/// A path in the spelling of another program, and how it is written here.
+pub(crate) fn path_spelling(origin: Origin, why: &str, help: &str) -> Diagnostic {
+    invalid_path(origin, why).with_help(help.to_owned())
 }
 
 pub(crate) fn invalid_pattern(origin: Origin, why: &str) -> Diagnostic {
@@ -279,13 +284,11 @@ pub(crate) fn alias_taken(origin: Origin, alias: &str) -> Diagnostic {
         .with_help("use `:memory:`, or give the lake another `alias`")
 }
 
-pub(crate) fn override_data_path(origin: Origin) -> Diagnostic {
-    Diagnostic::warning(
-        OVERRIDE_DATA_PATH,
-        "rows written under another path than the stored one are found under neither",
-    )
-    .with_origin(origin)
-    .with_help("leave it out, unless a moved copy of a lake is to be read")
+pub(crate) fn data_path_not_own(origin: Origin, holds: &str) -> Diagnostic {
+    let message = format!("the data path is not the lake's own: it holds {holds}");
+    Diagnostic::warning(DATA_PATH_NOT_OWN, message)
+        .with_origin(origin)
+        .with_help("give the lake a folder of its own: a clean-up of orphaned files deletes all Parquet files below it")
 }
 
 pub(crate) fn missing_field(origin: Origin, field: &Field) -> Diagnostic {

@@ -6,11 +6,11 @@ use metaxy_diagnostics::{INVALID_CHOICE, MISSING_KEY, OUT_OF_RANGE, SYNTAX, UNKN
 use metaxy_feature::ProblemKind;
 
 use crate::messages::{
-    ALIAS_TAKEN, CATALOG_IN_MEMORY, CATALOG_KIND, CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFLICT, EMPTY_SELECTION,
-    EMPTY_VALUE, EXTEND_CYCLE, EXTEND_NOT_FOUND, FALLBACK_CYCLE, FALLBACK_HASH, INVALID_PATH, INVALID_PROJECT,
-    INVALID_STORE_NAME, MISSING_STORE_TYPE, NO_FEATURE_FILE, NOT_APPLICABLE, OVERLAPPING_DATA_PATHS,
-    OVERRIDE_DATA_PATH, UNKNOWN_STORE, UNKNOWN_VARIABLE, UNSET_VARIABLE, UNSUPPORTED_DATABASE, UNSUPPORTED_HASH,
-    UNSUPPORTED_KEY, UNSUPPORTED_STORE,
+    ALIAS_TAKEN, CATALOG_IN_MEMORY, CATALOG_KIND, CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFLICT, DATA_PATH_NOT_OWN,
+    EMPTY_SELECTION, EMPTY_VALUE, EXTEND_CYCLE, EXTEND_NOT_FOUND, FALLBACK_CYCLE, FALLBACK_HASH, INVALID_PATH,
+    INVALID_PROJECT, INVALID_STORE_NAME, MISSING_STORE_TYPE, NO_FEATURE_FILE, NOT_APPLICABLE, OVERLAPPING_DATA_PATHS,
+    UNKNOWN_STORE, UNKNOWN_VARIABLE, UNSET_VARIABLE, UNSUPPORTED_DATABASE, UNSUPPORTED_HASH, UNSUPPORTED_KEY,
+    UNSUPPORTED_STORE,
 };
 
 /// One entry of the reference page.
@@ -212,10 +212,11 @@ const REFERENCE: &[Reference] = &[
         remedy: "Use `database = \":memory:\"`, or another alias.",
     },
     Reference {
-        code: OVERRIDE_DATA_PATH,
-        meaning: "`override_data_path` is set. Rows written under another path than the stored one are found under neither.",
-        example: "attach_options = { override_data_path = true }",
-        remedy: "Leave it out, unless a moved copy of a lake is to be read.",
+        code: DATA_PATH_NOT_OWN,
+        meaning: "The data path is the project's folder, or one above it, or holds Parquet files that no lake has put \
+                  there. A clean-up of orphaned files would delete all Parquet files below it that are not the lake's.",
+        example: "storage = { type = \"local\", path = \".\" }",
+        remedy: "Give the lake a folder of its own.",
     },
     Reference { code: "nul-byte", meaning: "", example: "user = \"a\\u0000b\"", remedy: "Remove the NUL byte." },
     Reference { code: "reserved-alias", meaning: "", example: "alias = \"main\"", remedy: "Choose another alias." },

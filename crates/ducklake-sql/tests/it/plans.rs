@@ -130,6 +130,22 @@ fn the_stored_data_path_is_asked_for_without_creating() {
 }
 
 #[test]
+fn a_data_path_is_laid_over_the_stored_one_or_stored_as_another_text() {
+    let plan = lake(AttachOptions::default()).plan(&Session::default(), Mode::Write);
+    let text = |plan: Plan| plan.display(Reveal::Masked).to_string();
+    for (plan, options) in [
+        (plan.must_exist(), "(CREATE_IF_NOT_EXISTS false)"),
+        (plan.overriding_data_path(), "(OVERRIDE_DATA_PATH true)"),
+        (plan.over_stored_data_path(), "(CREATE_IF_NOT_EXISTS false, OVERRIDE_DATA_PATH true)"),
+        (plan.over_stored_data_path().over_stored_data_path(), "(CREATE_IF_NOT_EXISTS false, OVERRIDE_DATA_PATH true)"),
+    ] {
+        let text = text(plan);
+        assert!(text.contains(options), "{text}");
+    }
+    assert!(text(plan.storing_data_path("./data/")).contains("DATA_PATH './data/'"));
+}
+
+#[test]
 fn a_lake_beside_another_shares_no_name_with_it_and_is_only_read() {
     let options = AttachOptions::from_pairs([("metadata_catalog", Value::from("meta"))]).unwrap();
     let lake = lake(options);

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use ducklake_sql::{Mode, Reveal};
+use ducklake_sql::{Mode, Reveal, Storage};
 
 use crate::args::{Preview, SqlOrJson};
 use crate::context::Context;
@@ -19,7 +19,11 @@ pub(crate) fn run(args: &Preview, context: &Context, printer: &mut Printer) -> R
     if lake.is_read_only() && args.mode.is_some() && mode == Mode::Write {
         return Err(Error::ReadOnly(store.name.clone()));
     }
-    let plan = lake.plan(&store.session, mode);
+    let mut plan = lake.plan(&store.session, mode);
+    // A lake with a relative data path stores it so, and DuckDB compares it as a text with the absolute one of the plan.
+    if matches!(lake.storage(), Some(Storage::Local(folder)) if folder.relative().is_some()) {
+        plan = plan.overriding_data_path();
+    }
     let reveal = if args.reveal_secrets { Reveal::Secrets } else { Reveal::Masked };
     match args.format {
         SqlOrJson::Sql => write!(printer, "{}", plan.display(reveal))?,

@@ -8,5 +8,6 @@ mod files;
 mod lakes;
 mod logs;
 mod output;
+mod paths;
 mod run;
 mod sessions;

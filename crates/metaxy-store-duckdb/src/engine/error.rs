@@ -79,6 +79,20 @@ pub(crate) enum Kind {
     DataPath {
         stored: String,
         configured: String,
+        /// Whether the lake's files are at the configured path, or would be there if it had any.
+        is_moved: bool,
+        /// Whether nothing is at the stored path.
+        is_gone: bool,
+    },
+    /// A lake was to be made in a database with tables that are no lake's.
+    OtherTables {
+        path: String,
+        tables: Vec<String>,
+    },
+    /// The catalog's file is empty, and there are data files.
+    EmptiedCatalog {
+        path: String,
+        data_path: String,
     },
     Storage {
         data_path: String,
@@ -118,6 +132,10 @@ pub(crate) enum Kind {
         error: std::io::Error,
     },
 }
+
+/// What to do about a lake that was moved or renamed.
+pub(crate) const MOVED_ADVICE: &str = "the lake was moved or renamed: set `override_data_path = true` in the \
+    `attach_options` of its `ducklake` table, and its files are read and written at the configured path";
 
 /// Why a floor above the engine refuses what it was given: its `Display` says what is wrong.
 pub(crate) trait Refusal: std::error::Error + Send + Sync + 'static {
@@ -355,6 +373,16 @@ impl Error {
     /// Whether the lake's stored data path is another place than the configured one.
     pub fn is_data_path_mismatch(&self) -> bool {
         matches!(self.kind(), Kind::DataPath { .. })
+    }
+
+    /// Whether a lake was to be created in a file that holds tables of another database already.
+    pub fn is_other_database(&self) -> bool {
+        matches!(self.kind(), Kind::OtherTables { .. })
+    }
+
+    /// Whether the catalog is damaged: its file is empty, while there are data files below the data path.
+    pub fn is_damaged_catalog(&self) -> bool {
+        matches!(self.kind(), Kind::EmptiedCatalog { .. })
     }
 
     /// Whether the lake can only be read, and was to be written.

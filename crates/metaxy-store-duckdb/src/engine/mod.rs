@@ -16,6 +16,6 @@ pub use self::connection::{Connection, Rows};
 pub use self::engine_error::EngineError;
 pub use self::error::Error;
 
-pub(crate) use self::error::{Class, Kind, Refusal};
+pub(crate) use self::error::{Class, Kind, MOVED_ADVICE, Refusal};
 pub(crate) use self::instance::{current_database, open_instance};
 pub(crate) use self::transaction::{end_stream, in_transaction, now, with_retry};

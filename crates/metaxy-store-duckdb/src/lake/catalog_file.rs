@@ -4,9 +4,9 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use ducklake_sql::{Catalog, CatalogKind};
+use ducklake_sql::{Catalog, CatalogKind, Lake, Sql, Text, sql};
 
-use crate::engine::{Error, Kind};
+use crate::engine::{Connection, Error, Kind};
 
 /// A catalog's file, as it was before the attempt to attach.
 #[derive(Debug)]
@@ -79,6 +79,35 @@ pub(crate) fn remove_without_content(path: &Path) {
     }
 }
 
+/// What the file of a lake's catalog is now; `None` where it is no file, or cannot be read.
+pub(crate) fn content_of(lake: &Lake) -> Option<Content> {
+    Content::of(Path::new(lake.catalog()?.file()?.as_str())).ok()
+}
+
+/// The tables of a catalog's file that a lake has not made, a few of them; it has to be attached by nobody.
+///
+/// Where the file cannot be attached by itself, as when it is encrypted, none are seen.
+pub(crate) fn other_tables(connection: &Connection, lake: &Lake) -> Result<Vec<String>, Error> {
+    const ALIAS: &str = "metaxy_catalog_file";
+    let Some(file) = lake.catalog().and_then(Catalog::file) else { return Ok(Vec::new()) };
+    let Ok(path) = Text::new(file.as_str()) else { return Ok(Vec::new()) };
+    let attach = match lake.catalog_kind() {
+        CatalogKind::Sqlite => sql!("ATTACH {path} AS metaxy_catalog_file (TYPE sqlite, READ_ONLY)", path),
+        _ => sql!("ATTACH {path} AS metaxy_catalog_file (READ_ONLY)", path),
+    };
+    if connection.run(&attach).is_err() {
+        return Ok(Vec::new());
+    }
+    let tables = Sql::fixed(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND NOT internal AND NOT EXISTS (
+             FROM duckdb_tables() WHERE database_name = ? AND table_name = 'ducklake_metadata')
+         ORDER BY table_name LIMIT 5",
+    );
+    let tables = connection.rows(&tables.with_text("alias", ALIAS).with_text("alias", ALIAS));
+    connection.execute("DETACH metaxy_catalog_file")?;
+    Ok(tables?.concat())
+}
+
 fn failed(action: &'static str, path: &Path, error: std::io::Error) -> Error {
     Error::new(Kind::File { action, path: path.display().to_string(), error })
 }
@@ -94,7 +123,7 @@ fn make_folders(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// What a file is, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Content {
+pub(crate) enum Content {
     Missing,
     Empty,
     Sqlite,

@@ -1,8 +1,9 @@
 //! The checks of a plan, made on the attached lake.
 
-use ducklake_sql::{Check, Lake};
+use ducklake_sql::{Check, Lake, Plan};
 
-use super::data_path;
+use super::data_files::{DataFiles, was_moved};
+use super::data_path::{self, DataPath};
 use crate::engine::{Connection, Error, Kind};
 
 /// Makes one check; what is wrong but no reason to refuse the lake becomes a warning.
@@ -10,6 +11,7 @@ pub(super) fn verify(
     connection: &Connection,
     check: &Check,
     lake: &Lake,
+    plan: &Plan,
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
     tracing::debug!(check = check.purpose(), "checking");
@@ -40,23 +42,30 @@ pub(super) fn verify(
                     .concat(),
                 );
             }
-            if data_path::same(&stored, expected) {
-                Ok(())
-            } else if lake.overrides_data_path() {
+            let configured = DataPath::of(lake);
+            if configured.as_ref().is_none_or(|configured| configured.is_stored_as(&stored)) {
+                return Ok(());
+            }
+            // Where the files cannot be looked for, the more careful answer holds.
+            let files =
+                configured.and_then(|configured| DataFiles::below(&configured, connection, lake, plan).ok()).flatten();
+            if !lake.overrides_data_path() {
+                let (is_moved, is_gone) = (was_moved(files, &stored), data_path::is_gone(&stored));
+                return Err(Error::new(Kind::DataPath { stored, configured: expected.clone(), is_moved, is_gone }));
+            }
+            if files.is_none_or(|files| files.missing > 0) {
                 warnings.push(
                     [
                         "`override_data_path` puts `",
                         expected,
                         "` over the stored data path `",
                         &stored,
-                        "`: rows written now cannot be read under either",
+                        "`, and data files of the lake are not there: rows written now cannot be read under either",
                     ]
                     .concat(),
                 );
-                Ok(())
-            } else {
-                Err(Error::new(Kind::DataPath { stored, configured: expected.clone() }))
             }
+            Ok(())
         }
         _ => Err(Error::query(["a check that this version does not know: ", check.purpose()].concat())),
     }

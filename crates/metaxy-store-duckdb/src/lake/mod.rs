@@ -1,10 +1,13 @@
 //! The lake floor: attaching lakes and checking them, undoing what failed, data paths, catalog files, and the doctor.
 
+mod attempt;
 mod catalog_file;
 mod checks;
+mod data_files;
 mod data_path;
 mod doctor;
 mod facts;
+mod metadata;
 mod open;
 mod store;
 

@@ -1,5 +1,6 @@
 //! Opening a store: its own lake and those beside it, each attached by its plan, checked, and undone on a failure.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,10 +8,12 @@ use std::time::Instant;
 use ducklake_sql::{Extension, Ident, Lake, Mode, Plan, Session, Setting, Statement};
 use metaxy_config::{Config, Database, DuckDbStore};
 
+use super::attempt::Attempt;
 use super::catalog_file::{self, CatalogFile};
 use super::checks::verify;
+use super::data_files;
 use super::facts::facts_of;
-use super::store::{Beside, Store, run_all};
+use super::store::{Beside, Store};
 use crate::engine::cause::{Facts, Operation};
 use crate::engine::{Cause, Connection, Error, Kind, current_database, open_instance};
 
@@ -167,8 +170,7 @@ impl OpenOptions {
         let plan = lake.plan(session, mode);
         let facts = Arc::new(facts_of(name, lake, &plan));
         let creates = mode == Mode::Write && lake.creates_if_missing();
-        let file = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates));
-        let file = file.map_err(|error| error.with_facts(&facts))?;
+        let file = prepare_file(lake, creates).map_err(|error| error.with_facts(&facts))?;
         let new_database = database.filter(|file| !file.exists());
         match self.run(database, lake, plan, &facts, neighbours, mode, prepare) {
             Ok(opened) => {
@@ -222,7 +224,7 @@ impl OpenOptions {
             })?);
         }
         let prepared = prepare(&connection, &beside)?;
-        let plan = self.run_plan(&connection, plan, lake, facts, &home).map_err(with_facts)?;
+        let plan = self.run_plan(&connection, &plan, lake, facts, &home).map_err(with_facts)?;
         let mut store = Store { connection: Some(connection), plan, home, warnings, beside };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);
@@ -240,10 +242,10 @@ impl OpenOptions {
         home: &Ident,
         warnings: &mut Vec<String>,
     ) -> Result<Beside, Error> {
-        neighbour.lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, false))?;
+        prepare_file(&neighbour.lake, false)?;
         let _span = tracing::debug_span!("attach", store = neighbour.store).entered();
         let facts = Arc::new(facts_of(&neighbour.store, &neighbour.lake, &plan));
-        let plan = self.run_plan(connection, Arc::new(plan), &neighbour.lake, &facts, home)?;
+        let plan = self.run_plan(connection, &Arc::new(plan), &neighbour.lake, &facts, home)?;
         let mut found = Vec::new();
         check_all(connection, &plan, &neighbour.lake, &mut found)?;
         let of = ["the store `", &neighbour.store, "`: "].concat();
@@ -254,40 +256,32 @@ impl OpenOptions {
 
     /// Runs the statements; on a failure, takes back those that succeeded. A transaction has begun where a database is
     /// the current one then, for the checks to be made at the same snapshot.
-    ///
-    /// DuckLake compares data paths as texts. Where it refuses only for that, the lake is attached without naming one,
-    /// and the check of the data path tells two spellings of one place from two places.
     fn run_plan(
         &self,
         connection: &Connection,
-        plan: Arc<Plan>,
+        plan: &Arc<Plan>,
         lake: &Lake,
         facts: &Arc<Facts>,
         home: &Ident,
     ) -> Result<Arc<Plan>, Error> {
-        let Err((failed, error)) = self.run_from(connection, &plan, 0) else {
-            return Ok(plan);
-        };
-        let (plan, failed, error) = if error.cause() == Some(Cause::DataPathDiffers) && !lake.overrides_data_path() {
-            let stored = plan.with_stored_data_path();
-            let same = |(one, other): &(&Statement, &Statement)| one == other;
-            let resume = plan.statements().iter().zip(stored.statements()).take_while(same).count();
-            run_all(connection, &plan.undo(resume..failed, home))?;
-            match self.run_from(connection, &stored, resume) {
-                Ok(()) => return Ok(Arc::new(stored)),
-                Err((failed, error)) => (Arc::new(stored), failed, error),
-            }
-        } else {
-            (plan, failed, error)
+        let mut attempt = Attempt::new(self, connection, home);
+        let Err(error) = attempt.attach(plan, lake) else {
+            return Ok(attempt.into_plan());
         };
         // Why it failed matters more than what the undoing has to say: the instance goes away with the error.
-        drop(run_all(connection, &plan.undo(0..failed, home)));
-        Err(explain(&plan, failed, error, facts, self.install))
+        drop(attempt.undo());
+        let (plan, failed) = (attempt.plan(), attempt.failed());
+        Err(explain(plan, failed, error, facts, self.install))
     }
 
-    /// Runs the statements from a position on; on a failure its position and the error.
-    fn run_from(&self, connection: &Connection, plan: &Plan, start: usize) -> Result<(), (usize, Error)> {
-        for (index, statement) in plan.statements().iter().enumerate().skip(start) {
+    /// Runs the statements of a range of positions; on a failure its position and the error.
+    pub(super) fn run_statements(
+        &self,
+        connection: &Connection,
+        plan: &Plan,
+        range: Range<usize>,
+    ) -> Result<(), (usize, Error)> {
+        for (index, statement) in plan.statements().iter().enumerate().take(range.end).skip(range.start) {
             let run = || connection.run_statement(statement);
             let result = match statement {
                 Statement::Load(extension) if self.install => run().or_else(|missing| {
@@ -318,7 +312,7 @@ impl OpenOptions {
 
 /// Makes the checks of a plan, and ends the transaction that its last statement is in.
 fn check_all(connection: &Connection, plan: &Plan, lake: &Lake, warnings: &mut Vec<String>) -> Result<(), Error> {
-    let checked = plan.checks().iter().try_for_each(|check| verify(connection, check, lake, warnings));
+    let checked = plan.checks().iter().try_for_each(|check| verify(connection, check, lake, plan, warnings));
     let end = if checked.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = connection.execute(end).map(drop);
     checked.and(ended)
@@ -331,6 +325,15 @@ struct Neighbour {
     session: Session,
     table_prefix: String,
     is_fallback: bool,
+}
+
+/// Looks at the file of a lake's catalog, see [`CatalogFile::prepare`]; one that was cut to nothing is no missing lake.
+fn prepare_file(lake: &Lake, creates: bool) -> Result<Option<CatalogFile>, Error> {
+    let prepared = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates));
+    prepared.map_err(|error| {
+        let is_emptied = error.is_missing_lake() && data_files::is_emptied(lake);
+        if is_emptied { data_files::emptied(lake) } else { error }
+    })
 }
 
 fn lake_of(store: &DuckDbStore) -> Result<&Lake, Error> {
@@ -372,8 +375,9 @@ fn does_not_start(error: &Error) -> bool {
 
 /// What the failure of a plan's statement means.
 fn explain(plan: &Plan, failed: usize, error: Error, facts: &Arc<Facts>, install: bool) -> Error {
-    let Some(statement) = plan.statements().get(failed) else {
-        return error;
+    // What is refused before the engine is asked explains itself.
+    let Some(statement) = plan.statements().get(failed).filter(|_| error.is_query()) else {
+        return error.with_facts(facts);
     };
     let operation = match statement {
         Statement::Load(_) => Operation::LoadExtension,

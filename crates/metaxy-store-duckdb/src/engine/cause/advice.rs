@@ -275,6 +275,12 @@ impl Cause {
                 "there is no lake, and none may be made".to_owned(),
                 format!("correct the location in {in_catalog} (or `metadata_schema`), or allow `create_if_not_exists`"),
             ),
+            Self::CatalogEmptied => (
+                format!("{the_file} is empty, but data files are below {data_path}: it was damaged"),
+                "put a copy of the catalog's file back; or, if this is to be a new lake, remove the empty file or name \
+                 another data path"
+                    .to_owned(),
+            ),
             Self::CatalogNewer => (
                 "the lake's format is newer than this engine".to_owned(),
                 "use a newer release of this program; do not migrate the lake back".to_owned(),

@@ -93,6 +93,8 @@ causes! {
     NoLakeYet = "no-lake-yet",
     /// There is no lake, and none may be made.
     NoLake = "no-lake",
+    /// The file of the catalog is empty, while there are data files.
+    CatalogEmptied = "catalog-emptied",
     /// The lake's format is newer than the engine.
     CatalogNewer = "catalog-newer",
     /// The lake's format is older than the engine's.

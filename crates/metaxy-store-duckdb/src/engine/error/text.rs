@@ -2,7 +2,7 @@
 
 use arrow::error::ArrowError;
 
-use super::{Context, Error, Inner, Kind};
+use super::{Context, Error, Inner, Kind, MOVED_ADVICE};
 use crate::engine::cause::{Cause, Facts, Operation};
 use crate::engine::engine_error::EngineError;
 
@@ -15,6 +15,7 @@ impl Inner {
             Kind::MissingLake(_) => Some(Cause::NoLake),
             Kind::WrongCatalogFile { .. } => Some(Cause::WrongCatalogFile),
             Kind::DataPath { .. } => Some(Cause::DataPathDiffers),
+            Kind::EmptiedCatalog { .. } => Some(Cause::CatalogEmptied),
             Kind::MissingExtension { said, .. } => said.cause(Operation::LoadExtension, facts),
             Kind::Storage { said, .. } => said.cause(Operation::AccessStorage(Cause::NoPermissionToList), facts),
             Kind::Statement { operation, said, .. } => said.cause(*operation, facts),
@@ -27,7 +28,9 @@ impl Inner {
                 Cause::FolderDenied => Some(Cause::CatalogFileDenied),
                 cause => Some(cause),
             },
-            Kind::ReadOnlyLake | Kind::Hidden(_) | Kind::Refused(_) | Kind::Source(_) => None,
+            Kind::ReadOnlyLake | Kind::Hidden(_) | Kind::Refused(_) | Kind::Source(_) | Kind::OtherTables { .. } => {
+                None
+            }
         }
     }
 
@@ -52,6 +55,19 @@ impl Inner {
                 Some(Cause::ExtensionNotStarted) => None,
                 _ => Some(missing_extension_help(name, *tried_to_install)),
             },
+            Kind::DataPath { is_moved: true, .. } => Some(MOVED_ADVICE.to_owned()),
+            Kind::DataPath { is_gone: true, .. } => Some(
+                "nothing is at the stored path, and not all of the lake's files are at the configured one: bring them \
+                 there and set `override_data_path = true` in the `attach_options`, or name the catalog that belongs to \
+                 this data path"
+                    .to_owned(),
+            ),
+            Kind::OtherTables { .. } => Some(
+                "name a file of its own for the lake's catalog; or, if the lake is to be in this one, set \
+                 `create_if_not_exists = true` in the `attach_options`"
+                    .to_owned(),
+            ),
+            Kind::EmptiedCatalog { .. } => Some(self.explain(Cause::CatalogEmptied).1),
             Kind::DataPath { .. } => Some(
                 "write the stored path into the configuration, or name the catalog that belongs to this data path"
                     .to_owned(),
@@ -117,7 +133,13 @@ impl Inner {
                 }
                 _ => format!("the extension `{name}` could not be loaded: {said}"),
             },
-            Kind::DataPath { stored, configured } => {
+            Kind::OtherTables { path, tables } => {
+                format!("`{path}` is no lake, and holds other tables: {}", tables.join(", "))
+            }
+            Kind::EmptiedCatalog { path, data_path } => {
+                format!("the catalog's file `{path}` is empty, but data files are below `{data_path}`: it was damaged")
+            }
+            Kind::DataPath { stored, configured, .. } => {
                 format!("the lake keeps its data at `{stored}`, but the configuration says `{configured}`")
             }
             Kind::Storage { data_path, said } => {

@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use ducklake_sql::{Catalog, CatalogKind, Lake, SecretType, Sql, Statement, Storage, Text};
+use ducklake_sql::{Catalog, CatalogFile as CatalogPath, CatalogKind, Lake, SecretType, Sql, Statement, Storage, Text};
 
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Run, Target, shown};
 use crate::engine::cause::{Operation, formats_of, lock_holder};
 use crate::engine::{Cause, EngineError};
 use crate::lake::catalog_file::CatalogFile;
+use crate::lake::data_files;
+use crate::lake::data_path::DataPath;
 use crate::lake::facts::add_login;
 
 /// A lake that is attached to be read.
@@ -206,7 +208,8 @@ fn attach(run: &mut Run, target: &Target<'_>) -> (Option<Attached>, Verdict) {
         SELECT (SELECT catalog_type FROM ducklake_settings(?)),
                (SELECT value FROM ducklake_options(?) WHERE option_name = 'version'),
                (SELECT value FROM ducklake_options(?) WHERE option_name = 'created_by')";
-    if target.lake.catalog().and_then(Catalog::file).is_some_and(|file| !Path::new(file.as_str()).exists()) {
+    let is_missing = |file: &CatalogPath| !Path::new(file.as_str()).exists();
+    if target.lake.catalog().and_then(Catalog::file).is_some_and(is_missing) || data_files::is_emptied(target.lake) {
         return (None, no_lake(run, target, ""));
     }
     let attach_by = |statements: &[Statement]| {
@@ -215,7 +218,9 @@ fn attach(run: &mut Run, target: &Target<'_>) -> (Option<Attached>, Verdict) {
             .try_for_each(|statement| target.run(statement.to_sql()))
     };
     let mut attached = Attached { by_stored_path: false };
-    let mut result = attach_by(target.plan.statements());
+    let is_relative = DataPath::of(target.lake).is_some_and(|path| path.is_relative());
+    let plan = if is_relative { target.plan.over_stored_data_path() } else { target.plan.clone() };
+    let mut result = attach_by(plan.statements());
     if result.as_ref().is_err_and(|said| cause_of(run, said) == Some(Cause::DataPathDiffers)) {
         // The lake's own secret names the other path.
         let made = target.statements().find(|statement| is_secret(statement, SecretType::DuckLake));
@@ -249,6 +254,9 @@ fn attach(run: &mut Run, target: &Target<'_>) -> (Option<Attached>, Verdict) {
 
 /// A verdict on a lake that is not there.
 fn no_lake(run: &Run, target: &Target<'_>, raw: &str) -> Verdict {
+    if data_files::is_emptied(target.lake) {
+        return Cause::CatalogEmptied.verdict(Outcome::Failed, &run.facts, raw);
+    }
     if target.lake.creates_if_missing() {
         Cause::NoLakeYet.verdict(Outcome::Warning, &run.facts, raw)
     } else {

@@ -1,12 +1,14 @@
 //! The attached lake: whether what it has stored agrees with the configuration, and how it is.
 
-use ducklake_sql::{CatalogKind, Ident, Parameter, Sql, Statement, Writer};
+use ducklake_sql::{Ident, Parameter, Sql, Statement};
 
 use super::catalog::Attached;
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Run, Target};
-use crate::engine::Cause;
-use crate::lake::data_path;
+use crate::engine::{Cause, MOVED_ADVICE};
+use crate::lake::data_files::{DataFiles, was_moved};
+use crate::lake::data_path::{self, DataPath};
+use crate::lake::metadata::Metadata;
 
 /// A data file smaller than this counts as small.
 const SMALL_FILE: i64 = 1 << 20;
@@ -41,11 +43,18 @@ fn stored_settings(run: &Run, target: &Target<'_>, attached: &Attached) -> Verdi
     };
     let mut causes = Vec::new();
     let mut evidence = Vec::new();
-    if let (Some(path), Some(configured)) = (global("data_path"), target.lake.data_path()) {
-        if !data_path::same(path, configured) {
+    let mut is_moved = false;
+    if let (Some(path), Some(configured)) = (global("data_path"), DataPath::of(target.lake)) {
+        if !configured.is_stored_as(path) {
+            let files = DataFiles::below(&configured, target.connection, target.lake, target.plan).ok().flatten();
             let overrides = target.lake.overrides_data_path();
-            causes.push(if overrides { Cause::DataPathOverridden } else { Cause::DataPathDiffers });
-            evidence.push(format!("stored data path {path}, configured {configured}"));
+            is_moved = was_moved(files, path);
+            if !overrides {
+                causes.push(Cause::DataPathDiffers);
+            } else if files.is_none_or(|files| files.missing > 0) {
+                causes.push(Cause::DataPathOverridden);
+            }
+            evidence.push(format!("stored data path {path}, configured {}", configured.as_str()));
         } else if attached.by_stored_path {
             evidence.push(format!("the stored data path {path} is another spelling of the configured one"));
         }
@@ -73,6 +82,9 @@ fn stored_settings(run: &Run, target: &Target<'_>, attached: &Attached) -> Verdi
     });
     let options: Vec<_> = options.collect();
     let verdict = match causes.first() {
+        Some(cause @ Cause::DataPathDiffers) if is_moved => {
+            cause.verdict(Outcome::Failed, &run.facts, "").advice(MOVED_ADVICE)
+        }
         Some(cause @ Cause::DataPathDiffers) => cause.verdict(Outcome::Failed, &run.facts, ""),
         Some(cause) => cause.verdict(Outcome::Warning, &run.facts, ""),
         None => Verdict::ok("what the lake has stored agrees with the configuration"),
@@ -93,7 +105,7 @@ fn attach_option(target: &Target<'_>, name: &str) -> Option<String> {
 }
 
 fn health(run: &Run, target: &Target<'_>) -> Verdict {
-    let Some(metadata) = Metadata::of(target) else {
+    let Some(metadata) = Metadata::of(target.lake, target.plan) else {
         return Verdict::skipped("the catalog's server keeps the metadata");
     };
     let counted = target.rows(Sql::build(|sql| {
@@ -157,32 +169,4 @@ fn inlined_rows(target: &Target<'_>, metadata: &Metadata) -> u64 {
         target.rows(sql).ok()?.concat().first()?.parse().ok()
     };
     names.iter().take(INLINED_TABLES_COUNTED).filter_map(count).sum()
-}
-
-/// Where DuckLake's own tables are: a database that it attaches under a name of its own, and a schema.
-struct Metadata {
-    database: Ident,
-    schema: Ident,
-}
-
-impl Metadata {
-    fn of(target: &Target<'_>) -> Option<Self> {
-        let default = ["__ducklake_metadata_", target.lake.alias().as_str()].concat();
-        let database = attach_option(target, "METADATA_CATALOG").unwrap_or(default);
-        let schema = match target.lake.catalog_kind() {
-            CatalogKind::MotherDuck | CatalogKind::Quack => return None,
-            CatalogKind::Postgres => "public",
-            _ => "main",
-        };
-        let schema = target.lake.metadata_schema().cloned().or_else(|| Ident::new(schema).ok())?;
-        Some(Self { database: Ident::new(database).ok()?, schema })
-    }
-
-    fn schema<'w>(&self, sql: &'w mut Writer) -> &'w mut Writer {
-        sql.ident(&self.database).keyword(".").ident(&self.schema)
-    }
-
-    fn table<'w>(&self, sql: &'w mut Writer, name: &'static str) -> &'w mut Writer {
-        self.schema(sql).keyword(".").keyword(name)
-    }
 }

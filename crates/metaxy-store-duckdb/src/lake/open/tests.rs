@@ -156,8 +156,7 @@ fn a_plan_that_fails_anywhere_leaves_nothing() {
                 _ => continue,
             }
             let before = state(&connection);
-            let error =
-                OpenOptions::default().run_plan(&connection, Arc::clone(&plan), &lake, &facts, &home).unwrap_err();
+            let error = OpenOptions::default().run_plan(&connection, &plan, &lake, &facts, &home).unwrap_err();
             failed.push(statement.name());
             assert_eq!(state(&connection), before, "{when}: {error}");
             place.assert_nothing(&when);

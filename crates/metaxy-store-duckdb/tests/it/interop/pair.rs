@@ -137,9 +137,21 @@ pub(crate) struct Pair<'p> {
 
 impl<'p> Pair<'p> {
     pub(crate) fn new(python: &'p mut Python, settings: Settings) -> Self {
+        Self::on(python, settings, None)
+    }
+
+    /// The same with relative paths, this one for the data. Python's working directory is the folder of the file, this
+    /// implementation's another one.
+    pub(crate) fn relative(python: &'p mut Python, settings: Settings, data: &str) -> Self {
+        Self::on(python, settings, Some(data))
+    }
+
+    fn on(python: &'p mut Python, settings: Settings, data: Option<&str>) -> Self {
         let folder = TempLake::new();
+        python.enter(folder.path());
+        std::fs::create_dir(folder.path_of("sub")).unwrap();
         let database = (settings.catalog == Catalog::Postgres).then(|| Postgres::shared().database());
-        let file = folder.write("metaxy.toml", configuration(&folder, database.as_ref(), settings));
+        let file = folder.write("metaxy.toml", configuration(&folder, database.as_ref(), settings, data));
         python.configure(&file);
         let exclusive = settings.catalog == Catalog::DuckDb;
         Self { python, rust: Rust::new(&file), exclusive, _database: database, _folder: folder }
@@ -192,19 +204,23 @@ impl Drop for Pair<'_> {
 }
 
 /// The configuration that both read.
-fn configuration(folder: &TempLake, database: Option<&Database<'_>>, settings: Settings) -> String {
+fn configuration(folder: &TempLake, database: Option<&Database<'_>>, settings: Settings, data: Option<&str>) -> String {
+    let path = |name: &str| if data.is_some() { name.to_owned() } else { folder.join(name) };
     let quoted = |text: &str| Value::from(text).to_string();
     let catalog = match (settings.catalog, database) {
         (Catalog::Postgres, Some(database)) => postgres(database, database.owner(), ""),
-        (Catalog::DuckDb, _) => format!("{{ type = 'duckdb', uri = {} }}", quoted(&folder.join("meta.ducklake"))),
-        _ => format!("{{ type = 'sqlite', uri = {} }}", quoted(&["sqlite:", &folder.join("meta.sqlite")].concat())),
+        (Catalog::DuckDb, _) => format!("{{ type = 'duckdb', uri = {} }}", quoted(&path("meta.ducklake"))),
+        _ => format!("{{ type = 'sqlite', uri = {} }}", quoted(&["sqlite:", &path("meta.sqlite")].concat())),
     };
     // A reader of a SQLite file that is not in this mode makes a commit of the other process fail.
     let options =
         if settings.catalog == Catalog::Sqlite { "attach_options = { meta_journal_mode = 'WAL' }" } else { "" };
     let inlining = if settings.inlining { "" } else { "data_inlining_row_limit = 0" };
     let catalog = format!("catalog = {catalog}");
-    let storage = format!("storage = {{ type = 'local', path = {} }}", quoted(&folder.join("data")));
+    let storage = format!(
+        "storage = {{ type = 'local', path = {} }}",
+        quoted(&data.map_or_else(|| folder.join("data"), str::to_owned))
+    );
     let (maps, hash, truncation) = (settings.maps, settings.hash, settings.truncation);
     let store = store_tables(
         "dev",

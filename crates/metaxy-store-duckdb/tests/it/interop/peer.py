@@ -77,6 +77,10 @@ def rows_of(frame):
 class Peer:
     """A graph and a store, and what can be done with them."""
 
+    def enter(self, folder):
+        """Makes a folder the working directory."""
+        os.chdir(folder)
+
     def configure(self, file):
         """Reads a configuration, and starts anew with an empty graph."""
         self.config = MetaxyConfig.load(file)

@@ -85,6 +85,11 @@ impl Python {
         assert_eq!(version, "0.1.11");
     }
 
+    /// Makes a folder the working directory, where Python's relative paths start.
+    pub(crate) fn enter(&mut self, folder: &Path) {
+        self.ask(&json!({"do": "enter", "folder": folder})).unwrap();
+    }
+
     /// Defines features, and tells what Python makes of them.
     pub(crate) fn define(&mut self, features: &[Feature]) -> Result<Value, Refused> {
         let feature = |feature: &Feature| {

@@ -163,6 +163,38 @@ fn on_postgres_with_maps() {
     check(Catalog::Postgres, true);
 }
 
+/// One file with relative paths, whoever makes the lake.
+fn check_relative(catalog: Catalog) {
+    for data in ["data", "./data/", "sub/../data"] {
+        for first in [Who::Python, Who::Rust] {
+            // A process of its own: its working directory is the lake's folder.
+            let mut python = Python::start();
+            let settings = Settings { catalog, maps: true, hash: "md5", truncation: 8, inlining: false };
+            let mut pair = Pair::relative(&mut python, settings, data);
+            pair.define(&features(false)).unwrap();
+            for (number, who) in [(0, first), (1, first.other()), (2, first)] {
+                pair.side(who).write("video/raw", &samples(number * 10..number * 10 + 10, "", false)).unwrap();
+                assert_eq!(pair.read_both("video/raw", false).len(), 10 + 10 * number as usize, "{data}, {first:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn on_sqlite_with_relative_paths() {
+    check_relative(Catalog::Sqlite);
+}
+
+#[test]
+fn on_duckdb_with_relative_paths() {
+    check_relative(Catalog::DuckDb);
+}
+
+#[test]
+fn on_postgres_with_relative_paths() {
+    check_relative(Catalog::Postgres);
+}
+
 #[test]
 fn rows_without_an_id_are_seen_alike() {
     let mut python = Borrowed::new(false);

@@ -4,6 +4,7 @@ mod configured;
 mod errors;
 mod hostile;
 mod open;
+mod paths;
 mod plans;
 mod postgres;
 mod traps;

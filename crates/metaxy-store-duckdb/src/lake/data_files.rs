@@ -1,0 +1,102 @@
+//! The data files of a lake: whether those that the lake knows are below a data path, and whether any are there.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use ducklake_sql::{Catalog, Lake, Plan, Sql};
+
+use super::catalog_file::{self, Content};
+use super::data_path::{DataPath, is_gone};
+use super::metadata::Metadata;
+use crate::engine::{Connection, Error, Kind};
+
+/// How many data files a lake knows, and how many of them are not below a data path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DataFiles {
+    pub(super) count: usize,
+    pub(super) missing: usize,
+}
+
+impl DataFiles {
+    /// Looks for the files of the attached lake's current snapshot; `None` where a server keeps the metadata to itself.
+    ///
+    /// Files with a path of their own, from outside of the data path, do not count.
+    pub(super) fn below(
+        data_path: &DataPath,
+        connection: &Connection,
+        lake: &Lake,
+        plan: &Plan,
+    ) -> Result<Option<Self>, Error> {
+        let Some(metadata) = Metadata::of(lake, plan) else { return Ok(None) };
+        let known = connection.rows(&Sql::build(|sql| {
+            sql.keyword(
+                "SELECT concat(CASE WHEN t.path_is_relative THEN s.path ELSE '' END, t.path, f.path)
+                 FROM ",
+            );
+            metadata.table(sql, "ducklake_data_file").keyword(" AS f JOIN ");
+            metadata
+                .table(sql, "ducklake_table")
+                .keyword(" AS t ON t.table_id = f.table_id AND t.end_snapshot IS NULL ");
+            metadata.table(sql.keyword("JOIN "), "ducklake_schema");
+            sql.keyword(
+                " AS s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
+                 WHERE f.end_snapshot IS NULL AND f.path_is_relative
+                   AND (NOT t.path_is_relative OR s.path_is_relative)",
+            );
+        }))?;
+        let is_there: Box<dyn Fn(&str) -> bool> = if data_path.is_local() {
+            Box::new(|file| Path::new(data_path.as_str()).join(file).is_file())
+        } else {
+            let pattern = [data_path.as_str(), "**"].concat();
+            let found = connection.rows(&Sql::fixed("SELECT file FROM glob(?)").with_text("pattern", &pattern))?;
+            let found: BTreeSet<String> = found.concat().into_iter().collect();
+            Box::new(move |file| found.contains(&[data_path.as_str(), file].concat()))
+        };
+        let missing = known.iter().flatten().filter(|file| !is_there(file)).count();
+        Ok(Some(Self { count: known.len(), missing }))
+    }
+}
+
+/// Whether a lake that has stored another path than the configured one was moved or renamed: all of its data files are at
+/// the configured place, or it has none and nothing is at the stored one.
+pub(super) fn was_moved(files: Option<DataFiles>, stored: &str) -> bool {
+    match files {
+        Some(DataFiles { count: 0, .. }) => is_gone(stored),
+        Some(DataFiles { missing, .. }) => missing == 0,
+        None => false,
+    }
+}
+
+/// Whether Parquet files are below a data path. Where it cannot be listed, none are seen.
+pub(super) fn are_below(data_path: &DataPath, connection: &Connection) -> bool {
+    if data_path.is_local() {
+        return are_below_folder(Path::new(data_path.as_str()));
+    }
+    let pattern = [data_path.as_str(), "**/*.parquet"].concat();
+    let found = connection.text(&Sql::fixed("SELECT file FROM glob(?) LIMIT 1").with_text("pattern", &pattern));
+    matches!(found, Ok(Some(_)))
+}
+
+/// The same for a folder of this machine.
+pub(super) fn are_below_folder(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_parquet = |path: &Path| path.extension().is_some_and(|extension| extension == "parquet");
+    // A symbolic link is not followed: it may lead back.
+    entries.into_iter().any(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => are_below_folder(&entry.path()),
+        Ok(_) => is_parquet(&entry.path()),
+        Err(_) => false,
+    })
+}
+
+/// Whether the catalog of a lake was cut to nothing: its file is empty, while there are data files on this machine.
+pub(super) fn is_emptied(lake: &Lake) -> bool {
+    catalog_file::content_of(lake) == Some(Content::Empty)
+        && DataPath::of(lake).is_some_and(|path| path.is_local() && are_below_folder(Path::new(path.as_str())))
+}
+
+/// The error for such a catalog.
+pub(super) fn emptied(lake: &Lake) -> Error {
+    let path = lake.catalog().and_then(Catalog::file).map(ToString::to_string).unwrap_or_default();
+    Error::new(Kind::EmptiedCatalog { path, data_path: lake.data_path().unwrap_or_default().to_owned() })
+}
