@@ -137,6 +137,8 @@ pub(crate) enum Class {
     SchemaMismatch,
     /// A filter is not valid, or does not fit the columns.
     Filter,
+    /// A statement would do more than read.
+    ReadOnly,
     /// Anything else.
     Other,
 }
@@ -348,9 +350,11 @@ impl Error {
         matches!(self.kind(), Kind::DataPath { .. })
     }
 
-    /// Whether the lake can only be read, and was to be written.
+    /// Whether the lake can only be read, and was to be written; or is open to be read, and a statement would do more.
     pub fn is_read_only(&self) -> bool {
-        matches!(self.kind(), Kind::ReadOnlyLake) || self.cause() == Some(Cause::ReadOnlyLake)
+        matches!(self.kind(), Kind::ReadOnlyLake)
+            || self.cause() == Some(Cause::ReadLocked)
+            || self.cause() == Some(Cause::ReadOnlyLake)
     }
 }
 
@@ -375,6 +379,7 @@ impl Inner {
                 Cause::FolderDenied => Some(Cause::CatalogFileDenied),
                 cause => Some(cause),
             },
+            Kind::Refused(refusal) if refusal.class() == Class::ReadOnly => Some(Cause::ReadLocked),
             Kind::ReadOnlyLake | Kind::Hidden(_) | Kind::Refused(_) | Kind::Source(_) => None,
         }
     }
@@ -412,7 +417,9 @@ impl Inner {
             ),
             Kind::Beside { error, .. } => error.help(),
             _ => {
-                let cause = self.cause().filter(|cause| cause.is_outside() || *cause == Cause::ReadOnlyLake)?;
+                let cause = self.cause().filter(|cause| {
+                    cause.is_outside() || matches!(cause, Cause::ReadOnlyLake | Cause::ReadLocked)
+                })?;
                 let (_, advice) = self.explain(cause);
                 Some(advice)
             }

@@ -5,6 +5,7 @@ mod checks;
 mod data_path;
 mod doctor;
 mod facts;
+mod lock;
 mod open;
 mod store;
 

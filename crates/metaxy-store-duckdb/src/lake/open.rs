@@ -35,11 +35,12 @@ pub struct OpenOptions {
     must_exist: bool,
     fallbacks: bool,
     beside: Vec<String>,
+    lock: bool,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { install: true, must_exist: false, fallbacks: true, beside: Vec::new() }
+        Self { install: true, must_exist: false, fallbacks: true, beside: Vec::new(), lock: false }
     }
 }
 
@@ -72,6 +73,21 @@ impl OpenOptions {
     /// setting, that of the opened one holds.
     pub fn beside(mut self, store: impl Into<String>) -> Self {
         self.beside.push(store.into());
+        self
+    }
+
+    /// Whether a store that is opened in read mode is locked for what a person types; false unless set.
+    ///
+    /// DuckDB then reaches no files but those of the lakes that are attached, loads no extension and takes no setting,
+    /// until the store is closed. A statement from [`Sql::typed_by_a_person`](ducklake_sql::Sql::typed_by_a_person) is
+    /// run only if DuckDB's parser takes it for one that reads, and it calls no table function that might do more:
+    /// queries, `EXPLAIN`, transactions, `USE`, variables and pragmas that show something. See
+    /// [`Error::is_read_only`].
+    ///
+    /// A program that reads or writes files of its own through the connection, as with
+    /// [`InputFile`](crate::InputFile), cannot use it. In write mode it has no effect.
+    pub fn lock(mut self, lock: bool) -> Self {
+        self.lock = lock;
         self
     }
 
@@ -212,6 +228,9 @@ impl OpenOptions {
             verify(store.connection(), check, lake, &mut warnings)?;
         }
         store.warnings = warnings;
+        if self.lock && mode == Mode::Read {
+            store.lock(lake, neighbours.iter().map(|neighbour| &neighbour.lake))?;
+        }
         Ok(store)
     }
 
