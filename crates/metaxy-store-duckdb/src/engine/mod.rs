@@ -7,6 +7,7 @@ pub(crate) mod cause;
 mod connection;
 mod engine_error;
 mod error;
+pub(crate) mod inlining;
 mod instance;
 mod read_lock;
 mod transaction;

@@ -156,10 +156,12 @@ fn check_statement(connection: &Connection, statement: &Sql) -> Result<(), Error
     let is_single = !text.contains(';');
     match word.as_str() {
         "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "USE" if is_single => return Ok(()),
-        "PRAGMA" if is_single && !text.contains('=') => {
-            if PRAGMAS.contains(&rest.first_word().to_ascii_lowercase().as_str()) {
-                return Ok(());
-            }
+        "PRAGMA"
+            if is_single
+                && !text.contains('=')
+                && PRAGMAS.contains(&rest.first_word().to_ascii_lowercase().as_str()) =>
+        {
+            return Ok(());
         }
         _ => {}
     }
@@ -229,9 +231,9 @@ fn parsed(connection: &Connection, text: &str) -> Result<Parsed, Error> {
              array_to_string(json_extract_string(tree, '$..function.function_name'), chr(10))
          FROM (SELECT json_serialize_sql(CAST(? AS VARCHAR)) AS tree)",
     );
-    type Row = (Option<String>, Option<String>, Option<String>, Option<String>);
-    let row = connection.query_row::<Row>(question.with_text("statements", text))?;
-    let (error, kind, message, functions) = row.unwrap_or_default();
+    let row = connection.query_row(question.with_text("statements", text))?;
+    let (error, kind, message, functions): (_, Option<String>, _, Option<String>) = row.unwrap_or_default();
+    let (error, message): (Option<String>, Option<String>) = (error, message);
     if error.as_deref() == Some("false") {
         return Ok(Parsed::Queries(functions.unwrap_or_default().lines().map(str::to_owned).collect()));
     }

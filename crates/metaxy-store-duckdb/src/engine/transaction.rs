@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::cause::Cause;
 use super::connection::Connection;
 use super::error::{Error, Kind};
+use super::inlining;
 
 /// How long a transaction is begun anew, before its conflict is reported.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -32,12 +33,13 @@ pub(crate) fn with_retry<P, T>(
     repeat(attempt, |error| error.is_retryable() || error.cause() == Some(Cause::AlreadyExists))
 }
 
-/// Runs `apply` in a transaction, which is run again when another writer was faster.
+/// Runs `apply` in a transaction, which is run again when another writer was faster. Nothing is inlined in it that would
+/// not come back from the catalog as it is.
 pub(crate) fn transaction<T>(
     connection: &Connection,
     mut apply: impl FnMut(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    repeat(|| in_transaction(connection, || apply(connection)), Error::is_retryable)
+    repeat(|| inlining::guarded(connection, &mut apply), Error::is_retryable)
 }
 
 /// Runs a statement that is a transaction by itself, again when another writer was faster.
@@ -45,7 +47,14 @@ pub(crate) fn repeated<T>(
     connection: &Connection,
     mut statement: impl FnMut(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    repeat(|| statement(connection), Error::is_retryable)
+    let mut run = || {
+        if inlining::has_lossy_columns(connection)? {
+            inlining::without(connection, || statement(connection))
+        } else {
+            statement(connection)
+        }
+    };
+    repeat(&mut run, Error::is_retryable)
 }
 
 /// Makes attempts until one succeeds, or fails by what another attempt does not change.

@@ -30,6 +30,7 @@ mod tests;
 /// # }
 /// ```
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, as in `std::fs::OpenOptions`")]
 pub struct OpenOptions {
     install: bool,
     must_exist: bool,

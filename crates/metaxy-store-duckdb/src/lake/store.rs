@@ -10,7 +10,7 @@ use ducklake_sql::{Ident, Lake, Mode, Plan, Session, Statement};
 use metaxy_config::Config;
 
 use super::open::OpenOptions;
-use crate::engine::{Connection, Error, repeated, transaction};
+use crate::engine::{Connection, Error, inlining, repeated, transaction};
 
 /// A lake, attached in a DuckDB instance of its own.
 ///
@@ -117,6 +117,22 @@ impl Store {
     /// As for [`transaction`](Self::transaction).
     pub fn repeat<T>(&self, statement: impl FnMut(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         repeated(self.connection(), statement)
+    }
+
+    /// Runs statements that begin and end transactions themselves, with no rows kept in a catalog that could lose them.
+    ///
+    /// A few rows of one insert are kept in tables of the catalog, and SQLite and PostgreSQL do not give back every value
+    /// of a struct or of JSON in a list. [`transaction`](Self::transaction) sees to that by itself.
+    ///
+    /// # Errors
+    ///
+    /// When `run` fails, or DuckLake's limit cannot be set.
+    pub fn without_inlining<T>(&self, run: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let connection = self.connection();
+        if inlining::keeps_all(connection) {
+            return run(connection);
+        }
+        inlining::without(connection, || run(connection))
     }
 
     /// The lakes attached beside it, fallback stores in the order in which they are asked.
