@@ -43,7 +43,16 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
     for warning in store.warnings() {
         printer.warn(warning, None);
     }
+    let makes_tables = args.mode == Mode::Write
+        && statements.iter().any(|statement| matches!(statement.first_word().as_str(), "CREATE" | "ALTER"));
+    let before = if makes_tables { inexact_columns(store.connection())? } else { Vec::new() };
     run_script(&store, &query, &statements, args, printer)?;
+    if makes_tables {
+        for column in inexact_columns(store.connection())?.into_iter().filter(|column| !before.contains(column)) {
+            let what = format_args!("{column}, which a file does not keep exactly").to_string();
+            printer.warn(what, Some("use DECIMAL for large numbers, TIMESTAMPTZ for times, BIGINT for spans of time"));
+        }
+    }
     store.close().map_err(Error::Lake)?;
     Ok(Exit::Done)
 }
@@ -62,7 +71,12 @@ fn run_script(
         return statements.iter().try_for_each(|statement| results.stream(connection, statement));
     }
     if statements.iter().any(begins_transaction) {
-        return run_as_it_stands(connection, statements, &mut results);
+        let mut done = Ok(());
+        let run = |connection: &Connection| {
+            done = run_as_it_stands(connection, statements, &mut results);
+            Ok(())
+        };
+        return store.without_inlining(run).map_err(Error::Lake).and(done);
     }
     if statements.iter().all(can_share_transaction) {
         let all = store.transaction(|connection| {
@@ -215,4 +229,21 @@ impl Results<'_> {
         }
         Ok(())
     }
+}
+
+/// The columns of the lake whose type a Parquet file of DuckLake rounds: large integers, times of day with a zone, spans.
+fn inexact_columns(connection: &Connection) -> Result<Vec<String>, Error> {
+    let columns = connection.query(
+        "SELECT '`' || table_name || '.' || column_name || '` is of the type ' || data_type
+         FROM duckdb_columns()
+         WHERE database_name = current_database()
+             AND regexp_matches(data_type, 'HUGEINT|INTERVAL|TIME WITH TIME ZONE')
+         ORDER BY ALL",
+    );
+    let mut found = Vec::new();
+    for batch in columns.map_err(Error::Lake)? {
+        let batch = batch.map_err(Error::Lake)?;
+        found.extend(batch.column(0).as_string_opt::<i32>().into_iter().flatten().flatten().map(str::to_owned));
+    }
+    Ok(found)
 }
