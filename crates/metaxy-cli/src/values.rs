@@ -134,15 +134,12 @@ struct Floats<'a>(&'a dyn Array);
 impl Encoder for Floats<'_> {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
         // Each with the digits of its own type.
-        let (value, text) = match self.0.data_type() {
-            DataType::Float32 => {
-                let value = self.0.as_primitive::<Float32Type>().value(row);
-                (f64::from(value), serde_json::to_string(&value))
-            }
-            _ => {
-                let value = self.0.as_primitive::<Float64Type>().value(row);
-                (value, serde_json::to_string(&value))
-            }
+        let (value, text) = if *self.0.data_type() == DataType::Float32 {
+            let value = self.0.as_primitive::<Float32Type>().value(row);
+            (f64::from(value), serde_json::to_string(&value))
+        } else {
+            let value = self.0.as_primitive::<Float64Type>().value(row);
+            (value, serde_json::to_string(&value))
         };
         let text = match text {
             Ok(text) if value.is_finite() => text,

@@ -39,10 +39,13 @@ struct Limit {
     rows: i64,
 }
 
+/// The value of a stored limit, its scope, and the schema and table that it is for.
+type StoredLimit = (Option<String>, String, Option<String>, Option<String>);
+
 /// The limits that options of the attachment or of the lake set.
 fn configured(connection: &Connection) -> Result<Vec<Limit>, Error> {
     let plan = connection.plan();
-    let stored: Vec<(Option<String>, String, Option<String>, Option<String>)> = connection.query_rows(sql!(
+    let stored: Vec<StoredLimit> = connection.query_rows(sql!(
         "SELECT value, scope, coalesce(t.schema_name, scope_entry), t.table_name
          FROM ducklake_options({lake}) AS o
          LEFT JOIN (SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = {lake}) AS t
@@ -50,7 +53,7 @@ fn configured(connection: &Connection) -> Result<Vec<Limit>, Error> {
          WHERE option_name = 'data_inlining_row_limit' AND (scope <> 'TABLE' OR t.table_name IS NOT NULL)",
         lake = bind(plan.alias().as_str()),
     ))?;
-    let limit = |(value, _, schema, table): (Option<String>, String, Option<String>, Option<String>)| Limit {
+    let limit = |(value, _, schema, table): StoredLimit| Limit {
         schema,
         table,
         rows: value.unwrap_or_default().parse().unwrap_or(MANY),

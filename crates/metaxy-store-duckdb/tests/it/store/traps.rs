@@ -226,7 +226,7 @@ fn check_kept(catalog: &str, database: &Database<'_>, limit: Option<i64>) {
     let of_catalog: Catalog = match catalog {
         "duckdb" => home.duckdb(),
         "sqlite" => home.sqlite(),
-        _ => super::postgres::spec(database).check().unwrap().into(),
+        _ => super::postgres::spec(database).check().unwrap(),
     };
     let limits = limit.map(|limit| ("data_inlining_row_limit", Value::Integer(limit)));
     let mut options: Vec<_> = limits.into_iter().collect();
