@@ -45,6 +45,7 @@ mod path;
 mod plan;
 mod problem;
 mod s3;
+mod script;
 mod secret;
 mod session;
 mod spec;

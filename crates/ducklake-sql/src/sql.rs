@@ -141,6 +141,11 @@ impl Sql {
         if self.is_typed { "(a statement that a person wrote)" } else { &self.text }
     }
 
+    /// Whether a person wrote the text, or a part of it.
+    pub(crate) fn is_typed(&self) -> bool {
+        self.is_typed
+    }
+
     /// The names of the bound values, in order: `SECRET`, `SCOPE[0]`, `EXTRA_HTTP_HEADERS.x`.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.values.iter().map(|bound| bound.name.as_str())

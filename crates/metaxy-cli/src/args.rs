@@ -171,12 +171,15 @@ pub(crate) struct Preview {
 pub(crate) struct Sql {
     /// One or more statements, separated by `;`, or - to read them from stdin
     pub(crate) query: String,
-    /// How to print the rows of the last statement
+    /// How to print the rows of each statement
     #[arg(long, default_value = "table")]
     pub(crate) format: RowFormat,
     /// Open the lake to read, which creates and changes nothing, or to write
     #[arg(long, default_value = "read")]
     pub(crate) mode: Mode,
+    /// Let statements that read the lake use files, extensions, settings and other databases, too
+    #[arg(long)]
+    pub(crate) allow_files: bool,
 }
 
 /// `metaxy doctor`

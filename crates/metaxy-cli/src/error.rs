@@ -76,6 +76,15 @@ pub(crate) enum Error {
     /// The lake can only be read, and was to be written.
     #[error("the lake of the store `{0}` can only be read: it is pinned to a snapshot, or attached `read_only`")]
     ReadOnly(String),
+    /// A script ends in a transaction that it began.
+    #[error(
+        "the script ends within a transaction, which is rolled back{}",
+        if *.stored { "; what stands before it is stored" } else { ": nothing is stored" }
+    )]
+    OpenTransaction { stored: bool },
+    /// Several statements gave rows, and a Parquet file has those of one.
+    #[error("a Parquet file has the rows of one statement, and a second one has rows, too")]
+    SecondParquet,
     /// Arguments that do not go together.
     #[error("{message}")]
     Usage { message: &'static str, help: &'static str },
@@ -105,12 +114,19 @@ impl Error {
                 "push this graph with `metaxy push`, or let the write go on with `--unpushed`"
             }
             Self::Lake(error) if error.cause() == Some(Cause::ReadOnlyLake) => "write with `--mode write`",
+            Self::Lake(error) if error.cause() == Some(Cause::ReadLocked) => {
+                "`--mode write` can change the lake, and `--allow-files` reach files, settings and other databases"
+            }
             Self::Lake(error) => return error.help(),
             Self::EnvLine(_) => "write the value in single quotes, or put a `#` before the line",
             Self::Exists(_) => "choose another file with `--path`, or remove this one",
             Self::NoConfiguration => "write one with `metaxy init`, or name one with `--config-file`",
             Self::NoLake(_) => "add a `ducklake` table with a catalog and a storage; `metaxy init` writes an example",
             Self::ReadOnly(_) => "use `--mode read`",
+            Self::OpenTransaction { .. } => {
+                "end it with COMMIT, or leave out BEGIN: all statements are one transaction then"
+            }
+            Self::SecondParquet => "print the rows of each statement by a command of its own, or choose another format",
             Self::Usage { help, .. } => help,
             Self::NoGraph(_) | Self::NothingToPush => {
                 "name the files in metaxy.toml, as in `[ext.rust] features = [\"features/*.toml\"]`"

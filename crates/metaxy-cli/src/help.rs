@@ -49,7 +49,14 @@ Examples:
   metaxy sql --mode write 'CREATE TABLE t (id INTEGER); INSERT INTO t VALUES (1)'
   metaxy sql --mode write - < migration.sql
 
-Only rows are printed on stdout; how many a statement changed is said on stderr.";
+Only rows are printed on stdout; how many a statement changed is said on stderr. Without
+`--mode write` nothing but the lake can be read, unless `--allow-files` is given. Statements
+that write are one transaction, which is run again when another writer was faster; a script
+that has its own BEGIN is run once.
+
+In JSON, NaN and infinite numbers are texts: \"NaN\", \"Infinity\". Infinite times are `infinity`
+everywhere. In CSV, NULL is nothing and an empty text \"\"; several results have an empty line
+between them.";
 
 pub(crate) const DOCTOR: &str = "\
 Examples:

@@ -18,6 +18,7 @@ mod progress;
 mod rows;
 mod selection;
 mod table;
+mod values;
 
 use std::io::Write as _;
 use std::process::ExitCode;

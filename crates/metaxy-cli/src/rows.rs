@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::compute::cast;
-use arrow::csv;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::json::writer::{EncoderOptions, JsonArray, WriterBuilder, make_encoder};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow::util::display::{ArrayFormatter, ArrayFormatterFactory as _, FormatOptions};
 use arrow::util::pretty::pretty_format_batches_with_schema;
 
 use parquet::arrow::ArrowWriter;
@@ -18,6 +17,7 @@ use parquet::file::properties::WriterProperties;
 
 use crate::args::RowFormat;
 use crate::error::Error;
+use crate::values::Values;
 
 /// After so many rows a table is printed and another begun, since the widths of its columns need all of its rows.
 const TABLE_ROWS: usize = 10_000;
@@ -72,7 +72,7 @@ struct Json<'w>(arrow::json::Writer<&'w mut dyn Write, JsonArray>);
 impl<'w> Json<'w> {
     fn new(out: &'w mut dyn Write) -> Self {
         // A row that is NULL in a column says so; else a program could not tell it from a column that is not there.
-        Self(WriterBuilder::new().with_explicit_nulls(true).build(out))
+        Self(WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(Values)).build(out))
     }
 }
 
@@ -87,27 +87,49 @@ impl Sink for Json<'_> {
     }
 }
 
-struct Csv<'w>(csv::Writer<&'w mut dyn Write>);
+/// CSV, in which nothing between two commas is NULL, and `""` an empty text.
+struct Csv<'w>(&'w mut dyn Write);
 
 impl<'w> Csv<'w> {
     fn new(none: &RecordBatch, out: &'w mut dyn Write) -> Result<Self, Error> {
-        let mut csv = Self(csv::Writer::new(out));
+        let csv = Self(out);
         // The header is there without rows, too.
-        csv.write(none)?;
+        let schema = none.schema();
+        let names: Vec<String> = schema.fields().iter().map(|field| csv_field(field.name())).collect();
+        writeln!(csv.0, "{}", names.join(","))?;
         Ok(csv)
     }
 }
 
 impl Sink for Csv<'_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        Ok(self.0.write(&map_columns(&map_columns(batch, widened)?, |field, column| {
+        let batch = map_columns(&map_columns(batch, widened)?, |field, column| {
             // CSV has no nested values.
             if column.data_type().is_nested() { as_json(field, column) } else { Ok(Arc::clone(column)) }
-        })?)?)
+        })?;
+        let columns = batch.columns().iter().map(|column| texts(column, "")).collect::<Result<Vec<_>, _>>()?;
+        for row in 0..batch.num_rows() {
+            for (index, (column, texts)) in batch.columns().iter().zip(&columns).enumerate() {
+                let comma = if index == 0 { "" } else { "," };
+                let field = texts.get(row).filter(|_| column.is_valid(row)).map(|text| csv_field(text));
+                write!(self.0, "{comma}{}", field.unwrap_or_default())?;
+            }
+            writeln!(self.0)?;
+        }
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<(), Error> {
         Ok(())
+    }
+}
+
+/// A text as a field of CSV, in quotes where it needs some.
+fn csv_field(text: &str) -> String {
+    if text.is_empty() || text.contains([',', '"', '\n', '\r']) {
+        ["\"", &text.replace('"', "\"\""), "\""].concat()
+    } else {
+        text.to_owned()
     }
 }
 
@@ -201,10 +223,16 @@ fn widened(_: &Arc<Field>, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
 
 /// A column as the texts that a table shows.
 fn as_cells(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let options = FormatOptions::new().with_display_error(true).with_null("NULL");
-    let formatter = ArrayFormatter::try_new(column, &options)?;
-    let cells = (0..column.len()).map(|row| cell(&formatter.value(row).to_string()));
-    Ok(Arc::new(StringArray::from_iter_values(cells)))
+    let cells = texts(column, "NULL")?;
+    Ok(Arc::new(StringArray::from_iter_values(cells.iter().map(|text| cell(text)))))
+}
+
+/// The text of each value; an error if one has none.
+fn texts(column: &ArrayRef, null: &str) -> Result<Vec<String>, ArrowError> {
+    let options = FormatOptions::new().with_display_error(false).with_null(null).with_formatter_factory(Some(&Values));
+    let own = Values.create_array_formatter(column, &options, None)?;
+    let formatter = own.map_or_else(|| ArrayFormatter::try_new(column, &options), Ok)?;
+    (0..column.len()).map(|row| formatter.value(row).try_to_string()).collect()
 }
 
 /// A value whose lines are not too long for a table, and that cannot steer the terminal.
@@ -228,7 +256,7 @@ fn cell(value: &str) -> String {
 
 /// A column with each value as JSON.
 fn as_json(field: &Arc<Field>, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let options = EncoderOptions::default().with_explicit_nulls(true);
+    let options = EncoderOptions::default().with_explicit_nulls(true).with_encoder_factory(Arc::new(Values));
     let mut encoder = make_encoder(field, column, &options)?;
     let values = (0..column.len()).map(|row| {
         if encoder.is_null(row) {

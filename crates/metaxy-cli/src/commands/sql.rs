@@ -1,14 +1,18 @@
 //! `metaxy sql`: runs what a person typed on the attached lake.
+//!
+//! To read, each statement is run by itself and its rows are printed as they come. To write, the statements are one
+//! transaction, which is run again when another writer was faster; so their rows are printed once it is committed. A
+//! script that begins a transaction itself is run once, as it stands.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
-use arrow::array::AsArray as _;
-use arrow::datatypes::Int64Type;
-use ducklake_sql::Sql as Statements;
-use metaxy_store_duckdb::{Connection, OpenOptions};
+use arrow::array::{AsArray as _, RecordBatch};
+use arrow::datatypes::{Int64Type, SchemaRef};
+use ducklake_sql::Sql as Statement;
+use metaxy_store_duckdb::{Connection, OpenOptions, Store};
 
-use crate::args::Sql;
+use crate::args::{Mode, RowFormat, Sql};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -27,45 +31,219 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
         }
         text => text.to_owned(),
     };
-    if query.trim().is_empty() {
+    let statements = Statement::script(&query);
+    if statements.is_empty() {
         return Err(Error::Usage { message: "there is no statement", help: "try `metaxy sql 'SHOW TABLES'`" });
     }
     let loaded = context.load()?;
     let name = &context.store(&loaded, printer)?.name;
     // A person's statements name the lake that they are for, so a fallback that is not there stands in no way.
-    let options = OpenOptions::default().fallback_stores(false);
+    let options = OpenOptions::default().fallback_stores(false).lock(!args.allow_files);
     let store = options.open(&loaded.config, name, args.mode.into()).map_err(Error::Lake)?;
     for warning in store.warnings() {
         printer.warn(warning, None);
     }
-    print(store.connection(), &query, args, printer)?;
+    let makes_tables = args.mode == Mode::Write
+        && statements.iter().any(|statement| matches!(statement.first_word().as_str(), "CREATE" | "ALTER"));
+    let before = if makes_tables { inexact_columns(store.connection())? } else { Vec::new() };
+    run_script(&store, &query, &statements, args, printer)?;
+    if makes_tables {
+        for column in inexact_columns(store.connection())?.into_iter().filter(|column| !before.contains(column)) {
+            let what = format_args!("{column}, which a file does not keep exactly").to_string();
+            printer.warn(what, Some("use DECIMAL for large numbers, TIMESTAMPTZ for times, BIGINT for spans of time"));
+        }
+    }
     store.close().map_err(Error::Lake)?;
     Ok(Exit::Done)
 }
 
-/// Runs the statements and prints the rows of the last one, or says how many it changed.
-fn print(connection: &Connection, query: &str, args: &Sql, printer: &mut Printer) -> Result<(), Error> {
-    // Asked first, since another statement would end the stream of rows.
-    let is_query = is_query(connection, query)?;
-    let rows = connection.query(Statements::typed_by_a_person(query)).map_err(Error::Lake)?;
-    let schema = rows.schema();
-    if is_query || !rows::is_answer(&schema) {
-        return rows::print(&schema, rows, args.format, printer);
+/// Runs the statements and prints the rows of each, or says how many it changed.
+fn run_script(
+    store: &Store,
+    script: &str,
+    statements: &[Statement],
+    args: &Sql,
+    printer: &mut Printer,
+) -> Result<(), Error> {
+    let connection = store.connection();
+    let mut results = Results { args, printer, is_first: true };
+    if args.mode == Mode::Read || connection.are_queries(script).map_err(Error::Lake)? {
+        return statements.iter().try_for_each(|statement| results.stream(connection, statement));
     }
-    for batch in rows {
-        let batch = batch.map_err(Error::Lake)?;
-        let counts = batch.column(0).as_primitive_opt::<Int64Type>();
-        for count in counts.into_iter().flatten().flatten() {
-            printer.note(format_args!("{count} {} changed", if count == 1 { "row" } else { "rows" }));
-        }
+    if statements.iter().any(begins_transaction) {
+        let mut done = Ok(());
+        let run = |connection: &Connection| {
+            done = run_as_it_stands(connection, statements, &mut results);
+            Ok(())
+        };
+        return store.without_inlining(run).map_err(Error::Lake).and(done);
+    }
+    if statements.iter().all(can_share_transaction) {
+        let all = store.transaction(|connection| {
+            let run = |statement| Outcome::of(connection, statement);
+            statements.iter().map(run).collect::<Result<Vec<_>, _>>()
+        });
+        let all = all.map_err(|error| {
+            if statements.len() > 1 {
+                results.printer.note("none of the statements is stored");
+            }
+            Error::Lake(error)
+        })?;
+        return all.into_iter().try_for_each(|outcome| results.print(outcome));
+    }
+    // Some cannot be in a transaction with others, so each is one of its own.
+    for (index, statement) in statements.iter().enumerate() {
+        let done = store.repeat(|connection| Outcome::of(connection, statement));
+        let outcome = done.map_err(|error| {
+            if index > 0 {
+                results.printer.note(format_args!("what stands before statement {} is stored", index + 1));
+            }
+            Error::Lake(error)
+        })?;
+        results.print(outcome)?;
     }
     Ok(())
 }
 
-/// Whether the engine takes all of the statements for queries: one may have columns like those of an answer.
-fn is_query(connection: &Connection, statements: &str) -> Result<bool, Error> {
-    let question = Statements::fixed("SELECT json_serialize_sql(?::VARCHAR) LIKE '{\"error\":false%'");
-    let rows = connection.query(question.with_text("statements", statements)).map_err(Error::Lake)?;
-    let batches = rows.collect::<Result<Vec<_>, _>>().map_err(Error::Lake)?;
-    Ok(batches.iter().filter_map(|batch| batch.column(0).as_boolean_opt()).any(|column| column.true_count() > 0))
+/// Runs a script that begins and ends transactions itself.
+fn run_as_it_stands(connection: &Connection, statements: &[Statement], results: &mut Results<'_>) -> Result<(), Error> {
+    let mut is_open = false;
+    let mut stored = false;
+    for statement in statements {
+        match Outcome::of(connection, statement) {
+            Ok(outcome) => {
+                match statement.first_word().as_str() {
+                    "BEGIN" | "START" => is_open = true,
+                    "COMMIT" | "END" => (stored, is_open) = (true, false),
+                    "ROLLBACK" | "ABORT" => is_open = false,
+                    _ => stored |= !is_open && !connection.are_queries(statement.text()).map_err(Error::Lake)?,
+                }
+                results.print(outcome)?;
+            }
+            Err(error) => {
+                if is_open {
+                    drop(connection.execute("ROLLBACK"));
+                }
+                results.printer.note(match (is_open, stored) {
+                    (true, false) => "the transaction of the script is rolled back, and nothing is stored",
+                    (true, true) => {
+                        "the last transaction of the script is rolled back; what stands before it is stored"
+                    }
+                    (false, true) => "what stands before it in the script is stored",
+                    (false, false) => "nothing is stored",
+                });
+                return Err(Error::Lake(error));
+            }
+        }
+    }
+    if is_open {
+        connection.execute("ROLLBACK").map_err(Error::Lake)?;
+        return Err(Error::OpenTransaction { stored });
+    }
+    Ok(())
+}
+
+fn begins_transaction(statement: &Statement) -> bool {
+    matches!(statement.first_word().as_str(), "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT")
+}
+
+/// Whether a statement can be in one transaction with others, and is undone with it.
+fn can_share_transaction(statement: &Statement) -> bool {
+    let own = [
+        "ATTACH",
+        "CHECKPOINT",
+        "COPY",
+        "DETACH",
+        "EXPORT",
+        "FORCE",
+        "IMPORT",
+        "INSTALL",
+        "LOAD",
+        "PRAGMA",
+        "RESET",
+        "SET",
+        "USE",
+        "VACUUM",
+    ];
+    !own.contains(&statement.first_word().as_str())
+}
+
+/// What a statement gave: rows, or how many it changed.
+struct Outcome {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    is_query: bool,
+}
+
+impl Outcome {
+    fn of(connection: &Connection, statement: &Statement) -> Result<Self, metaxy_store_duckdb::Error> {
+        // Asked first, since another statement would end the stream of rows.
+        let is_query = connection.are_queries(statement.text())?;
+        let rows = connection.query(statement.clone())?;
+        let schema = rows.schema();
+        Ok(Self { schema, batches: rows.collect::<Result<_, _>>()?, is_query })
+    }
+}
+
+/// What is printed of one statement after the other.
+struct Results<'r> {
+    args: &'r Sql,
+    printer: &'r mut Printer,
+    is_first: bool,
+}
+
+impl Results<'_> {
+    /// Runs a statement and prints its rows while they come.
+    fn stream(&mut self, connection: &Connection, statement: &Statement) -> Result<(), Error> {
+        let is_query = connection.are_queries(statement.text()).map_err(Error::Lake)?;
+        let rows = connection.query(statement.clone()).map_err(Error::Lake)?;
+        self.write(&rows.schema(), is_query, rows)
+    }
+
+    fn print(&mut self, outcome: Outcome) -> Result<(), Error> {
+        self.write(&outcome.schema, outcome.is_query, outcome.batches.into_iter().map(Ok))
+    }
+
+    fn write(
+        &mut self,
+        schema: &SchemaRef,
+        is_query: bool,
+        rows: impl Iterator<Item = Result<RecordBatch, metaxy_store_duckdb::Error>>,
+    ) -> Result<(), Error> {
+        if is_query || !rows::is_answer(schema) {
+            match self.args.format {
+                _ if std::mem::take(&mut self.is_first) => {}
+                RowFormat::Parquet => return Err(Error::SecondParquet),
+                // An empty line, behind which another header begins.
+                RowFormat::Csv => writeln!(self.printer)?,
+                RowFormat::Table | RowFormat::Json => {}
+            }
+            return rows::print(schema, rows, self.args.format, self.printer);
+        }
+        for batch in rows {
+            let batch = batch.map_err(Error::Lake)?;
+            let counts = batch.column(0).as_primitive_opt::<Int64Type>();
+            for count in counts.into_iter().flatten().flatten() {
+                self.printer.note(format_args!("{count} {} changed", if count == 1 { "row" } else { "rows" }));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The columns of the lake whose type a Parquet file of DuckLake rounds: large integers, times of day with a zone, spans.
+fn inexact_columns(connection: &Connection) -> Result<Vec<String>, Error> {
+    let columns = connection.query(
+        "SELECT '`' || table_name || '.' || column_name || '` is of the type ' || data_type
+         FROM duckdb_columns()
+         WHERE database_name = current_database()
+             AND regexp_matches(data_type, 'HUGEINT|INTERVAL|TIME WITH TIME ZONE')
+         ORDER BY ALL",
+    );
+    let mut found = Vec::new();
+    for batch in columns.map_err(Error::Lake)? {
+        let batch = batch.map_err(Error::Lake)?;
+        found.extend(batch.column(0).as_string_opt::<i32>().into_iter().flatten().flatten().map(str::to_owned));
+    }
+    Ok(found)
 }

@@ -11,3 +11,4 @@ mod output;
 mod paths;
 mod run;
 mod sessions;
+mod writers;

@@ -16,6 +16,7 @@ use ducklake_sql::{CatalogKind, Ident, Parameter, Plan, Sql, Statement};
 use super::cause::Facts;
 use super::engine_error::EngineError;
 use super::error::{Error, Kind};
+use super::read_lock;
 
 /// A connection to the DuckDB instance that has the lake attached. Of those that a program gets, the lake is the current
 /// database.
@@ -46,6 +47,8 @@ pub struct Connection {
     beside: Arc<[Plan]>,
     /// What is known of the lake, for the advice of errors.
     facts: Arc<Facts>,
+    /// Whether statements of a person must only read.
+    is_locked: bool,
 }
 
 impl std::fmt::Debug for Connection {
@@ -70,7 +73,14 @@ impl Connection {
     }
 
     pub(crate) fn new(inner: duckdb::Connection, plan: Arc<Plan>) -> Self {
-        Self { inner, plan, functions: RefCell::default(), beside: Arc::default(), facts: Arc::default() }
+        Self {
+            inner,
+            plan,
+            functions: RefCell::default(),
+            beside: Arc::default(),
+            facts: Arc::default(),
+            is_locked: false,
+        }
     }
 
     /// The same connection, whose errors hold no secret of these plans either.
@@ -81,6 +91,26 @@ impl Connection {
     /// The same connection, whose errors advise with these facts.
     pub(crate) fn with_facts(self, facts: Arc<Facts>) -> Self {
         Self { facts, ..self }
+    }
+
+    /// Locks the instance, so that statements of a person can only read: no files but those in these folders and at
+    /// these paths, no settings, no other database.
+    pub(crate) fn lock(&mut self, folders: &[String], files: &[String]) -> Result<(), Error> {
+        // MotherDuck's extension opens connections of its own, which DuckDB would refuse.
+        if self.is_local() {
+            read_lock::lock(self, folders, files)?;
+        }
+        self.is_locked = true;
+        Ok(())
+    }
+
+    /// Whether DuckDB's parser takes each statement of a text for a query.
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB cannot be asked.
+    pub fn are_queries(&self, text: &str) -> Result<bool, Error> {
+        read_lock::are_queries(self, text)
     }
 
     /// Runs a statement to its end; the number of rows it changed.
@@ -128,7 +158,14 @@ impl Connection {
     pub(crate) fn elsewhere(&self) -> Result<Self, Error> {
         let inner = self.inner.try_clone().map_err(|error| self.failed(&error, None))?;
         let (plan, beside) = (Arc::clone(&self.plan), Arc::clone(&self.beside));
-        Ok(Self { inner, plan, functions: self.functions.clone(), beside, facts: Arc::clone(&self.facts) })
+        Ok(Self {
+            inner,
+            plan,
+            functions: self.functions.clone(),
+            beside,
+            facts: Arc::clone(&self.facts),
+            is_locked: self.is_locked,
+        })
     }
 
     /// Runs a statement; the number of rows it changed.
@@ -193,6 +230,9 @@ impl Connection {
         name: Option<&'static str>,
         run: impl FnOnce(&mut duckdb::Statement<'_>) -> duckdb::Result<Option<usize>>,
     ) -> Result<duckdb::Statement<'_>, Error> {
+        if self.is_locked && sql.is_typed_by_a_person() {
+            read_lock::check(self, sql.text())?;
+        }
         let _span = tracing::debug_span!("statement", name, sql = sql.text_for_log()).entered();
         let start = Instant::now();
         let mut rows = None;
@@ -216,11 +256,15 @@ impl Connection {
 
     /// The error for what the engine says, which may quote the secrets of a plan, or those bound to the statement.
     fn failed(&self, error: &duckdb::Error, sql: Option<&Sql>) -> Error {
-        let raw = engine_text(error);
+        self.said(&engine_text(error), sql)
+    }
+
+    /// The error for a text of the engine.
+    pub(super) fn said(&self, raw: &str, sql: Option<&Sql>) -> Error {
         let plans = self.beside.iter().chain([&*self.plan]);
-        let text = plans.fold(raw.clone(), |text, plan| plan.scrub(&text));
+        let text = plans.fold(raw.to_owned(), |text, plan| plan.scrub(&text));
         let text = sql.map_or(text.clone(), |sql| sql.scrub(&text));
-        Error::new(Kind::Query(EngineError::new(&raw, text, &self.facts))).with_facts(&self.facts)
+        Error::new(Kind::Query(EngineError::new(raw, text, &self.facts))).with_facts(&self.facts)
     }
 
     /// Registers functions in the instance by their names, those that it does not have yet.
@@ -260,9 +304,9 @@ impl Connection {
 
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan, functions, beside, facts } = self;
+        let Self { inner, plan, functions, beside, facts, is_locked } = self;
         inner.close().map_err(|(inner, error)| {
-            let connection = Self { inner, plan, functions, beside, facts };
+            let connection = Self { inner, plan, functions, beside, facts, is_locked };
             connection.failed(&error, None).of_statement("closing the connection")
         })
     }

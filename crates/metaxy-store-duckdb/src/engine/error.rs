@@ -159,6 +159,8 @@ pub(crate) enum Class {
     Filter,
     /// No graph was pushed, or none with the version that was asked for.
     MissingGraph,
+    /// A statement would do more than read.
+    ReadOnly,
     /// Anything else.
     Other,
 }
@@ -385,9 +387,11 @@ impl Error {
         matches!(self.kind(), Kind::EmptiedCatalog { .. })
     }
 
-    /// Whether the lake can only be read, and was to be written.
+    /// Whether the lake can only be read, and was to be written; or is open to be read, and a statement would do more.
     pub fn is_read_only(&self) -> bool {
-        matches!(self.kind(), Kind::ReadOnlyLake) || self.cause() == Some(Cause::ReadOnlyLake)
+        matches!(self.kind(), Kind::ReadOnlyLake)
+            || self.cause() == Some(Cause::ReadLocked)
+            || self.cause() == Some(Cause::ReadOnlyLake)
     }
 }
 

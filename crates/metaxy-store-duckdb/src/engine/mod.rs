@@ -7,7 +7,9 @@ pub(crate) mod cause;
 mod connection;
 mod engine_error;
 mod error;
+pub(crate) mod inlining;
 mod instance;
+mod read_lock;
 mod transaction;
 mod typed_row;
 
@@ -18,4 +20,4 @@ pub use self::error::Error;
 
 pub(crate) use self::error::{Class, Kind, MOVED_ADVICE, Refusal};
 pub(crate) use self::instance::{current_database, open_instance};
-pub(crate) use self::transaction::{end_stream, in_transaction, now, with_retry};
+pub(crate) use self::transaction::{end_stream, in_transaction, now, repeated, transaction, with_retry};

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::cause::Cause;
 use super::connection::Connection;
 use super::error::{Error, Kind};
+use super::inlining;
 
 /// How long a transaction is begun anew, before its conflict is reported.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -24,16 +25,49 @@ pub(crate) fn with_retry<P, T>(
     mut prepare: impl FnMut() -> Result<P, Error>,
     mut apply: impl FnMut(P) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    let attempt = || {
+        let found = in_transaction(connection, &mut prepare)?;
+        in_transaction(connection, || apply(found))
+    };
+    // What another writer has made since `prepare` looked is found by the next look.
+    repeat(attempt, |error| error.is_retryable() || error.cause() == Some(Cause::AlreadyExists))
+}
+
+/// Runs `apply` in a transaction, which is run again when another writer was faster. Nothing is inlined in it that would
+/// not come back from the catalog as it is.
+pub(crate) fn transaction<T>(
+    connection: &Connection,
+    mut apply: impl FnMut(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    repeat(|| inlining::guarded(connection, &mut apply), Error::is_retryable)
+}
+
+/// Runs a statement that is a transaction by itself, again when another writer was faster.
+pub(crate) fn repeated<T>(
+    connection: &Connection,
+    mut statement: impl FnMut(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut run = || {
+        if inlining::has_lossy_columns(connection)? {
+            inlining::without(connection, || statement(connection))
+        } else {
+            statement(connection)
+        }
+    };
+    repeat(&mut run, Error::is_retryable)
+}
+
+/// Makes attempts until one succeeds, or fails by what another attempt does not change.
+fn repeat<T>(mut run: impl FnMut() -> Result<T, Error>, begins_anew: impl Fn(&Error) -> bool) -> Result<T, Error> {
     let start = Instant::now();
     let mut attempt = 1;
     loop {
         let _span = tracing::debug_span!("attempt", attempt).entered();
-        let prepared = in_transaction(connection, &mut prepare);
-        let error = match prepared.and_then(|found| in_transaction(connection, || apply(found))) {
+        let error = match run() {
             Ok(value) => return Ok(value),
             Err(error) => error,
         };
-        if !begins_anew(&error) {
+        if !(error.is_query() && begins_anew(&error)) {
             return Err(error.in_attempt(attempt));
         }
         if start.elapsed() > PATIENCE {
@@ -62,11 +96,6 @@ pub(crate) fn in_transaction<T>(connection: &Connection, apply: impl FnOnce() ->
 /// Fails in a transaction that was begun there, which that write would not be part of.
 pub(crate) fn end_stream(connection: &Connection) -> Result<(), Error> {
     in_transaction(connection, || Ok(()))
-}
-
-/// Whether another writer is why a transaction failed: by a lock, a conflict, or what it made since we looked.
-fn begins_anew(error: &Error) -> bool {
-    error.is_query() && (error.is_retryable() || error.cause() == Some(Cause::AlreadyExists))
 }
 
 /// Longer with every attempt, up to a second, and never the same for two writers.

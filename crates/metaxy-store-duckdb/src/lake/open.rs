@@ -33,16 +33,18 @@ mod tests;
 /// # }
 /// ```
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, as in `std::fs::OpenOptions`")]
 pub struct OpenOptions {
     install: bool,
     must_exist: bool,
     fallbacks: bool,
     beside: Vec<String>,
+    lock: bool,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { install: true, must_exist: false, fallbacks: true, beside: Vec::new() }
+        Self { install: true, must_exist: false, fallbacks: true, beside: Vec::new(), lock: false }
     }
 }
 
@@ -75,6 +77,21 @@ impl OpenOptions {
     /// setting, that of the opened one holds.
     pub fn beside(mut self, store: impl Into<String>) -> Self {
         self.beside.push(store.into());
+        self
+    }
+
+    /// Whether a store that is opened in read mode is locked for what a person types; false unless set.
+    ///
+    /// DuckDB then reaches no files but those of the lakes that are attached, loads no extension and takes no setting,
+    /// until the store is closed. A statement from [`Sql::typed_by_a_person`](ducklake_sql::Sql::typed_by_a_person) is
+    /// run only if DuckDB's parser takes it for one that reads, and it calls no table function that might do more:
+    /// queries, `EXPLAIN`, transactions, `USE`, variables and pragmas that show something. See
+    /// [`Error::is_read_only`].
+    ///
+    /// A program that reads or writes files of its own through the connection, as with
+    /// [`InputFile`](crate::InputFile), cannot use it. In write mode it has no effect.
+    pub fn lock(mut self, lock: bool) -> Self {
+        self.lock = lock;
         self
     }
 
@@ -230,6 +247,9 @@ impl OpenOptions {
         let mut warnings = std::mem::take(&mut store.warnings);
         check_all(store.connection(), &store.plan, lake, &mut warnings).map_err(with_facts)?;
         store.warnings = warnings;
+        if self.lock && mode == Mode::Read {
+            store.lock(lake, neighbours.iter().map(|neighbour| &neighbour.lake)).map_err(with_facts)?;
+        }
         Ok((store, prepared))
     }
 

@@ -10,7 +10,7 @@ use ducklake_sql::{Ident, Lake, Mode, Plan, Session, Statement};
 use metaxy_config::Config;
 
 use super::open::OpenOptions;
-use crate::engine::{Connection, Error};
+use crate::engine::{Connection, Error, inlining, repeated, transaction};
 
 /// A lake, attached in a DuckDB instance of its own.
 ///
@@ -85,6 +85,54 @@ impl Store {
     #[expect(clippy::expect_used, reason = "only `close`, which consumes the store, leaves `None`")]
     pub fn connection(&self) -> &Connection {
         self.connection.as_ref().expect("a store that is not closed has a connection")
+    }
+
+    /// Runs statements in one transaction, and all of them again when another writer was faster or held the catalog.
+    ///
+    /// So `apply` may be called several times: what it read in the lake it must read again, and what it does besides
+    /// must bear to be repeated. After two minutes the conflict is reported.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store: metaxy_store_duckdb::Store = unreachable!();
+    /// let changed = store.transaction(|connection| {
+    ///     connection.execute("DELETE FROM sample WHERE id = 'old'")?;
+    ///     connection.execute("INSERT INTO sample VALUES ('new')")
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When `apply` fails by anything else, or the transaction cannot be committed. Nothing of it is stored then.
+    pub fn transaction<T>(&self, apply: impl FnMut(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        transaction(self.connection(), apply)
+    }
+
+    /// Runs one statement that is a transaction by itself, as `CHECKPOINT` is, again when another writer was faster.
+    ///
+    /// # Errors
+    ///
+    /// As for [`transaction`](Self::transaction).
+    pub fn repeat<T>(&self, statement: impl FnMut(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        repeated(self.connection(), statement)
+    }
+
+    /// Runs statements that begin and end transactions themselves, with no rows kept in a catalog that could lose them.
+    ///
+    /// A few rows of one insert are kept in tables of the catalog, and SQLite and PostgreSQL do not give back every value
+    /// of a struct or of JSON in a list. [`transaction`](Self::transaction) sees to that by itself.
+    ///
+    /// # Errors
+    ///
+    /// When `run` fails, or DuckLake's limit cannot be set.
+    pub fn without_inlining<T>(&self, run: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        let connection = self.connection();
+        if inlining::keeps_all(connection) {
+            return run(connection);
+        }
+        inlining::without(connection, || run(connection))
     }
 
     /// The lakes attached beside it, fallback stores in the order in which they are asked.

@@ -57,11 +57,6 @@ pub(crate) enum Problem {
     ForeignTable { table: String, what: String },
     #[error("the table `{table}` was written with {written}, but the store is configured with {configured}")]
     OtherHash { table: String, written: String, configured: String },
-    #[error(
-        "the lake is set to keep small writes in its catalog, which would take quotes and backslashes out of structs"
-    )]
-    Inlined,
-
     #[error("`{text}` is no filter: {what} at character {at}")]
     Filter { text: String, at: usize, what: String },
     #[error("the filter `{filter}` names the column `{column}`, which the rows of `{feature}` do not have")]
@@ -131,7 +126,6 @@ impl Refusal for Problem {
             Self::ForeignTable { .. } => {
                 "restore the column, or drop the table and write the feature's rows again".into()
             }
-            Self::Inlined => "set `data_inlining_row_limit = 0` for the store, or leave it unset".into(),
             Self::Filter { .. } | Self::FilterValue { .. } => {
                 "a filter compares columns with values: `size > 10 AND (lang = 'en' OR lang IS NULL)`".into()
             }

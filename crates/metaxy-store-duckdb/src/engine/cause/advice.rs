@@ -468,6 +468,10 @@ impl Cause {
             Self::MissingTable => {
                 ("the lake has no such table".to_owned(), "`SHOW ALL TABLES` lists what is there".to_owned())
             }
+            Self::ReadLocked => (
+                "the store is locked to read the lake, and nothing else".to_owned(),
+                "open it in write mode to change the lake, or without the lock to reach files and databases".to_owned(),
+            ),
             Self::ReadOnlyLake => ("the lake is attached to be read".to_owned(), "open it in write mode".to_owned()),
             Self::ValueOfOtherType => (
                 "a value is not of its column's type".to_owned(),

@@ -173,6 +173,8 @@ causes! {
     MissingTable = "missing-table",
     /// The lake is attached to be read.
     ReadOnlyLake = "read-only-lake",
+    /// The store is locked: it is there to read the lake, and nothing else.
+    ReadLocked = "read-locked",
     /// A value in a file is not of its column's type.
     ValueOfOtherType = "value-of-other-type",
 }
@@ -271,6 +273,7 @@ impl Cause {
                 | Self::AlreadyExists
                 | Self::MissingTable
                 | Self::ReadOnlyLake
+                | Self::ReadLocked
                 | Self::ValueOfOtherType
         )
     }

@@ -141,6 +141,9 @@ const PATTERNS: &[Pattern] = &[
     says(System::CatalogFile, &["attempt to write a readonly database"], Cause::CatalogFileDenied),
     says(System::CatalogFile, &["unable to open database file"], Cause::CatalogFileDenied),
     says(System::DuckDb, &["attached in read-only mode"], Cause::ReadOnlyLake),
+    says(System::DuckDb, &["disabled by configuration"], Cause::ReadLocked),
+    says(System::DuckDb, &["disabled through configuration"], Cause::ReadLocked),
+    says(System::DuckDb, &["configuration has been locked"], Cause::ReadLocked),
     // A view that has the name will still have it when a transaction is run again.
     Pattern {
         by: System::DuckDb,

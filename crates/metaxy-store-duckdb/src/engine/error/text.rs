@@ -2,7 +2,7 @@
 
 use arrow::error::ArrowError;
 
-use super::{Context, Error, Inner, Kind, MOVED_ADVICE};
+use super::{Class, Context, Error, Inner, Kind, MOVED_ADVICE};
 use crate::engine::cause::{Cause, Facts, Operation};
 use crate::engine::engine_error::EngineError;
 
@@ -28,6 +28,7 @@ impl Inner {
                 Cause::FolderDenied => Some(Cause::CatalogFileDenied),
                 cause => Some(cause),
             },
+            Kind::Refused(refusal) if refusal.class() == Class::ReadOnly => Some(Cause::ReadLocked),
             Kind::ReadOnlyLake | Kind::Hidden(_) | Kind::Refused(_) | Kind::Source(_) | Kind::OtherTables { .. } => {
                 None
             }
@@ -80,7 +81,9 @@ impl Inner {
             ),
             Kind::Beside { error, .. } => error.help(),
             _ => {
-                let cause = self.cause().filter(|cause| cause.is_outside() || *cause == Cause::ReadOnlyLake)?;
+                let cause = self.cause().filter(|cause| {
+                    cause.is_outside() || matches!(cause, Cause::ReadOnlyLake | Cause::ReadLocked)
+                })?;
                 let (_, advice) = self.explain(cause);
                 Some(advice)
             }

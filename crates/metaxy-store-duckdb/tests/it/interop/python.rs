@@ -68,7 +68,7 @@ pub(crate) struct Python {
 
 impl Python {
     /// Starts the process; importing Metaxy takes a second.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut command = Command::new(deps().peer());
         // Metaxy 0.1.11 takes what a store's configuration leaves out from variables like `DATABASE`.
         command.env_clear().envs(["PATH", "HOME", "TMPDIR"].map(|name| (name, env::var_os(name).unwrap_or_default())));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::interop::pair::{Catalog, Feature, Pair, Settings, Type, Who, assert_same, comparable, made};
-use crate::interop::python::Borrowed;
+use crate::interop::python::{Borrowed, Python};
 
 /// A root and a feature that depends on it; later both have one field more.
 fn features(grown: bool) -> Vec<Feature> {

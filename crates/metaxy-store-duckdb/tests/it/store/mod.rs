@@ -3,6 +3,7 @@
 mod configured;
 mod errors;
 mod hostile;
+mod locked;
 mod open;
 mod paths;
 mod plans;

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use ducklake_sql::{Lake, LocalFolder, Mode, S3Spec, Secret, Value};
-use metaxy_store_duckdb::{OpenOptions, Store};
+use arrow::array::AsArray as _;
+use ducklake_sql::{Catalog, Lake, LocalFolder, Mode, S3Spec, Secret, Sql, Value};
+use metaxy_store_duckdb::{Connection, OpenOptions, Store};
+use metaxy_testkit::{Database, Postgres};
 
 use crate::lake::{TempLake, raw, raw_at, raw_texts, session, texts};
 
@@ -173,4 +175,99 @@ fn a_current_database_cannot_be_detached() {
         let store = OpenOptions::default().attach(database, &home.lake(), &session(), Mode::Write).unwrap();
         store.close().unwrap();
     }
+}
+
+/// Types and values that a catalog without structs does not give back, once they are inlined.
+const LOST: &[(&str, &str)] = &[
+    ("STRUCT(a VARCHAR)", "{'a': 'it''s'}"),
+    ("STRUCT(a TIMESTAMP)", "{'a': TIMESTAMP '2020-01-01 01:02:03'}"),
+    ("STRUCT(a DATE)", "{'a': DATE '2020-01-01'}"),
+    ("STRUCT(a UUID)", "{'a': UUID '00000000-0000-0000-0000-000000000001'}"),
+    ("STRUCT(a BLOB)", "{'a': CAST('\\xAA' AS BLOB)}"),
+    ("STRUCT(a DOUBLE)", "{'a': CAST('nan' AS DOUBLE)}"),
+    ("JSON[]", "[CAST('{\"a\": 1}' AS JSON)]"),
+];
+
+/// The same SQL as a person would write it, with its parts put in.
+fn filled(statement: &str, of: &str, value: &str) -> String {
+    statement.replace("{of}", of).replace("{value}", value)
+}
+
+const KEPT: &str = "SELECT CAST(count(*) FILTER (x IS NOT DISTINCT FROM CAST({value} AS {of})) AS VARCHAR) FROM t";
+
+#[test]
+fn structs_that_a_catalog_loses() {
+    // Plain SQL: nothing is said, and the value is another one or cannot be read.
+    for (of, value) in LOST {
+        let home = TempLake::new();
+        let attach =
+            format!("ATTACH 'ducklake:sqlite:{}' AS l (DATA_PATH '{}'); USE l", home.join("l"), home.join("d"));
+        let connection = raw();
+        connection.execute_batch(&attach).unwrap();
+        let made = filled("CREATE TABLE t (x {of}); INSERT INTO t SELECT {value}", of, value);
+        connection.execute_batch(&made).unwrap();
+        let kept = connection.query_row(&filled(KEPT, of, value), [], |row| row.get::<_, String>(0));
+        assert!(kept.as_deref().is_ok_and(|kept| kept == "0") || kept.is_err(), "{of}: {kept:?}");
+    }
+}
+
+#[test]
+fn structs_are_kept_out_of_a_catalog_that_loses_them() {
+    let database = Postgres::shared().database();
+    for catalog in ["duckdb", "sqlite", "postgres"] {
+        for limit in [None, Some(20)] {
+            check_kept(catalog, &database, limit);
+        }
+    }
+}
+
+fn check_kept(catalog: &str, database: &Database<'_>, limit: Option<i64>) {
+    let home = TempLake::new();
+    let of_catalog: Catalog = match catalog {
+        "duckdb" => home.duckdb(),
+        "sqlite" => home.sqlite(),
+        _ => super::postgres::spec(database).check().unwrap(),
+    };
+    let limits = limit.map(|limit| ("data_inlining_row_limit", Value::Integer(limit)));
+    let mut options: Vec<_> = limits.into_iter().collect();
+    if catalog == "postgres" {
+        options.push(("metadata_schema", Value::from(format!("limit_{}", limit.unwrap_or_default()))));
+    }
+    let options = ducklake_sql::AttachOptions::from_pairs(options).unwrap();
+    let lake = Lake::on(of_catalog, home.data()).options(options).build().unwrap();
+    let store = Store::attach(&lake, &session(), Mode::Write).unwrap();
+    let all_kept = |store: &Store| {
+        for (index, (of, value)) in LOST.iter().enumerate() {
+            let kept = filled(KEPT, of, value).replace("FROM t", &format!("FROM t{index}"));
+            let mut rows = store.connection().query(Sql::typed_by_a_person(kept)).unwrap();
+            let batch = rows.next().unwrap().unwrap();
+            assert_eq!(batch.column(0).as_string::<i32>().value(0), "4", "{catalog} {limit:?}: {of}");
+        }
+    };
+    for (index, (of, value)) in LOST.iter().enumerate() {
+        let run = |connection: &Connection, statement: &str| {
+            let statement = filled(statement, of, value).replace("{t}", &format!("t{index}"));
+            connection.execute(Sql::typed_by_a_person(statement)).map(drop)
+        };
+        // By one statement, in a table that is there, and changed.
+        for statement in [
+            "CREATE TABLE {t} AS SELECT CAST({value} AS {of}) AS x, 0 AS i",
+            "INSERT INTO {t} VALUES ({value}, 1)",
+            "INSERT INTO {t} VALUES (NULL, 2)",
+            "UPDATE {t} SET x = {value} WHERE i = 2",
+        ] {
+            store.transaction(|connection| run(connection, statement)).unwrap();
+        }
+        let script = ["BEGIN", "INSERT INTO {t} VALUES ({value}, 3)", "COMMIT"];
+        let run_script = |connection: &Connection| script.iter().try_for_each(|statement| run(connection, statement));
+        store.without_inlining(run_script).unwrap();
+    }
+    all_kept(&store);
+    store.close().unwrap();
+    let store = Store::attach(&lake, &session(), Mode::Write).unwrap();
+    all_kept(&store);
+    // What the catalog keeps is inlined on.
+    store.connection().execute("CREATE TABLE plain AS SELECT range AS i FROM range(5)").unwrap();
+    let files = "SELECT CAST(file_count AS VARCHAR) FROM ducklake_table_info('ducklake') WHERE table_name = 'plain'";
+    assert_eq!(texts(&store, files), ["0"], "{catalog} {limit:?}");
 }

@@ -1,0 +1,161 @@
+//! Rows that DuckLake must not keep in its catalog.
+//!
+//! A few rows of one insert are inlined: kept in tables of the catalog. SQLite and PostgreSQL have no structs, so there
+//! DuckLake 1.0 keeps a struct as a text. A `'` in it is lost, a time, a UUID or a NaN in it makes the whole table
+//! unreadable, and so does JSON in a list. Such rows go into a file, whatever their number.
+
+use ducklake_sql::{CatalogKind, Sql, Statement, Value, bind, sql};
+
+use super::connection::Connection;
+use super::error::Error;
+use super::transaction::in_transaction;
+
+/// What a limit counts as that is no number: more than any write has.
+const MANY: i64 = 1 << 32;
+
+/// Whether the catalog gives back what it was given of every type.
+pub(crate) fn keeps_all(connection: &Connection) -> bool {
+    !matches!(connection.plan().catalog(), CatalogKind::Sqlite | CatalogKind::Postgres)
+}
+
+/// Whether the lake has columns whose values would not come back as they are, were they inlined.
+pub(crate) fn has_lossy_columns(connection: &Connection) -> Result<bool, Error> {
+    if keeps_all(connection) {
+        return Ok(false);
+    }
+    let plan = connection.plan();
+    connection.query_value(sql!(
+        "SELECT count(*) > 0
+         FROM duckdb_columns()
+         WHERE database_name = {lake} AND regexp_matches(data_type, 'STRUCT\\(|VARIANT|JSON\\[|\\(.*JSON')",
+        lake = bind(plan.alias().as_str()),
+    ))
+}
+
+/// A limit that an option sets, for all of the lake or a part of it.
+struct Limit {
+    schema: Option<String>,
+    table: Option<String>,
+    rows: i64,
+}
+
+/// The value of a stored limit, its scope, and the schema and table that it is for.
+type StoredLimit = (Option<String>, String, Option<String>, Option<String>);
+
+/// The limits that options of the attachment or of the lake set.
+fn configured(connection: &Connection) -> Result<Vec<Limit>, Error> {
+    let plan = connection.plan();
+    let stored: Vec<StoredLimit> = connection.query_rows(sql!(
+        "SELECT value, scope, coalesce(t.schema_name, scope_entry), t.table_name
+         FROM ducklake_options({lake}) AS o
+         LEFT JOIN (SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = {lake}) AS t
+             ON o.scope = 'TABLE' AND o.scope_entry = t.schema_name || '.' || t.table_name
+         WHERE option_name = 'data_inlining_row_limit' AND (scope <> 'TABLE' OR t.table_name IS NOT NULL)",
+        lake = bind(plan.alias().as_str()),
+    ))?;
+    let limit = |(value, _, schema, table): StoredLimit| Limit {
+        schema,
+        table,
+        rows: value.unwrap_or_default().parse().unwrap_or(MANY),
+    };
+    let has_global = stored.iter().any(|(_, scope, ..)| scope == "GLOBAL");
+    let mut limits: Vec<Limit> = stored.into_iter().map(limit).collect();
+    let attached = plan.statements().iter().find_map(|statement| match statement {
+        Statement::Attach(attach) => attach.option("DATA_INLINING_ROW_LIMIT").cloned(),
+        _ => None,
+    });
+    // A stored limit holds over that of the attachment.
+    if let (Some(value), false) = (attached, has_global) {
+        let rows = if let Value::Integer(rows) = value { rows } else { MANY };
+        limits.push(Limit { schema: None, table: None, rows });
+    }
+    Ok(limits)
+}
+
+/// The most rows that any limit lets inline.
+pub(crate) fn most(connection: &Connection) -> Result<u64, Error> {
+    let configured = configured(connection)?.into_iter().map(|limit| limit.rows).max();
+    Ok(configured.unwrap_or_default().max(default_limit(connection)?).unsigned_abs())
+}
+
+/// How many rows are inlined at most where no option says anything.
+fn default_limit(connection: &Connection) -> Result<i64, Error> {
+    connection.query_value("SELECT CAST(current_setting('ducklake_default_data_inlining_row_limit') AS BIGINT)")
+}
+
+/// Runs statements with nothing inlined.
+pub(crate) fn without<T>(connection: &Connection, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let limits: Vec<Limit> = configured(connection)?.into_iter().filter(|limit| limit.rows != 0).collect();
+    let default = default_limit(connection)?;
+    set_default(connection, 0)?;
+    let done = set_here(connection, &limits, |_| 0).and_then(|()| run());
+    let restored = set_here(connection, &limits, |limit| limit.rows).and(set_default(connection, default));
+    done.and_then(|value| restored.map(|()| value))
+}
+
+fn set_default(connection: &Connection, rows: i64) -> Result<(), Error> {
+    let rows = rows.unsigned_abs();
+    connection.run(&sql!("SET GLOBAL ducklake_default_data_inlining_row_limit = {rows}", rows)).map(drop)
+}
+
+/// Sets limits for this instance alone.
+///
+/// DuckLake 1.0 has no option for that, but goes on with a value whose transaction was rolled back. Nothing of it gets
+/// into the catalog.
+fn set_here(connection: &Connection, limits: &[Limit], rows: impl Fn(&Limit) -> i64) -> Result<(), Error> {
+    if limits.is_empty() {
+        return Ok(());
+    }
+    let lake = connection.plan();
+    let lake = lake.alias().as_str();
+    // Not in a transaction that this connection may have begun.
+    let other = connection.elsewhere()?;
+    for limit in limits {
+        let rows = rows(limit);
+        let call: Sql = match (&limit.schema, &limit.table) {
+            (Some(schema), Some(table)) => sql!(
+                "CALL ducklake_set_option({lake}, 'data_inlining_row_limit', {rows}, schema => {schema}, table_name => {table})",
+                lake = bind(lake),
+                rows = bind(rows),
+                schema = bind(schema.as_str()),
+                table = bind(table.as_str()),
+            ),
+            (Some(schema), None) => sql!(
+                "CALL ducklake_set_option({lake}, 'data_inlining_row_limit', {rows}, schema => {schema})",
+                lake = bind(lake),
+                rows = bind(rows),
+                schema = bind(schema.as_str()),
+            ),
+            (None, _) => sql!(
+                "CALL ducklake_set_option({lake}, 'data_inlining_row_limit', {rows})",
+                lake = bind(lake),
+                rows = bind(rows),
+            ),
+        };
+        other.execute("BEGIN TRANSACTION")?;
+        let set = other.execute(call);
+        let undone = other.execute("ROLLBACK");
+        set.and(undone)?;
+    }
+    Ok(())
+}
+
+/// Runs `apply` in a transaction in which nothing is inlined that would not come back.
+pub(super) fn guarded<T>(
+    connection: &Connection,
+    apply: &mut impl FnMut(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    if !has_lossy_columns(connection)? {
+        let mut made_lossy = false;
+        let done = in_transaction(connection, || {
+            let value = apply(connection)?;
+            // It may have made such a table and filled it by one statement.
+            made_lossy = has_lossy_columns(connection)?;
+            if made_lossy { Err(Error::query("rows are to go into a file")) } else { Ok(value) }
+        });
+        if !made_lossy {
+            return done;
+        }
+    }
+    without(connection, || in_transaction(connection, || apply(connection)))
+}
