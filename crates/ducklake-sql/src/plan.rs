@@ -6,11 +6,12 @@ use std::ops::Range;
 use serde::Serialize;
 
 use crate::catalog::CatalogKind;
+use crate::credentials::mask_credentials;
 use crate::lake::Mode;
 use crate::parts::bind;
 use crate::session::{Extension, Setting};
 use crate::sql;
-use crate::sql::{Reveal, Sql};
+use crate::sql::{Reveal, Scrub, Sql};
 use crate::statement::Statement;
 use crate::value::{Ident, MASK};
 
@@ -111,10 +112,18 @@ impl Plan {
         plan
     }
 
-    /// Replaces every secret of the plan where it occurs in `text`, see [`Sql::scrub`].
+    /// Replaces every secret of the plan where it occurs in `text`, and credentials of others, see [`Sql::scrub`].
     pub fn scrub(&self, text: &str) -> String {
-        let sensitive = self.statements.iter().filter(|statement| statement.is_sensitive());
-        sensitive.fold(text.to_owned(), |text, statement| statement.to_sql().scrub(&text))
+        let mut scrub = Scrub::default();
+        self.at_open.iter().for_each(|setting| scrub.add_free(&Statement::Set(setting.clone()).to_sql()));
+        for statement in &self.statements {
+            match statement {
+                Statement::Init(written) => scrub.add_literals(written),
+                Statement::Set(_) | Statement::Attach(_) => scrub.add_free(&statement.to_sql()),
+                other => scrub.add(&other.to_sql()),
+            }
+        }
+        scrub.apply(text)
     }
 
     /// The plan as text: every statement with a comment that says why it is there.
@@ -247,13 +256,18 @@ pub struct StatementView {
 impl StatementView {
     fn new(statement: &Statement, reveal: Reveal) -> Self {
         let sql = statement.to_sql();
-        let hidden = matches!(statement, Statement::Init(_)) && reveal == Reveal::Masked;
+        let masked = reveal == Reveal::Masked;
+        let execute = match statement {
+            Statement::Init(_) if masked => MASK.to_owned(),
+            _ if masked => mask_credentials(sql.text()).into_owned(),
+            _ => sql.text().to_owned(),
+        };
         Self {
             name: statement.name(),
             purpose: statement.purpose(),
             sensitive: statement.is_sensitive(),
             sql: statement.to_text(reveal),
-            execute: if hidden { MASK.to_owned() } else { sql.text().to_owned() },
+            execute,
             bound: sql.names().map(str::to_owned).collect(),
         }
     }

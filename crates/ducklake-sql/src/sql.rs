@@ -4,8 +4,13 @@
 //! get into it. A statement is written once, with every value bound as a parameter. To be displayed, its values are put
 //! back as literals, secrets masked. This is the only file that exposes a secret.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
+
+use crate::credentials::{credentials, mask_credentials, speaks_of_a_credential};
 use crate::parts::WriteSql;
 use crate::template::{Piece, Quotes, Template};
 use crate::value::{Ident, MASK, Secret, Text, Value, Word};
@@ -49,12 +54,23 @@ struct Bound {
     value: Scalar,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Scalar {
     Text(String),
     Secret(Secret),
     Integer(i64),
     Boolean(bool),
+}
+
+impl fmt::Debug for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => mask_credentials(text).fmt(f),
+            Self::Secret(secret) => secret.fmt(f),
+            Self::Integer(number) => number.fmt(f),
+            Self::Boolean(boolean) => boolean.fmt(f),
+        }
+    }
 }
 
 /// A value to bind to a parameter; a secret among them is here in clear, for the engine and nobody else.
@@ -137,8 +153,8 @@ impl Sql {
     /// assert_eq!(Sql::fixed("SELECT ?").text_for_log(), "SELECT ?");
     /// assert_eq!(Sql::typed_by_a_person("CREATE SECRET (…)").text_for_log(), "(a statement that a person wrote)");
     /// ```
-    pub fn text_for_log(&self) -> &str {
-        if self.is_typed { "(a statement that a person wrote)" } else { &self.text }
+    pub fn text_for_log(&self) -> Cow<'_, str> {
+        if self.is_typed { Cow::Borrowed("(a statement that a person wrote)") } else { mask_credentials(&self.text) }
     }
 
     /// The names of the bound values, in order: `SECRET`, `SCOPE[0]`, `EXTRA_HTTP_HEADERS.x`.
@@ -163,7 +179,8 @@ impl Sql {
         for bound in &self.values {
             shown.push_str(self.text.get(from..bound.at).unwrap_or_default());
             match &bound.value {
-                Scalar::Text(text) => quote(&mut shown, '\'', text),
+                Scalar::Text(text) if reveal == Reveal::Secrets => quote(&mut shown, '\'', text),
+                Scalar::Text(text) => quote(&mut shown, '\'', &mask_credentials(text)),
                 Scalar::Secret(secret) if reveal == Reveal::Secrets => quote(&mut shown, '\'', secret.expose()),
                 Scalar::Secret(_) => quote(&mut shown, '\'', MASK),
                 Scalar::Integer(number) => shown.push_str(&number.to_string()),
@@ -178,7 +195,8 @@ impl Sql {
     /// Replaces every secret among the bound values where it occurs in `text`.
     ///
     /// Errors of the engine and of the servers behind it may quote what they were given: a connection string with its
-    /// password, a URL. Whatever shows such a text passes it through here first.
+    /// password, a URL. Whatever shows such a text passes it through here first. Credentials that no value has are masked
+    /// where the text shows that they are some, see [`credentials`].
     ///
     /// ```
     /// use ducklake_sql::{Parameters, PostgresSpec, Secret};
@@ -193,18 +211,100 @@ impl Sql {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn scrub(&self, text: &str) -> String {
-        let mut secrets: Vec<&str> = self
-            .values
-            .iter()
-            .filter_map(|bound| match &bound.value {
-                Scalar::Secret(secret) => Some(secret.expose()),
-                _ => None,
-            })
-            .collect();
-        // The longest first, so that a secret which contains another leaves nothing behind.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
+        let mut scrub = Scrub::default();
+        scrub.add(self);
+        scrub.apply(text)
     }
+}
+
+/// The secrets of statements, to be replaced in a text.
+#[derive(Default)]
+pub(crate) struct Scrub {
+    /// With whether a short one is replaced within words, too.
+    secrets: Vec<(Zeroizing<String>, bool)>,
+}
+
+impl Scrub {
+    /// A short text of which it is not known whether it is a secret: it is part of many words.
+    const SHORT: usize = 6;
+
+    /// Adds the values of a statement.
+    pub(crate) fn add(&mut self, sql: &Sql) {
+        self.add_values(sql, |_| true);
+    }
+
+    /// Adds the values of a statement most of which are secrets only because they are not known to be harmless.
+    pub(crate) fn add_free(&mut self, sql: &Sql) {
+        self.add_values(sql, speaks_of_a_credential);
+    }
+
+    fn add_values(&mut self, sql: &Sql, is_surely_secret: impl Fn(&str) -> bool) {
+        for bound in &sql.values {
+            match &bound.value {
+                Scalar::Secret(secret) => self.add_forms(secret.expose(), is_surely_secret(&bound.name)),
+                Scalar::Text(text) => {
+                    credentials(text).into_iter().for_each(|range| self.add_forms(&text[range], true));
+                }
+                Scalar::Integer(_) | Scalar::Boolean(_) => {}
+            }
+        }
+    }
+
+    /// Adds the literals of a statement that a configuration has; of short ones, most are words such as `true`.
+    pub(crate) fn add_literals(&mut self, statement: &Secret) {
+        let literals = statement.expose().split('\'').skip(1).step_by(2);
+        literals.filter(|literal| literal.len() > Self::SHORT).for_each(|literal| self.add_forms(literal, true));
+    }
+
+    /// Adds a secret in the forms in which an engine or a server may quote it: as it is, without blanks around it, with
+    /// its quotes escaped, and the credentials of the URL that it may be, decoded.
+    fn add_forms(&mut self, secret: &str, within_words: bool) {
+        let mut add = |form: String| self.secrets.push((Zeroizing::new(form), within_words));
+        add(secret.to_owned());
+        add(secret.trim().to_owned());
+        add(secret.replace('\'', "''"));
+        add(secret.replace('\\', "\\\\").replace('\'', "\\'"));
+        for range in credentials(secret) {
+            let credential = &secret[range];
+            add(credential.to_owned());
+            for part in credential.split(':') {
+                add(percent_decode_str(part).decode_utf8_lossy().into_owned());
+            }
+        }
+    }
+
+    /// The text with `***` in the place of every secret, and of credentials that no statement has.
+    pub(crate) fn apply(mut self, text: &str) -> String {
+        // The longest first, so that a secret which contains another leaves nothing behind.
+        self.secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+        let scrubbed = self.secrets.iter().fold(text.to_owned(), |text, (secret, within_words)| {
+            if secret.is_empty() {
+                text
+            } else if *within_words || secret.len() >= Self::SHORT {
+                text.replace(secret.as_str(), MASK)
+            } else {
+                replace_word(&text, secret)
+            }
+        });
+        mask_credentials(&scrubbed).into_owned()
+    }
+}
+
+/// Replaces a secret where no letter or digit is beside it.
+fn replace_word(text: &str, secret: &str) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, _) in text.match_indices(secret) {
+        let is_beside = |char: Option<char>| char.is_some_and(char::is_alphanumeric);
+        let after = at + secret.len();
+        if !is_beside(text[..at].chars().next_back()) && !is_beside(text[after..].chars().next()) {
+            replaced.push_str(&text[from..at]);
+            replaced.push_str(MASK);
+            from = after;
+        }
+    }
+    replaced.push_str(&text[from..]);
+    replaced
 }
 
 impl From<&'static str> for Sql {

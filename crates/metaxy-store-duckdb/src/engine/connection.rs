@@ -188,7 +188,7 @@ impl Connection {
         name: Option<&'static str>,
         run: impl FnOnce(&mut duckdb::Statement<'_>) -> duckdb::Result<Option<usize>>,
     ) -> Result<duckdb::Statement<'_>, Error> {
-        let _span = tracing::debug_span!("statement", name, sql = sql.text_for_log()).entered();
+        let _span = tracing::debug_span!("statement", name, sql = &*sql.text_for_log()).entered();
         let start = Instant::now();
         let mut rows = None;
         let statement = self.inner.prepare(sql.text()).and_then(|mut statement| {
