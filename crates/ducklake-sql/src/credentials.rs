@@ -24,7 +24,7 @@ use crate::value::MASK;
 /// ```
 pub fn credentials(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    if text.contains('@') {
+    if text.contains(['@', '…']) {
         logins(text, &mut found);
     }
     if text.contains('=') {
@@ -123,16 +123,22 @@ fn is_of_scheme(char: char) -> bool {
 
 /// The login in a text that may be a URL, and begins at `offset`.
 fn login(text: &str, offset: usize, found: &mut Vec<Range<usize>>) {
-    let Some(at) = text.rfind('@') else { return };
-    let (scheme, start) = match text[..at].find("://") {
-        Some(colon) => (&text[..colon], colon + 3),
-        None => ("", 0),
+    // A message may have cut a URL before its `@`.
+    let Some(at) = text.rfind('@').or_else(|| text.rfind('…')) else { return };
+    let is_cut = text[at..].starts_with('…');
+    let (scheme, start) = match text[..at].find(":/") {
+        // One slash is what is left of two where a URL was taken for a path.
+        Some(colon) => (&text[..colon], at - text[colon + 1..at].trim_start_matches('/').len()),
+        None => {
+            let before_colon = &text[..text[..at].find(':').unwrap_or(at)];
+            ("", before_colon.rfind('/').map_or(0, |slash| slash + 1))
+        }
     };
     let login = &text[start..at];
     let is_path = login.contains(['/', '?', '#']) || scheme.is_empty();
     match login.find(':') {
         // In a path an `@` is only a character.
-        None if is_path => {}
+        None if is_path || is_cut => {}
         Some(colon) if scheme.ends_with("postgres") || scheme.ends_with("postgresql") => {
             found.push(offset + start + colon + 1..offset + at);
         }
@@ -241,6 +247,10 @@ mod tests {
             ("https://h/f?X-Amz-Signature=x&sig=y", "https://h/f?X-Amz-Signature=***&sig=***"),
             ("secret_name=s and secret_directory=d", "secret_name=s and secret_directory=d"),
             ("password=***", "password=***"),
+            ("/project/postgresql:/u:x@h/d", "/project/postgresql:/u:***@h/d"),
+            ("/project/id:x@h", "/project/***@h"),
+            ("postgres://u:x…", "postgres://u:***…"),
+            ("s3://bucket…", "s3://bucket…"),
             ("é:x@é", "***@é"),
         ] {
             assert_eq!(mask_credentials(text), expected, "{text}");

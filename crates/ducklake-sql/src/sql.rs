@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
@@ -175,9 +176,14 @@ impl Sql {
     /// The text to show, with the values as literals.
     pub(crate) fn display(&self, reveal: Reveal) -> String {
         let mut shown = String::with_capacity(self.text.len());
+        // A name may be a URL that stands where it does not belong.
+        let part = |range: Range<usize>| match (self.text.get(range).unwrap_or_default(), reveal) {
+            (text, Reveal::Secrets) => Cow::Borrowed(text),
+            (text, Reveal::Masked) => mask_credentials(text),
+        };
         let mut from = 0;
         for bound in &self.values {
-            shown.push_str(self.text.get(from..bound.at).unwrap_or_default());
+            shown.push_str(&part(from..bound.at));
             match &bound.value {
                 Scalar::Text(text) if reveal == Reveal::Secrets => quote(&mut shown, '\'', text),
                 Scalar::Text(text) => quote(&mut shown, '\'', &mask_credentials(text)),
@@ -188,7 +194,7 @@ impl Sql {
             }
             from = bound.at + 1;
         }
-        shown.push_str(self.text.get(from..).unwrap_or_default());
+        shown.push_str(&part(from..self.text.len()));
         shown
     }
 

@@ -98,7 +98,7 @@ impl fmt::Display for Ident {
 
 impl Serialize for Ident {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(&mask_credentials(&self.0))
     }
 }
 

@@ -11,12 +11,12 @@ impl Config {
     /// The resolved configuration for programs: `{"version": 1, "config_file", "lock_file", "config"}`, where `config` has
     /// the shape of `metaxy.toml`. Secrets are `***`; of stores that cannot be used there is only the type.
     pub fn to_json(&self) -> Json {
-        json!({
+        masked(json!({
             "version": 1,
             "config_file": self.config_file.as_ref().map(|path| path.to_string_lossy()),
             "lock_file": self.lock_file.as_ref().map(|path| path.to_string_lossy()),
-            "config": masked(self.shown()),
-        })
+            "config": self.shown(),
+        }))
     }
 
     /// The resolved configuration as a `metaxy.toml`, secrets as `***`.

@@ -5,6 +5,7 @@
 mod combinations;
 mod files;
 mod lakes;
+mod marker;
 mod output;
 mod run;
 mod sessions;
