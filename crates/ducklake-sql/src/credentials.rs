@@ -126,13 +126,12 @@ fn login(text: &str, offset: usize, found: &mut Vec<Range<usize>>) {
     // A message may have cut a URL before its `@`.
     let Some(at) = text.rfind('@').or_else(|| text.rfind('…')) else { return };
     let is_cut = text[at..].starts_with('…');
-    let (scheme, start) = match text[..at].find(":/") {
+    let (scheme, start) = if let Some(colon) = text[..at].find(":/") {
         // One slash is what is left of two where a URL was taken for a path.
-        Some(colon) => (&text[..colon], at - text[colon + 1..at].trim_start_matches('/').len()),
-        None => {
-            let before_colon = &text[..text[..at].find(':').unwrap_or(at)];
-            ("", before_colon.rfind('/').map_or(0, |slash| slash + 1))
-        }
+        (&text[..colon], at - text[colon + 1..at].trim_start_matches('/').len())
+    } else {
+        let before_colon = &text[..text[..at].find(':').unwrap_or(at)];
+        ("", before_colon.rfind('/').map_or(0, |slash| slash + 1))
     };
     let login = &text[start..at];
     let is_path = login.contains(['/', '?', '#']) || scheme.is_empty();
@@ -161,7 +160,8 @@ fn pairs(text: &str, found: &mut Vec<Range<usize>>) {
         }
         let is_adjacent = before.len() == equals;
         let is_in_query = is_adjacent && before[..start].ends_with(['?', '&']);
-        if !(speaks_of_a_credential(name) || (is_in_query && !is_harmless(name) && !is_of_listing(name))) {
+        let is_unknown = is_in_query && !is_harmless(name) && !is_of_listing(name);
+        if !is_unknown && !speaks_of_a_credential(name) {
             continue;
         }
         let blank = text[equals + 1..].len() - text[equals + 1..].trim_start_matches(' ').len();

@@ -47,6 +47,7 @@ mod path;
 mod plan;
 mod problem;
 mod s3;
+mod scrub;
 mod secret;
 mod session;
 mod spec;

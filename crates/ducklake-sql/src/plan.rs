@@ -6,12 +6,13 @@ use std::ops::Range;
 use serde::Serialize;
 
 use crate::catalog::CatalogKind;
-use crate::credentials::mask_credentials;
+use crate::credentials::{mask_credentials, speaks_of_a_credential};
 use crate::lake::Mode;
 use crate::parts::bind;
+use crate::scrub::Scrub;
 use crate::session::{Extension, Setting};
 use crate::sql;
-use crate::sql::{Reveal, Scrub, Sql};
+use crate::sql::{Reveal, Sql};
 use crate::statement::Statement;
 use crate::value::{Ident, MASK};
 
@@ -115,12 +116,17 @@ impl Plan {
     /// Replaces every secret of the plan where it occurs in `text`, and credentials of others, see [`Sql::scrub`].
     pub fn scrub(&self, text: &str) -> String {
         let mut scrub = Scrub::default();
-        self.at_open.iter().for_each(|setting| scrub.add_free(&Statement::Set(setting.clone()).to_sql()));
+        for setting in &self.at_open {
+            Statement::Set(setting.clone()).to_sql().add_secrets(&mut scrub, speaks_of_a_credential);
+        }
         for statement in &self.statements {
             match statement {
-                Statement::Init(written) => scrub.add_literals(written),
-                Statement::Set(_) | Statement::Attach(_) => scrub.add_free(&statement.to_sql()),
-                other => scrub.add(&other.to_sql()),
+                Statement::Init(written) => Sql::add_literals(written, &mut scrub),
+                // Most of their values are secrets only because they are not known to be harmless.
+                Statement::Set(_) | Statement::Attach(_) => {
+                    statement.to_sql().add_secrets(&mut scrub, speaks_of_a_credential);
+                }
+                other => other.to_sql().add_secrets(&mut scrub, |_| true),
             }
         }
         scrub.apply(text)

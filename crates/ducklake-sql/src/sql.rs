@@ -8,11 +8,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use percent_encoding::percent_decode_str;
-use zeroize::Zeroizing;
-
-use crate::credentials::{credentials, mask_credentials, speaks_of_a_credential};
+use crate::credentials::mask_credentials;
 use crate::parts::WriteSql;
+use crate::scrub::Scrub;
 use crate::template::{Piece, Quotes, Template};
 use crate::value::{Ident, MASK, Secret, Text, Value, Word};
 
@@ -218,99 +216,26 @@ impl Sql {
     /// ```
     pub fn scrub(&self, text: &str) -> String {
         let mut scrub = Scrub::default();
-        scrub.add(self);
+        self.add_secrets(&mut scrub, |_| true);
         scrub.apply(text)
     }
-}
 
-/// The secrets of statements, to be replaced in a text.
-#[derive(Default)]
-pub(crate) struct Scrub {
-    /// With whether a short one is replaced within words, too.
-    secrets: Vec<(Zeroizing<String>, bool)>,
-}
-
-impl Scrub {
-    /// A short text of which it is not known whether it is a secret: it is part of many words.
-    const SHORT: usize = 6;
-
-    /// Adds the values of a statement.
-    pub(crate) fn add(&mut self, sql: &Sql) {
-        self.add_values(sql, |_| true);
-    }
-
-    /// Adds the values of a statement most of which are secrets only because they are not known to be harmless.
-    pub(crate) fn add_free(&mut self, sql: &Sql) {
-        self.add_values(sql, speaks_of_a_credential);
-    }
-
-    fn add_values(&mut self, sql: &Sql, is_surely_secret: impl Fn(&str) -> bool) {
-        for bound in &sql.values {
+    /// Adds the secrets among the bound values, and the credentials in others; one by whose name it is no sure secret is
+    /// replaced with more care.
+    pub(crate) fn add_secrets(&self, scrub: &mut Scrub, is_sure: impl Fn(&str) -> bool) {
+        for bound in &self.values {
             match &bound.value {
-                Scalar::Secret(secret) => self.add_forms(secret.expose(), is_surely_secret(&bound.name)),
-                Scalar::Text(text) => {
-                    credentials(text).into_iter().for_each(|range| self.add_forms(&text[range], true));
-                }
+                Scalar::Secret(secret) => scrub.add(secret.expose(), is_sure(&bound.name)),
+                Scalar::Text(text) => scrub.add_credentials(text),
                 Scalar::Integer(_) | Scalar::Boolean(_) => {}
             }
         }
     }
 
-    /// Adds the literals of a statement that a configuration has; of short ones, most are words such as `true`.
-    pub(crate) fn add_literals(&mut self, statement: &Secret) {
-        let literals = statement.expose().split('\'').skip(1).step_by(2);
-        literals.filter(|literal| literal.len() > Self::SHORT).for_each(|literal| self.add_forms(literal, true));
+    /// Adds the literals of a statement that a configuration has.
+    pub(crate) fn add_literals(statement: &Secret, scrub: &mut Scrub) {
+        statement.expose().split('\'').skip(1).step_by(2).for_each(|literal| scrub.add_literal(literal));
     }
-
-    /// Adds a secret in the forms in which an engine or a server may quote it: as it is, without blanks around it, with
-    /// its quotes escaped, and the credentials of the URL that it may be, decoded.
-    fn add_forms(&mut self, secret: &str, within_words: bool) {
-        let mut add = |form: String| self.secrets.push((Zeroizing::new(form), within_words));
-        add(secret.to_owned());
-        add(secret.trim().to_owned());
-        add(secret.replace('\'', "''"));
-        add(secret.replace('\\', "\\\\").replace('\'', "\\'"));
-        for range in credentials(secret) {
-            let credential = &secret[range];
-            add(credential.to_owned());
-            for part in credential.split(':') {
-                add(percent_decode_str(part).decode_utf8_lossy().into_owned());
-            }
-        }
-    }
-
-    /// The text with `***` in the place of every secret, and of credentials that no statement has.
-    pub(crate) fn apply(mut self, text: &str) -> String {
-        // The longest first, so that a secret which contains another leaves nothing behind.
-        self.secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
-        let scrubbed = self.secrets.iter().fold(text.to_owned(), |text, (secret, within_words)| {
-            if secret.is_empty() {
-                text
-            } else if *within_words || secret.len() >= Self::SHORT {
-                text.replace(secret.as_str(), MASK)
-            } else {
-                replace_word(&text, secret)
-            }
-        });
-        mask_credentials(&scrubbed).into_owned()
-    }
-}
-
-/// Replaces a secret where no letter or digit is beside it.
-fn replace_word(text: &str, secret: &str) -> String {
-    let mut replaced = String::with_capacity(text.len());
-    let mut from = 0;
-    for (at, _) in text.match_indices(secret) {
-        let is_beside = |char: Option<char>| char.is_some_and(char::is_alphanumeric);
-        let after = at + secret.len();
-        if !is_beside(text[..at].chars().next_back()) && !is_beside(text[after..].chars().next()) {
-            replaced.push_str(&text[from..at]);
-            replaced.push_str(MASK);
-            from = after;
-        }
-    }
-    replaced.push_str(&text[from..]);
-    replaced
 }
 
 impl From<&'static str> for Sql {

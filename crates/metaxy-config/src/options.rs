@@ -278,10 +278,11 @@ pub(crate) fn is_known_word(word: &str) -> bool {
 pub(crate) fn is_harmless(path: &[&str], written: &str) -> bool {
     match path {
         ["tool", "metaxy", rest @ ..] => is_harmless(rest, written),
-        ["stores", _, "type"] => true,
         ["stores", _, "config", rest @ ..] => is_harmless_in_store(rest, written),
-        ["extra_features", "projects" | "keys"] | ["ext", "rust", "features"] => true,
-        ["store" | "extend" | "entrypoints" | "theme" | "project" | "metaxy_lock_path"] => true,
+        ["stores", _, "type"]
+        | ["extra_features", "projects" | "keys"]
+        | ["ext", "rust", "features"]
+        | ["store" | "extend" | "entrypoints" | "theme" | "project" | "metaxy_lock_path"] => true,
         ["hash_truncation_length" | "enable_map_datatype" | "auto_create_tables" | "locked" | "sync"]
         | ["extra_features", "all"]
         | ["ext", "rust", "enable"] => is_number_or_boolean(written),
@@ -291,8 +292,7 @@ pub(crate) fn is_harmless(path: &[&str], written: &str) -> bool {
 
 fn is_harmless_in_store(path: &[&str], written: &str) -> bool {
     match path {
-        ["database" | "fallback_stores" | "hash_algorithm" | "versioning_engine" | "table_prefix"]
-        | ["extensions"]
+        ["database" | "extensions" | "fallback_stores" | "hash_algorithm" | "versioning_engine" | "table_prefix"]
         | ["extensions", "name" | "repository"]
         | ["ducklake", "alias"] => true,
         ["auto_create_tables"] | ["ducklake", "data_inlining_row_limit"] => is_number_or_boolean(written),

@@ -82,10 +82,14 @@ fn hidden_in_parsed(source: &Source, scalars: &[Scalar], line: &Span, show: Opti
         // An escape may be the `@` or the `=` that tells where a credential is.
         let is_escaped = written.contains('\\');
         if (*is_harmless && !is_escaped) || show == Some(span) {
-            (source.visibility.credentials)(written).into_iter().for_each(|part| mark(&mut hide, &within(part)));
+            for part in (source.visibility.credentials)(written) {
+                mark(&mut hide, &within(part));
+            }
         } else {
             mark(&mut hide, &inner);
-            (source.visibility.references)(written).into_iter().for_each(|part| set(&mut hide, &within(part), false));
+            for part in (source.visibility.references)(written) {
+                set(&mut hide, &within(part), false);
+            }
         }
     }
     for key in &source.keys {
