@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::harmless::FreeTable;
 use crate::problem::{Collector, Problem, Problems};
 use crate::value::{Ident, Value, Word};
 
@@ -81,7 +82,8 @@ pub struct AttachOptions {
 }
 
 impl AttachOptions {
-    /// Reads options as a configuration has them: names in any case, numbers and booleans possibly as text.
+    /// Reads options as a configuration has them: names in any case, numbers and booleans possibly as text. A text is kept
+    /// as a secret unless its name is [known to be harmless](FreeTable::is_harmless).
     ///
     /// # Errors
     ///
@@ -93,6 +95,7 @@ impl AttachOptions {
         for (name, value) in pairs {
             let name = name.into();
             let key = name.to_ascii_lowercase();
+            let value = FreeTable::AttachOptions.hide(&key, value);
             if seen.contains(&key) {
                 problems.push(Problem::conflict(
                     name.clone(),

@@ -38,6 +38,8 @@
 
 mod attach;
 mod catalog;
+mod credentials;
+mod harmless;
 mod lake;
 mod motherduck;
 mod parts;
@@ -46,6 +48,7 @@ mod plan;
 mod problem;
 mod s3;
 mod script;
+mod scrub;
 mod secret;
 mod session;
 mod spec;
@@ -57,6 +60,8 @@ mod value;
 
 pub use attach::{ATTACH_OPTIONS, AttachOptions, Snapshot};
 pub use catalog::{Catalog, CatalogKind, PostgresCatalog, PostgresSpec, QuackCatalog, QuackSpec};
+pub use credentials::{credentials, mask_credentials};
+pub use harmless::FreeTable;
 pub use lake::{Lake, LakeBuilder, Mode, generated_name};
 pub use motherduck::MotherDuckSpec;
 pub use parts::{List, Numbered, WriteSql, all, any, bind, columns, list, numbered, separated};
@@ -72,7 +77,7 @@ pub use statement::{Attach, CreateDatabase, Statement};
 pub use storage::{AzureSpec, GcsSpec, ObjectStorage, R2Spec, Storage};
 #[doc(hidden)]
 pub use template::Template;
-pub use value::{Alias, Ident, Parameters, Secret, Text, Value, Word, is_harmless};
+pub use value::{Alias, Ident, Parameters, Secret, Text, Value, Word};
 
 /// What can be shared between threads: a promise of the API.
 const _: () = {

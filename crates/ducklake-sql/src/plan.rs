@@ -6,8 +6,10 @@ use std::ops::Range;
 use serde::Serialize;
 
 use crate::catalog::CatalogKind;
+use crate::credentials::{mask_credentials, speaks_of_a_credential};
 use crate::lake::Mode;
 use crate::parts::bind;
+use crate::scrub::Scrub;
 use crate::session::{Extension, Setting};
 use crate::sql;
 use crate::sql::{Reveal, Sql};
@@ -181,10 +183,23 @@ impl Plan {
         plan
     }
 
-    /// Replaces every secret of the plan where it occurs in `text`, see [`Sql::scrub`].
+    /// Replaces every secret of the plan where it occurs in `text`, and credentials of others, see [`Sql::scrub`].
     pub fn scrub(&self, text: &str) -> String {
-        let sensitive = self.statements.iter().filter(|statement| statement.is_sensitive());
-        sensitive.fold(text.to_owned(), |text, statement| statement.to_sql().scrub(&text))
+        let mut scrub = Scrub::default();
+        for setting in &self.at_open {
+            Statement::Set(setting.clone()).to_sql().add_secrets(&mut scrub, speaks_of_a_credential);
+        }
+        for statement in &self.statements {
+            match statement {
+                Statement::Init(written) => Sql::add_literals(written, &mut scrub),
+                // Most of their values are secrets only because they are not known to be harmless.
+                Statement::Set(_) | Statement::Attach(_) => {
+                    statement.to_sql().add_secrets(&mut scrub, speaks_of_a_credential);
+                }
+                other => other.to_sql().add_secrets(&mut scrub, |_| true),
+            }
+        }
+        scrub.apply(text)
     }
 
     /// The plan as text: every statement with a comment that says why it is there.
@@ -317,13 +332,18 @@ pub struct StatementView {
 impl StatementView {
     fn new(statement: &Statement, reveal: Reveal) -> Self {
         let sql = statement.to_sql();
-        let hidden = matches!(statement, Statement::Init(_)) && reveal == Reveal::Masked;
+        let masked = reveal == Reveal::Masked;
+        let execute = match statement {
+            Statement::Init(_) if masked => MASK.to_owned(),
+            _ if masked => mask_credentials(sql.text()).into_owned(),
+            _ => sql.text().to_owned(),
+        };
         Self {
             name: statement.name(),
             purpose: statement.purpose(),
             sensitive: statement.is_sensitive(),
             sql: statement.to_text(reveal),
-            execute: if hidden { MASK.to_owned() } else { sql.text().to_owned() },
+            execute,
             bound: sql.names().map(str::to_owned).collect(),
         }
     }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::credentials::mask_credentials;
 use crate::value::MASK;
 
 /// What kind of problem a [`Problem`] is; its text form is stable and may be matched on.
@@ -307,10 +308,11 @@ fn location(text: &str) -> String {
     }
 }
 
-/// The start of a text that may be very long, for a message: on one line, 80 characters at most. As in
-/// `metaxy-diagnostics`, on which this crate must not depend.
+/// The start of a text that may be very long, for a message: on one line, 80 characters at most, credentials masked. As
+/// in `metaxy-diagnostics`, on which this crate must not depend.
 fn excerpt(text: &str) -> String {
     const LONGEST: usize = 80;
+    let text = mask_credentials(text);
     let mut out: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
     if text.chars().nth(LONGEST).is_some() {
         out.push('…');

@@ -1,9 +1,13 @@
 //! What DuckDB needs before a lake: settings, and extensions beyond the lake's own.
 
-use serde::Serialize;
+use std::fmt;
 
+use serde::{Serialize, Serializer};
+
+use crate::credentials::mask_credentials;
+use crate::harmless::FreeTable;
 use crate::problem::Problem;
-use crate::value::{Secret, Value, Word, is_harmless};
+use crate::value::{Secret, Value, Word};
 
 /// Settings and further extensions of the DuckDB instance that attaches a lake.
 ///
@@ -86,14 +90,13 @@ const LOCAL: &[&str] = &[
 ];
 
 impl Setting {
-    /// Checks a setting; the value of one whose name speaks of a credential is kept as a secret.
+    /// Checks a setting; a text is kept as a secret unless the name is [known to be harmless](FreeTable::is_harmless).
     ///
     /// # Errors
     ///
     /// When the name is no word, the value is a list or a map or holds a NUL byte, or the setting is `access_mode`,
     /// which the mode of the store decides.
     pub fn new(name: impl Into<String>, value: Value) -> Result<Self, Problem> {
-        const SPEAKS_OF_A_SECRET: &[&str] = &["secret", "password", "token", "key", "credential"];
         let name = Word::new(name)?;
         let lower = name.as_str().to_ascii_lowercase();
         if lower == "access_mode" {
@@ -105,12 +108,8 @@ impl Setting {
         if value != Value::from("") {
             value.validate()?;
         }
-        let secret = SPEAKS_OF_A_SECRET.iter().any(|word| lower.contains(word))
-            && lower != "secret_directory"
-            && lower != "allow_persistent_secrets"
-            && lower != "default_secret_storage"
-            && !is_harmless(&lower);
-        Ok(Self { name, value: if secret { value.into_secret() } else { value } })
+        let value = FreeTable::Settings.hide(&lower, value);
+        Ok(Self { name, value })
     }
 
     /// The setting's name.
@@ -154,13 +153,27 @@ impl Setting {
 /// assert_eq!(Extension::new("sqlite")?.name().as_str(), "sqlite_scanner");
 /// # Ok::<(), ducklake_sql::Problem>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Extension {
     name: Word,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "masked")]
     repository: Option<String>,
     #[serde(skip)]
     init: Vec<Secret>,
+}
+
+/// A repository without the credentials of its URL.
+#[expect(clippy::ref_option, reason = "the signature is serde's")]
+fn masked<S: Serializer>(repository: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    repository.as_deref().map(mask_credentials).serialize(serializer)
+}
+
+impl fmt::Debug for Extension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let repository = self.repository.as_deref().map(mask_credentials);
+        let Self { name, init, .. } = self;
+        f.debug_struct("Extension").field("name", name).field("repository", &repository).field("init", init).finish()
+    }
 }
 
 impl Extension {

@@ -4,9 +4,13 @@
 //! get into it. A statement is written once, with every value bound as a parameter. To be displayed, its values are put
 //! back as literals, secrets masked. This is the only file that exposes a secret.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
+use crate::credentials::mask_credentials;
 use crate::parts::WriteSql;
+use crate::scrub::Scrub;
 use crate::template::{Piece, Quotes, Template};
 use crate::value::{Ident, MASK, Secret, Text, Value, Word};
 
@@ -49,12 +53,23 @@ struct Bound {
     value: Scalar,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Scalar {
     Text(String),
     Secret(Secret),
     Integer(i64),
     Boolean(bool),
+}
+
+impl fmt::Debug for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => mask_credentials(text).fmt(f),
+            Self::Secret(secret) => secret.fmt(f),
+            Self::Integer(number) => number.fmt(f),
+            Self::Boolean(boolean) => boolean.fmt(f),
+        }
+    }
 }
 
 /// A value to bind to a parameter; a secret among them is here in clear, for the engine and nobody else.
@@ -137,8 +152,8 @@ impl Sql {
     /// assert_eq!(Sql::fixed("SELECT ?").text_for_log(), "SELECT ?");
     /// assert_eq!(Sql::typed_by_a_person("CREATE SECRET (…)").text_for_log(), "(a statement that a person wrote)");
     /// ```
-    pub fn text_for_log(&self) -> &str {
-        if self.is_typed { "(a statement that a person wrote)" } else { &self.text }
+    pub fn text_for_log(&self) -> Cow<'_, str> {
+        if self.is_typed { Cow::Borrowed("(a statement that a person wrote)") } else { mask_credentials(&self.text) }
     }
 
     /// Whether a person wrote the text, or a part of it.
@@ -164,11 +179,17 @@ impl Sql {
     /// The text to show, with the values as literals.
     pub(crate) fn display(&self, reveal: Reveal) -> String {
         let mut shown = String::with_capacity(self.text.len());
+        // A name may be a URL that stands where it does not belong.
+        let part = |range: Range<usize>| match (self.text.get(range).unwrap_or_default(), reveal) {
+            (text, Reveal::Secrets) => Cow::Borrowed(text),
+            (text, Reveal::Masked) => mask_credentials(text),
+        };
         let mut from = 0;
         for bound in &self.values {
-            shown.push_str(self.text.get(from..bound.at).unwrap_or_default());
+            shown.push_str(&part(from..bound.at));
             match &bound.value {
-                Scalar::Text(text) => quote(&mut shown, '\'', text),
+                Scalar::Text(text) if reveal == Reveal::Secrets => quote(&mut shown, '\'', text),
+                Scalar::Text(text) => quote(&mut shown, '\'', &mask_credentials(text)),
                 Scalar::Secret(secret) if reveal == Reveal::Secrets => quote(&mut shown, '\'', secret.expose()),
                 Scalar::Secret(_) => quote(&mut shown, '\'', MASK),
                 Scalar::Integer(number) => shown.push_str(&number.to_string()),
@@ -176,14 +197,15 @@ impl Sql {
             }
             from = bound.at + 1;
         }
-        shown.push_str(self.text.get(from..).unwrap_or_default());
+        shown.push_str(&part(from..self.text.len()));
         shown
     }
 
     /// Replaces every secret among the bound values where it occurs in `text`.
     ///
     /// Errors of the engine and of the servers behind it may quote what they were given: a connection string with its
-    /// password, a URL. Whatever shows such a text passes it through here first.
+    /// password, a URL. Whatever shows such a text passes it through here first. Credentials that no value has are masked
+    /// where the text shows that they are some, see [`credentials`].
     ///
     /// ```
     /// use ducklake_sql::{Parameters, PostgresSpec, Secret};
@@ -198,17 +220,26 @@ impl Sql {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn scrub(&self, text: &str) -> String {
-        let mut secrets: Vec<&str> = self
-            .values
-            .iter()
-            .filter_map(|bound| match &bound.value {
-                Scalar::Secret(secret) => Some(secret.expose()),
-                _ => None,
-            })
-            .collect();
-        // The longest first, so that a secret which contains another leaves nothing behind.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
+        let mut scrub = Scrub::default();
+        self.add_secrets(&mut scrub, |_| true);
+        scrub.apply(text)
+    }
+
+    /// Adds the secrets among the bound values, and the credentials in others; one by whose name it is no sure secret is
+    /// replaced with more care.
+    pub(crate) fn add_secrets(&self, scrub: &mut Scrub, is_sure: impl Fn(&str) -> bool) {
+        for bound in &self.values {
+            match &bound.value {
+                Scalar::Secret(secret) => scrub.add(secret.expose(), is_sure(&bound.name)),
+                Scalar::Text(text) => scrub.add_credentials(text),
+                Scalar::Integer(_) | Scalar::Boolean(_) => {}
+            }
+        }
+    }
+
+    /// Adds the literals of a statement that a configuration has.
+    pub(crate) fn add_literals(statement: &Secret, scrub: &mut Scrub) {
+        statement.expose().split('\'').skip(1).step_by(2).for_each(|literal| scrub.add_literal(literal));
     }
 }
 

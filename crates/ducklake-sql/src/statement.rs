@@ -108,6 +108,7 @@ impl Statement {
             Self::Set(setting) => setting.value().is_sensitive(),
             Self::Init(_) => true,
             Self::CreateSecret(secret) => secret.is_sensitive(),
+            Self::Attach(attach) => attach.options.iter().any(|(_, value)| value.is_sensitive()),
             _ => false,
         }
     }

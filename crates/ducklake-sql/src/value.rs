@@ -9,6 +9,8 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use crate::credentials::mask_credentials;
+use crate::harmless::FreeTable;
 use crate::problem::Problem;
 
 /// What is shown in the place of a secret.
@@ -96,7 +98,7 @@ impl fmt::Display for Ident {
 
 impl Serialize for Ident {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(&mask_credentials(&self.0))
     }
 }
 
@@ -279,11 +281,12 @@ impl Serialize for Secret {
 /// let chain = Value::List(vec!["env".into(), "config".into()]);
 /// assert_ne!(chain, Value::from("env;config"));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Value {
-    /// A text that may be shown.
+    /// A text that may be shown, but for [credentials](crate::credentials) in it.
+    #[serde(serialize_with = "masked")]
     Text(String),
     /// A text that may not.
     Secret(Secret),
@@ -295,6 +298,24 @@ pub enum Value {
     List(Vec<Value>),
     /// Names with values, as a DuckDB map.
     Map(BTreeMap<String, Value>),
+}
+
+/// A text without its credentials.
+fn masked<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&mask_credentials(text))
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.debug_tuple("Text").field(&mask_credentials(text)).finish(),
+            Self::Secret(secret) => f.debug_tuple("Secret").field(secret).finish(),
+            Self::Integer(number) => f.debug_tuple("Integer").field(number).finish(),
+            Self::Boolean(boolean) => f.debug_tuple("Boolean").field(boolean).finish(),
+            Self::List(values) => f.debug_tuple("List").field(values).finish(),
+            Self::Map(entries) => f.debug_tuple("Map").field(entries).finish(),
+        }
+    }
 }
 
 impl Value {
@@ -390,7 +411,7 @@ impl From<bool> for Value {
 
 /// Further parameters of a secret, as they stand in `secret_parameters`: names with values.
 ///
-/// A text whose name is not [known to be harmless](is_harmless) is kept as a secret.
+/// A text whose name is not [known to be harmless](FreeTable::is_harmless) is kept as a secret.
 ///
 /// ```
 /// use ducklake_sql::{Parameters, Value};
@@ -405,7 +426,7 @@ impl Parameters {
     /// Adds a parameter; a second one of the same name is a problem that the check of the whole reports.
     pub fn insert(&mut self, name: impl Into<String>, value: Value) {
         let name = name.into();
-        let value = if is_harmless(&name) { value } else { value.into_secret() };
+        let value = if FreeTable::SecretParameters.is_harmless(&name) { value } else { value.into_secret() };
         self.0.push((name, value));
     }
 
@@ -439,62 +460,4 @@ impl<N: Into<String>> FromIterator<(N, Value)> for Parameters {
         }
         all
     }
-}
-
-/// Whether the value of a secret's parameter, or of a DuckDB setting, of this name may be shown.
-///
-/// Everything else is taken for a secret: a parameter added by a later version is hidden rather than leaked.
-///
-/// ```
-/// use ducklake_sql::is_harmless;
-///
-/// assert!(is_harmless("REGION"));
-/// assert!(!is_harmless("session_token"));
-/// ```
-pub fn is_harmless(name: &str) -> bool {
-    const HARMLESS: &[&str] = &[
-        "account_id",
-        "account_name",
-        "application_name",
-        "assume_role_arn",
-        "aws_rds_secret",
-        "chain",
-        "channel_binding",
-        "client_certificate_path",
-        "client_id",
-        "connect_timeout",
-        "database",
-        "dbname",
-        "endpoint",
-        "gssencmode",
-        "host",
-        "hostaddr",
-        "keepalives",
-        "keepalives_count",
-        "keepalives_idle",
-        "keepalives_interval",
-        "kms_key_id",
-        "passfile",
-        "port",
-        "profile",
-        "provider",
-        "refresh",
-        "region",
-        "requester_pays",
-        "scope",
-        "service",
-        "sslcert",
-        "sslkey",
-        "sslmode",
-        "sslrootcert",
-        "target_session_attrs",
-        "tenant_id",
-        "url_compatibility_mode",
-        "url_style",
-        "use_ssl",
-        "user",
-        "validation",
-        "verify_ssl",
-    ];
-    HARMLESS.iter().any(|harmless| harmless.eq_ignore_ascii_case(name))
 }

@@ -7,6 +7,7 @@ use std::io::{self, BufWriter, Write};
 
 use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
+use ducklake_sql::mask_credentials;
 use metaxy_config::{Diagnostics, Location, Severity};
 
 use crate::error::Error;
@@ -137,7 +138,8 @@ impl Printer {
 
     fn headed(&mut self, head: &str, color: AnsiColor, text: &dyn Display) {
         let style = if self.err_has_color() { color.on_default().bold() } else { Style::new() };
-        self.say(format_args!("{style}{head}{style:#}: {text}\n"));
+        let text = text.to_string();
+        self.say(format_args!("{style}{head}{style:#}: {}\n", mask_credentials(&text)));
     }
 
     /// Writes to stderr, after all data before it. Nobody is left to be told when that fails.

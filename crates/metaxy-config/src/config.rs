@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use metaxy_diagnostics::{Diagnostic, Diagnostics, Node, Origin, Severity, Value};
+use ducklake_sql::mask_credentials;
+use metaxy_diagnostics::{Diagnostic, Diagnostics, Node, Origin, Severity, Sources, Value};
 use metaxy_feature::{FeatureKey, ProjectName, Truncation};
 
 use crate::decode::{Context, Decode};
@@ -196,7 +197,9 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::NoStores => f.write_str("no store is configured"),
-            Kind::Unknown { name, .. } => write!(f, "the store `{}` is not configured", name.escape_debug()),
+            Kind::Unknown { name, .. } => {
+                write!(f, "the store `{}` is not configured", name.escape_debug())
+            }
             Kind::Unsupported { name, type_name } => {
                 let (name, type_name) = (name.escape_debug(), type_name.escape_debug());
                 write!(f, "the store `{name}` is of the type `{type_name}`, which cannot be opened here")
@@ -236,7 +239,7 @@ impl Config {
         let tree = load::load(system, options.config_file.as_deref());
         let sources = Arc::new(tree.sources);
         if tree.diagnostics.iter().any(Diagnostic::is_fatal) {
-            return Err(LoadError(Diagnostics::new(tree.diagnostics, sources)));
+            return Err(LoadError(shown(tree.diagnostics, &sources)));
         }
         let context = Context { diagnostics: tree.diagnostics, bad: Vec::new() };
         let project = tree.config_file.as_deref().and_then(Path::parent).unwrap_or(sources.current_dir()).to_owned();
@@ -244,7 +247,7 @@ impl Config {
         let resolved = resolve(&tree.root, tree.config_file, &mut scope);
         let list = scope.context.diagnostics;
         let is_fatal = list.iter().any(Diagnostic::is_fatal);
-        let diagnostics = Diagnostics::new(list, Arc::clone(&sources));
+        let diagnostics = shown(list, &sources);
         match resolved {
             Some(mut config) if !is_fatal => {
                 config.settle(&diagnostics);
@@ -260,16 +263,17 @@ impl Config {
     ///
     /// When there is none of this name, when only Python Metaxy has its type, or when its configuration has errors.
     pub fn store(&self, name: &str) -> Result<&DuckDbStore, StoreError> {
+        let shown = |text: &str| mask_credentials(text).into_owned();
         let Some(entry) = self.stores.iter().find(|entry| entry.name == name) else {
-            let known: Vec<_> = self.store_names().map(str::to_owned).collect();
-            let unknown = Kind::Unknown { name: name.to_owned(), known };
+            let known = self.store_names().map(shown).collect();
+            let unknown = Kind::Unknown { name: shown(name), known };
             return Err(StoreError(if self.stores.is_empty() { Kind::NoStores } else { unknown }));
         };
-        let name = name.to_owned();
+        let name = shown(name);
         match &entry.state {
             StoreState::Ready(store) => Ok(store),
             StoreState::Other(_) => {
-                let type_name = entry.type_name.clone().unwrap_or_default();
+                let type_name = shown(entry.type_name.as_deref().unwrap_or_default());
                 Err(StoreError(Kind::Unsupported { name, type_name }))
             }
             StoreState::Broken(diagnostics) => Err(StoreError(Kind::Broken { name, diagnostics: diagnostics.clone() })),
@@ -305,6 +309,11 @@ impl Config {
             }
         }
     }
+}
+
+/// Diagnostics whose texts hold no credential: what they quote may be a URL that stands where it does not belong.
+fn shown(list: Vec<Diagnostic>, sources: &Arc<Sources>) -> Diagnostics {
+    Diagnostics::new(list, Arc::clone(sources)).map_texts(|text| mask_credentials(text).into_owned())
 }
 
 fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> Option<Config> {

@@ -7,7 +7,7 @@
 //! may echo a value. The [`options!`] macro does for a struct what the derive would, and fails to compile when a field
 //! is forgotten.
 
-use ducklake_sql::{Parameters, Secret, Value as LakeValue};
+use ducklake_sql::{FreeTable, Parameters, Secret, Value as LakeValue};
 use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Table, Value};
 
 use crate::messages;
@@ -277,7 +277,7 @@ impl Decode for Parameters {
         let parameters = Map::<LakeValue>::decode(node, context)?.0.into_iter().map(|(name, value)| {
             let value = match value {
                 // DuckDB reads a number from a text, and a password may be all digits.
-                LakeValue::Integer(number) if !ducklake_sql::is_harmless(&name) => {
+                LakeValue::Integer(number) if !FreeTable::SecretParameters.is_harmless(&name) => {
                     Secret::from(number.to_string()).into()
                 }
                 other => other,
@@ -285,6 +285,28 @@ impl Decode for Parameters {
             (name, value)
         });
         Some(parameters.collect())
+    }
+}
+
+/// Options of `ATTACH`, in which what is not known to be harmless is a secret.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AttachPairs(pub(crate) Vec<(String, LakeValue)>);
+
+impl Decode for AttachPairs {
+    fn decode(node: &Node, context: &mut Context) -> Option<Self> {
+        let pairs = Map::<LakeValue>::decode(node, context)?.0.into_iter();
+        let hide = |(name, value): (String, LakeValue)| {
+            let value = FreeTable::AttachOptions.hide(&name, value);
+            (name, value)
+        };
+        Some(Self(pairs.map(hide).collect()))
+    }
+}
+
+impl Show for AttachPairs {
+    fn show(&self) -> Option<serde_json::Value> {
+        let entries = self.0.iter().filter_map(|(key, value)| Some((key.clone(), value.show()?)));
+        Some(entries.collect::<serde_json::Map<_, _>>().into())
     }
 }
 
@@ -310,12 +332,5 @@ impl<T: Show> Show for Option<T> {
 impl<T: Show> Show for Vec<T> {
     fn show(&self) -> Option<serde_json::Value> {
         Some(self.iter().filter_map(Show::show).collect::<Vec<_>>().into())
-    }
-}
-
-impl<T: Show> Show for Map<T> {
-    fn show(&self) -> Option<serde_json::Value> {
-        let entries = self.0.iter().filter_map(|(key, value)| Some((key.clone(), value.show()?)));
-        Some(entries.collect::<serde_json::Map<_, _>>().into())
     }
 }

@@ -3,6 +3,8 @@
 //! As in Python Metaxy: a variable that is set but empty gives the empty text, not the default; a default holds no `}`
 //! and no further variable; `$VAR` is plain text; keys, the value of `extend` and the values of variables are not expanded.
 
+use std::ops::Range;
+
 use metaxy_diagnostics::{Node, Value};
 
 use crate::system::System;
@@ -51,6 +53,25 @@ fn expand_text(text: &str, system: &dyn System, unset: &mut Vec<String>) -> Opti
     Some(expanded)
 }
 
+/// Where the names of variables are in a text, each with what is around it; defaults are left out.
+pub(crate) fn references(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text[from..].find("${").map(|at| from + at) {
+        from = at + 2;
+        let Some((Reference { name, default }, after)) = reference(&text[at..]) else { continue };
+        let end = text.len() - after.len();
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        match default {
+            _ if !is_plain => {}
+            None => found.push(at..end),
+            Some(default) => found.extend([at..end - 1 - default.len(), end - 1..end]),
+        }
+        from = end;
+    }
+    found
+}
+
 struct Reference<'a> {
     name: &'a str,
     default: Option<&'a str>,
@@ -75,6 +96,19 @@ fn reference(text: &str) -> Option<(Reference<'_>, &str)> {
 mod tests {
     use super::*;
     use crate::MemorySystem;
+
+    #[test]
+    fn only_the_names_of_variables_are_shown() {
+        for (text, expected) in [
+            ("${A_1}", "${A_1}"),
+            ("x${A}y${B:-z}", "${A}${B:-}"),
+            ("${A:-}", "${A:-}"),
+            ("${a b} ${} $A ${A", ""),
+            ("${A${B}}", ""),
+        ] {
+            assert_eq!(references(text).into_iter().map(|range| &text[range]).collect::<String>(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn references_expand_as_in_python() {

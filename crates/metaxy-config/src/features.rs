@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use ducklake_sql::mask_credentials;
 use metaxy_diagnostics::{Diagnostics, Node};
 use metaxy_feature::{FeatureFiles, FeatureGraph, FeatureKey, ProjectName};
 
@@ -47,10 +48,11 @@ impl Config {
                 Err(error) => files.report(messages::config_unreadable(path, &error.kind().to_string())),
             }
         }
-        match &self.project {
+        let graph = match &self.project {
             Some(project) => files.graph(project).map(Some),
             None => Err(files.check_without_project()),
-        }
+        };
+        graph.map_err(|found| found.map_texts(|text| mask_credentials(text).into_owned()))
     }
 }
 

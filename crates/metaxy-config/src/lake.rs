@@ -14,7 +14,7 @@ use ducklake_sql::{
 use metaxy_diagnostics::{Node, Origin, Sources, Value};
 use serde_json::Value as Json;
 
-use crate::decode::{Context, Decode, Map, Show};
+use crate::decode::{AttachPairs, Context, Decode, Show};
 use crate::local_paths::{local_path, other_files, with_absolute_files};
 use crate::messages;
 use crate::options::{DuckLakeOptions, FileCatalogOptions, LocalOptions};
@@ -454,7 +454,7 @@ fn endpoint(parameters: &Parameters) -> Option<String> {
 fn attach_options(node: &Node, options: &DuckLakeOptions, scope: &mut Scope<'_>) -> Option<AttachOptions> {
     const LIMIT: &str = "data_inlining_row_limit";
 
-    let Map(mut pairs) = options.attach_options.clone().unwrap_or_default();
+    let AttachPairs(mut pairs) = options.attach_options.clone().unwrap_or_default();
     let table = node.find("attach_options");
     if let Some(limit) = options.data_inlining_row_limit {
         let given = pairs.iter().find(|(name, _)| name.eq_ignore_ascii_case(LIMIT)).map(|(_, value)| value);

@@ -12,8 +12,14 @@ use crate::{expand, messages, options, overrides, path, variables};
 const METAXY_TOML: &str = "metaxy.toml";
 const PYPROJECT_TOML: &str = "pyproject.toml";
 
-/// A secret may be anywhere, so no value is shown unless a diagnostic says that it is none.
-const VISIBILITY: Visibility = Visibility { is_key: options::is_known_word, is_harmless: |_| false };
+/// A secret may be anywhere, so a value is shown only where its key is known to be harmless, or a diagnostic says that it
+/// is no secret.
+const VISIBILITY: Visibility = Visibility {
+    is_key: options::is_known_word,
+    is_harmless: options::is_harmless,
+    credentials: ducklake_sql::credentials,
+    references: expand::references,
+};
 
 /// The whole of a configuration, before it is decoded.
 pub(crate) struct Tree {

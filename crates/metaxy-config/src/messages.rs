@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use ducklake_sql::{CatalogKind, Code, Field, Problem};
-use metaxy_diagnostics::{Diagnostic, Node, Origin, Value, did_you_mean, excerpt, nearest, quoted};
+use ducklake_sql::{CatalogKind, Code, Field, Problem, mask_credentials};
+use metaxy_diagnostics::{Diagnostic, Node, Origin, Value, did_you_mean, nearest, quoted};
 
 pub(crate) const CONFIG_NOT_FOUND: &str = "config-not-found";
 pub(crate) const CONFIG_UNREADABLE: &str = "config-unreadable";
@@ -34,6 +34,11 @@ pub(crate) const OVERLAPPING_DATA_PATHS: &str = "overlapping-data-paths";
 pub(crate) const ALIAS_TAKEN: &str = "alias-taken";
 pub(crate) const NOT_APPLICABLE: &str = "not-applicable";
 pub(crate) const DATA_PATH_NOT_OWN: &str = "data-path-not-own";
+
+/// The start of a text for a message, credentials masked.
+fn excerpt(text: &str) -> String {
+    metaxy_diagnostics::excerpt(&mask_credentials(text))
+}
 
 /// What to do about an empty value: the variables it comes from are named.
 fn fill(unset: &[String]) -> String {

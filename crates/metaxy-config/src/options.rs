@@ -2,11 +2,11 @@
 //!
 //! The JSON schema is generated from these types, so their documentation is what an editor shows.
 
-use ducklake_sql::{Secret, Value};
+use ducklake_sql::{FieldKind, FreeTable, Secret, Value};
 use metaxy_diagnostics::{Node, Value as NodeValue};
 use schemars::JsonSchema;
 
-use crate::decode::{Context, Decode, Located, Map, Show, options};
+use crate::decode::{AttachPairs, Context, Decode, Located, Map, Show, options};
 use crate::spec;
 
 /// The whole of `metaxy.toml`, or `[tool.metaxy]` in `pyproject.toml`.
@@ -229,7 +229,7 @@ pub(crate) struct DuckLakeOptions {
     pub(crate) alias: Option<String>,
     /// Further options of `ATTACH`.
     #[schemars(with = "Option<crate::schema::AttachOptions>")]
-    pub(crate) attach_options: Option<Map<Value>>,
+    pub(crate) attach_options: Option<AttachPairs>,
     /// Inserts of up to so many rows go into the catalog instead of a file.
     pub(crate) data_inlining_row_limit: Option<i64>,
 }
@@ -272,4 +272,55 @@ pub(crate) fn is_known_word(word: &str) -> bool {
         &["type", "enable", "rust"],
     ];
     tables.iter().any(|keys| keys.contains(&word)) || spec::is_field(word)
+}
+
+/// Whether the value at a path of keys, positions in lists left out, can be no secret, as it is written.
+pub(crate) fn is_harmless(path: &[&str], written: &str) -> bool {
+    match path {
+        ["tool", "metaxy", rest @ ..] => is_harmless(rest, written),
+        ["stores", _, "config", rest @ ..] => is_harmless_in_store(rest, written),
+        ["stores", _, "type"]
+        | ["extra_features", "projects" | "keys"]
+        | ["ext", "rust", "features"]
+        | ["store" | "extend" | "entrypoints" | "theme" | "project" | "metaxy_lock_path"] => true,
+        ["hash_truncation_length" | "enable_map_datatype" | "auto_create_tables" | "locked" | "sync"]
+        | ["extra_features", "all"]
+        | ["ext", "rust", "enable"] => is_number_or_boolean(written),
+        _ => false,
+    }
+}
+
+fn is_harmless_in_store(path: &[&str], written: &str) -> bool {
+    match path {
+        ["database" | "extensions" | "fallback_stores" | "hash_algorithm" | "versioning_engine" | "table_prefix"]
+        | ["extensions", "name" | "repository"]
+        | ["ducklake", "alias"] => true,
+        ["auto_create_tables"] | ["ducklake", "data_inlining_row_limit"] => is_number_or_boolean(written),
+        ["config", setting] => FreeTable::Settings.is_harmless(setting),
+        ["ducklake", "attach_options", option] => FreeTable::AttachOptions.is_harmless(option),
+        ["ducklake", "attach_options", parameters, parameter] => {
+            parameters.eq_ignore_ascii_case("metadata_parameters")
+                && FreeTable::MetadataParameters.is_harmless(parameter)
+        }
+        ["ducklake", "catalog" | "metadata_backend" | "storage" | "storage_backend", rest @ ..] => match rest {
+            ["type" | "uri" | "path"] => true,
+            ["secret_parameters", parameter] => FreeTable::SecretParameters.is_harmless(parameter),
+            [key] => match spec::kinds(key).collect::<Vec<_>>().as_slice() {
+                [] => false,
+                kinds if kinds.iter().all(|kind| matches!(kind, FieldKind::Required | FieldKind::String)) => true,
+                kinds => {
+                    kinds.iter().all(|kind| matches!(kind, FieldKind::Port | FieldKind::Boolean))
+                        && is_number_or_boolean(written)
+                }
+            },
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// Whether a value is what a key wants that is no text: a text in its place may be anything.
+fn is_number_or_boolean(written: &str) -> bool {
+    let text = written.trim_matches(['"', '\'']);
+    text.parse::<f64>().is_ok() || text.parse::<bool>().is_ok()
 }

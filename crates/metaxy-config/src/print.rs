@@ -1,6 +1,6 @@
 //! A configuration as text again: resolved, every secret masked.
 
-use ducklake_sql::Value as LakeValue;
+use ducklake_sql::{Value as LakeValue, mask_credentials};
 use metaxy_feature::{FeatureKey, ProjectName};
 use serde_json::{Map, Value as Json, json};
 
@@ -11,17 +11,17 @@ impl Config {
     /// The resolved configuration for programs: `{"version": 1, "config_file", "lock_file", "config"}`, where `config` has
     /// the shape of `metaxy.toml`. Secrets are `***`; of stores that cannot be used there is only the type.
     pub fn to_json(&self) -> Json {
-        json!({
+        masked(json!({
             "version": 1,
             "config_file": self.config_file.as_ref().map(|path| path.to_string_lossy()),
             "lock_file": self.lock_file.as_ref().map(|path| path.to_string_lossy()),
             "config": self.shown(),
-        })
+        }))
     }
 
     /// The resolved configuration as a `metaxy.toml`, secrets as `***`.
     pub fn to_toml(&self) -> String {
-        match toml_value(self.shown()) {
+        match toml_value(masked(self.shown())) {
             Some(toml::Value::Table(table)) => table.to_string(),
             _ => String::new(),
         }
@@ -90,6 +90,16 @@ fn shown_duckdb(store: &DuckDbStore) -> Json {
         "extensions": store.session.extensions,
         "ducklake": store.shown_lake,
     })
+}
+
+/// The same without the credentials that a text may hold whose key is harmless.
+pub(crate) fn masked(json: Json) -> Json {
+    match json {
+        Json::String(text) => mask_credentials(&text).into(),
+        Json::Array(items) => items.into_iter().map(masked).collect(),
+        Json::Object(entries) => entries.into_iter().map(|(key, value)| (key, masked(value))).collect(),
+        other => other,
+    }
 }
 
 /// TOML has no null: what is null is left out.

@@ -132,7 +132,17 @@ fn property(field: &Field, generator: &mut SchemaGenerator) -> Schema {
 
 /// Whether a word is the name of a field of some description.
 pub(crate) fn is_field(word: &str) -> bool {
-    let all = [
+    fields().any(|field| field.name == word)
+}
+
+/// The kinds of the fields of all descriptions that have this name.
+pub(crate) fn kinds(word: &str) -> impl Iterator<Item = FieldKind> {
+    fields().filter(move |field| field.name == word).map(|field| field.kind)
+}
+
+/// The fields of all descriptions.
+fn fields() -> impl Iterator<Item = &'static Field> {
+    [
         PostgresSpec::FIELDS,
         QuackSpec::FIELDS,
         MotherDuckSpec::FIELDS,
@@ -140,6 +150,7 @@ pub(crate) fn is_field(word: &str) -> bool {
         R2Spec::FIELDS,
         GcsSpec::FIELDS,
         AzureSpec::FIELDS,
-    ];
-    all.into_iter().flatten().any(|field| field.name == word)
+    ]
+    .into_iter()
+    .flatten()
 }

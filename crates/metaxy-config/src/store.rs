@@ -10,6 +10,7 @@ use crate::decode::{Decode, Located, Map};
 use crate::lake::{self, LakeIdentity, Scope};
 use crate::messages;
 use crate::options::{DuckDbOptions, ExtensionEntry, ExtensionOptions};
+use crate::print::masked;
 use crate::variables;
 
 /// DuckDB's own database, which a lake is attached beside.
@@ -161,7 +162,7 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
     let engine = options.versioning_engine.as_deref();
     let versioning_engine = choice(engine, "versioning_engine", VersioningEngine::ALL, &known, config, scope);
     let (lake, shown_lake, identity) = match lake {
-        Some(lake) => (Some(lake.lake), Some(lake.shown), Some(lake.identity)),
+        Some(lake) => (Some(lake.lake), Some(masked(lake.shown)), Some(lake.identity)),
         None => (None, None, None),
     };
     let fallbacks: Vec<_> =

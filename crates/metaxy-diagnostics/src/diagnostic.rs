@@ -227,6 +227,15 @@ impl Diagnostics {
         Self { list, sources: Arc::clone(&self.sources) }
     }
 
+    /// The same with messages and helps as `map` makes them, such as without what they quote of a secret.
+    pub fn map_texts(mut self, map: impl Fn(&str) -> String) -> Self {
+        for diagnostic in &mut self.list {
+            diagnostic.message = map(&diagnostic.message);
+            diagnostic.help = diagnostic.help.as_deref().map(&map);
+        }
+        self
+    }
+
     /// Each of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.list.iter()

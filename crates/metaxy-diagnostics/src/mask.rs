@@ -4,6 +4,8 @@
 //! where the values are. In a broken file nobody knows where a text begins or ends; there only known key names and
 //! plain table headers stay readable.
 
+use std::ops::Range;
+
 use crate::tree::{Scalar, Source, Span};
 
 /// What may be shown of a kind of file; everything else is masked.
@@ -11,13 +13,19 @@ use crate::tree::{Scalar, Source, Span};
 pub struct Visibility {
     /// Whether a word is a key of such files. In a file that cannot be parsed, keys stay readable and nothing else.
     pub is_key: fn(&str) -> bool,
-    /// Whether the value at a path of keys, positions in lists left out, can be no secret.
-    pub is_harmless: fn(&[&str]) -> bool,
+    /// Whether the value at a path of keys, positions in lists left out, can be no secret; the second argument is the value
+    /// as it is written.
+    pub is_harmless: fn(&[&str], &str) -> bool,
+    /// The parts of a value, as it is written, that are masked even where the value is shown: the password of a URL.
+    pub credentials: fn(&str) -> Vec<Range<usize>>,
+    /// The parts of a value, as it is written, that are shown even where the value is masked: the name of a variable.
+    pub references: fn(&str) -> Vec<Range<usize>>,
 }
 
 impl Visibility {
     /// Nothing but keys, and those only in a file that can be parsed.
-    pub const NOTHING: Self = Self { is_key: |_| false, is_harmless: |_| false };
+    pub const NOTHING: Self =
+        Self { is_key: |_| false, is_harmless: |_, _| false, credentials: |_| Vec::new(), references: |_| Vec::new() };
 }
 
 /// The line that holds `at`, without its line break, as a range of the text.
@@ -59,16 +67,29 @@ pub(crate) fn masked_line(source: &Source, line: &Span, at: &Span, show: bool) -
 fn hidden_in_parsed(source: &Source, scalars: &[Scalar], line: &Span, show: Option<&Span>) -> Vec<bool> {
     let mut hide = vec![false; line.len()];
     let mut taken = vec![false; line.len()];
-    let mark = |flags: &mut Vec<bool>, span: &Span| {
+    let set = |flags: &mut Vec<bool>, span: &Span, flag: bool| {
         let start = span.start.clamp(line.start, line.end) - line.start;
         let end = span.end.clamp(line.start, line.end) - line.start;
-        flags[start..end.max(start)].fill(true);
+        flags[start..end.max(start)].fill(flag);
     };
+    let mark = |flags: &mut Vec<bool>, span: &Span| set(flags, span, true);
     for Scalar { span, is_harmless } in scalars {
         mark(&mut taken, span);
-        if !is_harmless && show != Some(span) {
-            let quotes = quotes(&source.text[span.clone()]);
-            mark(&mut hide, &(span.start + quotes..span.end.saturating_sub(quotes)));
+        let quotes = quotes(&source.text[span.clone()]);
+        let inner = span.start + quotes..span.end.saturating_sub(quotes).max(span.start + quotes);
+        let written = &source.text[inner.clone()];
+        let within = |part: Range<usize>| inner.start + part.start..inner.start + part.end;
+        // An escape may be the `@` or the `=` that tells where a credential is.
+        let is_escaped = written.contains('\\');
+        if (*is_harmless && !is_escaped) || show == Some(span) {
+            for part in (source.visibility.credentials)(written) {
+                mark(&mut hide, &within(part));
+            }
+        } else {
+            mark(&mut hide, &inner);
+            for part in (source.visibility.references)(written) {
+                set(&mut hide, &within(part), false);
+            }
         }
     }
     for key in &source.keys {

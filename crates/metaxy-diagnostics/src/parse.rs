@@ -30,7 +30,7 @@ impl Sources {
             let Span { start, end } = error.span().unwrap_or(text.len()..text.len());
             Diagnostic::syntax(error.message()).with_origin(Origin::File { file, start, end })
         }));
-        let mut walk = Walk { file, visibility, path: Vec::new(), scalars: Vec::new(), keys: Vec::new() };
+        let mut walk = Walk { file, text: &text, visibility, path: Vec::new(), scalars: Vec::new(), keys: Vec::new() };
         let table = walk.table(document.get_ref());
         let Walk { scalars, keys, .. } = walk;
         let scalars = errors.is_empty().then_some(scalars);
@@ -42,6 +42,7 @@ impl Sources {
 /// A walk over a parsed file, which notes where values and keys are, for masking.
 struct Walk<'a> {
     file: usize,
+    text: &'a str,
     visibility: Visibility,
     /// The keys that lead to the value.
     path: Vec<&'a str>,
@@ -71,7 +72,9 @@ impl<'a> Walk<'a> {
     fn node(&mut self, value: &'a DeValue<'_>, span: Span) -> Node {
         let origin = Origin::File { file: self.file, start: span.start, end: span.end };
         if !matches!(value, DeValue::Boolean(_) | DeValue::Array(_) | DeValue::Table(_)) {
-            self.scalars.push(Scalar { span, is_harmless: (self.visibility.is_harmless)(&self.path) });
+            let is_harmless =
+                (self.visibility.is_harmless)(&self.path, self.text.get(span.clone()).unwrap_or_default());
+            self.scalars.push(Scalar { span, is_harmless });
         }
         let value = match value {
             DeValue::String(text) => Value::String(text.to_string()),

@@ -21,13 +21,13 @@ const MAPS: [&str; 2] = ["rename", "mapping"];
 
 /// Everything but metadata is written into the lake and into messages, and so may be shown; what has another name than a
 /// feature file knows may be anything.
-const VISIBILITY: Visibility = Visibility { is_key, is_harmless };
+const VISIBILITY: Visibility = Visibility { is_key, is_harmless, ..Visibility::NOTHING };
 
 fn is_key(word: &str) -> bool {
     word == FEATURE || decode::is_key(word)
 }
 
-fn is_harmless(path: &[&str]) -> bool {
+fn is_harmless(path: &[&str], _: &str) -> bool {
     let path = match path {
         [above @ .., map, _] if MAPS.contains(map) => above,
         path => path,

@@ -7,6 +7,7 @@ mod faults;
 mod files;
 mod lakes;
 mod logs;
+mod marker;
 mod output;
 mod paths;
 mod run;

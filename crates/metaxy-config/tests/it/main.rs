@@ -7,5 +7,6 @@ mod archive;
 mod cases;
 mod generated;
 mod leaks;
+mod marker;
 mod mutations;
 mod os;

@@ -233,7 +233,7 @@ impl Connection {
         if self.is_locked && sql.is_typed_by_a_person() {
             read_lock::check(self, sql.text())?;
         }
-        let _span = tracing::debug_span!("statement", name, sql = sql.text_for_log()).entered();
+        let _span = tracing::debug_span!("statement", name, sql = &*sql.text_for_log()).entered();
         let start = Instant::now();
         let mut rows = None;
         let statement = self.inner.prepare(sql.text()).and_then(|mut statement| {

@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::error::ArrowError;
+use ducklake_sql::mask_credentials;
 use metaxy_config::StoreError;
 
 use super::cause::{Cause, Facts, Operation, without_hints};
@@ -275,7 +276,7 @@ impl Error {
 
     /// What to do about it, where that is known.
     pub fn help(&self) -> Option<String> {
-        self.inner.help()
+        self.inner.help().map(|help| mask_credentials(&help).into_owned())
     }
 
     /// Whether DuckDB refused a statement.
@@ -404,7 +405,7 @@ impl fmt::Debug for Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let message = self.inner.message();
-        f.write_str(&message)?;
+        f.write_str(&mask_credentials(&message))?;
         f.write_str(&self.inner.context.beyond(&message))
     }
 }

@@ -18,7 +18,7 @@ mod storage;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ducklake_sql::{Ident, Lake, Mode, Plan, Sql, Statement};
+use ducklake_sql::{Ident, Lake, Mode, Plan, Sql, Statement, mask_credentials};
 use metaxy_config::{LoadError, Loaded};
 
 use super::facts::facts_of;
@@ -77,7 +77,7 @@ impl Doctor {
     fn examine_lake(&self, run: &mut Run, lake: &Lake, plan: Plan) {
         let kind = plan.catalog().as_str();
         let data_path = lake.data_path().unwrap_or("MotherDuck's own storage");
-        run.report.subject = format!("catalog {kind}, data path {data_path}");
+        run.report.subject = mask_credentials(&format!("catalog {kind}, data path {data_path}")).into_owned();
         run.facts = facts_of(&run.report.store, lake, &plan);
         let plan = Arc::new(plan);
         let Some(connection) = run.check(CheckName::Extensions, |run| prepare(run, &plan)) else {

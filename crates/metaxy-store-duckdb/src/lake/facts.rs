@@ -1,8 +1,8 @@
 //! What is known of a lake, for the advice of an error: where its catalog and its storage are, and with which secrets.
 //!
-//! Everything here is shown to people, so only fields that are no secrets are taken.
+//! Everything here is shown to people, so only fields that are no secrets are taken, without credentials in them.
 
-use ducklake_sql::{Catalog, Lake, ObjectKind, Parameter, Plan, SecretType, Sql, Statement, Storage};
+use ducklake_sql::{Catalog, Lake, ObjectKind, Parameter, Plan, SecretType, Sql, Statement, Storage, mask_credentials};
 
 use crate::engine::cause::Facts;
 
@@ -33,6 +33,9 @@ pub(crate) fn facts_of(store: &str, lake: &Lake, plan: &Plan) -> Facts {
             add_access(&mut facts, value);
         }
     }
+    for field in [&mut facts.catalog, &mut facts.data_path] {
+        *field = mask_credentials(field).into_owned();
+    }
     facts
 }
 
@@ -46,7 +49,7 @@ pub(super) fn add_login(facts: &mut Facts, value: impl Fn(&str) -> String) {
         (&mut facts.sslrootcert, ["sslrootcert", ""]),
     ] {
         if let Some(found) = keys.into_iter().map(&value).find(|found| !found.is_empty()) {
-            *field = found;
+            *field = mask_credentials(&found).into_owned();
         }
     }
 }
@@ -58,7 +61,7 @@ pub(super) fn add_access(facts: &mut Facts, value: impl Fn(&str) -> String) {
     {
         let found = value(key);
         if !found.is_empty() {
-            *field = found;
+            *field = mask_credentials(&found).into_owned();
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What an examination found: data for programs, and the text that a person reads.
 //!
-//! Every text in here is scrubbed of the plan's secrets before it gets in.
+//! Every text in here is scrubbed of the plan's secrets before it gets in, and of credentials that no plan has.
 
 use std::fmt;
 use std::time::Duration;
 
+use ducklake_sql::mask_credentials;
 use serde::{Serialize, Serializer};
 
 use crate::engine::Cause;
@@ -313,6 +314,9 @@ impl Verdict {
 
     pub(super) fn into_finding(self, check: CheckName, duration: Duration) -> Finding {
         let Self { outcome, summary, evidence, cause, advice, raw } = self;
+        let masked = |text: String| mask_credentials(&text).into_owned();
+        let (summary, raw) = (masked(summary), raw.map(masked));
+        let evidence = evidence.into_iter().map(masked).collect();
         Finding { check, outcome, duration, summary, evidence, cause, advice, raw }
     }
 }

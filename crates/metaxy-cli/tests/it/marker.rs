@@ -1,0 +1,96 @@
+//! A secret wherever a configuration can have one, in tables with free keys and inside of URLs, too: no command shows it.
+//!
+//! `run` looks for the secret in all that a command writes.
+
+use metaxy_testkit::{MARKER, TempDir, deps};
+
+use crate::run::{SECRET, metaxy, run};
+
+const LAKE: &str = "
+config.ducklake.catalog = { type = 'sqlite', uri = 'lake.sqlite' }
+config.ducklake.storage = { type = 'local', path = 'data' }
+";
+
+/// What is added to a store with a lake in files.
+const WITH_LAKE: &[&str] = &[
+    "config.config.http_proxy = 'http://user:{SECRET}@127.0.0.1:1'",
+    "config.config.http_proxy_password = '{SECRET}'",
+    "config.config.a_setting_of_tomorrow = '{SECRET}'",
+    "config.config.custom_user_agent = '{SECRET}'",
+    "config.config.memory_limit = 'https://user:{SECRET}@host'",
+    "config.config.temp_directory = 'tmp?sig={SECRET}'",
+    "config.ducklake.attach_options = { meta_encryption_key = '{SECRET}' }",
+    "config.ducklake.attach_options = { meta_journal_mode = 'https://user:{SECRET}@host' }",
+    "config.ducklake.attach_options = { metadata_parameters = { ENCRYPTION_KEY = '{SECRET}' } }",
+    "config.ducklake.attach_options = { snapshot_time = 'https://user:{SECRET}@host' }",
+    "config.ducklake.attach_options = { tomorrow = '{SECRET}' }",
+    "config.extensions = [{ name = 'sqlite', init_sql = [\"SET VARIABLE token = '{SECRET}'\"] }]",
+    "config.extensions = [{ name = 'sqlite', init_sql = [\"SELEKT '{SECRET}'\"] }]",
+    "config.extensions = [{ name = 'nosuch', repository = 'http://user:{SECRET}@127.0.0.1:1' }]",
+    "config.database = 'md:lake?motherduck_token={SECRET}'",
+    "config.fallback_stores = ['https://user:{SECRET}@host']",
+    "config.hash_algorithm = 'https://user:{SECRET}@host'",
+];
+
+/// What makes up a store.
+const ALONE: &[&str] = &[
+    "config.ducklake.catalog = { type = 'sqlite', uri = 'x.sqlite?password={SECRET}' }
+     config.ducklake.storage = { type = 'local', path = 'data?token={SECRET}' }",
+    "config.ducklake.catalog = { type = 'postgres', secret_name = 'p', secret_parameters = { uri = 'postgresql://u:{SECRET}@127.0.0.1:1/d' } }
+     config.ducklake.storage = { type = 'local', path = 'data' }",
+    "config.ducklake.catalog = { type = 'postgres', secret_name = 'p', host = 'https://u:{SECRET}@127.0.0.1', database = 'd', user = 'u', password = '{SECRET}' }
+     config.ducklake.storage = { type = 'local', path = 'data' }",
+    "config.ducklake.catalog = { type = 'sqlite', uri = 'x.sqlite' }
+     config.ducklake.storage = { type = 's3', secret_name = 's', bucket = 'b', endpoint = 'http://id:{SECRET}@127.0.0.1:1' }",
+    "config.ducklake.catalog = { type = 'sqlite', uri = 'x.sqlite' }
+     config.ducklake.storage = { type = 's3', secret_name = 's', bucket = 'b', region = 'https://id:{SECRET}@h', secret_parameters = { tomorrow = '{SECRET}', extra_http_headers = { X = '{SECRET}' } } }",
+    "config.ducklake.catalog = { type = 'motherduck', database = 'lake?motherduck_token={SECRET}' }",
+];
+
+fn check(name: &str, store: &str) {
+    let folder = TempDir::new();
+    let text = ["store = 'dev'\n[stores.dev]\ntype = 'duckdb'\n", store].concat().replace(SECRET, MARKER);
+    folder.write("metaxy.toml", text);
+    for arguments in [
+        &["check"][..],
+        &["preview"],
+        &["preview", "--format", "json"],
+        &["config", "print"],
+        &["config", "print", "--format", "json"],
+        &["doctor", "--verbose"],
+        &["-vv", "sql", "--mode", "write", "CREATE TABLE t AS SELECT 1 AS id"],
+    ] {
+        let mut command = metaxy(&folder, arguments);
+        command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions());
+        let ran = run(&mut command, "");
+        assert!(!(ran.stdout + &ran.stderr).is_empty() || ran.exit == 0, "{name}: {arguments:?}");
+    }
+}
+
+#[test]
+fn no_command_shows_a_secret_beside_a_lake() {
+    WITH_LAKE.iter().for_each(|store| check(store, &[store, LAKE].concat()));
+}
+
+#[test]
+fn no_command_shows_a_secret_of_a_lake() {
+    ALONE.iter().for_each(|store| check(store, store));
+}
+
+#[test]
+fn a_query_that_fails_shows_no_credential() {
+    let folder = TempDir::new();
+    folder.write("metaxy.toml", ["[stores.dev]\ntype = 'duckdb'", LAKE].concat());
+    // What a person types reaches the program on its input, since arguments can be seen.
+    for query in [
+        "FROM read_parquet('http://user:{SECRET}@127.0.0.1:1/x.parquet')",
+        "ATTACH 'postgres:host=127.0.0.1 port=1 user=u password={SECRET}' AS p (TYPE postgres)",
+        "ATTACH 'postgresql://u:{SECRET}@127.0.0.1:1/d' AS p (TYPE postgres)",
+        "FROM 'x.parquet?token={SECRET}'",
+    ] {
+        let mut command = metaxy(&folder, &["-vv", "sql", "--mode", "write", "-"]);
+        command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions());
+        let ran = run(&mut command, &query.replace(SECRET, MARKER));
+        assert_eq!(ran.exit, 1, "{query}: {}", ran.stderr);
+    }
+}
