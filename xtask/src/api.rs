@@ -66,7 +66,7 @@ fn describe(repo: &Repo, library: &str) -> Result<String> {
         let help = format!("the description is read as Rust {RUST} writes it; use that version");
         Error::new(format!("cannot read what rustdoc says of `{library}`")).caused_by(error).with_help(help)
     })?;
-    let items: Vec<String> = api.items().map(|item| item.to_string()).collect();
+    let items: Vec<String> = api.items().map(ToString::to_string).collect();
     Ok(items.join("\n") + "\n")
 }
 
