@@ -1,7 +1,7 @@
 //! What a plan promises, beyond its text: order, undoing, reading only, hiding.
 
 use ducklake_sql::{
-    AttachOptions, Catalog, CatalogFile, Extension, Ident, Lake, LocalFolder, Mode, PostgresSpec, Reveal, S3Spec,
+    AttachOptions, Catalog, CatalogFile, Extension, Ident, Lake, LocalFolder, Mode, Plan, PostgresSpec, Reveal, S3Spec,
     Secret, Session, Setting, Storage, Value,
 };
 

@@ -87,7 +87,7 @@ fn a_lake_of_others_is_found_by_its_relative_path() {
         ] {
             let home = TempLake::new();
             let [stored, written] =
-                [stored, written].map(|path| path.replace("{HOME}", &home.join("").trim_end_matches('/')));
+                [stored, written].map(|path| path.replace("{HOME}", home.join("").trim_end_matches('/')));
             let project = home.path_of("project");
             configure(&project, catalog, &written, "");
             script(&project, catalog, &stored, &written);
