@@ -8,3 +8,4 @@ mod lakes;
 mod output;
 mod run;
 mod sessions;
+mod trips;

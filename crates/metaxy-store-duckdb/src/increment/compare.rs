@@ -104,7 +104,7 @@ impl<'g> Comparison<'g> {
 
     /// Compares, and counts what is found, in the order of [`Change::ALL`].
     pub(crate) fn count(&self, connection: &Connection) -> Result<[usize; 3], Error> {
-        count_changes(connection, &sql!("({query})", query = self.query()))
+        count_changes(connection, sql!("({query})", query = self.query()))
     }
 
     /// Counts the feature's present rows; `None` if it has no table, or is not to be compared.

@@ -9,5 +9,6 @@ mod inputs;
 mod rebases;
 mod refusals;
 mod rows;
+mod statements;
 mod tables;
 mod writes;
