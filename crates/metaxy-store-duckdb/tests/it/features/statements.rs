@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use metaxy_feature::{FeatureGraph, FeatureKey};
+use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey};
 use metaxy_store_duckdb::{Features, ReadOptions, ResolveOptions, Versions, WriteOptions};
 use serde_json::Value;
 use tracing::span::{Attributes, Id, Record};
@@ -66,7 +66,7 @@ fn twenty_rows() -> Value {
 
 /// Writes rows of every feature in one transaction.
 fn fill(features: &Features<'_>) -> u64 {
-    let keys: Vec<_> = features.graph().iter().map(|definition| definition.key()).collect();
+    let keys: Vec<_> = features.graph().iter().map(FeatureDefinition::key).collect();
     let written = keys.iter().map(|key| (*key, rows(&twenty_rows())));
     statements(|| features.write_many(written, &WriteOptions { unpushed: true, ..WriteOptions::default() }).unwrap())
 }
@@ -78,7 +78,7 @@ fn each_further_feature_takes_few_statements() {
         let (store, graph) = (home.open(), pairs(count));
         let features = store.features(&graph, md5()).unwrap();
         let options = ResolveOptions::default();
-        let keys: Vec<&FeatureKey> = graph.iter().map(|definition| definition.key()).collect();
+        let keys: Vec<&FeatureKey> = graph.iter().map(FeatureDefinition::key).collect();
         let push = statements(|| features.push(&BTreeMap::new()).unwrap());
         let write = fill(&features);
         let again = fill(&features);
