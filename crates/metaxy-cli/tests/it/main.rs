@@ -12,4 +12,5 @@ mod output;
 mod paths;
 mod run;
 mod sessions;
+mod trips;
 mod writers;

@@ -10,5 +10,6 @@ mod queries;
 mod rebases;
 mod refusals;
 mod rows;
+mod statements;
 mod tables;
 mod writes;
