@@ -7,6 +7,7 @@
 //! tests compared with; a file that is on disk and not on that list is left over from a test that is gone.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fs;
 use std::io::{Write as _, stderr};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,9 @@ use crate::shell::{lines, say, times};
 
 /// Where Insta writes down the snapshot files that were compared with; below the ignored `target`.
 const REFERENCES: &str = "target/insta-references.txt";
+
+/// How many tests of a program run at once.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 /// Brings what the tests need, runs them all, and looks for snapshots without a test.
 ///
@@ -149,6 +153,10 @@ fn run_all(repo: &Repo, programs: &[Program], references: &Path) -> Result<Vec<R
         while let Some((name, mut command)) = next() {
             let started = Instant::now();
             command.env("INSTA_UPDATE", "no").env("INSTA_SNAPSHOT_REFERENCES_FILE", references);
+            // Many tests wait for a server, for another process or for a lock, and others can work meanwhile.
+            if env::var_os(THREADS).is_none() {
+                command.env(THREADS, (2 * cores).to_string());
+            }
             let output =
                 command.stdin(Stdio::null()).output().context(|| format!("cannot start the tests of {name}"))?;
             let mut ran = ran.lock().unwrap_or_else(PoisonError::into_inner);
