@@ -68,7 +68,7 @@ fn twenty_rows() -> Value {
 fn fill(features: &Features<'_>) -> u64 {
     let keys: Vec<_> = features.graph().iter().map(FeatureDefinition::key).collect();
     let written = keys.iter().map(|key| (*key, rows(&twenty_rows())));
-    statements(|| features.write_many(written, &WriteOptions { unpushed: true, ..WriteOptions::default() }).unwrap())
+    statements(|| features.write_many(written, &WriteOptions::new().unpushed(true)).unwrap())
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn each_further_feature_takes_few_statements() {
         let home = TempLake::new();
         let (store, graph) = (home.open(), pairs(count));
         let features = store.features(&graph, md5()).unwrap();
-        let options = ResolveOptions::default();
+        let options = ResolveOptions::new();
         let keys: Vec<&FeatureKey> = graph.iter().map(FeatureDefinition::key).collect();
         let push = statements(|| features.push(&BTreeMap::new()).unwrap());
         let write = fill(&features);
@@ -117,7 +117,7 @@ fn what_the_engine_refuses_of_one_feature_leaves_the_others() {
         fs::remove_file(file.unwrap().path()).unwrap();
     }
     let keys = ["root/0", "root/1", "child/1", "unknown", "root/2", "child/2"].map(key);
-    let options = ResolveOptions::default();
+    let options = ResolveOptions::new();
     let found = features.statuses(keys.iter().map(|key| (key, &options))).unwrap();
     let rows: Vec<_> = found.iter().map(|status| status.as_ref().map(|status| status.rows).ok()).collect();
     assert_eq!(rows, [Some(Some(20)), None, None, None, Some(Some(20)), Some(Some(20))]);
@@ -134,7 +134,7 @@ fn a_view_is_no_table_of_a_feature() {
     store.connection().execute("DROP TABLE child__0").unwrap();
     store.connection().execute("CREATE VIEW child__0 AS FROM root__0").unwrap();
     assert!(features.read(&key("child/0"), &ReadOptions::default()).unwrap_err().is_missing_table());
-    assert_eq!(features.status(&key("child/0"), &ResolveOptions::default()).unwrap().rows, None);
+    assert_eq!(features.status(&key("child/0"), &ResolveOptions::new()).unwrap().rows, None);
     assert_eq!(read_all(&features, "root/0").len(), 20);
 }
 
@@ -148,7 +148,7 @@ fn a_table_made_in_the_transaction_that_reads_is_seen() {
     for statement in ["BEGIN", "DROP TABLE child__0", "CREATE TABLE child__0 AS FROM root__0 LIMIT 7"] {
         connection.execute(statement).unwrap();
     }
-    let any = ReadOptions { versions: Versions::Any, ..ReadOptions::default() };
+    let any = ReadOptions::new().versions(Versions::Any);
     let read = || features.read(&key("child/0"), &any).unwrap().map(|batch| batch.unwrap().num_rows()).sum::<usize>();
     assert_eq!(read(), 7);
     connection.execute("ROLLBACK").unwrap();
