@@ -68,11 +68,9 @@ impl Plan {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn metadata(&self) -> Option<(Ident, Ident)> {
-        let default_schema = match self.catalog {
-            CatalogKind::DuckDb | CatalogKind::Sqlite => "main",
-            CatalogKind::Postgres => "public",
-            _ => return None,
-        };
+        if !matches!(self.catalog, CatalogKind::DuckDb | CatalogKind::Sqlite) {
+            return None;
+        }
         let attach = self.statements.iter().find_map(|statement| match statement {
             Statement::Attach(attach) if attach.alias == self.alias => Some(attach),
             _ => None,
@@ -82,7 +80,7 @@ impl Plan {
             _ => Ident::new(default.concat()).ok(),
         };
         let database = name("METADATA_CATALOG", &["__ducklake_metadata_", self.alias.as_str()])?;
-        Some((database, name("METADATA_SCHEMA", &[default_schema])?))
+        Some((database, name("METADATA_SCHEMA", &["main"])?))
     }
 
     /// Settings to make while the instance is opened, since DuckDB refuses them later.

@@ -78,18 +78,18 @@ fn round_trips_to_a_catalog_on_postgresql() {
         }
     }
     insta::assert_snapshot!(counts, @"
-    push                                     151 round trips,  5 transactions, 2 connections
-    metadata write --feature b rows.jsonl    217 round trips, 16 transactions, 2 connections
-    metadata write --feature b rows.jsonl    202 round trips, 16 transactions, 2 connections
+    push                                     140 round trips,  4 transactions, 1 connections
+    metadata write --feature b rows.jsonl    208 round trips, 15 transactions, 1 connections
+    metadata write --feature b rows.jsonl    193 round trips, 15 transactions, 1 connections
     sql select(1)                             49 round trips,  3 transactions, 1 connections
     list features                              0 round trips,  0 transactions, 0 connections
-    metadata status a                         87 round trips,  4 transactions, 2 connections
-    metadata status b                        105 round trips,  4 transactions, 2 connections
-    metadata status --all-features           112 round trips,  4 transactions, 2 connections
-    metadata increment b                      98 round trips,  4 transactions, 2 connections
-    metadata read a                          117 round trips,  7 transactions, 2 connections
-    metadata delete a --filter id='1'        126 round trips,  5 transactions, 2 connections
-    history                                  107 round trips,  7 transactions, 2 connections
+    metadata status a                         80 round trips,  3 transactions, 1 connections
+    metadata status b                         96 round trips,  3 transactions, 1 connections
+    metadata status --all-features           103 round trips,  3 transactions, 1 connections
+    metadata increment b                      89 round trips,  3 transactions, 1 connections
+    metadata read a                          126 round trips,  8 transactions, 1 connections
+    metadata delete a --filter id='1'        119 round trips,  4 transactions, 1 connections
+    history                                  116 round trips,  8 transactions, 1 connections
     doctor                                   228 round trips, 23 transactions, 3 connections
     ");
 }

@@ -2,7 +2,8 @@
 //!
 //! DuckDB's list of tables also tells about how many rows each table has, for which DuckLake asks its catalog once for
 //! every table of the lake. So the columns come from DuckDB's list of columns, and the comments and numbers of rows from
-//! the catalog's own tables, where they can be read: one statement, whatever the number of tables.
+//! the catalog's own tables, where they are in files: one statement, whatever the number of tables. A catalog on a server
+//! would be asked over a second connection, which takes longer to make than to ask about a few tables.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
