@@ -69,12 +69,16 @@ fn check(name: &str, store: &str) {
 
 #[test]
 fn no_command_shows_a_secret_beside_a_lake() {
-    WITH_LAKE.iter().for_each(|store| check(store, &[store, LAKE].concat()));
+    for store in WITH_LAKE {
+        check(store, &[store, LAKE].concat());
+    }
 }
 
 #[test]
 fn no_command_shows_a_secret_of_a_lake() {
-    ALONE.iter().for_each(|store| check(store, store));
+    for store in ALONE {
+        check(store, store);
+    }
 }
 
 #[test]
