@@ -47,7 +47,17 @@ impl<'a> Attempt<'a> {
 
     /// Takes back what succeeded.
     pub(super) fn undo(&self) -> Result<(), Error> {
-        run_all(self.connection, &self.plan.undo(0..self.done, self.home))
+        self.undo_from(0)
+    }
+
+    /// Takes back what succeeded from a position on, with the transaction that was begun when the lake became the
+    /// current database: none can be detached that it has looked at.
+    fn undo_from(&self, start: usize) -> Result<(), Error> {
+        let done = self.plan.statements().get(start..self.done).unwrap_or_default();
+        if done.iter().any(|statement| matches!(statement, Statement::Use(_))) {
+            self.connection.execute("ROLLBACK")?;
+        }
+        run_all(self.connection, &self.plan.undo(start..self.done, self.home))
     }
 
     /// Attaches a lake by its plan.
@@ -120,7 +130,7 @@ impl<'a> Attempt<'a> {
         let same = |(one, other): &(&Statement, &Statement)| one == other;
         let common = self.plan.statements().iter().zip(plan.statements()).take_while(same).count();
         let common = common.min(self.done).min(end);
-        run_all(self.connection, &self.plan.undo(common..self.done, self.home))?;
+        self.undo_from(common)?;
         self.plan = Arc::clone(plan);
         let run = self.options.run_statements(self.connection, plan, common..end);
         self.done = run.as_ref().map_or_else(|(failed, _)| *failed, |()| end);
