@@ -18,8 +18,8 @@ use crate::table::{At, Listing, Problem, Table, TableName, names};
 /// use metaxy_config::HashAlgorithm;
 /// use metaxy_store_duckdb::FeatureOptions;
 ///
-/// let options = FeatureOptions::new().hash_algorithm(HashAlgorithm::Md5);
-/// assert_eq!(options.truncation.length(), 8);
+/// let options = FeatureOptions::new().hash_algorithm(HashAlgorithm::Md5).table_prefix("demo_");
+/// assert_eq!(options.prefix(), "demo_");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeatureOptions {

@@ -19,7 +19,7 @@ use crate::table::{
 /// ```
 /// use metaxy_store_duckdb::{CopyOptions, Versions};
 ///
-/// assert_eq!(CopyOptions::new().versions, Versions::Any);
+/// let latest_of_each_version = CopyOptions::new().versions(Versions::Each).add_columns(true);
 /// ```
 #[derive(Debug, Clone)]
 pub struct CopyOptions {
