@@ -34,7 +34,7 @@ impl FreeTable {
     pub(crate) const ALL: &[Self] =
         &[Self::SecretParameters, Self::AttachOptions, Self::MetadataParameters, Self::Settings];
 
-    /// Whether a text under this key may be shown, its [credentials](crate::credentials) masked.
+    /// Whether a text under this key may be shown, its [credentials](crate::credentials()) masked.
     pub fn is_harmless(self, key: &str) -> bool {
         let has = |list: &[&str]| list.iter().any(|harmless| harmless.eq_ignore_ascii_case(key));
         match self {

@@ -1,10 +1,10 @@
-//! What a hole of a [`sql!`](crate::sql) can be filled with, and helpers to make it from several parts.
+//! What a hole of a [`sql!`](crate::sql!) can be filled with, and helpers to make it from several parts.
 
 use crate::sql::{Sql, Writer};
 use crate::value::{Alias, Ident, Text, Value, Word};
 use crate::{sql, write_sql};
 
-/// What can be written as SQL, and so fill a hole of a [`sql!`](crate::sql).
+/// What can be written as SQL, and so fill a hole of a [`sql!`](crate::sql!).
 ///
 /// Identifiers are written in double quotes, texts as string literals, words and numbers as they are; a [`Value`] is
 /// bound under the name of the hole. An optional `Sql` that is `None` writes nothing. Strings cannot be written: whether

@@ -27,7 +27,7 @@ pub enum Reveal {
 /// A statement ready to run: its text, and the values bound to its `?` in order.
 ///
 /// There is no way to make one from parts of text: it comes from a [`Statement`](crate::Statement), from a text known
-/// when the program was compiled, as of [`sql!`](crate::sql), from a [`Writer`], or, named for what it is, from a
+/// when the program was compiled, as of [`sql!`](crate::sql!), from a [`Writer`], or, named for what it is, from a
 /// person's own query.
 ///
 /// ```
@@ -205,7 +205,7 @@ impl Sql {
     ///
     /// Errors of the engine and of the servers behind it may quote what they were given: a connection string with its
     /// password, a URL. Whatever shows such a text passes it through here first. Credentials that no value has are masked
-    /// where the text shows that they are some, see [`credentials`].
+    /// where the text shows that they are some, see [`credentials`](crate::credentials()).
     ///
     /// ```
     /// use ducklake_sql::{Parameters, PostgresSpec, Secret};

@@ -1,4 +1,4 @@
-//! The texts of [`sql!`](crate::sql): checked when they are compiled, and then cut into text and holes.
+//! The texts of [`sql!`](crate::sql!): checked when they are compiled, and then cut into text and holes.
 
 /// Writes a query as one text with holes, and returns it as [`Sql`](crate::Sql).
 ///
@@ -153,7 +153,7 @@ macro_rules! sql {
     (@value $hole:ident = $value:expr) => { &$value as &dyn $crate::WriteSql };
 }
 
-/// Writes a text with holes, like [`sql!`](crate::sql), to the end of what a [`Writer`](crate::Writer) has.
+/// Writes a text with holes, like [`sql!`](crate::sql!), to the end of what a [`Writer`](crate::Writer) has.
 ///
 /// Whitespace at the beginning and at the end stands between the text and its neighbours.
 ///
@@ -188,7 +188,7 @@ macro_rules! write_sql {
     };
 }
 
-/// The text of a [`sql!`](crate::sql) and the names of its values.
+/// The text of a [`sql!`](crate::sql!) and the names of its values.
 #[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub struct Template {

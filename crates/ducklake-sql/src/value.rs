@@ -285,7 +285,7 @@ impl Serialize for Secret {
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Value {
-    /// A text that may be shown, but for [credentials](crate::credentials) in it.
+    /// A text that may be shown, but for [credentials](crate::credentials()) in it.
     #[serde(serialize_with = "masked")]
     Text(String),
     /// A text that may not.
