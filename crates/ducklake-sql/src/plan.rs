@@ -68,9 +68,11 @@ impl Plan {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn metadata(&self) -> Option<(Ident, Ident)> {
-        if !matches!(self.catalog, CatalogKind::DuckDb | CatalogKind::Sqlite) {
-            return None;
-        }
+        let schema = match self.catalog {
+            CatalogKind::MotherDuck | CatalogKind::Quack => return None,
+            CatalogKind::Postgres => "public",
+            CatalogKind::DuckDb | CatalogKind::Sqlite => "main",
+        };
         let attach = self.statements.iter().find_map(|statement| match statement {
             Statement::Attach(attach) if attach.alias == self.alias => Some(attach),
             _ => None,
@@ -80,7 +82,7 @@ impl Plan {
             _ => Ident::new(default.concat()).ok(),
         };
         let database = name("METADATA_CATALOG", &["__ducklake_metadata_", self.alias.as_str()])?;
-        Some((database, name("METADATA_SCHEMA", &["main"])?))
+        Some((database, name("METADATA_SCHEMA", &[schema])?))
     }
 
     /// Settings to make while the instance is opened, since DuckDB refuses them later.

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use ducklake_sql::{Sql, Value, list, sql};
+use ducklake_sql::{Sql, bind, list, sql};
 
 use super::connection::Connection;
 use super::error::{Class, Error, Refusal};
@@ -128,12 +128,9 @@ impl Refusal for Refused {
 
 /// Locks DuckDB: statements reach no files but those below these folders and at these paths, load nothing, set nothing.
 pub(super) fn lock(connection: &Connection, folders: &[String], files: &[String]) -> Result<(), Error> {
-    let values = |values: &[String]| {
-        list(values.iter().map(|value| {
-            let value = Value::from(value.as_str());
-            Sql::build(|sql| _ = sql.bind("path", &value))
-        }))
-    };
+    let values = |values: &[String]| list(values.iter().map(|value| bind(value.as_str())));
+    // Where the lake is the current database, each of these would ask its catalog for a snapshot.
+    let connection = connection.elsewhere()?;
     connection.run(&sql!("SET GLOBAL allowed_directories = [{folders}]", folders = values(folders)))?;
     connection.run(&sql!("SET GLOBAL allowed_paths = [{files}]", files = values(files)))?;
     connection.run(&Sql::fixed("SET GLOBAL enable_external_access = false"))?;
@@ -231,7 +228,8 @@ fn parsed(connection: &Connection, text: &str) -> Result<Parsed, Error> {
              array_to_string(json_extract_string(tree, '$..function.function_name'), chr(10))
          FROM (SELECT json_serialize_sql(CAST(? AS VARCHAR)) AS tree)",
     );
-    let row = connection.query_row(question.with_text("statements", text))?;
+    // Where the lake is the current database, the question would ask its catalog for a snapshot, and end a stream.
+    let row = connection.elsewhere()?.query_row(question.with_text("statements", text))?;
     let (error, kind, message, functions): (_, Option<String>, _, Option<String>) = row.unwrap_or_default();
     let (error, message): (Option<String>, Option<String>) = (error, message);
     if error.as_deref() == Some("false") {

@@ -75,9 +75,7 @@ impl ResolveOptions {
         self.distinct = distinct;
         self
     }
-}
 
-impl ResolveOptions {
     /// The conditions on the rows of a feature.
     pub(crate) fn filters_of(&self, key: &FeatureKey) -> Vec<Filter> {
         self.global_filters.iter().chain(self.filters.get(key).into_iter().flatten()).cloned().collect()

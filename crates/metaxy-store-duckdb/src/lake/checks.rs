@@ -48,7 +48,7 @@ pub(super) fn verify(
             }
             // Where the files cannot be looked for, the more careful answer holds.
             let files =
-                configured.and_then(|configured| DataFiles::below(&configured, connection, lake, plan).ok()).flatten();
+                configured.and_then(|configured| DataFiles::below(&configured, connection, plan).ok()).flatten();
             if !lake.overrides_data_path() {
                 let (is_moved, is_gone) = (was_moved(files, &stored), data_path::is_gone(&stored));
                 return Err(Error::new(Kind::DataPath { stored, configured: expected.clone(), is_moved, is_gone }));

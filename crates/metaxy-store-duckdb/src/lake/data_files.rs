@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ducklake_sql::{Catalog, Lake, Plan, Sql};
+use ducklake_sql::{Catalog, Lake, Plan, Sql, sql};
 
 use super::catalog_file::{self, Content};
 use super::data_path::{DataPath, is_gone};
-use super::metadata::Metadata;
 use crate::engine::{Connection, Error, Kind};
 
 /// How many data files a lake knows, and how many of them are not below a data path.
@@ -21,29 +20,17 @@ impl DataFiles {
     /// Looks for the files of the attached lake's current snapshot; `None` where a server keeps the metadata to itself.
     ///
     /// Files with a path of their own, from outside of the data path, do not count.
-    pub(super) fn below(
-        data_path: &DataPath,
-        connection: &Connection,
-        lake: &Lake,
-        plan: &Plan,
-    ) -> Result<Option<Self>, Error> {
-        let Some(metadata) = Metadata::of(lake, plan) else { return Ok(None) };
-        let known = connection.rows(&Sql::build(|sql| {
-            sql.keyword(
-                "SELECT concat(CASE WHEN t.path_is_relative THEN s.path ELSE '' END, t.path, f.path)
-                 FROM ",
-            );
-            metadata.table(sql, "ducklake_data_file").keyword(" AS f JOIN ");
-            metadata
-                .table(sql, "ducklake_table")
-                .keyword(" AS t ON t.table_id = f.table_id AND t.end_snapshot IS NULL ");
-            metadata.table(sql.keyword("JOIN "), "ducklake_schema");
-            sql.keyword(
-                " AS s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
-                 WHERE f.end_snapshot IS NULL AND f.path_is_relative
-                   AND (NOT t.path_is_relative OR s.path_is_relative)",
-            );
-        }))?;
+    pub(super) fn below(data_path: &DataPath, connection: &Connection, plan: &Plan) -> Result<Option<Self>, Error> {
+        let Some((database, schema)) = plan.metadata() else { return Ok(None) };
+        let known: Vec<(String,)> = connection.query_rows(sql!(
+            "SELECT concat(CASE WHEN t.path_is_relative THEN s.path ELSE '' END, t.path, f.path)
+             FROM {database}.{schema}.ducklake_data_file AS f
+             JOIN {database}.{schema}.ducklake_table AS t ON t.table_id = f.table_id AND t.end_snapshot IS NULL
+             JOIN {database}.{schema}.ducklake_schema AS s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
+             WHERE f.end_snapshot IS NULL AND f.path_is_relative AND (NOT t.path_is_relative OR s.path_is_relative)",
+            database,
+            schema,
+        ))?;
         let is_there: Box<dyn Fn(&str) -> bool> = if data_path.is_local() {
             Box::new(|file| Path::new(data_path.as_str()).join(file).is_file())
         } else {
@@ -52,7 +39,7 @@ impl DataFiles {
             let found: BTreeSet<String> = found.concat().into_iter().collect();
             Box::new(move |file| found.contains(&[data_path.as_str(), file].concat()))
         };
-        let missing = known.iter().flatten().filter(|file| !is_there(file)).count();
+        let missing = known.iter().filter(|(file,)| !is_there(file)).count();
         Ok(Some(Self { count: known.len(), missing }))
     }
 }

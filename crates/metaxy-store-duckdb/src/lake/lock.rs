@@ -1,9 +1,9 @@
 //! What a locked store may reach: the files of its lakes, and nothing else.
 
-use ducklake_sql::{CatalogKind, Ident, Lake, Statement, Value, bind, sql};
+use ducklake_sql::{Lake, Plan, bind, sql};
 
 use super::store::Store;
-use crate::engine::{Connection, Error};
+use crate::engine::{Connection, Error, in_transaction};
 
 impl Store {
     /// Locks the instance, in which these lakes are attached.
@@ -17,10 +17,14 @@ impl Store {
 
 fn lock<'l>(connection: &mut Connection, lakes: impl Iterator<Item = &'l Lake>) -> Result<(), Error> {
     let (mut folders, mut files) = (Vec::new(), Vec::new());
-    for lake in lakes {
-        folders.extend(data_paths(connection, lake)?);
-        files.extend(files_elsewhere(connection, lake)?);
-    }
+    let other = connection.elsewhere()?;
+    in_transaction(&other, || {
+        for lake in lakes {
+            folders.extend(data_paths(&other, lake)?);
+            files.extend(files_elsewhere(&other, lake)?);
+        }
+        Ok(())
+    })?;
     connection.lock(&folders, &files)
 }
 
@@ -38,36 +42,14 @@ fn data_paths(connection: &Connection, lake: &Lake) -> Result<Vec<String>, Error
 
 /// The files of a lake that are not below its data path, as those that `ducklake_add_data_files` has added.
 fn files_elsewhere(connection: &Connection, lake: &Lake) -> Result<Vec<String>, Error> {
-    let schema = match lake.catalog_kind() {
-        CatalogKind::MotherDuck | CatalogKind::Quack => return Ok(Vec::new()),
-        CatalogKind::Postgres => "public",
-        _ => "main",
-    };
-    let ident = |name: String| Ident::new(name).map_err(|problem| Error::query(problem.to_string()));
-    let schema = lake.metadata_schema().map_or_else(|| ident(schema.to_owned()), |schema| Ok(schema.clone()))?;
-    let metadata = ident(metadata_of(connection, lake))?;
+    let metadata = connection.plan_of(lake.alias()).and_then(Plan::metadata);
+    let Some((database, schema)) = metadata else { return Ok(Vec::new()) };
     let found: Vec<(String,)> = connection.query_rows(sql!(
-        "SELECT path FROM {metadata}.{schema}.ducklake_data_file WHERE NOT path_is_relative
+        "SELECT path FROM {database}.{schema}.ducklake_data_file WHERE NOT path_is_relative
          UNION
-         SELECT path FROM {metadata}.{schema}.ducklake_delete_file WHERE NOT path_is_relative",
-        metadata,
+         SELECT path FROM {database}.{schema}.ducklake_delete_file WHERE NOT path_is_relative",
+        database,
         schema,
     ))?;
     Ok(found.into_iter().map(|(path,)| path).collect())
-}
-
-/// The database in which the tables of a lake's catalog are.
-fn metadata_of(connection: &Connection, lake: &Lake) -> String {
-    let plan = connection.plan();
-    // Only the own lake may have another name for it.
-    let attached = (plan.alias() == lake.alias()).then(|| {
-        plan.statements().iter().find_map(|statement| match statement {
-            Statement::Attach(attach) => attach.option("METADATA_CATALOG").cloned(),
-            _ => None,
-        })
-    });
-    match attached.flatten() {
-        Some(Value::Text(name)) => name,
-        _ => ["__ducklake_metadata_", lake.alias().as_str()].concat(),
-    }
 }

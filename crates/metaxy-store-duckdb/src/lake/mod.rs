@@ -8,7 +8,6 @@ mod data_path;
 mod doctor;
 mod facts;
 mod lock;
-mod metadata;
 mod open;
 mod store;
 

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use ducklake_sql::{Catalog, CatalogFile as CatalogPath, CatalogKind, Lake, SecretType, Sql, Statement, Storage, Text};
+use ducklake_sql::{
+    Catalog, CatalogFile as CatalogPath, CatalogKind, Lake, SecretType, Sql, Statement, Storage, Text, bind, sql,
+};
 
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Run, Target, shown};
@@ -66,15 +68,16 @@ fn connect(run: &mut Run, target: &Target<'_>, secret: &str) -> (bool, Verdict) 
             place.push(format!("{what} {value}"));
         }
     }
-    let sql = Sql::build(|sql| {
-        // A server that does not answer is told after ten seconds. A secret with a time of its own keeps it, and one
-        // with a `uri` takes nothing beside it.
-        let decides = ["connect_timeout", "uri"].iter().any(|key| !shown(&shown_secret, key).is_empty());
-        sql.keyword(if decides { "ATTACH ''" } else { "ATTACH 'connect_timeout=10'" });
-        sql.keyword(" AS metaxy_doctor_catalog (TYPE postgres, READ_ONLY, SECRET ");
-        sql.bind("secret", &secret.into()).keyword(")");
-    });
-    if let Err(said) = created.and_then(|()| target.run(sql)) {
+    // A server that does not answer is told after ten seconds. A secret with a time of its own keeps it, and one with a
+    // `uri` takes nothing beside it.
+    let decides = ["connect_timeout", "uri"].iter().any(|key| !shown(&shown_secret, key).is_empty());
+    let login = if decides { sql!("''") } else { sql!("'connect_timeout=10'") };
+    let attach = sql!(
+        "ATTACH {login} AS metaxy_doctor_catalog (TYPE postgres, READ_ONLY, SECRET {secret})",
+        login,
+        secret = bind(secret),
+    );
+    if let Err(said) = created.and_then(|()| target.run(attach)) {
         return (false, failed(run, &said).evidence(place));
     }
     if let Ok(mut rows) = target.rows(ABOUT)
@@ -314,9 +317,7 @@ pub(super) fn detach(target: &Target<'_>) {
     if !Path::new(&[file.as_str(), "-shm"].concat()).exists() {
         return;
     }
-    let attach = Sql::build(|sql| {
-        sql.keyword("ATTACH ").literal(&path).keyword(" AS metaxy_doctor_catalog (TYPE sqlite)");
-    });
+    let attach = sql!("ATTACH {path} AS metaxy_doctor_catalog (TYPE sqlite)", path);
     drop(target.run(attach));
     drop(target.run("SELECT count(*) FROM metaxy_doctor_catalog.ducklake_metadata"));
     drop(target.run("DETACH DATABASE IF EXISTS metaxy_doctor_catalog"));

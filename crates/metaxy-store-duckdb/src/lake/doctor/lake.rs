@@ -1,6 +1,6 @@
 //! The attached lake: whether what it has stored agrees with the configuration, and how it is.
 
-use ducklake_sql::{Ident, Parameter, Sql, Statement};
+use ducklake_sql::{Ident, Parameter, Sql, Statement, bind, sql};
 
 use super::catalog::Attached;
 use super::report::{CheckName, Outcome, Verdict};
@@ -8,7 +8,6 @@ use super::{Run, Target};
 use crate::engine::{Cause, MOVED_ADVICE};
 use crate::lake::data_files::{DataFiles, was_moved};
 use crate::lake::data_path::{self, DataPath};
-use crate::lake::metadata::Metadata;
 
 /// A data file smaller than this counts as small.
 const SMALL_FILE: i64 = 1 << 20;
@@ -46,7 +45,7 @@ fn stored_settings(run: &Run, target: &Target<'_>, attached: &Attached) -> Verdi
     let mut is_moved = false;
     if let (Some(path), Some(configured)) = (global("data_path"), DataPath::of(target.lake)) {
         if !configured.is_stored_as(path) {
-            let files = DataFiles::below(&configured, target.connection, target.lake, target.plan).ok().flatten();
+            let files = DataFiles::below(&configured, target.connection, target.plan).ok().flatten();
             let overrides = target.lake.overrides_data_path();
             is_moved = was_moved(files, path);
             if !overrides {
@@ -105,25 +104,21 @@ fn attach_option(target: &Target<'_>, name: &str) -> Option<String> {
 }
 
 fn health(run: &Run, target: &Target<'_>) -> Verdict {
-    let Some(metadata) = Metadata::of(target.lake, target.plan) else {
+    let Some((database, schema)) = target.plan.metadata() else {
         return Verdict::skipped("the catalog's server keeps the metadata");
     };
-    let counted = target.rows(Sql::build(|sql| {
-        let counts = [
-            ("ducklake_table", " WHERE end_snapshot IS NULL"),
-            ("ducklake_data_file", " WHERE end_snapshot IS NULL"),
-            ("ducklake_snapshot", ""),
-            ("ducklake_files_scheduled_for_deletion", ""),
-        ];
-        sql.keyword("SELECT ");
-        for (index, (table, condition)) in counts.into_iter().enumerate() {
-            sql.comma(index).keyword("(SELECT count(*)::VARCHAR FROM ");
-            metadata.table(sql, table).keyword(condition).keyword(")");
-        }
-        sql.keyword(", (SELECT count(*)::VARCHAR FROM ");
-        metadata.table(sql, "ducklake_data_file").keyword(" WHERE end_snapshot IS NULL AND file_size_bytes < ");
-        sql.bind("small", &SMALL_FILE.into()).keyword(")");
-    }));
+    let counted = target.rows(sql!(
+        "SELECT
+             (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_table WHERE end_snapshot IS NULL),
+             (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_data_file WHERE end_snapshot IS NULL),
+             (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_snapshot),
+             (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_files_scheduled_for_deletion),
+             (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_data_file
+              WHERE end_snapshot IS NULL AND file_size_bytes < {small})",
+        database,
+        schema,
+        small = bind(SMALL_FILE),
+    ));
     let row = match counted {
         Ok(mut rows) => rows.pop().unwrap_or_default(),
         Err(said) => return Verdict::new(Outcome::Warning, "the lake's metadata cannot be read").raw(said.text()),
@@ -132,7 +127,7 @@ fn health(run: &Run, target: &Target<'_>) -> Verdict {
     let [tables, files, snapshots, scheduled, small] = numbers.as_slice() else {
         return Verdict::new(Outcome::Warning, "the lake's metadata cannot be read");
     };
-    let inlined = inlined_rows(target, &metadata);
+    let inlined = inlined_rows(target, &database, &schema);
     let share = (small * 100).checked_div(*files).unwrap_or(0);
     let evidence = [
         format!("files: {files}, of which smaller than 1 MiB: {small} ({share} %)"),
@@ -155,18 +150,18 @@ fn health(run: &Run, target: &Target<'_>) -> Verdict {
     verdict.evidence(evidence)
 }
 
-fn inlined_rows(target: &Target<'_>, metadata: &Metadata) -> u64 {
-    let names = Sql::build(|sql| {
-        metadata.table(sql.keyword("SELECT table_name FROM "), "ducklake_inlined_data_tables");
-    });
+fn inlined_rows(target: &Target<'_>, database: &Ident, schema: &Ident) -> u64 {
+    let names = sql!("SELECT table_name FROM {database}.{schema}.ducklake_inlined_data_tables", database, schema);
     let names = target.rows(names).unwrap_or_default().concat();
     let count = |name: &String| -> Option<u64> {
         let name = Ident::new(name).ok()?;
-        let sql = Sql::build(|sql| {
-            metadata.schema(sql.keyword("SELECT count(*)::VARCHAR FROM ")).keyword(".").ident(&name);
-            sql.keyword(" WHERE end_snapshot IS NULL");
-        });
-        target.rows(sql).ok()?.concat().first()?.parse().ok()
+        let count = sql!(
+            "SELECT count(*)::VARCHAR FROM {database}.{schema}.{name} WHERE end_snapshot IS NULL",
+            database,
+            schema,
+            name,
+        );
+        target.rows(count).ok()?.concat().first()?.parse().ok()
     };
     names.iter().take(INLINED_TABLES_COUNTED).filter_map(count).sum()
 }

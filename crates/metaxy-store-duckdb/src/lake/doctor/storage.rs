@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use ducklake_sql::{ObjectStorage, Sql, Statement, Storage};
+use ducklake_sql::{ObjectStorage, Sql, Statement, Storage, bind, sql};
 
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Run, Target, shown};
@@ -243,10 +243,10 @@ fn expiry(target: &Target<'_>, storage: &ObjectStorage) -> String {
 /// afterwards.
 fn probe_objects(run: &Run, target: &Target<'_>) -> Verdict {
     let folder = [run.facts.data_path.as_str(), &probe_name(), "/"].concat();
-    let attach = Sql::build(|sql| {
-        sql.keyword("ATTACH 'ducklake::memory:' AS metaxy_doctor_probe (DATA_INLINING_ROW_LIMIT 0, DATA_PATH ");
-        sql.bind("data_path", &folder.as_str().into()).keyword(")");
-    });
+    let attach = sql!(
+        "ATTACH 'ducklake::memory:' AS metaxy_doctor_probe (DATA_INLINING_ROW_LIMIT 0, DATA_PATH {data_path})",
+        data_path = bind(folder.as_str()),
+    );
     let execute = |sql: &'static str| target.run(sql);
     let put = || {
         target.run(attach)?;
