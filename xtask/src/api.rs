@@ -3,17 +3,16 @@
 //! `rustdoc` describes a crate as JSON in a format that changes between versions of Rust, and calls it unstable: the
 //! crate `public-api` reads the format of one version, and `RUSTC_BOOTSTRAP` lets a stable compiler write it.
 
-use std::fs;
-
 use public_api::Builder;
 
-use crate::codegen::Mode;
-use crate::error::{Context, Error, Result};
+use crate::codegen::{Mode, generate};
+use crate::error::{Error, Result};
 use crate::repo::Repo;
-use crate::shell::{output, say};
+use crate::shell::output;
 
 /// The libraries that are published, dependencies first.
-pub(crate) const LIBRARIES: [&str; 4] = ["ducklake-sql", "metaxy-feature", "metaxy-config", "metaxy-store-duckdb"];
+const LIBRARIES: [&str; 5] =
+    ["metaxy-diagnostics", "ducklake-sql", "metaxy-feature", "metaxy-config", "metaxy-store-duckdb"];
 
 /// Where the texts are.
 const FOLDER: &str = "docs/api";
@@ -27,32 +26,8 @@ const RUST: &str = "1.95";
 ///
 /// When a library cannot be described, or its text differs in [`Mode::Check`].
 pub(crate) fn api(repo: &Repo, mode: Mode) -> Result<()> {
-    let mut differences = Vec::new();
-    for library in LIBRARIES {
-        let text = describe(repo, library)?;
-        let name = format!("{FOLDER}/{library}.txt");
-        let path = repo.path(&name);
-        let present = if path.exists() {
-            fs::read_to_string(&path).context(|| format!("cannot read `{name}`"))?
-        } else {
-            String::new()
-        };
-        if present == text {
-            continue;
-        }
-        if mode == Mode::Check {
-            differences.push(format!("\n  {name}{}", difference(&present, &text)));
-            continue;
-        }
-        fs::create_dir_all(repo.path(FOLDER)).context(|| format!("cannot make `{FOLDER}`"))?;
-        fs::write(&path, text).context(|| format!("cannot write `{name}`"))?;
-        say(format_args!("api: wrote {name}"));
-    }
-    if differences.is_empty() {
-        return Ok(());
-    }
-    let message = format!("the public API is not what its texts say:{}", differences.concat());
-    Err(Error::new(message).with_help("if the change is meant, run `cargo xtask api` and commit what it writes"))
+    let text = |library: &&str| Ok((format!("{FOLDER}/{library}.txt"), describe(repo, library)?));
+    generate(repo, mode, "api", LIBRARIES.iter().map(text).collect::<Result<Vec<_>>>()?)
 }
 
 /// The public API of a library, a line for each item.
@@ -67,26 +42,5 @@ fn describe(repo: &Repo, library: &str) -> Result<String> {
         Error::new(format!("cannot read what rustdoc says of `{library}`")).caused_by(error).with_help(help)
     })?;
     let items: Vec<String> = api.items().map(ToString::to_string).collect();
-    Ok(items.join("\n") + "\n")
-}
-
-/// The lines that one text has and the other has not.
-fn difference(present: &str, text: &str) -> String {
-    let lines = |sign: char, of: &str, other: &str| {
-        let other: std::collections::BTreeSet<&str> = other.lines().collect();
-        let lines = of.lines().filter(|line| !other.contains(line)).map(|line| format!("\n    {sign} {line}"));
-        lines.collect::<Vec<_>>().concat()
-    };
-    lines('-', present, text) + &lines('+', text, present)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_difference_names_what_is_gone_and_what_is_new() {
-        assert_eq!(difference("a\nb\n", "a\nc\n"), "\n    - b\n    + c");
-        assert_eq!(difference("a\n", "a\n"), "");
-    }
+    Ok(items.join("\n"))
 }

@@ -30,14 +30,20 @@ pub(crate) enum Mode {
 ///
 /// When a file cannot be read or written, or differs in [`Mode::Check`].
 pub(crate) fn codegen(repo: &Repo, mode: Mode) -> Result<()> {
-    generate(repo, mode, &FILES)
+    generate(repo, mode, "codegen", FILES.map(|(name, content)| (name.to_owned(), content())))
 }
 
-fn generate(repo: &Repo, mode: Mode, files: &[Generated]) -> Result<()> {
+/// Writes or checks files, each a name and what it has to hold, for the task that is named.
+pub(crate) fn generate(
+    repo: &Repo,
+    mode: Mode,
+    task: &str,
+    files: impl IntoIterator<Item = (String, String)>,
+) -> Result<()> {
     let mut differences = Vec::new();
     for (name, content) in files {
-        let path = repo.path(name);
-        let generated = with_last_newline(content());
+        let path = repo.path(&name);
+        let generated = with_last_newline(content);
         let present = if path.exists() {
             fs::read_to_string(&path).context(|| format!("cannot read `{name}`"))?
         } else {
@@ -51,7 +57,7 @@ fn generate(repo: &Repo, mode: Mode, files: &[Generated]) -> Result<()> {
                     fs::create_dir_all(folder).context(|| format!("cannot make the folder of `{name}`"))?;
                 }
                 fs::write(&path, generated).context(|| format!("cannot write `{name}`"))?;
-                say(format_args!("codegen: wrote {name}"));
+                say(format_args!("{task}: wrote {name}"));
             }
         }
     }
@@ -59,7 +65,7 @@ fn generate(repo: &Repo, mode: Mode, files: &[Generated]) -> Result<()> {
         return Ok(());
     }
     let message = format!("generated files that are out of date:{}", differences.concat());
-    Err(Error::new(message).with_help("run `cargo xtask codegen` and commit what it writes"))
+    Err(Error::new(message).with_help(format!("run `cargo xtask {task}` and commit what it writes")))
 }
 
 /// The same text, ending in one newline.
@@ -93,17 +99,17 @@ mod tests {
     fn check_fails_with_the_first_difference_until_the_file_is_written() {
         let folder = tempfile::tempdir().expect("a folder");
         let repo = Repo::at(folder.path());
-        let files: [Generated; 1] = [("docs/page.md", || "one\ntwo".to_owned())];
+        let generate = |mode| generate(&repo, mode, "codegen", [("docs/page.md".to_owned(), "one\ntwo".to_owned())]);
         fs::create_dir(folder.path().join("docs")).expect("a folder");
         fs::write(folder.path().join("docs/page.md"), "one\n2\n").expect("a file");
 
-        let error = generate(&repo, Mode::Check, &files).expect_err("it is out of date");
+        let error = generate(Mode::Check).expect_err("it is out of date");
         let expected = "generated files that are out of date:\n  docs/page.md:2\n    \
                         on disk   \"2\\n\"\n    generated \"two\\n\"";
         assert_eq!(error.to_string(), expected);
 
-        generate(&repo, Mode::Write, &files).expect("it is written");
-        generate(&repo, Mode::Check, &files).expect("it is up to date");
+        generate(Mode::Write).expect("it is written");
+        generate(Mode::Check).expect("it is up to date");
     }
 
     #[test]

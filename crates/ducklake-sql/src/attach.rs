@@ -180,7 +180,7 @@ fn meta_option(name: &str, rest: &str) -> Result<Word, Problem> {
 
 fn meta_value(value: Value) -> Result<Value, Problem> {
     match value {
-        Value::List(_) | Value::Map(_) => Err(Problem::wrong_type("", "a text, a number or a boolean", value.kind())),
+        Value::List(_) | Value::Map(_) => Err(Problem::wrong_type("", "a string, a number or a boolean", value.kind())),
         scalar => Ok(scalar),
     }
 }
@@ -202,7 +202,7 @@ fn metadata_parameters(value: Value) -> Result<BTreeMap<String, Value>, Problem>
 fn text(value: Value) -> Result<String, Problem> {
     match value {
         Value::Text(text) => Ok(text),
-        other => Err(Problem::wrong_type("", "a text", other.kind())),
+        other => Err(Problem::wrong_type("", "a string", other.kind())),
     }
 }
 
@@ -212,22 +212,22 @@ fn boolean(value: &Value) -> Result<bool, Problem> {
         Value::Text(text) => match text.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" | "t" | "y" => Ok(true),
             "false" | "0" | "no" | "off" | "f" | "n" => Ok(false),
-            _ => Err(Problem::wrong_type("", "a boolean", "a text that is none")),
+            _ => Err(Problem::wrong_type("", "a boolean", "a string")),
         },
         other => Err(Problem::wrong_type("", "a boolean", other.kind())),
     }
 }
 
-/// A whole number that is not negative.
+/// An integer that is not negative.
 fn count(value: &Value) -> Result<i64, Problem> {
     let number = match value {
         Value::Integer(number) => Some(*number),
         Value::Text(text) => text.parse().ok(),
-        _ => return Err(Problem::wrong_type("", "a whole number", value.kind())),
+        _ => return Err(Problem::wrong_type("", "an integer", value.kind())),
     };
     match number {
         Some(number) if number >= 0 => Ok(number),
-        Some(_) => Err(Problem::wrong_type("", "a whole number of at least 0", "a negative one")),
-        None => Err(Problem::wrong_type("", "a whole number", "a text that is none")),
+        Some(_) => Err(Problem::wrong_type("", "an integer of at least 0", "a negative integer")),
+        None => Err(Problem::wrong_type("", "an integer", "a string")),
     }
 }

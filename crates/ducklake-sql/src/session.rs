@@ -103,7 +103,7 @@ impl Setting {
             return Err(Problem::reserved_option("", "access_mode", "open the store in read or write mode instead"));
         }
         if matches!(value, Value::List(_) | Value::Map(_)) {
-            return Err(Problem::wrong_type("", "a text, a number or a boolean", value.kind()));
+            return Err(Problem::wrong_type("", "a string, a number or a boolean", value.kind()));
         }
         if value != Value::from("") {
             value.validate()?;
