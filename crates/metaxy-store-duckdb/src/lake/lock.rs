@@ -3,7 +3,7 @@
 use ducklake_sql::{Lake, Plan, bind, sql};
 
 use super::store::Store;
-use crate::engine::{Connection, Error, in_transaction};
+use crate::engine::{Connection, Error};
 
 impl Store {
     /// Locks the instance, in which these lakes are attached.
@@ -18,13 +18,11 @@ impl Store {
 fn lock<'l>(connection: &mut Connection, lakes: impl Iterator<Item = &'l Lake>) -> Result<(), Error> {
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     let other = connection.elsewhere()?;
-    in_transaction(&other, || {
-        for lake in lakes {
-            folders.extend(data_paths(&other, lake)?);
-            files.extend(files_elsewhere(&other, lake)?);
-        }
-        Ok(())
-    })?;
+    // Not in one transaction: DuckLake's functions and its tables would each hold a connection to the catalog's server.
+    for lake in lakes {
+        folders.extend(data_paths(&other, lake)?);
+        files.extend(files_elsewhere(&other, lake)?);
+    }
     connection.lock(&folders, &files)
 }
 
