@@ -4,6 +4,7 @@
 
 mod api;
 mod bench;
+mod checksums;
 mod ci;
 mod codegen;
 mod demo;
@@ -15,7 +16,6 @@ mod pins;
 mod repo;
 mod setup;
 mod shell;
-mod sums;
 mod test;
 mod tidy;
 

@@ -36,8 +36,8 @@ pub(crate) fn bring(repo: &Repo) -> Result<PathBuf> {
     make_folder(&deps)?;
     let lock = File::create(deps.join("peer.lock")).context(|| "cannot write `.deps/peer.lock`".to_owned())?;
     lock.lock().context(|| "cannot lock `.deps/peer.lock`".to_owned())?;
-    let place = deps.join(FOLDER);
-    let (python, made_of) = (python_in(&place), place.join("made-of.txt"));
+    let environment = deps.join(FOLDER);
+    let (python, made_of) = (python_in(&environment), environment.join("made-of.txt"));
     if python.is_file() && fs::read_to_string(&made_of).is_ok_and(|made_of| made_of == REQUIREMENTS) {
         return Ok(python);
     }
@@ -46,7 +46,7 @@ pub(crate) fn bring(repo: &Repo) -> Result<PathBuf> {
     say(format_args!(
         "peer: bringing Python Metaxy, Apache-2.0 licence, and what it needs, from PyPI: {packages} packages"
     ));
-    make(&place, &python).map_err(|error| error.or_help(WITHOUT))?;
+    make(&environment, &python).map_err(|error| error.or_help(WITHOUT))?;
     fs::write(&made_of, REQUIREMENTS).context(|| format!("cannot write `{}`", made_of.display()))?;
     say(format_args!("peer: done, in .deps/{FOLDER} ({:.1} s)", started.elapsed().as_secs_f32()));
     Ok(python)
@@ -59,12 +59,12 @@ pub(crate) fn version(package: &str) -> String {
 }
 
 /// Makes the environment anew.
-fn make(place: &Path, python: &Path) -> Result<()> {
+fn make(environment: &Path, python: &Path) -> Result<()> {
     output(Command::new("python3").args(["-c", PYTHON]))
         .map_err(|error| Error::new("there is no Python that can make a virtual environment").caused_by(error))?;
-    remove(place)?;
-    output(Command::new("python3").args(["-m", "venv"]).arg(place))?;
-    let requirements = place.join("requirements.txt");
+    remove(environment)?;
+    output(Command::new("python3").args(["-m", "venv"]).arg(environment))?;
+    let requirements = environment.join("requirements.txt");
     fs::write(&requirements, REQUIREMENTS).context(|| format!("cannot write `{}`", requirements.display()))?;
     let pip = |args: &[&str]| {
         let mut pip = Command::new(python);
@@ -78,8 +78,8 @@ fn make(place: &Path, python: &Path) -> Result<()> {
 }
 
 /// The Python of a virtual environment.
-fn python_in(place: &Path) -> PathBuf {
-    place.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
+fn python_in(environment: &Path) -> PathBuf {
+    environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
 #[cfg(test)]
@@ -97,11 +97,11 @@ mod tests {
     #[test]
     fn an_environment_that_is_as_pinned_is_left_alone() {
         let folder = tempfile::tempdir().expect("a folder");
-        let place = folder.path().join(".deps").join(FOLDER);
-        let python = python_in(&place);
+        let environment = folder.path().join(".deps").join(FOLDER);
+        let python = python_in(&environment);
         fs::create_dir_all(python.parent().expect("a folder")).expect("a folder");
         fs::write(&python, "").expect("a file");
-        fs::write(place.join("made-of.txt"), REQUIREMENTS).expect("a file");
+        fs::write(environment.join("made-of.txt"), REQUIREMENTS).expect("a file");
         assert_eq!(bring(&Repo::at(folder.path())).expect("it is there"), python);
     }
 }

@@ -14,11 +14,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::checksums;
 use crate::error::{Context, Error, Result};
 use crate::pins::{self, Pin, Platform};
 use crate::repo::{Repo, read_folder};
 use crate::shell::say;
-use crate::sums;
 
 /// How to get along without what `setup` brings.
 const WITHOUT: &str = "\
@@ -118,8 +118,8 @@ impl Setup {
     /// Brings DuckDB's library.
     fn library(&self) -> Result<usize> {
         let platform = self.platform;
-        let place = self.deps.join("duckdb").join(platform.library_file);
-        if is_as_pinned(&place, &platform.library)? {
+        let target = self.deps.join("duckdb").join(platform.library_file);
+        if is_as_pinned(&target, &platform.library)? {
             return Ok(0);
         }
         let package = platform.library_package();
@@ -127,7 +127,7 @@ impl Setup {
         let packed = fetch::npm(&package, &self.temporary.join("library"))?;
         check(&packed, platform.library.packed)?;
         let unpacked = fetch::unpack_tar(&packed)?;
-        self.put(&unpacked.join("package").join(platform.library_file), &place, &platform.library)?;
+        self.put(&unpacked.join("package").join(platform.library_file), &target, &platform.library)?;
         Ok(1)
     }
 
@@ -141,7 +141,7 @@ impl Setup {
                     announce(format_args!("extension {} from `{}`", extension.name, source.display()));
                     let copy = self.temporary.join(extension.name);
                     fs::copy(&source, &copy).context(|| format!("cannot copy `{}`", source.display()))?;
-                    self.put(&copy, &extension.place, extension.pin)?;
+                    self.put(&copy, &extension.target, extension.pin)?;
                 }
                 None => from_registry.push(extension),
             }
@@ -156,9 +156,9 @@ impl Setup {
     fn missing_extensions(&self) -> Result<Vec<Extension>> {
         let mut missing = Vec::new();
         for (name, pin) in self.platform.extensions() {
-            let place = self.deps.join("extensions").join(self.extension_path(name));
-            if !is_as_pinned(&place, pin)? {
-                missing.push(Extension { name, pin, place });
+            let target = self.deps.join("extensions").join(self.extension_path(name));
+            if !is_as_pinned(&target, pin)? {
+                missing.push(Extension { name, pin, target });
             }
         }
         Ok(missing)
@@ -181,13 +181,13 @@ impl Setup {
         announce(format_args!("DuckDB's extensions, MIT licence, from PyPI: {}", packages.join(" ")));
         let wheels = self.temporary.join("wheels");
         fetch::pip(&packages, self.platform.wheel, &wheels)?;
-        for Extension { name, pin, place } in extensions {
+        for Extension { name, pin, target } in extensions {
             let stem = format!("duckdb_extension_{name}");
             let packed = wheels.join(format!("{stem}-{}-py3-none-{}.whl", pins::DUCKDB, self.platform.wheel));
             check(&packed, pin.packed)?;
             let unpacked = fetch::unpack_wheel(&packed)?;
             let file = format!("{stem}/extensions/v{}/{name}.duckdb_extension", pins::DUCKDB);
-            self.put(&unpacked.join(file), place, pin)?;
+            self.put(&unpacked.join(file), target, pin)?;
         }
         Ok(())
     }
@@ -195,8 +195,8 @@ impl Setup {
     /// Brings PostgreSQL.
     fn postgres(&self) -> Result<usize> {
         let pin = &self.platform.postgres;
-        let place = self.deps.join("postgres");
-        if is_as_pinned(&place, pin)? {
+        let target = self.deps.join("postgres");
+        if is_as_pinned(&target, pin)? {
             return Ok(0);
         }
         let package = self.platform.postgres_package();
@@ -206,20 +206,20 @@ impl Setup {
         let package = fetch::unpack_tar(&packed)?.join("package");
         fetch::restore_links(&package)?;
         fetch::set_run_bits(&package.join("native/bin"))?;
-        self.put(&package.join("native"), &place, pin)?;
+        self.put(&package.join("native"), &target, pin)?;
         Ok(1)
     }
 
     /// Moves what was unpacked to its place, when it is what is pinned.
-    fn put(&self, unpacked: &Path, place: &Path, pin: &Pin) -> Result<()> {
+    fn put(&self, unpacked: &Path, target: &Path, pin: &Pin) -> Result<()> {
         check(unpacked, pin.unpacked)?;
-        if let Some(folder) = place.parent() {
+        if let Some(folder) = target.parent() {
             make_folder(folder)?;
         }
-        remove(place)?;
-        fs::rename(unpacked, place).context(|| format!("cannot move something to `{}`", place.display()))?;
-        let shown = place.strip_prefix(&self.deps).unwrap_or(place);
-        say(format_args!("  {:>6.1} MB in .deps/{}", megabytes(place)?, shown.display()));
+        remove(target)?;
+        fs::rename(unpacked, target).context(|| format!("cannot move something to `{}`", target.display()))?;
+        let shown = target.strip_prefix(&self.deps).unwrap_or(target);
+        say(format_args!("  {:>6.1} MB in .deps/{}", megabytes(target)?, shown.display()));
         Ok(())
     }
 }
@@ -228,7 +228,7 @@ impl Setup {
 struct Extension {
     name: &'static str,
     pin: &'static Pin,
-    place: PathBuf,
+    target: PathBuf,
 }
 
 impl Extension {
@@ -244,13 +244,13 @@ fn announce(what: impl Display) {
 }
 
 /// Whether the file or folder is there and as pinned. One that is there but different is reported.
-fn is_as_pinned(place: &Path, pin: &Pin) -> Result<bool> {
-    if !place.exists() {
+fn is_as_pinned(target: &Path, pin: &Pin) -> Result<bool> {
+    if !target.exists() {
         return Ok(false);
     }
-    let as_pinned = sums::of(place)? == pin.unpacked;
+    let as_pinned = checksums::of(target)? == pin.unpacked;
     if !as_pinned {
-        say(format_args!("setup: `{}` is not as pinned, so it is brought again", place.display()));
+        say(format_args!("setup: `{}` is not as pinned, so it is brought again", target.display()));
     }
     Ok(as_pinned)
 }
@@ -261,7 +261,7 @@ fn check(path: &Path, pinned: &str) -> Result<()> {
         let message = format!("`{}` did not arrive: the package is not laid out as expected", path.display());
         return Err(Error::new(message));
     }
-    let found = sums::of(path)?;
+    let found = checksums::of(path)?;
     if found == pinned {
         return Ok(());
     }
@@ -321,7 +321,7 @@ mod tests {
         fs::write(&file, "abd").expect("another file");
         let error = check(&file, ABC).expect_err("the wrong sum");
         let report = error.report().to_string();
-        for part in [ABC, &sums::of(&file).expect("a sum"), "DUCKDB_LIB_DIR", "--extensions", "--no-postgres"] {
+        for part in [ABC, &checksums::of(&file).expect("a sum"), "DUCKDB_LIB_DIR", "--extensions", "--no-postgres"] {
             assert!(report.contains(part), "{part} is not in: {report}");
         }
     }
@@ -331,15 +331,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let (Some(deps), Ok(platform)) = (Some(folder.path().join("deps")), Platform::current()) else { return };
         let setup = Setup::begin(deps, platform).expect("a run");
-        let (unpacked, place) = (setup.temporary.join("file"), setup.deps.join("duckdb/file"));
+        let (unpacked, target) = (setup.temporary.join("file"), setup.deps.join("duckdb/file"));
         fs::write(&unpacked, "abd").expect("a file");
         let pin = Pin { packed: ABC, unpacked: ABC };
-        setup.put(&unpacked, &place, &pin).expect_err("the wrong sum");
-        assert!(!place.exists());
+        setup.put(&unpacked, &target, &pin).expect_err("the wrong sum");
+        assert!(!target.exists());
 
         fs::write(&unpacked, "abc").expect("a file");
-        setup.put(&unpacked, &place, &pin).expect("the right sum");
-        assert!(is_as_pinned(&place, &pin).expect("a sum"));
+        setup.put(&unpacked, &target, &pin).expect("the right sum");
+        assert!(is_as_pinned(&target, &pin).expect("a sum"));
         setup.end().expect("an end");
         assert!(!setup.temporary.exists());
     }

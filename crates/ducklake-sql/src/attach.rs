@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::harmless::FreeTable;
 use crate::problem::{Collector, Problem, Problems};
-use crate::value::{Ident, Value, Word};
+use crate::value::{Ident, Keyword, Value};
 
 /// Every attach option by name, in the order of DuckLake's documentation, `META_…` aside.
 ///
@@ -61,7 +61,7 @@ pub struct AttachOptions {
     /// Parameters of the catalog's own attach, as a map.
     pub metadata_parameters: BTreeMap<String, Value>,
     /// Options of the catalog's own attach, without their `META_`.
-    pub meta: BTreeMap<Word, Value>,
+    pub meta: BTreeMap<Keyword, Value>,
     /// Whether a new lake encrypts its files.
     pub encrypted: Option<bool>,
     /// Inserts of up to so many rows go into the catalog instead of a file.
@@ -162,9 +162,9 @@ fn nearest(key: &str) -> Option<&'static str> {
 }
 
 /// `META_<X>` goes into SQL text, so nothing that is a secret or that the catalog decides may be among them.
-fn meta_option(name: &str, rest: &str) -> Result<Word, Problem> {
+fn meta_option(name: &str, rest: &str) -> Result<Keyword, Problem> {
     const SET_BY_CATALOG: &[&str] = &["type", "secret", "path"];
-    let word = Word::new(rest)?.upper();
+    let word = Keyword::new(rest)?.upper();
     if SET_BY_CATALOG.contains(&rest) {
         return Err(Problem::reserved_option("", name, "the catalog decides it"));
     }

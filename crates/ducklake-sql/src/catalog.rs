@@ -145,7 +145,7 @@ spec! {
     /// spec.database = Some("lake".into());
     /// spec.user = Some("metaxy".into());
     /// spec.password = Some(Secret::from("hunter2"));
-    /// assert!(spec.check().is_ok());
+    /// assert!(spec.build().is_ok());
     /// ```
     #[derive(Debug, Clone, Default)]
     #[non_exhaustive]
@@ -180,7 +180,7 @@ impl PostgresSpec {
     /// # Errors
     ///
     /// All problems at once: a credential half given, an empty value, a parameter that repeats a field.
-    pub fn check(self) -> Result<Catalog, Problems> {
+    pub fn build(self) -> Result<Catalog, Problems> {
         const PORT: i64 = 5432;
         /// Ways to log in without a password in the configuration.
         const PASSWORDLESS: &[&str] = &["aws_rds_secret", "passfile", "service", "sslcert", "uri"];
@@ -267,7 +267,7 @@ spec! {
     ///
     /// let mut spec = QuackSpec::new("quack", "catalog.example");
     /// spec.token = Some(Secret::from("hunter2"));
-    /// assert!(spec.check().is_ok());
+    /// assert!(spec.build().is_ok());
     /// ```
     #[derive(Debug, Clone, Default)]
     #[non_exhaustive]
@@ -294,7 +294,7 @@ impl QuackSpec {
     /// # Errors
     ///
     /// All problems at once: an empty value, a host that is none.
-    pub fn check(self) -> Result<Catalog, Problems> {
+    pub fn build(self) -> Result<Catalog, Problems> {
         const PORT: u16 = 9494;
         let mut problems = Collector::default();
         let name = secret_name(&self.secret_name, &mut problems);

@@ -6,13 +6,13 @@ use crate::attach::{AttachOptions, Snapshot};
 use crate::catalog::{Catalog, CatalogKind, PostgresCatalog};
 use crate::motherduck::{MotherDuck, MotherDuckSpec};
 use crate::path::ObjectKind;
-use crate::plan::{Check, Plan};
+use crate::plan::{AttachPlan, Check};
 use crate::problem::{Problem, Problems};
 use crate::secret::{CreateSecret, SecretType};
 use crate::session::{Extension, Moment, Session};
 use crate::statement::{Attach, Statement};
 use crate::storage::{ObjectStorage, Storage};
-use crate::value::{Alias, Ident, Value, Word};
+use crate::value::{Alias, Ident, Keyword, Value};
 
 /// Whether a lake is opened to read or to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
@@ -30,7 +30,7 @@ pub enum Mode {
 /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Reveal, Session};
 ///
 /// let catalog = Catalog::Sqlite(CatalogFile::new("/srv/lake/meta.sqlite")?);
-/// let lake = Lake::on(catalog, LocalFolder::new("/srv/lake/data")?).owner("dev").build()?;
+/// let lake = Lake::builder(catalog, LocalFolder::new("/srv/lake/data")?).owner("dev").build()?;
 /// let plan = lake.plan(&Session::default(), Mode::Write);
 /// let attach = plan.statements().iter().find(|statement| statement.name() == "attach").unwrap();
 /// assert_eq!(attach.to_text(Reveal::Masked), r#"ATTACH 'ducklake:metaxy_dev__ducklake' AS "ducklake""#);
@@ -62,7 +62,7 @@ impl From<MotherDuck> for Lake {
 
 impl Lake {
     /// Begins a lake with a catalog of one's own.
-    pub fn on(catalog: Catalog, storage: impl Into<Storage>) -> LakeBuilder {
+    pub fn builder(catalog: Catalog, storage: impl Into<Storage>) -> LakeBuilder {
         LakeBuilder(Attached {
             catalog,
             storage: storage.into(),
@@ -154,7 +154,7 @@ impl Lake {
     /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder};
     ///
     /// let catalog = Catalog::Sqlite(CatalogFile::new("/srv/lake/meta.sqlite")?);
-    /// let lake = Lake::on(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
+    /// let lake = Lake::builder(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
     /// assert!(lake.creates_if_missing() && !lake.must_exist().creates_if_missing());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -177,12 +177,12 @@ impl Lake {
     /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session};
     ///
     /// let catalog = Catalog::Sqlite(CatalogFile::new("/srv/prod/meta.sqlite")?);
-    /// let lake = Lake::on(catalog, LocalFolder::new("/srv/prod/data")?).build()?.beside("prod");
+    /// let lake = Lake::builder(catalog, LocalFolder::new("/srv/prod/data")?).build()?.as_secondary("prod");
     /// assert_eq!(lake.alias().as_str(), "metaxy_beside_prod");
     /// assert_eq!(lake.plan(&Session::default(), Mode::Write).mode(), Mode::Read);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn beside(&self, owner: &str) -> Self {
+    pub fn as_secondary(&self, owner: &str) -> Self {
         let mut lake = self.clone();
         let Kind::Attached(attached) = &mut lake.0 else { return lake };
         let mut alias = String::from("metaxy_beside_");
@@ -203,7 +203,7 @@ impl Lake {
     /// The order: settings that decide how extensions are found, extensions, the other settings, the catalog's secret,
     /// the storage's secret, a probe of the storage where it is to be written, the lake's secret, `ATTACH`, `USE`.
     /// MotherDuck has its own. A lake that [can only be read](Self::is_read_only) gives a plan for reading in either mode.
-    pub fn plan(&self, session: &Session, mode: Mode) -> Plan {
+    pub fn plan(&self, session: &Session, mode: Mode) -> AttachPlan {
         let mode = if self.is_read_only() { Mode::Read } else { mode };
         let (extensions, own_setting) = match &self.0 {
             Kind::Attached(lake) => (lake.extensions(), None),
@@ -225,7 +225,7 @@ impl Lake {
             Kind::Attached(lake) => lake.attach(mode, &mut statements),
             Kind::MotherDuck(lake) => lake.attach(mode, &mut statements),
         };
-        Plan {
+        AttachPlan {
             mode,
             alias: self.alias().clone(),
             catalog: self.catalog_kind(),
@@ -317,11 +317,11 @@ impl Attached {
         secret
     }
 
-    fn attach_options(&self, mode: Mode) -> Vec<(Word, Value)> {
+    fn attach_options(&self, mode: Mode) -> Vec<(Keyword, Value)> {
         let options = &self.options;
-        let mut all: Vec<(Word, Value)> = Vec::new();
+        let mut all: Vec<(Keyword, Value)> = Vec::new();
         let mut add = |name: &'static str, value: Option<Value>| {
-            all.extend(value.map(|value| (Word::trusted(name), value)));
+            all.extend(value.map(|value| (Keyword::trusted(name), value)));
         };
         let text = |ident: &Option<Ident>| ident.as_ref().map(|ident| Value::from(ident.as_str()));
         let creates = if mode == Mode::Read { Some(false) } else { options.create_if_not_exists };

@@ -1,6 +1,6 @@
 //! A [DuckLake](https://ducklake.select) lake, and the exact SQL that attaches it in DuckDB.
 //!
-//! Describe a catalog and a storage, get a [`Lake`]; a lake that exists can be planned, and its [`Plan`] is an ordered
+//! Describe a catalog and a storage, get a [`Lake`]; a lake that exists can be planned, and its [`AttachPlan`] is an ordered
 //! list of typed statements. This crate does no I/O, reads no files and knows no DuckDB library: it can be used alone,
 //! to show a plan, to hand statements to any DuckDB client, or to test what would be run.
 //!
@@ -18,7 +18,7 @@
 //! storage.key_id = Some(Secret::from("id"));
 //! storage.secret = Some(Secret::from("hunter2"));
 //!
-//! let lake = Lake::on(catalog.check()?, storage.check()?).owner("prod").build()?;
+//! let lake = Lake::builder(catalog.build()?, storage.build()?).owner("prod").build()?;
 //! let plan = lake.plan(&Session::default(), Mode::Write);
 //!
 //! let shown = plan.display(Reveal::Masked).to_string();
@@ -66,7 +66,7 @@ pub use lake::{Lake, LakeBuilder, Mode, generated_name};
 pub use motherduck::MotherDuckSpec;
 pub use parts::{List, Numbered, WriteSql, all, any, bind, columns, list, numbered, separated};
 pub use path::{CatalogFile, LocalFolder, ObjectKind, ObjectPath};
-pub use plan::{Check, PLAN_VERSION, Plan, PlanView, StatementView};
+pub use plan::{AttachPlan, Check, PLAN_VERSION, PlanView, StatementView};
 pub use problem::{Code, Problem, Problems};
 pub use s3::S3Spec;
 pub use secret::{CreateSecret, SecretType};
@@ -77,13 +77,13 @@ pub use statement::{Attach, CreateDatabase, Statement};
 pub use storage::{AzureSpec, GcsSpec, ObjectStorage, R2Spec, Storage};
 #[doc(hidden)]
 pub use template::Template;
-pub use value::{Alias, Ident, Parameters, Secret, Text, Value, Word};
+pub use value::{Alias, Ident, Keyword, Parameters, Secret, StringLiteral, Value};
 
 /// What can be shared between threads: a promise of the API.
 const _: () = {
     const fn is_shared<T: Send + Sync + 'static>() {}
     is_shared::<Lake>();
-    is_shared::<Plan>();
+    is_shared::<AttachPlan>();
     is_shared::<Sql>();
     is_shared::<Problems>();
     is_shared::<Secret>();

@@ -8,7 +8,7 @@ use crate::session::Setting;
 use crate::spec::spec;
 use crate::statement::{CreateDatabase, Statement};
 use crate::storage::ObjectStorage;
-use crate::value::{Ident, Text, Value};
+use crate::value::{Ident, StringLiteral, Value};
 
 /// A lake in MotherDuck that can be planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl MotherDuck {
             if self.create_if_not_exists {
                 statements.push(Statement::CreateDatabase(CreateDatabase {
                     name: self.database.clone(),
-                    data_path: Text::trusted(storage.path.as_str()),
+                    data_path: StringLiteral::trusted(storage.path.as_str()),
                 }));
             }
             let secret = storage.create.clone().map(CreateSecret::into_motherduck);
@@ -55,7 +55,7 @@ spec! {
     /// ```
     /// use ducklake_sql::Lake;
     ///
-    /// let lake = Lake::mother_duck("analytics").check()?;
+    /// let lake = Lake::mother_duck("analytics").build()?;
     /// assert_eq!(lake.alias().as_str(), "analytics");
     /// # Ok::<(), ducklake_sql::Problems>(())
     /// ```
@@ -79,7 +79,7 @@ impl MotherDuckSpec {
     /// # Errors
     ///
     /// All problems at once: no database, an empty region.
-    pub fn check(self) -> Result<Lake, Problems> {
+    pub fn build(self) -> Result<Lake, Problems> {
         let mut problems = Collector::default();
         let database = problems.take("database", Ident::new(self.database));
         let region = self.region.and_then(|region| {

@@ -1,7 +1,7 @@
 //! What a hole of a [`sql!`](crate::sql!) can be filled with, and helpers to make it from several parts.
 
 use crate::sql::{Sql, Writer};
-use crate::value::{Alias, Ident, Text, Value, Word};
+use crate::value::{Alias, Ident, Keyword, StringLiteral, Value};
 use crate::{sql, write_sql};
 
 /// What can be written as SQL, and so fill a hole of a [`sql!`](crate::sql!).
@@ -13,12 +13,12 @@ use crate::{sql, write_sql};
 /// A type of one's own is written by [`write_sql!`](crate::write_sql).
 ///
 /// ```
-/// use ducklake_sql::{Sql, Text, bind, numbered, sql};
+/// use ducklake_sql::{Sql, StringLiteral, bind, numbered, sql};
 ///
 /// let limit = Some(sql!("LIMIT {rows}", rows = 10_u64));
 /// let query = sql!(
 ///     "SELECT {text}, {value} FROM {table} {limit}",
-///     text = Text::new("it's")?,
+///     text = StringLiteral::new("it's")?,
 ///     value = bind(true),
 ///     table = numbered("upstream_", 0),
 ///     limit,
@@ -30,7 +30,7 @@ use crate::{sql, write_sql};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be written as SQL",
     label = "not a value for a hole",
-    note = "a value is bound: `bind(…)`; a name is an `Ident`, a literal a `Text`, fixed SQL `Sql::fixed(…)` or `sql!(…)`"
+    note = "a value is bound: `bind(…)`; a name is an `Ident`, a literal a `StringLiteral`, fixed SQL `Sql::fixed(…)` or `sql!(…)`"
 )]
 pub trait WriteSql {
     /// Writes it to the end of what the writer has.
@@ -55,13 +55,13 @@ impl WriteSql for Alias {
     }
 }
 
-impl WriteSql for Text {
+impl WriteSql for StringLiteral {
     fn write_sql(&self, sql: &mut Writer) {
         sql.literal(self);
     }
 }
 
-impl WriteSql for Word {
+impl WriteSql for Keyword {
     fn write_sql(&self, sql: &mut Writer) {
         sql.word(self);
     }

@@ -25,13 +25,13 @@ pub const PLAN_VERSION: u32 = 1;
 /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Reveal, Session};
 ///
 /// let catalog = Catalog::DuckDb(CatalogFile::new("/srv/lake/meta.ducklake")?);
-/// let lake = Lake::on(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
+/// let lake = Lake::builder(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
 /// let plan = lake.plan(&Session::default(), Mode::Read);
 /// assert!(plan.display(Reveal::Masked).to_string().contains("READ_ONLY"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct AttachPlan {
     pub(crate) mode: Mode,
     pub(crate) alias: Ident,
     pub(crate) catalog: CatalogKind,
@@ -40,7 +40,7 @@ pub struct Plan {
     pub(crate) checks: Vec<Check>,
 }
 
-impl Plan {
+impl AttachPlan {
     /// Whether it opens the lake to read or to write.
     pub fn mode(&self) -> Mode {
         self.mode
@@ -62,7 +62,7 @@ impl Plan {
     /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session};
     ///
     /// let catalog = Catalog::DuckDb(CatalogFile::new("/srv/lake/meta.ducklake")?);
-    /// let lake = Lake::on(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
+    /// let lake = Lake::builder(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
     /// let (database, schema) = lake.plan(&Session::default(), Mode::Read).metadata().unwrap();
     /// assert_eq!((database.as_str(), schema.as_str()), ("__ducklake_metadata_ducklake", "main"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -225,7 +225,7 @@ impl Plan {
 }
 
 struct DisplayPlan<'a> {
-    plan: &'a Plan,
+    plan: &'a AttachPlan,
     reveal: Reveal,
 }
 

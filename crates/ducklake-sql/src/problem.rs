@@ -140,7 +140,7 @@ impl fmt::Display for Code {
 ///
 /// let mut spec = R2Spec::new("r2", "r2://bucket/lake");
 /// spec.key_id = Some("key".into());
-/// let problems = spec.check().unwrap_err();
+/// let problems = spec.build().unwrap_err();
 /// let fields: Vec<_> = problems.iter().map(|problem| problem.field()).collect();
 /// assert_eq!(fields, ["secret", "account_id"]);
 /// ```
@@ -327,7 +327,7 @@ fn excerpt(text: &str) -> String {
 ///
 /// let mut spec = PostgresSpec::new("pg");
 /// spec.host = Some("db.example".into());
-/// let problems = spec.check().unwrap_err();
+/// let problems = spec.build().unwrap_err();
 /// assert_eq!(problems.iter().count(), 3);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

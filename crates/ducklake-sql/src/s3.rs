@@ -22,7 +22,7 @@ spec! {
     /// let mut spec = S3Spec::new("s3");
     /// spec.bucket = Some("bucket".into());
     /// spec.prefix = Some("lake".into());
-    /// assert_eq!(spec.check()?.path().as_str(), "s3://bucket/lake/");
+    /// assert_eq!(spec.build()?.path().as_str(), "s3://bucket/lake/");
     /// # Ok::<(), ducklake_sql::Problems>(())
     /// ```
     #[derive(Debug, Clone, Default)]
@@ -66,7 +66,7 @@ impl S3Spec {
     /// # Errors
     ///
     /// All problems at once: no data path, a key without its secret, a scope that does not cover the data path, …
-    pub fn check(self) -> Result<ObjectStorage, Problems> {
+    pub fn build(self) -> Result<ObjectStorage, Problems> {
         let mut problems = Collector::default();
         let name = secret_name(&self.secret_name, &mut problems);
         let path = s3_path(&self, &mut problems);

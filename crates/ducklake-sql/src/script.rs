@@ -23,7 +23,7 @@ impl Sql {
             let end = end_of_statement(rest);
             let (statement, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
             if !without_comments(statement).is_empty() {
-                statements.push(Self::typed_by_a_person(statement.trim()));
+                statements.push(Self::user_query(statement.trim()));
             }
             rest = after.strip_prefix(';').unwrap_or(after);
         }
@@ -31,7 +31,7 @@ impl Sql {
     }
 
     /// Whether a person wrote the text, or a part of it, so that it may hold any statement.
-    pub fn is_typed_by_a_person(&self) -> bool {
+    pub fn is_user_query(&self) -> bool {
         self.is_typed()
     }
 
@@ -40,7 +40,7 @@ impl Sql {
     /// ```
     /// use ducklake_sql::Sql;
     ///
-    /// assert_eq!(Sql::typed_by_a_person("/* the */ -- last\n COMMIT").text_without_comments(), "COMMIT");
+    /// assert_eq!(Sql::user_query("/* the */ -- last\n COMMIT").text_without_comments(), "COMMIT");
     /// ```
     pub fn text_without_comments(&self) -> &str {
         without_comments(self.text())
@@ -219,7 +219,7 @@ mod tests {
             ("", ""),
             ("/* open", ""),
         ] {
-            assert_eq!(Sql::typed_by_a_person(text).first_word(), word, "{text}");
+            assert_eq!(Sql::user_query(text).first_word(), word, "{text}");
         }
     }
 }

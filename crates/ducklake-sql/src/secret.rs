@@ -6,7 +6,7 @@ use crate::parts::{Named, list};
 use crate::problem::{Collector, Problem};
 use crate::sql;
 use crate::sql::Sql;
-use crate::value::{Ident, Parameters, Value, Word};
+use crate::value::{Ident, Keyword, Parameters, Value};
 
 /// The type of a secret, as DuckDB names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -49,7 +49,7 @@ impl SecretType {
 pub struct CreateSecret {
     name: Ident,
     kind: SecretType,
-    options: Vec<(Word, Value)>,
+    options: Vec<(Keyword, Value)>,
     in_motherduck: bool,
 }
 
@@ -96,7 +96,7 @@ impl CreateSecret {
 
     /// Adds an option known when the program is compiled.
     pub(crate) fn set(&mut self, option: &'static str, value: Value) {
-        self.options.push((Word::trusted(option).upper(), value));
+        self.options.push((Keyword::trusted(option).upper(), value));
     }
 
     /// Leaves it to the lake where its data is.
@@ -108,7 +108,7 @@ impl CreateSecret {
 
     /// Gives a lake another text for its data path.
     pub(crate) fn replace_data_path(&mut self, path: &str) {
-        let is_data_path = |option: &Word| option.as_str() == "DATA_PATH";
+        let is_data_path = |option: &Keyword| option.as_str() == "DATA_PATH";
         if self.kind == SecretType::DuckLake
             && let Some((_, value)) = self.options.iter_mut().find(|(option, _)| is_data_path(option))
         {
@@ -146,7 +146,7 @@ pub(crate) fn add_parameters(secret: &mut CreateSecret, parameters: &Parameters,
     sorted.sort_by(|left, right| left.0.cmp(&right.0));
     for (_, name, value) in sorted {
         let field = ["secret_parameters.", name].concat();
-        let Some(word) = problems.keep(Word::new(name).map_err(|problem| problem.at(field.clone()))) else {
+        let Some(word) = problems.keep(Keyword::new(name).map_err(|problem| problem.at(field.clone()))) else {
             continue;
         };
         if name.eq_ignore_ascii_case("type") {

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::credentials::mask_credentials;
 use crate::harmless::FreeTable;
 use crate::problem::Problem;
-use crate::value::{Secret, Value, Word};
+use crate::value::{Keyword, Secret, Value};
 
 /// Settings and further extensions of the DuckDB instance that attaches a lake.
 ///
@@ -30,7 +30,7 @@ pub struct Session {
 /// A DuckDB setting and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    name: Word,
+    name: Keyword,
     value: Value,
 }
 
@@ -97,7 +97,7 @@ impl Setting {
     /// When the name is no word, the value is a list or a map or holds a NUL byte, or the setting is `access_mode`,
     /// which the mode of the store decides.
     pub fn new(name: impl Into<String>, value: Value) -> Result<Self, Problem> {
-        let name = Word::new(name)?;
+        let name = Keyword::new(name)?;
         let lower = name.as_str().to_ascii_lowercase();
         if lower == "access_mode" {
             return Err(Problem::reserved_option("", "access_mode", "open the store in read or write mode instead"));
@@ -113,7 +113,7 @@ impl Setting {
     }
 
     /// The setting's name.
-    pub fn name(&self) -> &Word {
+    pub fn name(&self) -> &Keyword {
         &self.name
     }
 
@@ -155,7 +155,7 @@ impl Setting {
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Extension {
-    name: Word,
+    name: Keyword,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "masked")]
     repository: Option<String>,
     #[serde(skip)]
@@ -183,7 +183,7 @@ impl Extension {
     ///
     /// When the name is no word.
     pub fn new(name: impl Into<String>) -> Result<Self, Problem> {
-        let name = Word::new(name.into().to_ascii_lowercase())?;
+        let name = Keyword::new(name.into().to_ascii_lowercase())?;
         Ok(match name.as_str() {
             "sqlite" | "sqlite3" => Self::known("sqlite_scanner"),
             "postgres" => Self::known("postgres_scanner"),
@@ -194,7 +194,7 @@ impl Extension {
     }
 
     pub(crate) fn known(name: &'static str) -> Self {
-        Self { name: Word::trusted(name), repository: None, init: Vec::new() }
+        Self { name: Keyword::trusted(name), repository: None, init: Vec::new() }
     }
 
     /// Where it is installed from when it is not there: `core`, `community`, a URL or a folder.
@@ -221,7 +221,7 @@ impl Extension {
     }
 
     /// The extension's name.
-    pub fn name(&self) -> &Word {
+    pub fn name(&self) -> &Keyword {
         &self.name
     }
 

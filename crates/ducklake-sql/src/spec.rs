@@ -18,7 +18,7 @@ use crate::value::{Parameters, Secret};
 ///         _ => {}
 ///     }
 /// }
-/// assert_eq!(spec.check()?.path().as_str(), "s3://bucket/");
+/// assert_eq!(spec.build()?.path().as_str(), "s3://bucket/");
 /// # Ok::<(), ducklake_sql::Problems>(())
 /// ```
 pub trait Spec: Default {

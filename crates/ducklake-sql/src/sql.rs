@@ -12,7 +12,7 @@ use crate::credentials::mask_credentials;
 use crate::parts::WriteSql;
 use crate::scrub::Scrub;
 use crate::template::{Piece, Quotes, Template};
-use crate::value::{Ident, MASK, Secret, Text, Value, Word};
+use crate::value::{Ident, Keyword, MASK, Secret, StringLiteral, Value};
 
 /// Whether a displayed statement shows its secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,7 +93,7 @@ impl Sql {
     }
 
     /// A query that a person typed, run exactly as it stands. Never build this text from parts.
-    pub fn typed_by_a_person(text: impl Into<String>) -> Self {
+    pub fn user_query(text: impl Into<String>) -> Self {
         Self { text: text.into(), values: Vec::new(), is_typed: true }
     }
 
@@ -122,7 +122,7 @@ impl Sql {
 
     /// A whole statement that a person wrote; its text may hold anything.
     pub(crate) fn verbatim(statement: &Secret) -> Self {
-        Self::typed_by_a_person(statement.expose().trim_end().trim_end_matches(';'))
+        Self::user_query(statement.expose().trim_end().trim_end_matches(';'))
     }
 
     /// Binds a text to the next `?`.
@@ -150,7 +150,7 @@ impl Sql {
     /// use ducklake_sql::Sql;
     ///
     /// assert_eq!(Sql::fixed("SELECT ?").text_for_log(), "SELECT ?");
-    /// assert_eq!(Sql::typed_by_a_person("CREATE SECRET (…)").text_for_log(), "(a statement that a person wrote)");
+    /// assert_eq!(Sql::user_query("CREATE SECRET (…)").text_for_log(), "(a statement that a person wrote)");
     /// ```
     pub fn text_for_log(&self) -> Cow<'_, str> {
         if self.is_typed { Cow::Borrowed("(a statement that a person wrote)") } else { mask_credentials(&self.text) }
@@ -213,7 +213,7 @@ impl Sql {
     /// # let mut spec = PostgresSpec::new("pg");
     /// # (spec.host, spec.database, spec.user) = (Some("h".into()), Some("d".into()), Some("u".into()));
     /// # spec.password = Some(Secret::from("hunter2"));
-    /// # let lake = Lake::on(spec.check()?, Storage::Local(LocalFolder::new("/lake")?)).build()?;
+    /// # let lake = Lake::builder(spec.build()?, Storage::Local(LocalFolder::new("/lake")?)).build()?;
     /// # let plan = lake.plan(&Session::default(), Mode::Write);
     /// # let statement = plan.statements().iter().find(|one| one.is_sensitive()).unwrap();
     /// assert_eq!(statement.to_sql().scrub("no login with password hunter2"), "no login with password ***");
@@ -277,7 +277,7 @@ impl Writer {
     }
 
     /// A word that needs no quotes.
-    pub fn word(&mut self, word: &Word) -> &mut Self {
+    pub fn word(&mut self, word: &Keyword) -> &mut Self {
         self.push(word.as_str())
     }
 
@@ -287,7 +287,7 @@ impl Writer {
     }
 
     /// A literal, for what DuckDB's grammar does not take as a parameter; never a secret.
-    pub fn literal(&mut self, text: &Text) -> &mut Self {
+    pub fn literal(&mut self, text: &StringLiteral) -> &mut Self {
         self.quoted('\'', text.as_str())
     }
 

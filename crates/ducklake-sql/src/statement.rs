@@ -6,7 +6,7 @@ use crate::secret::CreateSecret;
 use crate::session::{Extension, Setting};
 use crate::sql;
 use crate::sql::{Reveal, Sql};
-use crate::value::{Ident, Secret, Text, Value, Word};
+use crate::value::{Ident, Keyword, Secret, StringLiteral, Value};
 
 /// One statement, of a plan or of its undoing.
 ///
@@ -171,15 +171,15 @@ impl Statement {
 
 /// Where an extension comes from: a repository that DuckDB knows by name, or a URL or folder.
 enum Source {
-    Named(Word),
-    Place(Text),
+    Named(Keyword),
+    Place(StringLiteral),
 }
 
 impl Source {
     fn of(repository: &str) -> Self {
-        match Word::new(repository) {
+        match Keyword::new(repository) {
             Ok(name) => Self::Named(name),
-            Err(_) => Self::Place(Text::trusted(repository)),
+            Err(_) => Self::Place(StringLiteral::trusted(repository)),
         }
     }
 }
@@ -188,7 +188,7 @@ impl Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CreateDatabase {
     pub(crate) name: Ident,
-    pub(crate) data_path: Text,
+    pub(crate) data_path: StringLiteral,
 }
 
 /// A lake to attach, through its secret.
@@ -198,7 +198,7 @@ pub struct Attach {
     pub(crate) secret: Ident,
     pub(crate) alias: Ident,
     pub(crate) read_only: bool,
-    pub(crate) options: Vec<(Word, Value)>,
+    pub(crate) options: Vec<(Keyword, Value)>,
 }
 
 impl Attach {
@@ -219,11 +219,11 @@ impl Attach {
 
     fn put_first(&mut self, option: &'static str, value: bool) {
         self.options.retain(|(name, _)| name.as_str() != option);
-        self.options.insert(0, (Word::trusted(option), Value::Boolean(value)));
+        self.options.insert(0, (Keyword::trusted(option), Value::Boolean(value)));
     }
 
     fn to_sql(&self) -> Sql {
-        let path = Text::trusted(["ducklake:", self.secret.as_str()].concat());
+        let path = StringLiteral::trusted(["ducklake:", self.secret.as_str()].concat());
         let read_only = self.read_only.then(|| sql!("READ_ONLY"));
         let options = self.options.iter().map(|(option, value)| {
             let value = Named(option.as_str(), value);

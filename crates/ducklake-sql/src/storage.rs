@@ -76,7 +76,7 @@ spec! {
     /// spec.key_id = Some(Secret::from("id"));
     /// spec.secret = Some(Secret::from("hunter2"));
     /// spec.account_id = Some("0123456789abcdef0123456789abcdef".into());
-    /// assert!(spec.check().is_ok());
+    /// assert!(spec.build().is_ok());
     /// ```
     #[derive(Debug, Clone, Default)]
     #[non_exhaustive]
@@ -107,7 +107,7 @@ impl R2Spec {
     /// # Errors
     ///
     /// All problems at once: a key without its secret or without the account id, a location of another storage, …
-    pub fn check(self) -> Result<ObjectStorage, Problems> {
+    pub fn build(self) -> Result<ObjectStorage, Problems> {
         let mut problems = Collector::default();
         let name = secret_name(&self.secret_name, &mut problems);
         let path = problems.take("data_path", ObjectPath::new(ObjectKind::R2, &self.data_path));
@@ -143,7 +143,7 @@ spec! {
     /// use ducklake_sql::GcsSpec;
     ///
     /// let spec = GcsSpec::new("gcs", "gs://bucket/lake");
-    /// assert_eq!(spec.check()?.path().as_str(), "gs://bucket/lake/");
+    /// assert_eq!(spec.build()?.path().as_str(), "gs://bucket/lake/");
     /// # Ok::<(), ducklake_sql::Problems>(())
     /// ```
     #[derive(Debug, Clone, Default)]
@@ -173,7 +173,7 @@ impl GcsSpec {
     /// # Errors
     ///
     /// All problems at once: a key without its secret, a location of another storage, …
-    pub fn check(self) -> Result<ObjectStorage, Problems> {
+    pub fn build(self) -> Result<ObjectStorage, Problems> {
         let mut problems = Collector::default();
         let name = secret_name(&self.secret_name, &mut problems);
         let path = problems.take("data_path", ObjectPath::new(ObjectKind::Gcs, &self.data_path));
@@ -199,7 +199,7 @@ spec! {
     /// let mut spec = AzureSpec::new("azure", "az://container/lake");
     /// spec.account_name = Some("account".into());
     /// spec.parameters.insert("provider", "credential_chain".into());
-    /// assert_eq!(spec.check()?.path().as_str(), "az://container/lake/");
+    /// assert_eq!(spec.build()?.path().as_str(), "az://container/lake/");
     /// # Ok::<(), ducklake_sql::Problems>(())
     /// ```
     #[derive(Debug, Clone, Default)]
@@ -229,7 +229,7 @@ impl AzureSpec {
     /// # Errors
     ///
     /// All problems at once: two logins, an empty value, a location of another storage, …
-    pub fn check(self) -> Result<ObjectStorage, Problems> {
+    pub fn build(self) -> Result<ObjectStorage, Problems> {
         let mut problems = Collector::default();
         let name = secret_name(&self.secret_name, &mut problems);
         let path = problems.take("data_path", ObjectPath::new(ObjectKind::Azure, &self.data_path));

@@ -48,7 +48,7 @@
 ///
 /// ```
 /// ducklake_sql::sql!("SELECT {name}", name = ducklake_sql::bind("it's"));
-/// ducklake_sql::sql!("SELECT {name}", name = ducklake_sql::Text::new("it's")?);
+/// ducklake_sql::sql!("SELECT {name}", name = ducklake_sql::StringLiteral::new("it's")?);
 /// # Ok::<(), ducklake_sql::Problem>(())
 /// ```
 ///

@@ -19,16 +19,16 @@ pub(crate) const MASK: &str = "***";
 /// A text that can be a SQL literal: anything without a NUL byte, which ends a statement early in DuckDB.
 ///
 /// ```
-/// use ducklake_sql::Text;
+/// use ducklake_sql::StringLiteral;
 ///
-/// assert_eq!(Text::new("it's")?.as_str(), "it's");
-/// assert!(Text::new("a\0b").is_err());
+/// assert_eq!(StringLiteral::new("it's")?.as_str(), "it's");
+/// assert!(StringLiteral::new("a\0b").is_err());
 /// # Ok::<(), ducklake_sql::Problem>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Text(String);
+pub struct StringLiteral(String);
 
-impl Text {
+impl StringLiteral {
     /// Checks a text.
     ///
     /// # Errors
@@ -157,16 +157,16 @@ impl Default for Alias {
 /// Letters, digits and underscores, not beginning with a digit.
 ///
 /// ```
-/// use ducklake_sql::Word;
+/// use ducklake_sql::Keyword;
 ///
-/// assert_eq!(Word::new("sslmode")?.as_str(), "sslmode");
-/// assert!(Word::new("sslmode; DROP").is_err());
+/// assert_eq!(Keyword::new("sslmode")?.as_str(), "sslmode");
+/// assert!(Keyword::new("sslmode; DROP").is_err());
 /// # Ok::<(), ducklake_sql::Problem>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Word(String);
+pub struct Keyword(String);
 
-impl Word {
+impl Keyword {
     /// Checks a word.
     ///
     /// # Errors
@@ -202,13 +202,13 @@ impl Word {
     }
 }
 
-impl Serialize for Word {
+impl Serialize for Keyword {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
     }
 }
 
-impl fmt::Display for Word {
+impl fmt::Display for Keyword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

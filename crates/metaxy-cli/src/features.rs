@@ -56,7 +56,7 @@ impl<'a> OpenMode<'a> {
     fn options(self) -> OpenOptions {
         let open = OpenOptions::default().fallback_stores(self.fallbacks).must_exist(self.must_exist);
         match self.secondary {
-            Some(store) => open.beside(store),
+            Some(store) => open.secondary(store),
             None => open,
         }
     }

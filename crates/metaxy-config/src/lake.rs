@@ -155,7 +155,7 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
     };
     let lake = match catalog.kind {
         UnbuiltCatalog::Attached(catalog) => {
-            let lake = Lake::on(catalog, storage?).owner(owner).alias(alias?).options(attach?);
+            let lake = Lake::builder(catalog, storage?).owner(owner).alias(alias?).options(attach?);
             let lake = match lake.build() {
                 Ok(lake) => lake,
                 Err(problems) => {
@@ -186,7 +186,7 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
             };
             let build = |mut spec: MotherDuckSpec| {
                 spec.storage = storage;
-                spec.check()
+                spec.build()
             };
             let lake = described.build(build, catalog_node?, scope)?;
             if scope.context.diagnostics.len() > before {
@@ -355,7 +355,7 @@ fn postgres(kind: &str, node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCa
         (Some(host), Some(database)) => Some((host.to_ascii_lowercase(), spec.port.unwrap_or(5432), database.clone())),
         _ => None,
     };
-    let catalog = described.build(PostgresSpec::check, node, scope)?;
+    let catalog = described.build(PostgresSpec::build, node, scope)?;
     let identity = CatalogIdentity::Postgres(login, "public".to_owned());
     Some(ResolvedCatalog { kind: UnbuiltCatalog::Attached(catalog), shown, identity })
 }
@@ -363,7 +363,7 @@ fn postgres(kind: &str, node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCa
 fn quack(kind: &str, node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog> {
     let described = spec::read::<QuackSpec>(kind, node, scope)?;
     let shown = described.shown.clone();
-    let catalog = described.build(QuackSpec::check, node, scope)?;
+    let catalog = described.build(QuackSpec::build, node, scope)?;
     let Catalog::Quack(quack) = &catalog else { return None };
     let identity = CatalogIdentity::Quack(quack.location().to_ascii_lowercase());
     Some(ResolvedCatalog { kind: UnbuiltCatalog::Attached(catalog), shown, identity })
@@ -379,10 +379,10 @@ fn resolve_storage(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage
     let (kind, node) = &typed(node, STORAGE_TYPES, scope)?;
     match *kind {
         "local" => local(node, scope),
-        "s3" => object(kind, node, s3_service, S3Spec::check, scope),
-        "r2" => object(kind, node, r2_service, R2Spec::check, scope),
-        "gcs" => object(kind, node, |spec: &GcsSpec| vec![endpoint(&spec.parameters)], GcsSpec::check, scope),
-        _ => object(kind, node, |spec: &AzureSpec| vec![spec.account_name.clone()], AzureSpec::check, scope),
+        "s3" => object(kind, node, s3_service, S3Spec::build, scope),
+        "r2" => object(kind, node, r2_service, R2Spec::build, scope),
+        "gcs" => object(kind, node, |spec: &GcsSpec| vec![endpoint(&spec.parameters)], GcsSpec::build, scope),
+        _ => object(kind, node, |spec: &AzureSpec| vec![spec.account_name.clone()], AzureSpec::build, scope),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use ducklake_sql::{CatalogFile, CatalogKind, Extension, Lake, Mode, Plan, Session, Setting, Text, Value as LakeValue};
+use ducklake_sql::{
+    AttachPlan, CatalogFile, CatalogKind, Extension, Lake, Mode, Session, Setting, StringLiteral, Value as LakeValue,
+};
 use metaxy_diagnostics::{Node, Origin, Value};
 use metaxy_feature::HashAlgorithm;
 
@@ -97,7 +99,7 @@ pub struct DuckDbStore {
 
 impl DuckDbStore {
     /// The statements that attach the store's lake, in order; `None` for a store without one.
-    pub fn plan(&self, mode: Mode) -> Option<Plan> {
+    pub fn plan(&self, mode: Mode) -> Option<AttachPlan> {
         self.lake.as_ref().map(|lake| lake.plan(&self.session, mode))
     }
 }
@@ -146,7 +148,7 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
     session.settings = settings(options.config.as_ref(), config, scope);
     session.extensions = extensions(options.extensions.unwrap_or_default(), scope);
     let table_prefix = options.table_prefix.unwrap_or_default();
-    if let Err(problem) = Text::new(table_prefix.as_str()) {
+    if let Err(problem) = StringLiteral::new(table_prefix.as_str()) {
         scope.problems([problem.at("table_prefix")], config);
     }
     let known: Vec<_> = HashAlgorithm::ALL.iter().map(|it| it.as_str()).collect();

@@ -56,7 +56,7 @@ fn main() {
         return floor::run(&folder, &settings, rows);
     }
     let catalog = Catalog::Sqlite(CatalogFile::new(folder.join("meta.sqlite")).unwrap());
-    let lake = Lake::on(catalog, LocalFolder::new(folder.join("data")).unwrap()).build().unwrap();
+    let lake = Lake::builder(catalog, LocalFolder::new(folder.join("data")).unwrap()).build().unwrap();
     let mut session = Session::default();
     let settings = settings.into_iter().map(|(name, value)| Setting::new(name, Value::from(value)).unwrap());
     session.settings.extend(settings);

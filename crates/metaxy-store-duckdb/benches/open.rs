@@ -9,8 +9,8 @@
 use std::time::Instant;
 
 use ducklake_sql::{
-    Catalog, CatalogFile, Ident, Lake, LocalFolder, Mode, Plan, PostgresSpec, Reveal, Session, Setting, Statement,
-    Value,
+    AttachPlan, Catalog, CatalogFile, Ident, Lake, LocalFolder, Mode, PostgresSpec, Reveal, Session, Setting,
+    Statement, Value,
 };
 use metaxy_store_duckdb::Store;
 use metaxy_testkit::{Postgres, TempDir, deps};
@@ -37,11 +37,11 @@ fn main() {
     let catalogs = [
         ("duckdb", Catalog::DuckDb(CatalogFile::new(folder.join("meta.ducklake")).unwrap())),
         ("sqlite", Catalog::Sqlite(CatalogFile::new(folder.join("meta.sqlite")).unwrap())),
-        ("postgres", postgres.check().unwrap()),
+        ("postgres", postgres.build().unwrap()),
     ];
     println!("{:10}{:>10}{:>10}{:>8}   of typed: {}", "catalog", "store", "typed", "ratio", PARTS.join(", "));
     for (name, catalog) in catalogs {
-        let lake = Lake::on(catalog, LocalFolder::new(folder.join(name)).unwrap()).build().unwrap();
+        let lake = Lake::builder(catalog, LocalFolder::new(folder.join(name)).unwrap()).build().unwrap();
         let plan = lake.plan(&session, Mode::Write);
         let by_store = || Store::attach(&lake, &session, Mode::Write).unwrap().close().unwrap();
         by_store();
@@ -62,7 +62,7 @@ fn main() {
 }
 
 /// Opens and lets go as one would by hand; the milliseconds of each part.
-fn type_in(plan: &Plan) -> [f64; PARTS.len()] {
+fn type_in(plan: &AttachPlan) -> [f64; PARTS.len()] {
     let mut parts = [0.0; PARTS.len()];
     let start = Instant::now();
     let config = duckdb::Config::default().enable_autoload_extension(false).unwrap();

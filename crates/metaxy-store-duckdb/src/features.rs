@@ -8,7 +8,7 @@ use metaxy_config::{Config, HashAlgorithm};
 use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey, GraphVersions, ProjectName, Truncation};
 
 use crate::engine::{Connection, Error};
-use crate::lake::{Beside, Store};
+use crate::lake::{Secondary, Store};
 use crate::query::{Hashing, check_records};
 use crate::table::{At, Listing, Problem, Table, TableName, names};
 
@@ -119,7 +119,7 @@ pub struct Features<'s> {
     pub(crate) mode: Mode,
     pub(crate) alias: Ident,
     /// The lakes of other stores that can be read.
-    pub(crate) beside: &'s [Beside],
+    pub(crate) secondaries: &'s [Secondary],
     pub(crate) graph: &'s FeatureGraph,
     pub(crate) versions: GraphVersions<'s>,
     pub(crate) hashing: Hashing,
@@ -162,7 +162,7 @@ impl Store {
             connection,
             mode: self.plan().mode(),
             alias: self.plan().alias().clone(),
-            beside: self.beside(),
+            secondaries: self.secondaries(),
             graph,
             versions: graph.versions(options.truncation),
             hashing,
@@ -178,8 +178,9 @@ impl<'s> Features<'s> {
         's: 'c,
     {
         let (mode, alias, options) = (self.mode, self.alias.clone(), self.options.clone());
-        let (beside, graph, versions, hashing) = (self.beside, self.graph, self.versions.clone(), self.hashing);
-        Features { connection, mode, alias, beside, graph, versions, hashing, options }
+        let (secondaries, graph, versions, hashing) =
+            (self.secondaries, self.graph, self.versions.clone(), self.hashing);
+        Features { connection, mode, alias, secondaries, graph, versions, hashing, options }
     }
 
     /// The graph.
@@ -235,9 +236,9 @@ impl<'s> Features<'s> {
         if own.is_some() {
             return Ok(own);
         }
-        for beside in self.fallbacks(own_only) {
-            let alias = beside.plan.alias();
-            let name = TableName::of(key, alias, &beside.table_prefix)?;
+        for secondary in self.fallbacks(own_only) {
+            let alias = secondary.plan.alias();
+            let name = TableName::of(key, alias, &secondary.table_prefix)?;
             if let Some(found) = Table::find(listing, &name, at(alias)?)? {
                 return Ok(Some(found));
             }
@@ -245,8 +246,8 @@ impl<'s> Features<'s> {
         Ok(None)
     }
 
-    pub(crate) fn fallbacks(&self, own_only: bool) -> impl Iterator<Item = &'s Beside> {
-        self.beside.iter().filter(move |beside| beside.is_fallback && !own_only)
+    pub(crate) fn fallbacks(&self, own_only: bool) -> impl Iterator<Item = &'s Secondary> {
+        self.secondaries.iter().filter(move |secondary| secondary.is_fallback && !own_only)
     }
 
     /// The same; an error if it is nowhere.

@@ -6,7 +6,7 @@ use metaxy_feature::FeatureGraph;
 
 use crate::engine::{Connection, Error};
 use crate::features::{FeatureOptions, Features};
-use crate::lake::{Beside, OpenOptions, Store};
+use crate::lake::{OpenOptions, Secondary, Store};
 use crate::registry::load_graph;
 use crate::table::Problem;
 
@@ -30,7 +30,7 @@ pub enum GraphSource {
     /// The graph that was pushed to the store that is opened with this version of a project.
     Snapshot(String),
     /// The features as they were pushed last to another store, which is attached for reading
-    /// ([`OpenOptions::beside`]).
+    /// ([`OpenOptions::secondary`]).
     PushedTo(String),
 }
 
@@ -170,10 +170,10 @@ impl Project {
 }
 
 /// The graph that was pushed last to the lake of another store.
-fn graph_of(connection: &Connection, attached: &[Beside], store: String) -> Result<FeatureGraph, Error> {
+fn graph_of(connection: &Connection, attached: &[Secondary], store: String) -> Result<FeatureGraph, Error> {
     let Some(other) = attached.iter().find(|other| other.store == store) else {
         let known = crate::table::names(attached.iter().map(|other| &other.store));
-        return Err(Problem::NotBeside { store, known }.into());
+        return Err(Problem::NotAttached { store, known }.into());
     };
     load_graph(connection, other.plan.alias(), &other.table_prefix, None)
 }

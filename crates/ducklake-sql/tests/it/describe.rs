@@ -20,10 +20,10 @@ fn postgres() {
     let spec = |change: fn(&mut PostgresSpec)| {
         let mut spec = PostgresSpec::new("pg");
         change(&mut spec);
-        spec.check()
+        spec.build()
     };
     assert!(spec(|_| {}).is_ok(), "an existing secret");
-    check(PostgresSpec::new("").check(), &[("secret_name", Code::EmptyValue)]);
+    check(PostgresSpec::new("").build(), &[("secret_name", Code::EmptyValue)]);
     check(
         spec(|spec| spec.host = Some("h".into())),
         &[
@@ -41,7 +41,7 @@ fn postgres() {
         let mut spec = PostgresSpec::new("pg");
         full(&mut spec);
         spec.parameters.insert(name, value);
-        spec.check()
+        spec.build()
     };
     assert!(with("sslmode", "require".into()).is_ok());
     check(with("HOST", "other".into()), &[("secret_parameters.HOST", Code::Conflict)]);
@@ -61,7 +61,7 @@ fn postgres() {
     full(&mut passfile);
     passfile.password = None;
     passfile.parameters.insert("passfile", "/run/pgpass".into());
-    assert!(passfile.check().is_ok(), "a login without a password here");
+    assert!(passfile.build().is_ok(), "a login without a password here");
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn s3() {
         let mut spec = S3Spec::new("s3");
         spec.bucket = Some("b".into());
         change(&mut spec);
-        spec.check()
+        spec.build()
     };
     assert!(spec(|_| {}).is_ok());
     check(spec(|spec| spec.bucket = None), &[("", Code::MissingDataPath)]);
@@ -131,7 +131,7 @@ fn r2_and_gcs() {
     let r2 = |change: fn(&mut R2Spec)| {
         let mut spec = R2Spec::new("r2", "r2://b/p");
         change(&mut spec);
-        spec.check()
+        spec.build()
     };
     assert!(r2(|_| {}).is_ok());
     check(r2(|spec| spec.account_id = Some("evil.example/".into())), &[("account_id", Code::InvalidAccountId)]);
@@ -140,8 +140,8 @@ fn r2_and_gcs() {
         &[("account_id", Code::HalfGivenCredentials)],
     );
     check(r2(|spec| spec.data_path = "s3://b/p".into()), &[("data_path", Code::InvalidObjectPath)]);
-    check(GcsSpec::new("g", "").check(), &[("data_path", Code::EmptyValue)]);
-    check(GcsSpec::new("g", "gs:///p").check(), &[("data_path", Code::InvalidObjectPath)]);
+    check(GcsSpec::new("g", "").build(), &[("data_path", Code::EmptyValue)]);
+    check(GcsSpec::new("g", "gs:///p").build(), &[("data_path", Code::InvalidObjectPath)]);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn azure_and_quack() {
     let azure = |change: fn(&mut AzureSpec)| {
         let mut spec = AzureSpec::new("azure", "az://container/lake");
         change(&mut spec);
-        spec.check()
+        spec.build()
     };
     assert!(azure(|_| {}).is_ok());
     check(azure(|spec| spec.data_path = "s3://container/lake".into()), &[("data_path", Code::InvalidObjectPath)]);
@@ -161,9 +161,9 @@ fn azure_and_quack() {
         &[("connection_string", Code::Conflict), ("connection_string", Code::EmptyValue)],
     );
     for (host, code) in [("", Code::EmptyValue), ("host:9494", Code::InvalidName), ("http://host", Code::InvalidName)] {
-        check(QuackSpec::new("quack", host).check(), &[("host", code)]);
+        check(QuackSpec::new("quack", host).build(), &[("host", code)]);
     }
-    let Catalog::Quack(quack) = QuackSpec::new("quack", "host").check().unwrap() else { unreachable!() };
+    let Catalog::Quack(quack) = QuackSpec::new("quack", "host").build().unwrap() else { unreachable!() };
     assert_eq!(quack.location(), "quack:host:9494");
 }
 
@@ -213,29 +213,29 @@ fn a_lake_as_a_whole() {
     let postgres = |name: &str| {
         let mut spec = PostgresSpec::new(name);
         spec.parameters.insert("service", "lake".into());
-        spec.check().unwrap()
+        spec.build().unwrap()
     };
     let s3 = |name: &str| {
         let mut spec = S3Spec::new(name);
         (spec.bucket, spec.region) = (Some("b".into()), Some("r".into()));
-        spec.check().unwrap()
+        spec.build().unwrap()
     };
-    check(Lake::on(postgres("Same"), s3("same")).build(), &[("secret_name", Code::SecretNameClash)]);
-    check(Lake::on(postgres("metaxy___ducklake"), local()).build(), &[("secret_name", Code::SecretNameClash)]);
-    assert!(Lake::on(postgres("one"), s3("two")).build().is_ok());
+    check(Lake::builder(postgres("Same"), s3("same")).build(), &[("secret_name", Code::SecretNameClash)]);
+    check(Lake::builder(postgres("metaxy___ducklake"), local()).build(), &[("secret_name", Code::SecretNameClash)]);
+    assert!(Lake::builder(postgres("one"), s3("two")).build().is_ok());
 
     let in_schema = |of_catalog: &str, of_options: &str| {
         let mut spec = PostgresSpec::new("pg");
         spec.metadata_schema = Some(of_catalog.into());
         let options = AttachOptions::from_pairs([("metadata_schema", Value::from(of_options))]).unwrap();
-        Lake::on(spec.check().unwrap(), local()).options(options).build()
+        Lake::builder(spec.build().unwrap(), local()).options(options).build()
     };
     check(in_schema("one", "two"), &[("metadata_schema", Code::Conflict)]);
     assert_eq!(in_schema("one", "one").unwrap().metadata_schema().unwrap().as_str(), "one");
 
     let mut motherduck = Lake::mother_duck("");
     motherduck.region = Some(String::new());
-    check(motherduck.check(), &[("database", Code::EmptyValue), ("region", Code::EmptyValue)]);
+    check(motherduck.build(), &[("database", Code::EmptyValue), ("region", Code::EmptyValue)]);
 }
 
 #[test]
@@ -263,11 +263,11 @@ fn no_problem_shows_a_secret() {
     let mut postgres = PostgresSpec::new("pg");
     postgres.password = Some([marker, "\0"].concat().as_str().into());
     postgres.parameters.insert("password", marker.into());
-    for shown in [format!("{s3:?} {postgres:?}"), format!("{:?} {:?}", s3.check(), postgres.check())] {
+    for shown in [format!("{s3:?} {postgres:?}"), format!("{:?} {:?}", s3.build(), postgres.build())] {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
     let catalog = Catalog::Sqlite(CatalogFile::new("/m").unwrap());
-    assert!(Lake::on(catalog, LocalFolder::new("/d").unwrap()).build().is_ok());
+    assert!(Lake::builder(catalog, LocalFolder::new("/d").unwrap()).build().is_ok());
 }
 
 #[test]
@@ -275,10 +275,10 @@ fn a_login_in_a_location_is_masked() {
     for path in ["s3://id:hunter2@bucket/lake", "id:hunter2/x@bucket", "r2://hunter2@b"] {
         let mut spec = S3Spec::new("s3");
         spec.data_path = Some(path.into());
-        assert!(!spec.check().unwrap_err().to_string().contains("hunter2"), "{path}");
+        assert!(!spec.build().unwrap_err().to_string().contains("hunter2"), "{path}");
     }
     let mut spec = S3Spec::new("s3");
     spec.bucket = Some("b".into());
     spec.endpoint = Some("https://id:hunter2@host:9000".into());
-    check(spec.check(), &[("endpoint", Code::ReservedOption)]);
+    check(spec.build(), &[("endpoint", Code::ReservedOption)]);
 }

@@ -1,8 +1,8 @@
 //! What a plan promises, beyond its text: order, undoing, reading only, hiding.
 
 use ducklake_sql::{
-    AttachOptions, Catalog, CatalogFile, Extension, Ident, Lake, LocalFolder, Mode, Plan, PostgresSpec, Reveal, S3Spec,
-    Secret, Session, Setting, Storage, Value,
+    AttachOptions, AttachPlan, Catalog, CatalogFile, Extension, Ident, Lake, LocalFolder, Mode, PostgresSpec, Reveal,
+    S3Spec, Secret, Session, Setting, Storage, Value,
 };
 
 const MARKER: &str = "hunter2-in-a-plan";
@@ -18,7 +18,7 @@ fn lake(options: AttachOptions) -> Lake {
     storage.secret = Some(Secret::from(MARKER));
     let headers = [("Authorization".to_owned(), Value::from(MARKER))];
     storage.parameters.insert("extra_http_headers", Value::Map(headers.into_iter().collect()));
-    Lake::on(catalog.check().unwrap(), storage.check().unwrap()).owner("test").options(options).build().unwrap()
+    Lake::builder(catalog.build().unwrap(), storage.build().unwrap()).owner("test").options(options).build().unwrap()
 }
 
 fn session() -> Session {
@@ -84,7 +84,9 @@ fn undoing_goes_backwards() {
 fn reading_creates_nothing() {
     for lake in [
         lake(AttachOptions::default()),
-        Lake::on(Catalog::Sqlite(CatalogFile::new("/m").unwrap()), LocalFolder::new("/d").unwrap()).build().unwrap(),
+        Lake::builder(Catalog::Sqlite(CatalogFile::new("/m").unwrap()), LocalFolder::new("/d").unwrap())
+            .build()
+            .unwrap(),
     ] {
         let text = lake.plan(&Session::default(), Mode::Read).display(Reveal::Masked).to_string();
         assert!(text.contains("READ_ONLY, CREATE_IF_NOT_EXISTS false"), "{text}");
@@ -110,7 +112,7 @@ fn a_lake_that_must_exist_is_planned_for_writing_without_creating_it() {
         Some(Storage::Object(storage)) => Some(storage),
         other => panic!("an object storage: {other:?}"),
     };
-    let motherduck = motherduck.check().unwrap();
+    let motherduck = motherduck.build().unwrap();
     assert!(motherduck.creates_if_missing());
     for (lake, says_so) in [(own, true), (motherduck.must_exist(), false)] {
         assert!(!lake.creates_if_missing());
@@ -132,7 +134,7 @@ fn the_stored_data_path_is_asked_for_without_creating() {
 #[test]
 fn a_data_path_is_laid_over_the_stored_one_or_stored_as_another_text() {
     let plan = lake(AttachOptions::default()).plan(&Session::default(), Mode::Write);
-    let text = |plan: Plan| plan.display(Reveal::Masked).to_string();
+    let text = |plan: AttachPlan| plan.display(Reveal::Masked).to_string();
     for (plan, options) in [
         (plan.must_exist(), "(CREATE_IF_NOT_EXISTS false)"),
         (plan.overriding_data_path(), "(OVERRIDE_DATA_PATH true)"),
@@ -149,31 +151,31 @@ fn a_data_path_is_laid_over_the_stored_one_or_stored_as_another_text() {
 fn a_lake_beside_another_shares_no_name_with_it_and_is_only_read() {
     let options = AttachOptions::from_pairs([("metadata_catalog", Value::from("meta"))]).unwrap();
     let lake = lake(options);
-    let (own, beside) = (
+    let (own, secondaries) = (
         lake.plan(&Session::default(), Mode::Write),
         // A name like `prod-eu` could not be an alias that needs no quotes.
-        lake.beside("prod-eu").plan(&Session::default(), Mode::Write),
+        lake.as_secondary("prod-eu").plan(&Session::default(), Mode::Write),
     );
-    assert_eq!((beside.mode(), beside.alias().as_str()), (Mode::Read, "metaxy_beside_prod_2deu"));
+    assert_eq!((secondaries.mode(), secondaries.alias().as_str()), (Mode::Read, "metaxy_beside_prod_2deu"));
     let home = Ident::new("memory").unwrap();
-    let names = |plan: &ducklake_sql::Plan| {
+    let names = |plan: &ducklake_sql::AttachPlan| {
         let undo = plan.undo(0..plan.statements().len(), &home).into_iter().skip(1);
         undo.map(|one| one.to_text(Reveal::Masked)).collect::<Vec<_>>()
     };
-    insta::assert_snapshot!(names(&beside).join("\n"), @r#"
+    insta::assert_snapshot!(names(&secondaries).join("\n"), @r#"
     DETACH "metaxy_beside_prod_2deu"
     DROP TEMPORARY SECRET "metaxy_test__metaxy_5fbeside_5fprod_5f2deu"
     DROP TEMPORARY SECRET "metaxy_beside_prod_2deu__storage"
     DROP TEMPORARY SECRET "metaxy_beside_prod_2deu__catalog"
     "#);
-    assert!(names(&own).iter().all(|one| !names(&beside).contains(one)));
-    let text = beside.display(Reveal::Masked).to_string();
+    assert!(names(&own).iter().all(|one| !names(&secondaries).contains(one)));
+    let text = secondaries.display(Reveal::Masked).to_string();
     assert!(text.contains("'SECRET': 'metaxy_beside_prod_2deu__catalog'") && !text.contains("'meta'"), "{text}");
 }
 
 #[test]
 fn two_lakes_in_motherduck_are_attached_once() {
-    let plan = |name: &str| Lake::mother_duck(name).check().unwrap().plan(&Session::default(), Mode::Write);
+    let plan = |name: &str| Lake::mother_duck(name).build().unwrap().plan(&Session::default(), Mode::Write);
     let names = plan("prod").after(&plan("dev"));
     let names: Vec<_> = names.statements().iter().map(ducklake_sql::Statement::name).collect();
     assert_eq!(names, ["load-extension", "use"]);

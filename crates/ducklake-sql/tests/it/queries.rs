@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use ducklake_sql::{
-    Alias, Ident, Parameter, Secret, Sql, Text, Value, Word, WriteSql, Writer, all, any, bind, columns, list, numbered,
-    separated, sql, write_sql,
+    Alias, Ident, Keyword, Parameter, Secret, Sql, StringLiteral, Value, WriteSql, Writer, all, any, bind, columns,
+    list, numbered, separated, sql, write_sql,
 };
 
 /// A query as it is reviewed: with the names of its values, over several lines.
@@ -36,8 +36,8 @@ fn a_hole_is_filled_by_each_kind_of_value() {
     let cases: [(&dyn WriteSql, &str, &[&str]); 19] = [
         (&ident("a\"b"), r#""a""b""#, &[]),
         (&Alias::new("lake").unwrap(), r#""lake""#, &[]),
-        (&Text::new("it's {x} ?").unwrap(), "'it''s {x} ?'", &[]),
-        (&Word::new("sslmode").unwrap(), "sslmode", &[]),
+        (&StringLiteral::new("it's {x} ?").unwrap(), "'it''s {x} ?'", &[]),
+        (&Keyword::new("sslmode").unwrap(), "sslmode", &[]),
         (&7_u64, "7", &[]),
         (&7_usize, "7", &[]),
         (&bind("it's"), "?", &["hole"]),

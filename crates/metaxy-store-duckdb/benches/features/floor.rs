@@ -6,7 +6,7 @@
 use arrow::array::Array as _;
 use arrow::record_batch::RecordBatchReader;
 use duckdb::Connection;
-use ducklake_sql::{Sql, Text};
+use ducklake_sql::{Sql, StringLiteral};
 use metaxy_testkit::TempDir;
 
 use super::{samples, step};
@@ -93,8 +93,8 @@ pub(crate) fn run(folder: &TempDir, settings: &[(&'static str, String)], rows: i
             connection.execute(&["SET ", name, " = ?"].concat(), [value]).unwrap();
         }
         connection.execute_batch("LOAD ducklake; LOAD sqlite_scanner").unwrap();
-        let catalog = Text::new(["ducklake:sqlite:", &folder.join("meta.sqlite")].concat()).unwrap();
-        let data = Text::new(folder.join("data")).unwrap();
+        let catalog = StringLiteral::new(["ducklake:sqlite:", &folder.join("meta.sqlite")].concat()).unwrap();
+        let data = StringLiteral::new(folder.join("data")).unwrap();
         let attach = Sql::build(|sql| {
             sql.keyword("ATTACH ").literal(&catalog).keyword(" AS lake (DATA_PATH ").literal(&data).keyword(")");
         });

@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use duckdb::types::{ToSqlOutput, Value as DuckDbValue, ValueRef};
-use ducklake_sql::{CatalogKind, Ident, Parameter, Plan, Sql, Statement};
+use ducklake_sql::{AttachPlan, CatalogKind, Ident, Parameter, Sql, Statement};
 
 use super::cause::Facts;
 use super::engine_error::EngineError;
@@ -40,11 +40,11 @@ use super::read_lock;
 pub struct Connection {
     pub(super) inner: duckdb::Connection,
     /// The plan whose secrets must not appear in an error.
-    plan: Arc<Plan>,
+    plan: Arc<AttachPlan>,
     /// The names of the functions that were registered in the instance, as far as this connection knows.
     functions: RefCell<BTreeSet<String>>,
     /// The plans of lakes attached beside it, whose secrets must not either.
-    beside: Arc<[Plan]>,
+    secondaries: Arc<[AttachPlan]>,
     /// What is known of the lake, for the advice of errors.
     facts: Arc<Facts>,
     /// Whether statements of a person must only read.
@@ -58,34 +58,34 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(crate) fn plan(&self) -> Arc<Plan> {
+    pub(crate) fn plan(&self) -> Arc<AttachPlan> {
         Arc::clone(&self.plan)
     }
 
     /// The plan that attached the lake with this alias.
-    pub(crate) fn plan_of(&self, alias: &Ident) -> Option<&Plan> {
-        [&*self.plan].into_iter().chain(self.beside.iter()).find(|plan| plan.alias() == alias)
+    pub(crate) fn plan_of(&self, alias: &Ident) -> Option<&AttachPlan> {
+        [&*self.plan].into_iter().chain(self.secondaries.iter()).find(|plan| plan.alias() == alias)
     }
 
     /// Whether all queries run within this process.
     pub(crate) fn is_local(&self) -> bool {
-        self.beside.iter().chain([&*self.plan]).all(|plan| plan.catalog() != CatalogKind::MotherDuck)
+        self.secondaries.iter().chain([&*self.plan]).all(|plan| plan.catalog() != CatalogKind::MotherDuck)
     }
 
-    pub(crate) fn new(inner: duckdb::Connection, plan: Arc<Plan>) -> Self {
+    pub(crate) fn new(inner: duckdb::Connection, plan: Arc<AttachPlan>) -> Self {
         Self {
             inner,
             plan,
             functions: RefCell::default(),
-            beside: Arc::default(),
+            secondaries: Arc::default(),
             facts: Arc::default(),
             is_locked: false,
         }
     }
 
     /// The same connection, whose errors hold no secret of these plans either.
-    pub(crate) fn beside(self, plans: impl IntoIterator<Item = Plan>) -> Self {
-        Self { beside: plans.into_iter().collect(), ..self }
+    pub(crate) fn with_secondaries(self, plans: impl IntoIterator<Item = AttachPlan>) -> Self {
+        Self { secondaries: plans.into_iter().collect(), ..self }
     }
 
     /// The same connection, whose errors advise with these facts.
@@ -157,12 +157,12 @@ impl Connection {
     /// catalog for a snapshot with every statement, one that touches no table of it too.
     pub(crate) fn elsewhere(&self) -> Result<Self, Error> {
         let inner = self.inner.try_clone().map_err(|error| self.failed(&error, None))?;
-        let (plan, beside) = (Arc::clone(&self.plan), Arc::clone(&self.beside));
+        let (plan, secondaries) = (Arc::clone(&self.plan), Arc::clone(&self.secondaries));
         Ok(Self {
             inner,
             plan,
             functions: self.functions.clone(),
-            beside,
+            secondaries,
             facts: Arc::clone(&self.facts),
             is_locked: self.is_locked,
         })
@@ -230,7 +230,7 @@ impl Connection {
         name: Option<&'static str>,
         run: impl FnOnce(&mut duckdb::Statement<'_>) -> duckdb::Result<Option<usize>>,
     ) -> Result<duckdb::Statement<'_>, Error> {
-        if self.is_locked && sql.is_typed_by_a_person() {
+        if self.is_locked && sql.is_user_query() {
             read_lock::check(self, sql.text())?;
         }
         let _span = tracing::debug_span!("statement", name, sql = &*sql.text_for_log()).entered();
@@ -261,7 +261,7 @@ impl Connection {
 
     /// The error for a text of the engine.
     pub(super) fn said(&self, raw: &str, sql: Option<&Sql>) -> Error {
-        let plans = self.beside.iter().chain([&*self.plan]);
+        let plans = self.secondaries.iter().chain([&*self.plan]);
         let text = plans.fold(raw.to_owned(), |text, plan| plan.scrub(&text));
         let text = sql.map_or(text.clone(), |sql| sql.scrub(&text));
         Error::new(Kind::Query(EngineError::new(raw, text, &self.facts))).with_facts(&self.facts)
@@ -304,9 +304,9 @@ impl Connection {
 
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan, functions, beside, facts, is_locked } = self;
+        let Self { inner, plan, functions, secondaries, facts, is_locked } = self;
         inner.close().map_err(|(inner, error)| {
-            let connection = Self { inner, plan, functions, beside, facts, is_locked };
+            let connection = Self { inner, plan, functions, secondaries, facts, is_locked };
             connection.failed(&error, None).of_statement("closing the connection")
         })
     }

@@ -31,7 +31,7 @@ use super::engine_error::EngineError;
 /// # let folder = tempfile::tempdir()?;
 /// # let folder = folder.path().to_str().unwrap();
 /// let catalog = Catalog::Sqlite(CatalogFile::new([folder, "/none.sqlite"].concat())?);
-/// let lake = Lake::on(catalog, LocalFolder::new(folder)?).build()?;
+/// let lake = Lake::builder(catalog, LocalFolder::new(folder)?).build()?;
 /// let error = Store::attach(&lake, &Session::default(), Mode::Read).unwrap_err();
 /// assert!(error.is_missing_lake() && !error.is_retryable());
 /// assert_eq!(error.cause(), Some(Cause::NoLake));
@@ -122,7 +122,7 @@ pub(crate) enum Kind {
         error: Error,
     },
     /// A store that was to be attached beside the opened one.
-    Beside {
+    Secondary {
         store: String,
         error: Error,
     },
@@ -234,7 +234,7 @@ impl Error {
     /// What happened, to whichever store.
     fn kind(&self) -> &Kind {
         match &self.inner.kind {
-            Kind::Beside { error, .. } => error.kind(),
+            Kind::Secondary { error, .. } => error.kind(),
             kind => kind,
         }
     }
@@ -248,7 +248,7 @@ impl Error {
             | Kind::NotTheLake { said: Some(said), .. }
             | Kind::Query(said)
             | Kind::Open(said) => Some(said),
-            Kind::Conflict { error, .. } | Kind::Beside { error, .. } => error.engine_error(),
+            Kind::Conflict { error, .. } | Kind::Secondary { error, .. } => error.engine_error(),
             _ => None,
         }
     }
@@ -417,7 +417,7 @@ impl std::error::Error for Error {
             Kind::Refused(refusal) => refusal.source(),
             Kind::Source(error) => Some(error),
             Kind::File { error, .. } => Some(error),
-            Kind::Conflict { error, .. } | Kind::Beside { error, .. } => Some(error),
+            Kind::Conflict { error, .. } | Kind::Secondary { error, .. } => Some(error),
             _ => self.engine_error().map(|said| said as _),
         }
     }

@@ -148,7 +148,7 @@ pub(super) fn check(connection: &Connection, text: &str) -> Result<(), Error> {
 
 fn check_statement(connection: &Connection, statement: &Sql) -> Result<(), Error> {
     let (word, text) = (statement.first_word(), statement.text_without_comments());
-    let rest = Sql::typed_by_a_person(text.get(word.len()..).unwrap_or_default());
+    let rest = Sql::user_query(text.get(word.len()..).unwrap_or_default());
     // Without a `;` it is one statement to DuckDB, whatever else its text holds.
     let is_single = !text.contains(';');
     match word.as_str() {
@@ -172,7 +172,7 @@ fn check_statement(connection: &Connection, statement: &Sql) -> Result<(), Error
     match query.map(|query| parsed(connection, &query)).transpose()? {
         Some(Parsed::Queries(functions)) => check_functions(functions),
         _ => match parsed(connection, text)? {
-            Parsed::Wrong(message) => Err(connection.said(&["Parser Error: ", &message].concat(), None)),
+            Parsed::Invalid(message) => Err(connection.said(&["Parser Error: ", &message].concat(), None)),
             _ => Err(Error::refused(Refused::Statement(word))),
         },
     }
@@ -216,7 +216,7 @@ enum Parsed {
     /// Other statements, among queries perhaps.
     Others,
     /// None, for this reason.
-    Wrong(String),
+    Invalid(String),
 }
 
 fn parsed(connection: &Connection, text: &str) -> Result<Parsed, Error> {
@@ -236,7 +236,7 @@ fn parsed(connection: &Connection, text: &str) -> Result<Parsed, Error> {
         return Ok(Parsed::Queries(functions.unwrap_or_default().lines().map(str::to_owned).collect()));
     }
     Ok(match kind.as_deref() {
-        Some("parser") => Parsed::Wrong(message.unwrap_or_default()),
+        Some("parser") => Parsed::Invalid(message.unwrap_or_default()),
         _ => Parsed::Others,
     })
 }

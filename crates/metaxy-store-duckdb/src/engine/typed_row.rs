@@ -87,7 +87,7 @@ mod tests {
 
     fn connection() -> Connection {
         let catalog = Catalog::Sqlite(CatalogFile::new("/lake/meta.sqlite").unwrap());
-        let lake = Lake::on(catalog, LocalFolder::new("/lake/data").unwrap()).build().unwrap();
+        let lake = Lake::builder(catalog, LocalFolder::new("/lake/data").unwrap()).build().unwrap();
         let plan = lake.plan(&Session::default(), Mode::Read);
         Connection::new(duckdb::Connection::open_in_memory().unwrap(), Arc::new(plan))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ducklake_sql::{Ident, Text, bind, sql};
+use ducklake_sql::{Ident, StringLiteral, bind, sql};
 use metaxy_feature::{Column, FeatureDefinition, Json};
 
 use super::FileFormat;
@@ -18,7 +18,7 @@ impl Reader<'_, '_> {
         &self,
         features: &Features<'_>,
         columns: &[(Ident, String)],
-    ) -> Result<BTreeMap<String, Text>, Error> {
+    ) -> Result<BTreeMap<String, StringLiteral>, Error> {
         let given = &self.file.column_types;
         let has = |name: &str| columns.iter().any(|(column, _)| column.as_str() == name);
         if let Some((unknown, _)) = given.iter().find(|(column, _)| !has(column)) {
@@ -39,7 +39,7 @@ impl Reader<'_, '_> {
         let raw = if self.file.format == FileFormat::Json { "JSON" } else { "VARCHAR" };
         types.extend(BY_FIELD.map(|name| (name.to_owned(), raw.to_owned())));
         let types = types.into_iter().filter(|(name, _)| has(name));
-        Ok(types.filter_map(|(name, of)| Some((name, Text::new(of).ok()?))).collect())
+        Ok(types.filter_map(|(name, of)| Some((name, StringLiteral::new(of).ok()?))).collect())
     }
 
     /// Refuses ids that DuckDB guesses to be floats: it does so for numbers with too many digits for a whole one, of
@@ -47,7 +47,7 @@ impl Reader<'_, '_> {
     pub(super) fn refuse_rounded(
         &self,
         columns: &[(Ident, String)],
-        known: &BTreeMap<String, Text>,
+        known: &BTreeMap<String, StringLiteral>,
     ) -> Result<(), Error> {
         let is_float = |id: &str| columns.iter().any(|(name, of)| name.as_str() == id && of == "DOUBLE");
         let mut ids = self.definition.spec().id_columns().iter().map(Column::as_str);

@@ -3,7 +3,7 @@
 //!
 //! Such a column is read as text, and made what it has to be only where the text says exactly that.
 
-use ducklake_sql::{Ident, Sql, Text, sql};
+use ducklake_sql::{Ident, Sql, StringLiteral, sql};
 
 /// What the failure begins with; what comes after it tells the person of the file.
 pub(super) const REFUSED: &str = "inexact value: ";
@@ -25,16 +25,16 @@ const LENIENT_IN_JSON: [&str; 4] = ["BOOLEAN", "DOUBLE", "FLOAT", "DATE"];
 pub(super) struct LosslessCast {
     column: Ident,
     /// The type that it has to get.
-    of: Text,
+    of: StringLiteral,
     /// The type that it is read in: the same, with texts for what could be rounded.
-    read_as: Text,
+    read_as: StringLiteral,
     check: Check,
 }
 
 #[derive(Debug)]
 enum Check {
     /// A type that is one word.
-    Word(&'static str),
+    Keyword(&'static str),
     Decimal {
         width: u64,
         scale: u64,
@@ -47,7 +47,7 @@ impl LosslessCast {
     pub(super) fn of(column: &Ident, of: &str, is_json: bool) -> Option<Self> {
         let lenient = LENIENT_IN_JSON.into_iter().filter(|_| is_json);
         let check = match WHOLE.into_iter().chain(lenient).find(|name| *name == of) {
-            Some(name) => Check::Word(name),
+            Some(name) => Check::Keyword(name),
             None => decimal(of).unwrap_or(Check::Nested),
         };
         let read_as = match check {
@@ -56,7 +56,12 @@ impl LosslessCast {
             _ => "VARCHAR".to_owned(),
         };
         let is_other = read_as != of;
-        let cast = Self { column: column.clone(), of: Text::new(of).ok()?, read_as: Text::new(read_as).ok()?, check };
+        let cast = Self {
+            column: column.clone(),
+            of: StringLiteral::new(of).ok()?,
+            read_as: StringLiteral::new(read_as).ok()?,
+            check,
+        };
         is_other.then_some(cast)
     }
 
@@ -64,7 +69,7 @@ impl LosslessCast {
         &self.column
     }
 
-    pub(super) fn read_as(&self) -> &Text {
+    pub(super) fn read_as(&self) -> &StringLiteral {
         &self.read_as
     }
 
@@ -74,7 +79,7 @@ impl LosslessCast {
         let refused = self.refused();
         let refused_unless_null = sql!("CASE WHEN {column} IS NOT NULL THEN {refused} END", column, refused);
         match &self.check {
-            Check::Word(of) => {
+            Check::Keyword(of) => {
                 let pattern = match *of {
                     "BOOLEAN" | "DOUBLE" | "FLOAT" => sql!("'.*'"),
                     // No time of day, but midnight.
@@ -128,7 +133,7 @@ impl LosslessCast {
 
 /// A literal of a text that was checked already.
 fn literal(text: String) -> Sql {
-    Text::new(text).map_or_else(|_| sql!("NULL"), |text| sql!("{text}", text))
+    StringLiteral::new(text).map_or_else(|_| sql!("NULL"), |text| sql!("{text}", text))
 }
 
 /// `DECIMAL(width,scale)`.

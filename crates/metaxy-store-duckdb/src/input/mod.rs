@@ -14,7 +14,7 @@ mod rows;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use ducklake_sql::Text;
+use ducklake_sql::StringLiteral;
 use metaxy_feature::FeatureKey;
 use tempfile::NamedTempFile;
 
@@ -178,8 +178,8 @@ impl InputFile {
     }
 
     /// Its path as DuckDB's readers take it.
-    fn pattern(&self) -> Result<Text, Error> {
-        let text = self.content.path().to_str().and_then(|path| Text::new(literally(path)).ok());
+    fn pattern(&self) -> Result<StringLiteral, Error> {
+        let text = self.content.path().to_str().and_then(|path| StringLiteral::new(literally(path)).ok());
         text.ok_or_else(|| unreadable(&self.name, io::ErrorKind::InvalidFilename.into()))
     }
 }

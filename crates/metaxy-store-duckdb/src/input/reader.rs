@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ducklake_sql::{Ident, Sql, Text, list, sql};
+use ducklake_sql::{Ident, Sql, StringLiteral, list, sql};
 use metaxy_feature::{FeatureDefinition, Json, JsonObject};
 
 use super::column_types::keep_texts;
@@ -19,7 +19,7 @@ pub(super) struct Reader<'c, 'f> {
     pub(super) connection: &'c Connection,
     pub(super) definition: &'f FeatureDefinition,
     /// The path of the file, as DuckDB takes it.
-    path: Text,
+    path: StringLiteral,
 }
 
 impl<'c, 'f> Reader<'c, 'f> {
@@ -75,7 +75,7 @@ impl<'c, 'f> Reader<'c, 'f> {
     }
 
     /// The query for CSV or JSON, whose columns are of these types.
-    fn text(&self, columns: &[(Ident, String)], known: &BTreeMap<String, Text>) -> Result<Sql, Error> {
+    fn text(&self, columns: &[(Ident, String)], known: &BTreeMap<String, StringLiteral>) -> Result<Sql, Error> {
         let typed = self.typed(columns, known);
         let of_types = self.columns(&typed)?;
         self.refuse_rounded(&of_types, known)?;
@@ -102,12 +102,12 @@ impl<'c, 'f> Reader<'c, 'f> {
     }
 
     /// Reads CSV or JSON with these types of its columns.
-    fn typed(&self, columns: &[(Ident, String)], types: &BTreeMap<String, Text>) -> Sql {
+    fn typed(&self, columns: &[(Ident, String)], types: &BTreeMap<String, StringLiteral>) -> Sql {
         let is_json = self.file.format == FileFormat::Json;
         // JSON is read with all its columns or none; in CSV only those are named of which a type is known.
         let named: Vec<_> = columns.iter().filter(|(name, _)| is_json || types.contains_key(name.as_str())).collect();
         let column = |(name, guessed): &(Ident, String)| {
-            let of = types.get(name.as_str()).cloned().or_else(|| Text::new(guessed.as_str()).ok());
+            let of = types.get(name.as_str()).cloned().or_else(|| StringLiteral::new(guessed.as_str()).ok());
             match of {
                 Some(of) => sql!("{name}: {of}", name, of),
                 None => sql!("{name}: 'VARCHAR'", name),
@@ -125,7 +125,7 @@ impl<'c, 'f> Reader<'c, 'f> {
     ///
     /// All keys that occur are taken, so that one which the feature does not know is refused, not dropped; where none
     /// occurs, those of the feature.
-    fn members(&self, read: &Sql, column: &Ident) -> Result<Text, Error> {
+    fn members(&self, read: &Sql, column: &Ident) -> Result<StringLiteral, Error> {
         let keys = sql!(
             "SELECT DISTINCT unnest(json_keys(CAST({column} AS JSON))) AS key FROM ({read}) ORDER BY key",
             column,
@@ -138,7 +138,7 @@ impl<'c, 'f> Reader<'c, 'f> {
             keys.extend(fields.map(|field| field.key.struct_key()));
         }
         let members: JsonObject = keys.into_iter().map(|key| (key, Json::String("VARCHAR".to_owned()))).collect();
-        let text = Text::new(Json::Object(members).to_string()).ok();
+        let text = StringLiteral::new(Json::Object(members).to_string()).ok();
         text.ok_or_else(|| self.wrong("has a key with a NUL character", None))
     }
 

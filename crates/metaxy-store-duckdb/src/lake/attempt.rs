@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use ducklake_sql::{Catalog, Check, Ident, Lake, Mode, Plan, Statement};
+use ducklake_sql::{AttachPlan, Catalog, Check, Ident, Lake, Mode, Statement};
 
 use super::catalog_file::{self, Content};
 use super::data_files;
@@ -22,7 +22,7 @@ pub(super) struct Attempt<'a> {
     connection: &'a Connection,
     home: &'a Ident,
     /// The plan that was run last, and how many of its statements succeeded.
-    plan: Arc<Plan>,
+    plan: Arc<AttachPlan>,
     done: usize,
 }
 
@@ -32,11 +32,11 @@ impl<'a> Attempt<'a> {
     }
 
     /// The plan that was run last.
-    pub(super) fn plan(&self) -> &Plan {
+    pub(super) fn plan(&self) -> &AttachPlan {
         &self.plan
     }
 
-    pub(super) fn into_plan(self) -> Arc<Plan> {
+    pub(super) fn into_plan(self) -> Arc<AttachPlan> {
         self.plan
     }
 
@@ -61,7 +61,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Attaches a lake by its plan.
-    pub(super) fn attach(&mut self, plan: &Arc<Plan>, lake: &Lake) -> Result<(), Error> {
+    pub(super) fn attach(&mut self, plan: &Arc<AttachPlan>, lake: &Lake) -> Result<(), Error> {
         let is_attached = plan.statements().iter().any(|statement| matches!(statement, Statement::Attach(_)));
         let Some(data_path) = DataPath::of(lake).filter(|_| is_attached) else {
             return self.run(plan);
@@ -121,12 +121,12 @@ impl<'a> Attempt<'a> {
     }
 
     /// Runs a plan. What it has in common with the one before it is not run again.
-    fn run(&mut self, plan: &Arc<Plan>) -> Result<(), Error> {
+    fn run(&mut self, plan: &Arc<AttachPlan>) -> Result<(), Error> {
         self.run_until(plan, plan.statements().len())
     }
 
     /// Runs the statements of a plan before a position.
-    fn run_until(&mut self, plan: &Arc<Plan>, end: usize) -> Result<(), Error> {
+    fn run_until(&mut self, plan: &Arc<AttachPlan>, end: usize) -> Result<(), Error> {
         let same = |(one, other): &(&Statement, &Statement)| one == other;
         let common = self.plan.statements().iter().zip(plan.statements()).take_while(same).count();
         let common = common.min(self.done).min(end);

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use ducklake_sql::{Catalog, CatalogKind, Lake, Sql, Text, sql};
+use ducklake_sql::{Catalog, CatalogKind, Lake, Sql, StringLiteral, sql};
 
 use crate::engine::{Connection, Error, Kind};
 
@@ -90,7 +90,7 @@ pub(crate) fn content_of(lake: &Lake) -> Option<Content> {
 pub(crate) fn other_tables(connection: &Connection, lake: &Lake) -> Result<Vec<String>, Error> {
     const ALIAS: &str = "metaxy_catalog_file";
     let Some(file) = lake.catalog().and_then(Catalog::file) else { return Ok(Vec::new()) };
-    let Ok(path) = Text::new(file.as_str()) else { return Ok(Vec::new()) };
+    let Ok(path) = StringLiteral::new(file.as_str()) else { return Ok(Vec::new()) };
     let attach = match lake.catalog_kind() {
         CatalogKind::Sqlite => sql!("ATTACH {path} AS metaxy_catalog_file (TYPE sqlite, READ_ONLY)", path),
         _ => sql!("ATTACH {path} AS metaxy_catalog_file (READ_ONLY)", path),

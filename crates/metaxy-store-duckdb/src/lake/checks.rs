@@ -1,6 +1,6 @@
 //! The checks of a plan, made on the attached lake.
 
-use ducklake_sql::{Check, Lake, Plan};
+use ducklake_sql::{AttachPlan, Check, Lake};
 
 use super::data_files::{DataFiles, was_moved};
 use super::data_path::{self, DataPath};
@@ -11,7 +11,7 @@ pub(super) fn verify(
     connection: &Connection,
     check: &Check,
     lake: &Lake,
-    plan: &Plan,
+    plan: &AttachPlan,
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
     tracing::debug!(check = check.purpose(), "checking");

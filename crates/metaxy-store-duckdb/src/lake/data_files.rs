@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ducklake_sql::{Catalog, Lake, Plan, Sql, sql};
+use ducklake_sql::{AttachPlan, Catalog, Lake, Sql, sql};
 
 use super::catalog_file::{self, Content};
 use super::data_path::{DataPath, is_gone};
@@ -20,7 +20,11 @@ impl DataFiles {
     /// Looks for the files of the attached lake's current snapshot; `None` where a server keeps the metadata to itself.
     ///
     /// Files with a path of their own, from outside of the data path, do not count.
-    pub(super) fn below(data_path: &DataPath, connection: &Connection, plan: &Plan) -> Result<Option<Self>, Error> {
+    pub(super) fn below(
+        data_path: &DataPath,
+        connection: &Connection,
+        plan: &AttachPlan,
+    ) -> Result<Option<Self>, Error> {
         let Some((database, schema)) = plan.metadata() else { return Ok(None) };
         let known: Vec<(String,)> = connection.query_rows(sql!(
             "SELECT concat(CASE WHEN t.path_is_relative THEN s.path ELSE '' END, t.path, f.path)

@@ -96,22 +96,22 @@ fn local(path: &str) -> Option<&Path> {
 
 /// Follows symbolic links as far as the path exists, and takes the rest as it is written.
 fn real(path: &Path) -> PathBuf {
-    let mut place = PathBuf::new();
+    let mut resolved = PathBuf::new();
     for component in path.components() {
         match component {
             Component::ParentDir => {
-                place.pop();
+                resolved.pop();
             }
             Component::CurDir => {}
             part => {
-                place.push(part);
-                if let Ok(real) = place.canonicalize() {
-                    place = real;
+                resolved.push(part);
+                if let Ok(real) = resolved.canonicalize() {
+                    resolved = real;
                 }
             }
         }
     }
-    place
+    resolved
 }
 
 #[cfg(test)]
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     fn lake(catalog: &str, storage: impl Into<Storage>) -> Lake {
-        Lake::on(Catalog::Sqlite(CatalogFile::new(catalog).unwrap()), storage).build().unwrap()
+        Lake::builder(Catalog::Sqlite(CatalogFile::new(catalog).unwrap()), storage).build().unwrap()
     }
 
     /// A data path that is configured by an absolute path or a URL.
@@ -129,7 +129,7 @@ mod tests {
         let storage: Storage = if path.contains("://") {
             let mut spec = S3Spec::new("s3");
             spec.data_path = Some(path.to_owned());
-            spec.check().unwrap().into()
+            spec.build().unwrap().into()
         } else {
             LocalFolder::new(path).unwrap().into()
         };

@@ -18,7 +18,7 @@ mod storage;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ducklake_sql::{Ident, Lake, Mode, Plan, Sql, Statement, mask_credentials};
+use ducklake_sql::{AttachPlan, Ident, Lake, Mode, Sql, Statement, mask_credentials};
 use metaxy_config::{LoadError, Loaded};
 
 use super::facts::facts_of;
@@ -74,7 +74,7 @@ impl Doctor {
         run.report
     }
 
-    fn examine_lake(&self, run: &mut Run, lake: &Lake, plan: Plan) {
+    fn examine_lake(&self, run: &mut Run, lake: &Lake, plan: AttachPlan) {
         let kind = plan.catalog().as_str();
         let data_path = lake.data_path().unwrap_or("MotherDuck's own storage");
         run.report.subject = mask_credentials(&format!("catalog {kind}, data path {data_path}")).into_owned();
@@ -134,7 +134,7 @@ impl Run {
 struct Target<'a> {
     connection: &'a Connection,
     lake: &'a Lake,
-    plan: &'a Plan,
+    plan: &'a AttachPlan,
 }
 
 impl Target<'_> {
@@ -204,7 +204,7 @@ fn is_preparation(statement: &Statement) -> bool {
 }
 
 /// Opens DuckDB, and makes the plan's settings and loads its extensions; never installs one.
-fn prepare(run: &mut Run, plan: &Arc<Plan>) -> (Option<Connection>, Verdict) {
+fn prepare(run: &mut Run, plan: &Arc<AttachPlan>) -> (Option<Connection>, Verdict) {
     let failed = |run: &Run, cause: Option<Cause>, what: String, text: &str| match cause {
         Some(cause) => cause.verdict(Outcome::Failed, &run.facts, text).evidence([what]),
         None => Verdict::unknown(what, text),
@@ -262,7 +262,7 @@ fn prepare(run: &mut Run, plan: &Arc<Plan>) -> (Option<Connection>, Verdict) {
 }
 
 /// Lets a storage that is down be told in a moment: fewer retries, and a shorter timeout, unless configured.
-fn be_quick(connection: &Connection, plan: &Plan) {
+fn be_quick(connection: &Connection, plan: &AttachPlan) {
     for (name, sql) in
         [("http_retries", "SET GLOBAL http_retries = 1"), ("http_timeout", "SET GLOBAL http_timeout = 10")]
     {

@@ -2,12 +2,14 @@
 //!
 //! Everything here is shown to people, so only fields that are no secrets are taken, without credentials in them.
 
-use ducklake_sql::{Catalog, Lake, ObjectKind, Parameter, Plan, SecretType, Sql, Statement, Storage, mask_credentials};
+use ducklake_sql::{
+    AttachPlan, Catalog, Lake, ObjectKind, Parameter, SecretType, Sql, Statement, Storage, mask_credentials,
+};
 
 use crate::engine::cause::Facts;
 
 /// The facts of a store's lake; a lake that is in no configuration has an empty name of the store.
-pub(crate) fn facts_of(store: &str, lake: &Lake, plan: &Plan) -> Facts {
+pub(crate) fn facts_of(store: &str, lake: &Lake, plan: &AttachPlan) -> Facts {
     let mut facts = Facts { store: store.to_owned(), ..Facts::default() };
     facts.catalog = match lake.catalog().and_then(Catalog::file) {
         Some(file) => file.to_string(),

@@ -1,15 +1,15 @@
 //! What a locked store may reach: the files of its lakes, and nothing else.
 
-use ducklake_sql::{Lake, Plan, bind, sql};
+use ducklake_sql::{AttachPlan, Lake, bind, sql};
 
 use super::store::Store;
 use crate::engine::{Connection, Error};
 
 impl Store {
     /// Locks the instance, in which these lakes are attached.
-    pub(super) fn lock<'l>(&mut self, own: &'l Lake, beside: impl Iterator<Item = &'l Lake>) -> Result<(), Error> {
+    pub(super) fn lock<'l>(&mut self, own: &'l Lake, secondaries: impl Iterator<Item = &'l Lake>) -> Result<(), Error> {
         let Some(mut connection) = self.connection.take() else { return Ok(()) };
-        let locked = lock(&mut connection, [own].into_iter().chain(beside));
+        let locked = lock(&mut connection, [own].into_iter().chain(secondaries));
         self.connection = Some(connection);
         locked
     }
@@ -40,7 +40,7 @@ fn data_paths(connection: &Connection, lake: &Lake) -> Result<Vec<String>, Error
 
 /// The files of a lake that are not below its data path, as those that `ducklake_add_data_files` has added.
 fn files_elsewhere(connection: &Connection, lake: &Lake) -> Result<Vec<String>, Error> {
-    let metadata = connection.plan_of(lake.alias()).and_then(Plan::metadata);
+    let metadata = connection.plan_of(lake.alias()).and_then(AttachPlan::metadata);
     let Some((database, schema)) = metadata else { return Ok(Vec::new()) };
     let found: Vec<(String,)> = connection.query_rows(sql!(
         "SELECT path FROM {database}.{schema}.ducklake_data_file WHERE NOT path_is_relative

@@ -15,4 +15,4 @@ pub use self::doctor::{CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Repo
 pub use self::open::OpenOptions;
 pub use self::store::Store;
 
-pub(crate) use self::store::Beside;
+pub(crate) use self::store::Secondary;

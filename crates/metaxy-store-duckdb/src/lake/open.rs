@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ducklake_sql::{Extension, Ident, Lake, Mode, Plan, Session, Setting, Statement};
+use ducklake_sql::{AttachPlan, Extension, Ident, Lake, Mode, Session, Setting, Statement};
 use metaxy_config::{Config, Database, DuckDbStore};
 
 use super::attempt::Attempt;
@@ -13,7 +13,7 @@ use super::catalog_file::{self, CatalogFile};
 use super::checks::verify;
 use super::data_files;
 use super::facts::facts_of;
-use super::store::{Beside, Store};
+use super::store::{Secondary, Store};
 use crate::engine::cause::{Facts, Operation};
 use crate::engine::{Cause, Connection, Error, Kind, current_database, open_instance};
 
@@ -38,13 +38,13 @@ pub struct OpenOptions {
     install: bool,
     must_exist: bool,
     fallbacks: bool,
-    beside: Vec<String>,
+    secondaries: Vec<String>,
     lock: bool,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { install: true, must_exist: false, fallbacks: true, beside: Vec::new(), lock: false }
+        Self { install: true, must_exist: false, fallbacks: true, secondaries: Vec::new(), lock: false }
     }
 }
 
@@ -75,15 +75,15 @@ impl OpenOptions {
     ///
     /// It gets an alias of its own, and its secrets names of their own, so nothing collides. Where both stores make a
     /// setting, that of the opened one holds.
-    pub fn beside(mut self, store: impl Into<String>) -> Self {
-        self.beside.push(store.into());
+    pub fn secondary(mut self, store: impl Into<String>) -> Self {
+        self.secondaries.push(store.into());
         self
     }
 
     /// Whether a store that is opened in read mode is locked for what a person types; false unless set.
     ///
     /// DuckDB then reaches no files but those of the lakes that are attached, loads no extension and takes no setting,
-    /// until the store is closed. A statement from [`Sql::typed_by_a_person`](ducklake_sql::Sql::typed_by_a_person) is
+    /// until the store is closed. A statement from [`Sql::user_query`](ducklake_sql::Sql::user_query) is
     /// run only if DuckDB's parser takes it for one that reads, and it calls no table function that might do more:
     /// queries, `EXPLAIN`, transactions, `USE`, variables and pragmas that show something. See
     /// [`Error::is_read_only`].
@@ -111,7 +111,7 @@ impl OpenOptions {
         config: &Config,
         name: &str,
         mode: Mode,
-        prepare: impl FnOnce(&Connection, &[Beside]) -> Result<T, E>,
+        prepare: impl FnOnce(&Connection, &[Secondary]) -> Result<T, E>,
     ) -> Result<(Store, T), E> {
         let store = config.store(name).map_err(Error::from)?;
         let lake = lake_of(store)?;
@@ -130,7 +130,7 @@ impl OpenOptions {
             names.iter().rev().map(|name| (name.clone(), is_fallback)).collect::<Vec<_>>()
         };
         // The next one is the last.
-        let mut waiting = wanted(&self.beside, false);
+        let mut waiting = wanted(&self.secondaries, false);
         if self.fallbacks {
             waiting.extend(wanted(&store.fallback_stores, true));
         }
@@ -138,11 +138,11 @@ impl OpenOptions {
             if name == store.name || neighbours.iter().any(|known| known.store == name) {
                 continue;
             }
-            let failed = |error: Error| Error::new(Kind::Beside { store: name.clone(), error });
+            let failed = |error: Error| Error::new(Kind::Secondary { store: name.clone(), error });
             let other = config.store(&name).map_err(|error| failed(error.into()))?;
             neighbours.push(Neighbour {
                 store: name.clone(),
-                lake: lake_of(other).map_err(failed)?.beside(&name),
+                lake: lake_of(other).map_err(failed)?.as_secondary(&name),
                 session: session_beside(&store.session, &neighbours, &other.session),
                 table_prefix: other.table_prefix.clone(),
                 is_fallback,
@@ -175,7 +175,7 @@ impl OpenOptions {
         session: &Session,
         neighbours: &[Neighbour],
         mode: Mode,
-        prepare: impl FnOnce(&Connection, &[Beside]) -> Result<T, E>,
+        prepare: impl FnOnce(&Connection, &[Secondary]) -> Result<T, E>,
     ) -> Result<(Store, T), E> {
         if mode == Mode::Write && lake.is_read_only() {
             return Err(Error::new(Kind::ReadOnlyLake).into());
@@ -211,16 +211,16 @@ impl OpenOptions {
         &self,
         database: Option<&Path>,
         lake: &Lake,
-        plan: Plan,
+        plan: AttachPlan,
         facts: &Arc<Facts>,
         neighbours: &[Neighbour],
         mode: Mode,
-        prepare: impl FnOnce(&Connection, &[Beside]) -> Result<T, E>,
+        prepare: impl FnOnce(&Connection, &[Secondary]) -> Result<T, E>,
     ) -> Result<(Store, T), E> {
         let plans = neighbours.iter().map(|neighbour| neighbour.lake.plan(&neighbour.session, Mode::Read));
         let (plan, plans) = one_after_another(plan, plans.collect());
         let mut settings = plan.settings_at_open().to_vec();
-        for setting in plans.iter().flat_map(Plan::settings_at_open) {
+        for setting in plans.iter().flat_map(AttachPlan::settings_at_open) {
             if !settings.iter().any(|one| same_name(one, setting)) {
                 settings.push(setting.clone());
             }
@@ -228,21 +228,21 @@ impl OpenOptions {
         let with_facts = |error: Error| error.with_facts(facts);
         let instance = open_instance(database, &settings, mode).map_err(with_facts)?;
         let plan = Arc::new(plan);
-        let connection = Connection::new(instance, Arc::clone(&plan)).beside(plans.iter().cloned());
+        let connection = Connection::new(instance, Arc::clone(&plan)).with_secondaries(plans.iter().cloned());
         let connection = connection.with_facts(Arc::clone(facts));
         let home = current_database(&connection)?;
-        let (mut beside, mut warnings) = (Vec::new(), Vec::new());
+        let (mut secondaries, mut warnings) = (Vec::new(), Vec::new());
         // Those that are only read come first: when one fails, the own lake has not been made yet.
         for (neighbour, plan) in neighbours.iter().zip(plans) {
             let attached = self.attach_beside(&connection, neighbour, plan, &home, &mut warnings);
-            beside.push(attached.map_err(|error| {
+            secondaries.push(attached.map_err(|error| {
                 let store = neighbour.store.clone();
-                with_facts(Error::new(Kind::Beside { store, error }))
+                with_facts(Error::new(Kind::Secondary { store, error }))
             })?);
         }
-        let prepared = prepare(&connection, &beside)?;
+        let prepared = prepare(&connection, &secondaries)?;
         let plan = self.run_plan(&connection, &plan, lake, facts, &home).map_err(with_facts)?;
-        let mut store = Store { connection: Some(connection), plan, home, warnings, beside };
+        let mut store = Store { connection: Some(connection), plan, home, warnings, secondaries };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);
         check_all(store.connection(), &store.plan, lake, &mut warnings).map_err(with_facts)?;
@@ -258,10 +258,10 @@ impl OpenOptions {
         &self,
         connection: &Connection,
         neighbour: &Neighbour,
-        plan: Plan,
+        plan: AttachPlan,
         home: &Ident,
         warnings: &mut Vec<String>,
-    ) -> Result<Beside, Error> {
+    ) -> Result<Secondary, Error> {
         prepare_file(&neighbour.lake, false)?;
         let _span = tracing::debug_span!("attach", store = neighbour.store).entered();
         let facts = Arc::new(facts_of(&neighbour.store, &neighbour.lake, &plan));
@@ -271,7 +271,7 @@ impl OpenOptions {
         let of = ["the store `", &neighbour.store, "`: "].concat();
         warnings.extend(found.into_iter().map(|warning| of.clone() + &warning));
         let (store, table_prefix) = (neighbour.store.clone(), neighbour.table_prefix.clone());
-        Ok(Beside { store, plan, table_prefix, is_fallback: neighbour.is_fallback })
+        Ok(Secondary { store, plan, table_prefix, is_fallback: neighbour.is_fallback })
     }
 
     /// Runs the statements; on a failure, takes back those that succeeded. A transaction has begun where a database is
@@ -279,11 +279,11 @@ impl OpenOptions {
     fn run_plan(
         &self,
         connection: &Connection,
-        plan: &Arc<Plan>,
+        plan: &Arc<AttachPlan>,
         lake: &Lake,
         facts: &Arc<Facts>,
         home: &Ident,
-    ) -> Result<Arc<Plan>, Error> {
+    ) -> Result<Arc<AttachPlan>, Error> {
         let mut attempt = Attempt::new(self, connection, home);
         let Err(error) = attempt.attach(plan, lake) else {
             return Ok(attempt.into_plan());
@@ -298,7 +298,7 @@ impl OpenOptions {
     pub(super) fn run_statements(
         &self,
         connection: &Connection,
-        plan: &Plan,
+        plan: &AttachPlan,
         range: Range<usize>,
     ) -> Result<(), (usize, Error)> {
         for (index, statement) in plan.statements().iter().enumerate().take(range.end).skip(range.start) {
@@ -331,7 +331,7 @@ impl OpenOptions {
 }
 
 /// Makes the checks of a plan, and ends the transaction that its last statement is in.
-fn check_all(connection: &Connection, plan: &Plan, lake: &Lake, warnings: &mut Vec<String>) -> Result<(), Error> {
+fn check_all(connection: &Connection, plan: &AttachPlan, lake: &Lake, warnings: &mut Vec<String>) -> Result<(), Error> {
     let checked = plan.checks().iter().try_for_each(|check| verify(connection, check, lake, plan, warnings));
     let end = if checked.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = connection.execute(end).map(drop);
@@ -377,9 +377,9 @@ fn same_name(one: &Setting, other: &Setting) -> bool {
 }
 
 /// The plans of one instance, the own one run last: none attaches what an earlier one did.
-fn one_after_another(own: Plan, beside: Vec<Plan>) -> (Plan, Vec<Plan>) {
-    let mut plans: Vec<Plan> = Vec::new();
-    for plan in beside {
+fn one_after_another(own: AttachPlan, secondaries: Vec<AttachPlan>) -> (AttachPlan, Vec<AttachPlan>) {
+    let mut plans: Vec<AttachPlan> = Vec::new();
+    for plan in secondaries {
         let plan = plans.iter().fold(plan, |plan, earlier| plan.after(earlier));
         plans.push(plan);
     }
@@ -394,7 +394,7 @@ fn does_not_start(error: &Error) -> bool {
 }
 
 /// What the failure of a plan's statement means.
-fn explain(plan: &Plan, failed: usize, error: Error, facts: &Arc<Facts>, install: bool) -> Error {
+fn explain(plan: &AttachPlan, failed: usize, error: Error, facts: &Arc<Facts>, install: bool) -> Error {
     // What is refused before the engine is asked explains itself.
     let Some(statement) = plan.statements().get(failed).filter(|_| error.is_query()) else {
         return error.with_facts(facts);

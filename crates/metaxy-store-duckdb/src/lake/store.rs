@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ducklake_sql::{Ident, Lake, Mode, Plan, Session, Statement};
+use ducklake_sql::{AttachPlan, Ident, Lake, Mode, Session, Statement};
 use metaxy_config::Config;
 
 use super::open::OpenOptions;
@@ -19,7 +19,7 @@ use crate::engine::{Connection, Error, inlining, repeated, transaction};
 /// use metaxy_store_duckdb::Store;
 ///
 /// let catalog = Catalog::Sqlite(CatalogFile::new("/srv/lake/meta.sqlite")?);
-/// let lake = Lake::on(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
+/// let lake = Lake::builder(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
 ///
 /// let store = Store::attach(&lake, &Session::default(), Mode::Write)?;
 /// store.connection().execute("CREATE TABLE IF NOT EXISTS sample (id VARCHAR)")?;
@@ -29,18 +29,18 @@ use crate::engine::{Connection, Error, inlining, repeated, transaction};
 pub struct Store {
     /// `None` only once it is closed.
     pub(super) connection: Option<Connection>,
-    pub(super) plan: Arc<Plan>,
+    pub(super) plan: Arc<AttachPlan>,
     pub(super) home: Ident,
     pub(super) warnings: Vec<String>,
     /// In the order in which they were attached, all before the own one.
-    pub(super) beside: Vec<Beside>,
+    pub(super) secondaries: Vec<Secondary>,
 }
 
 /// The lake of another store, attached beside the own one for reading.
 #[derive(Debug, Clone)]
-pub(crate) struct Beside {
+pub(crate) struct Secondary {
     pub(crate) store: String,
-    pub(crate) plan: Arc<Plan>,
+    pub(crate) plan: Arc<AttachPlan>,
     pub(crate) table_prefix: String,
     /// Whether it is read where the own lake lacks a table.
     pub(crate) is_fallback: bool,
@@ -136,17 +136,17 @@ impl Store {
     }
 
     /// The lakes attached beside it, fallback stores in the order in which they are asked.
-    pub(crate) fn beside(&self) -> &[Beside] {
-        &self.beside
+    pub(crate) fn secondaries(&self) -> &[Secondary] {
+        &self.secondaries
     }
 
     /// The names of the stores that are read where this one lacks a table, in the order in which they are asked.
     pub fn fallback_stores(&self) -> impl Iterator<Item = &str> {
-        self.beside.iter().filter(|beside| beside.is_fallback).map(|beside| beside.store.as_str())
+        self.secondaries.iter().filter(|secondary| secondary.is_fallback).map(|secondary| secondary.store.as_str())
     }
 
     /// The plan that was run.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &AttachPlan {
         &self.plan
     }
 
@@ -170,9 +170,9 @@ impl Store {
         let Some(connection) = self.connection.take() else {
             return Ok(());
         };
-        let undo = |plan: &Plan| run_all(&connection, &plan.undo(0..plan.statements().len(), &self.home));
+        let undo = |plan: &AttachPlan| run_all(&connection, &plan.undo(0..plan.statements().len(), &self.home));
         let undone = undo(&self.plan);
-        let undone = self.beside.iter().rev().fold(undone, |undone, beside| undone.and(undo(&beside.plan)));
+        let undone = self.secondaries.iter().rev().fold(undone, |undone, secondary| undone.and(undo(&secondary.plan)));
         connection.close().and(undone)
     }
 }

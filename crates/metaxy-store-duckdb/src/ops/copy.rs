@@ -115,7 +115,7 @@ struct Source<'f> {
 
 impl Features<'_> {
     /// Copies rows of features from the lake of another store, which was attached with
-    /// [`OpenOptions::beside`](crate::OpenOptions::beside) or is a fallback store.
+    /// [`OpenOptions::secondary`](crate::OpenOptions::secondary) or is a fallback store.
     ///
     /// All features are copied in one transaction, or none. Rows keep their versions, of the feature and of the project
     /// too, and the time at which they were made; they are updated now, those of one id in the order that they had.
@@ -127,7 +127,7 @@ impl Features<'_> {
     /// use metaxy_store_duckdb::{CopyOptions, FeatureOptions, OpenOptions};
     ///
     /// # fn copy(config: &Config, graph: &FeatureGraph) -> Result<(), Box<dyn std::error::Error>> {
-    /// let store = OpenOptions::default().beside("prod").open(config, "dev", Mode::Write)?;
+    /// let store = OpenOptions::default().secondary("prod").open(config, "dev", Mode::Write)?;
     /// let features = store.features(graph, FeatureOptions::from_config(config, "dev")?)?;
     /// let copied = features.copy("prod", [&"video".parse()?], &CopyOptions::new())?;
     /// println!("{} rows", copied.rows.values().sum::<usize>());
@@ -175,11 +175,11 @@ impl Features<'_> {
         listing: &Listing<'_>,
     ) -> Result<Option<Source<'f>>, Error> {
         let spec = self.definition(key)?.spec();
-        let Some(beside) = self.beside.iter().find(|beside| beside.store == from) else {
-            let known = names(self.beside.iter().map(|beside| &beside.store));
-            return Err(Problem::NotBeside { store: from.to_owned(), known }.into());
+        let Some(secondary) = self.secondaries.iter().find(|secondary| secondary.store == from) else {
+            let known = names(self.secondaries.iter().map(|secondary| &secondary.store));
+            return Err(Problem::NotAttached { store: from.to_owned(), known }.into());
         };
-        let name = TableName::of(key, beside.plan.alias(), &beside.table_prefix)?;
+        let name = TableName::of(key, secondary.plan.alias(), &secondary.table_prefix)?;
         let Some(table) = Table::find(listing, &name, At::Now)? else { return Ok(None) };
         let own_members = members(spec)?;
         check_hash(&table, self.connection, self.hashing, &own_members)?;

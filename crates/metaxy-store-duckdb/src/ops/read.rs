@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ducklake_sql::{Ident, Text, sql};
+use ducklake_sql::{Ident, StringLiteral, sql};
 use metaxy_feature::{Column, FeatureKey};
 
 use crate::engine::{Error, Rows};
@@ -123,7 +123,9 @@ impl Snapshot {
         Ok(match self {
             Self::Latest => At::Now,
             Self::Number(number) => At::Snapshot(*number),
-            Self::Time(time) => At::Time(Text::new(time.as_str()).map_err(|_| Problem::UnknownSnapshot(time.clone()))?),
+            Self::Time(time) => {
+                At::Time(StringLiteral::new(time.as_str()).map_err(|_| Problem::UnknownSnapshot(time.clone()))?)
+            }
         })
     }
 }

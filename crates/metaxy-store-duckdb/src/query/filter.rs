@@ -9,7 +9,7 @@ use std::fmt;
 use std::slice;
 use std::str::FromStr;
 
-use ducklake_sql::{Ident, Sql, Text, all, any, list, sql};
+use ducklake_sql::{Ident, Sql, StringLiteral, all, any, list, sql};
 
 use crate::engine::Error;
 use crate::table::Problem;
@@ -49,9 +49,9 @@ enum Condition {
 #[derive(Debug, Clone, PartialEq)]
 enum Operand {
     Column(Ident),
-    Text(Text),
+    Text(StringLiteral),
     /// Digits, perhaps with a sign, a point and an exponent.
-    Number(Text),
+    Number(StringLiteral),
     Boolean(bool),
     Null,
 }
@@ -186,7 +186,7 @@ impl Operand {
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
     /// A name without quotes; it may be a keyword.
-    Word(String),
+    Keyword(String),
     /// A name in double quotes.
     Quoted(String),
     Text(String),
@@ -220,7 +220,7 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, Trouble> {
             }
             letter if letter.is_alphabetic() || letter == '_' => {
                 at += run(at, &|one| one.is_alphanumeric() || one == '_');
-                Token::Word(characters[start..at].iter().collect())
+                Token::Keyword(characters[start..at].iter().collect())
             }
             digit if digit.is_ascii_digit() => {
                 at += run(at, &|one| one.is_ascii_digit());
@@ -378,26 +378,26 @@ impl Parser<'_> {
                 return Err((self.at(), "a number is missing behind `-`"));
             };
             self.next += 1;
-            return Ok(Operand::Number(Text::new(["-", number].concat()).map_err(nul)?));
+            return Ok(Operand::Number(StringLiteral::new(["-", number].concat()).map_err(nul)?));
         }
         let Some((_, token)) = self.tokens.get(self.next) else {
             return Err((at, "a column or a value is missing"));
         };
         self.next += 1;
         let name = match token {
-            Token::Text(text) => return Ok(Operand::Text(Text::new(text.clone()).map_err(nul)?)),
-            Token::Number(number) => return Ok(Operand::Number(Text::new(number.clone()).map_err(nul)?)),
-            Token::Word(word) if word.eq_ignore_ascii_case("NULL") => return Ok(Operand::Null),
-            Token::Word(word) if word.eq_ignore_ascii_case("TRUE") => return Ok(Operand::Boolean(true)),
-            Token::Word(word) if word.eq_ignore_ascii_case("FALSE") => return Ok(Operand::Boolean(false)),
-            Token::Word(word) if !KEYWORDS.iter().any(|keyword| word.eq_ignore_ascii_case(keyword)) => word,
+            Token::Text(text) => return Ok(Operand::Text(StringLiteral::new(text.clone()).map_err(nul)?)),
+            Token::Number(number) => return Ok(Operand::Number(StringLiteral::new(number.clone()).map_err(nul)?)),
+            Token::Keyword(word) if word.eq_ignore_ascii_case("NULL") => return Ok(Operand::Null),
+            Token::Keyword(word) if word.eq_ignore_ascii_case("TRUE") => return Ok(Operand::Boolean(true)),
+            Token::Keyword(word) if word.eq_ignore_ascii_case("FALSE") => return Ok(Operand::Boolean(false)),
+            Token::Keyword(word) if !KEYWORDS.iter().any(|keyword| word.eq_ignore_ascii_case(keyword)) => word,
             Token::Quoted(name) => name,
-            Token::Word(_) | Token::Symbol(_) => return Err((at, "a column or a value is missing")),
+            Token::Keyword(_) | Token::Symbol(_) => return Err((at, "a column or a value is missing")),
         };
         let mut name = name.clone();
         while self.symbol(&["."]).is_some() {
             match self.tokens.get(self.next) {
-                Some((_, Token::Word(part) | Token::Quoted(part))) => {
+                Some((_, Token::Keyword(part) | Token::Quoted(part))) => {
                     name = [&name, ".", part].concat();
                     self.next += 1;
                 }
@@ -415,7 +415,7 @@ impl Parser<'_> {
     /// Takes the next token if it is this keyword.
     fn word(&mut self, keyword: &str) -> bool {
         let found =
-            matches!(self.tokens.get(self.next), Some((_, Token::Word(word))) if word.eq_ignore_ascii_case(keyword));
+            matches!(self.tokens.get(self.next), Some((_, Token::Keyword(word))) if word.eq_ignore_ascii_case(keyword));
         self.next += usize::from(found);
         found
     }

@@ -37,7 +37,7 @@ pub(crate) struct DuplicateIds(TableName);
 impl DuplicateIds {
     /// Those among about so many rows, which stand behind FROM.
     pub(crate) fn find(connection: &Connection, rows: u64, ids: &[Ident], from: &Sql) -> Result<Option<Self>, Error> {
-        if LOOKED_AT.contains(&rows) { Self::look(connection, rows, ids, from) } else { Ok(None) }
+        if LOOKED_AT.contains(&rows) { Self::search(connection, rows, ids, from) } else { Ok(None) }
     }
 
     /// What holds for the rows of these ids.
@@ -45,7 +45,7 @@ impl DuplicateIds {
         sql!("{hash} IN (FROM {hashes})", hash = hash(ids), hashes = self.0)
     }
 
-    fn look(connection: &Connection, rows: u64, ids: &[Ident], from: &Sql) -> Result<Option<Self>, Error> {
+    fn search(connection: &Connection, rows: u64, ids: &[Ident], from: &Sql) -> Result<Option<Self>, Error> {
         let Ok(bits) = usize::try_from(rows.saturating_mul(BITS_PER_ROW).min(MOST_BITS)) else { return Ok(None) };
         let mut filter = BloomFilter::with_num_bits(bits).hashes(2);
         let (mut looked_at, mut seen): (u64, Vec<u64>) = (0, Vec::new());
@@ -102,7 +102,7 @@ mod tests {
     fn with_table(rows: u64, repeat_each: u64, check: impl FnOnce(&Connection, &Latest<'_>)) {
         let home = TempDir::new();
         let catalog = Catalog::DuckDb(CatalogFile::new(home.join("lake.ducklake")).unwrap());
-        let lake = Lake::on(catalog, LocalFolder::new(home.join("data")).unwrap()).build().unwrap();
+        let lake = Lake::builder(catalog, LocalFolder::new(home.join("data")).unwrap()).build().unwrap();
         let mut session = Session::default();
         let extensions = Value::from(deps().extensions().to_str().unwrap());
         session.settings.push(Setting::new("extension_directory", extensions).unwrap());
@@ -143,7 +143,7 @@ mod tests {
             let (schema, batches) = (rows.schema(), rows.map(Result::unwrap).collect::<Vec<_>>());
             concat_batches(&schema, &batches).unwrap()
         };
-        let duplicates = DuplicateIds::look(connection, expected_rows, latest.ids, &latest.candidates()).unwrap()?;
+        let duplicates = DuplicateIds::search(connection, expected_rows, latest.ids, &latest.candidates()).unwrap()?;
         assert_eq!(rows(Some(&duplicates)), rows(None));
         Some(connection.query_value(sql!("SELECT count(*) FROM {hashes}", hashes = duplicates.0)).unwrap())
     }

@@ -3,7 +3,7 @@
 //! Columns are addressed by name, never by position. A table keeps its STRUCT or MAP columns, whatever would be made
 //! today. Its comment records the hash that its rows were written with; Python Metaxy reads no comment.
 
-use ducklake_sql::{Ident, Sql, Text, WriteSql, bind, list, separated, sql};
+use ducklake_sql::{Ident, Sql, StringLiteral, WriteSql, bind, list, separated, sql};
 use metaxy_feature::{FeatureKey, SYSTEM_COLUMNS};
 
 use super::hash_tag::HashTag;
@@ -36,7 +36,7 @@ pub(crate) enum At {
     Now,
     Snapshot(i64),
     /// A time that DuckDB reads, as in `2026-01-31 12:00:00+00`.
-    Time(Text),
+    Time(StringLiteral),
 }
 
 /// What the `*_by_field` columns of a table are.
@@ -97,7 +97,7 @@ impl ByField {
 /// The name of a field as a literal.
 fn key(member: &Ident) -> Sql {
     // An identifier has no NUL, and that is all that a literal must not have.
-    Text::new(member.as_str()).map_or_else(|_| sql!("NULL"), |name| sql!("{name}", name))
+    StringLiteral::new(member.as_str()).map_or_else(|_| sql!("NULL"), |name| sql!("{name}", name))
 }
 
 impl Table {
@@ -173,7 +173,7 @@ impl Table {
         }
         let definitions = list(columns.iter().map(|(column, of)| sql!("{column} {of}", column, of)));
         connection.execute(sql!("CREATE TABLE {table} ({definitions})", table = name, definitions))?;
-        let comment = Text::new(hash_tag.to_comment());
+        let comment = StringLiteral::new(hash_tag.to_comment());
         let comment = comment.map_err(|problem| Error::query(problem.to_string()))?;
         connection.execute(sql!("COMMENT ON TABLE {table} IS {comment}", table = name, comment))?;
         let by_field = if map { ByField::Map } else { ByField::Struct(fields.to_vec()) };

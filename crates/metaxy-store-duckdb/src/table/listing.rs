@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use ducklake_sql::{CatalogKind, Ident, Plan, Sql, bind, sql};
+use ducklake_sql::{AttachPlan, CatalogKind, Ident, Sql, bind, sql};
 
 use super::TableName;
 use super::hash_tag::HashTag;
@@ -93,8 +93,8 @@ impl<'c> Listing<'c> {
 
     fn list(&self, lake: &Ident) -> Result<LakeTables, Error> {
         // Reading the catalog on a server takes a second connection, which costs more than a few tables.
-        let is_file = |plan: &&Plan| matches!(plan.catalog(), CatalogKind::DuckDb | CatalogKind::Sqlite);
-        let metadata = self.connection.plan_of(lake).filter(is_file).and_then(Plan::metadata);
+        let is_file = |plan: &&AttachPlan| matches!(plan.catalog(), CatalogKind::DuckDb | CatalogKind::Sqlite);
+        let metadata = self.connection.plan_of(lake).filter(is_file).and_then(AttachPlan::metadata);
         let in_catalog = match metadata {
             Some((database, schema)) => in_catalog(lake, &database, &schema),
             None => sql!(

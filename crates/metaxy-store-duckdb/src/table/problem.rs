@@ -75,7 +75,7 @@ pub(crate) enum Problem {
     #[error("`{feature}` aggregates `{upstream}`, but selects none of {columns}, by which its rows are ordered")]
     Unordered { feature: FeatureKey, upstream: FeatureKey, columns: String },
     #[error("the store `{store}` is not attached beside this one")]
-    NotBeside { store: String, known: String },
+    NotAttached { store: String, known: String },
     #[error("the lake cannot be read at `{at}`: {what}")]
     NotThen { at: String, what: String },
     #[error("there is no snapshot `{0}` in the lake")]
@@ -150,8 +150,10 @@ impl Refusal for Problem {
             Self::UnkeptType { .. } => {
                 "as HUGEINT, INTERVAL and TIMETZ; turn it into a DECIMAL(38, 0), a BIGINT or a text".into()
             }
-            Self::NotBeside { known, .. } if known.is_empty() => "open this store with `OpenOptions::beside`".into(),
-            Self::NotBeside { known, .. } => ["attached are ", known].concat(),
+            Self::NotAttached { known, .. } if known.is_empty() => {
+                "open this store with `OpenOptions::secondary`".into()
+            }
+            Self::NotAttached { known, .. } => ["attached are ", known].concat(),
             Self::Unordered { .. } => "add them to the dependency's `select`".into(),
             Self::Collision { .. } => "rename them, or select others, in the dependencies".into(),
             _ => return None,

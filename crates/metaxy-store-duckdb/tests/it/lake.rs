@@ -80,7 +80,7 @@ impl TempLake {
 
     /// The same with options.
     pub(crate) fn lake_with<const N: usize>(&self, options: [(&str, Value); N]) -> Lake {
-        Lake::on(self.sqlite(), self.data())
+        Lake::builder(self.sqlite(), self.data())
             .owner("test")
             .options(AttachOptions::from_pairs(options).unwrap())
             .build()

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &MetadataStatus, context: &Context, printer: &mut Printe
     }
     let features = project.features()?;
     let progress = Progress::new("counting", printer.is_quiet());
-    let found = Found::look(&features, &keys, args)?;
+    let found = Found::of(&features, &keys, args)?;
     drop(progress);
     match args.format {
         TextOrJson::Text => text(&found, args, printer)?,
@@ -61,13 +61,13 @@ struct Standing {
 }
 
 impl Found {
-    fn look(features: &Features<'_>, keys: &[FeatureKey], args: &MetadataStatus) -> Result<Vec<Self>, Error> {
+    fn of(features: &Features<'_>, keys: &[FeatureKey], args: &MetadataStatus) -> Result<Vec<Self>, Error> {
         let options = |key| resolve_options(key, &args.filters, &args.global_filters, &args.stale_if);
         let options: Vec<_> = keys.iter().map(options).collect();
         let statuses = features.statuses(keys.iter().zip(&options)).map_err(Error::Lake)?;
         let found = keys.iter().zip(&options).zip(statuses).map(|((key, options), status)| {
             let standing =
-                status.map_err(Error::Lake).and_then(|status| Standing::look(features, key, options, status, args));
+                status.map_err(Error::Lake).and_then(|status| Standing::of(features, key, options, status, args));
             Self { key: key.clone(), standing }
         });
         Ok(found.collect())
@@ -120,7 +120,7 @@ impl Found {
 }
 
 impl Standing {
-    fn look(
+    fn of(
         features: &Features<'_>,
         key: &FeatureKey,
         options: &ResolveOptions,

@@ -324,11 +324,11 @@ impl Cause {
                 ),
             ),
             Self::StorageDown => (
-                format!("nobody listens at {}: the storage is down, or elsewhere", place(endpoint)),
+                format!("nobody listens at {}: the storage is down, or elsewhere", host_of(endpoint)),
                 format!("start the storage, or correct `endpoint` in {in_storage}"),
             ),
             Self::StorageHostUnknown => (
-                format!("the storage's host name has no address: {}", place(endpoint)),
+                format!("the storage's host name has no address: {}", host_of(endpoint)),
                 format!("correct `endpoint` in {in_storage}"),
             ),
             Self::SchemeInEndpoint => (
@@ -343,7 +343,7 @@ impl Cause {
                 format!("set `url_style = \"path\"` in {in_storage}"),
             ),
             Self::StorageTlsMismatch => (
-                format!("{} speaks no TLS", place(endpoint)),
+                format!("{} speaks no TLS", host_of(endpoint)),
                 format!("set `use_ssl = false` in {in_storage}, or correct the port of `endpoint`"),
             ),
             Self::WrongStorageCa => (
@@ -351,7 +351,7 @@ impl Cause {
                 format!("set `ca_cert_file` in {in_settings} to the file of the authority that issued it"),
             ),
             Self::StorageUnavailable => {
-                (format!("{} answers that it is out of order", place(endpoint)), "try again later".to_owned())
+                (format!("{} answers that it is out of order", host_of(endpoint)), "try again later".to_owned())
             }
             Self::WrongKey => (
                 format!("{the_storage} does not know the key"),
@@ -390,7 +390,7 @@ impl Cause {
                 ),
             },
             Self::NoSuchBucket => (
-                format!("there is no {} at {}", named("bucket", facts.bucket()), place(endpoint)),
+                format!("there is no {} at {}", named("bucket", facts.bucket()), host_of(endpoint)),
                 format!("correct `bucket` in {in_storage}, or create the bucket"),
             ),
             Self::NoPermissionToList => (
@@ -482,6 +482,6 @@ impl Cause {
 }
 
 /// An endpoint, or the service that is meant without one.
-fn place(endpoint: &str) -> &str {
+fn host_of(endpoint: &str) -> &str {
     if endpoint.is_empty() { "the storage's default endpoint" } else { endpoint }
 }

@@ -22,7 +22,7 @@ impl Inner {
             Kind::Query(said) => said.cause(Operation::Query, facts),
             Kind::Open(said) => said.cause(Operation::OpenCatalog, facts),
             Kind::NotTheLake { said, .. } => said.as_ref()?.cause(Operation::OpenCatalog, facts),
-            Kind::Conflict { error, .. } | Kind::Beside { error, .. } => error.cause(),
+            Kind::Conflict { error, .. } | Kind::Secondary { error, .. } => error.cause(),
             Kind::Source(ArrowError::ExternalError(error)) => error.downcast_ref::<Error>()?.cause(),
             Kind::File { error, .. } => match Cause::of_io(error)? {
                 Cause::FolderDenied => Some(Cause::CatalogFileDenied),
@@ -79,7 +79,7 @@ impl Inner {
                  `meta_journal_mode = \"WAL\"`, and one that stays locked is let go when the program that holds it ends"
                     .to_owned(),
             ),
-            Kind::Beside { error, .. } => error.help(),
+            Kind::Secondary { error, .. } => error.help(),
             _ => {
                 let cause = self.cause().filter(|cause| {
                     cause.is_outside() || matches!(cause, Cause::ReadOnlyLake | Cause::ReadLocked)
@@ -160,7 +160,7 @@ impl Inner {
             Kind::Conflict { attempts, error } => {
                 format!("another program changed the lake at the same time, {attempts} times: {error}")
             }
-            Kind::Beside { store, error } => {
+            Kind::Secondary { store, error } => {
                 format!("the store `{store}`, to be read beside this one, cannot be opened: {error}")
             }
             Kind::Open(said) => format!("DuckDB could not be opened: {}", self.told(said)),

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use ducklake_sql::{
-    Catalog, CatalogFile as CatalogPath, CatalogKind, Lake, SecretType, Sql, Statement, Storage, Text, bind, sql,
+    Catalog, CatalogFile as CatalogPath, CatalogKind, Lake, SecretType, Sql, Statement, Storage, StringLiteral, bind,
+    sql,
 };
 
 use super::report::{CheckName, Outcome, Verdict};
@@ -61,11 +62,11 @@ fn connect(run: &mut Run, target: &Target<'_>, secret: &str) -> (bool, Verdict) 
     let shown_secret = target.secret(secret).map(|(_, _, shown)| shown).unwrap_or_default();
     add_login(&mut run.facts, |key| shown(&shown_secret, key));
     let facts = &run.facts;
-    let mut place = vec![format!("secret `{secret}`")];
+    let mut where_it_is = vec![format!("secret `{secret}`")];
     let server = if facts.host.is_empty() { String::new() } else { format!("{}:{}", facts.host, facts.port) };
     for (what, value) in [("server", &server), ("database", &facts.database), ("role", &facts.user)] {
         if !value.is_empty() {
-            place.push(format!("{what} {value}"));
+            where_it_is.push(format!("{what} {value}"));
         }
     }
     // A server that does not answer is told after ten seconds. A secret with a time of its own keeps it, and one with a
@@ -78,18 +79,18 @@ fn connect(run: &mut Run, target: &Target<'_>, secret: &str) -> (bool, Verdict) 
         secret = bind(secret),
     );
     if let Err(said) = created.and_then(|()| target.run(attach)) {
-        return (false, failed(run, &said).evidence(place));
+        return (false, failed(run, &said).evidence(where_it_is));
     }
     if let Ok(mut rows) = target.rows(ABOUT)
         && let Some([version, tls, role, until]) = rows.pop().and_then(|row| <[String; 4]>::try_from(row).ok())
     {
-        place.push(format!("PostgreSQL {version}, {}", if tls == "true" { "with TLS" } else { "without TLS" }));
+        where_it_is.push(format!("PostgreSQL {version}, {}", if tls == "true" { "with TLS" } else { "without TLS" }));
         if !until.is_empty() {
-            place.push(format!("the role's password ends at {until}"));
+            where_it_is.push(format!("the role's password ends at {until}"));
         }
         run.facts.user = role;
     }
-    (true, Verdict::ok("PostgreSQL answers, and accepts role and password").evidence(place))
+    (true, Verdict::ok("PostgreSQL answers, and accepts role and password").evidence(where_it_is))
 }
 
 /// Looks at a catalog's file without opening it as a database.
@@ -313,7 +314,7 @@ fn is_elsewhere(statement: &Statement, lake: &Lake) -> bool {
 pub(super) fn detach(target: &Target<'_>) {
     drop(target.run("DETACH DATABASE IF EXISTS metaxy_doctor_catalog"));
     let Some(Catalog::Sqlite(file)) = target.lake.catalog() else { return };
-    let Ok(path) = Text::new(file.as_str()) else { return };
+    let Ok(path) = StringLiteral::new(file.as_str()) else { return };
     if !Path::new(&[file.as_str(), "-shm"].concat()).exists() {
         return;
     }

@@ -1,6 +1,6 @@
 //! What is wrong with the configuration of the store, and with its data path beside those of others.
 
-use ducklake_sql::{Lake, Mode, Plan};
+use ducklake_sql::{AttachPlan, Lake, Mode};
 use metaxy_config::{Config, Diagnostic, Diagnostics, LoadError, Loaded, Location, Severity};
 
 use super::Run;
@@ -19,7 +19,7 @@ pub(super) fn examine<'a>(
     run: &mut Run,
     loaded: &'a Result<Loaded, LoadError>,
     store: &str,
-) -> Option<(&'a Lake, Plan)> {
+) -> Option<(&'a Lake, AttachPlan)> {
     let (config, diagnostics) = match loaded {
         Ok(loaded) => (Some(&loaded.config), &loaded.diagnostics),
         Err(error) => (None, error.diagnostics()),
@@ -80,7 +80,7 @@ fn findings(run: &Run, diagnostics: &Diagnostics, found: &[&Diagnostic]) -> Verd
 }
 
 /// The lake of a store and its plan, or why there is none.
-fn usable<'a>(config: &'a Config, name: &str) -> (Option<(&'a Lake, Plan)>, Option<Verdict>) {
+fn usable<'a>(config: &'a Config, name: &str) -> (Option<(&'a Lake, AttachPlan)>, Option<Verdict>) {
     let store = match config.store(name) {
         Ok(store) => store,
         // Its errors are among the findings, or are about its data path.

@@ -48,7 +48,7 @@ impl Place {
         [
             Catalog::DuckDb(file("meta/lake.ducklake")),
             Catalog::Sqlite(file("meta/lake.sqlite")),
-            postgres.check().unwrap(),
+            postgres.build().unwrap(),
         ]
     }
 
@@ -71,7 +71,7 @@ impl Place {
         (r2.key_id, r2.secret, r2.parameters) = (id.clone(), secret.clone(), parameters.clone());
         let mut gcs = GcsSpec::new("lake_storage", path("gs"));
         (gcs.key_id, gcs.secret, gcs.parameters) = (id, secret, parameters);
-        let objects: [ObjectStorage; 3] = [s3.check().unwrap(), r2.check().unwrap(), gcs.check().unwrap()];
+        let objects: [ObjectStorage; 3] = [s3.build().unwrap(), r2.build().unwrap(), gcs.build().unwrap()];
         let [s3, r2, gcs] = objects.map(Storage::Object);
         [Storage::Local(LocalFolder::new(self.home.join("data")).unwrap()), s3, r2, gcs]
     }
@@ -79,7 +79,8 @@ impl Place {
     /// Every combination, its credentials in the configuration.
     fn lakes(&self) -> Vec<Lake> {
         let storages = self.storages(BUCKET);
-        let on = |catalog: &Catalog, storage: &Storage| Lake::on(catalog.clone(), storage.clone()).build().unwrap();
+        let on =
+            |catalog: &Catalog, storage: &Storage| Lake::builder(catalog.clone(), storage.clone()).build().unwrap();
         self.catalogs().iter().flat_map(|catalog| storages.iter().map(move |storage| on(catalog, storage))).collect()
     }
 
@@ -214,7 +215,7 @@ fn no_lake_is_made_for_a_storage_that_does_not_answer() {
     place.database.connect(place.database.owner()).unwrap();
     for catalog in place.catalogs() {
         for storage in place.storages("no-such-bucket").into_iter().skip(1) {
-            let lake = Lake::on(catalog.clone(), storage).build().unwrap();
+            let lake = Lake::builder(catalog.clone(), storage).build().unwrap();
             let error = Store::attach(&lake, &Place::session(), Mode::Write).unwrap_err();
             assert!(error.to_string().contains("no-such-bucket"), "{error}");
             place.assert_nothing("no such bucket");
@@ -247,10 +248,10 @@ fn a_check_that_fails_takes_the_lake_away_and_leaves_it_as_it_was() {
     let place = Place::new();
     for catalog in place.catalogs() {
         let [local, s3, ..] = place.storages(BUCKET);
-        let lake = Lake::on(catalog.clone(), local).build().unwrap();
+        let lake = Lake::builder(catalog.clone(), local).build().unwrap();
         Store::attach(&lake, &Place::session(), Mode::Write).unwrap().close().unwrap();
         let before = (place.home.files(), place.database.tables());
-        let elsewhere = Lake::on(catalog, s3).build().unwrap();
+        let elsewhere = Lake::builder(catalog, s3).build().unwrap();
         let error = Store::attach(&elsewhere, &Place::session(), Mode::Write).unwrap_err();
         assert!(error.is_data_path_mismatch(), "{error}");
         assert_eq!((place.home.files(), place.database.tables()), before);
@@ -262,7 +263,7 @@ fn a_check_that_fails_takes_the_lake_away_and_leaves_it_as_it_was() {
 fn a_database_of_ones_own_is_not_left_behind_either() {
     let place = Place::new();
     let own = place.home.path().join("own.duckdb");
-    let lake = Lake::on(place.catalogs()[0].clone(), place.storages("no-such-bucket")[1].clone()).build().unwrap();
+    let lake = Lake::builder(place.catalogs()[0].clone(), place.storages("no-such-bucket")[1].clone()).build().unwrap();
     OpenOptions::default().attach(Some(&own), &lake, &Place::session(), Mode::Write).unwrap_err();
     place.assert_nothing("new");
 
@@ -279,7 +280,7 @@ fn an_extension_that_does_not_start_is_not_missing() {
     let said = "Invalid Input Error: Initialization function \"motherduck_duckdb_cpp_init\" from file \
         \"motherduck.duckdb_extension\" threw an exception: \"Failed to download \
         \"http://api.motherduck.com/extension_version\" (attempt 5): Could not establish connection\"";
-    let lake = Lake::mother_duck("lake").check().unwrap();
+    let lake = Lake::mother_duck("lake").build().unwrap();
     let plan = lake.plan(&Session::default(), Mode::Read);
     let load = plan.statements().iter().position(|statement| matches!(statement, Statement::Load(_))).unwrap();
     let facts = Arc::new(facts_of("", &lake, &plan));

@@ -247,7 +247,8 @@ fn features_are_copied_together_with_their_versions_and_times() {
     let stores = Stores::new();
     let config = stores.config(["", "", ""]);
     with_history(&config);
-    let store = OpenOptions::default().fallback_stores(false).beside("prod").open(&config, "dev", Mode::Write).unwrap();
+    let store =
+        OpenOptions::default().fallback_stores(false).secondary("prod").open(&config, "dev", Mode::Write).unwrap();
     let graph = graph(&(GRAPH.to_owned() + "\n[[feature]]\nkey = 'c'\nid_columns = ['id']"));
     let features = store.features(&graph, md5()).unwrap();
     let (a, b, c) = (key("a"), key("b"), key("c"));
@@ -279,7 +280,7 @@ fn every_version_and_the_whole_history_can_be_copied_too() {
         let stores = Stores::new();
         let config = stores.config(["", "", ""]);
         with_history(&config);
-        let store = OpenOptions::default().fallback_stores(false).beside("prod").open(&config, "dev", Mode::Write);
+        let store = OpenOptions::default().fallback_stores(false).secondary("prod").open(&config, "dev", Mode::Write);
         let store = store.unwrap();
         let graph = graph(GRAPH);
         let features = store.features(&graph, md5()).unwrap();
@@ -316,7 +317,7 @@ fn what_cannot_be_copied_is_refused_and_nothing_is_copied() {
         let config = stores.config(["", "", ""]);
         with_history(&config);
         fill(&config, "dev", "a", &own);
-        let store = OpenOptions::default().fallback_stores(false).beside("prod").open(&config, "dev", Mode::Write);
+        let store = OpenOptions::default().fallback_stores(false).secondary("prod").open(&config, "dev", Mode::Write);
         let store = store.unwrap();
         let graph = graph(GRAPH);
         let features = store.features(&graph, md5()).unwrap();

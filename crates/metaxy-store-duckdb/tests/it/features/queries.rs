@@ -296,7 +296,8 @@ fn a_copy() {
     write(&features, "a", &json!([row("1", "1")])).unwrap();
     store.close().unwrap();
 
-    let store = OpenOptions::default().beside("from").open(&loaded.config, "into", ducklake_sql::Mode::Write).unwrap();
+    let store =
+        OpenOptions::default().secondary("from").open(&loaded.config, "into", ducklake_sql::Mode::Write).unwrap();
     let features = store.features(&graph, FeatureOptions::new()).unwrap();
     check("copy_latest", || features.copy("from", [&key("a")], &CopyOptions::new()));
     check("copy_all_rows", || features.copy("from", [&key("a")], &CopyOptions::new().all_rows(true)));

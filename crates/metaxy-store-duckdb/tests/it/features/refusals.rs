@@ -179,7 +179,7 @@ fn a_table_that_another_program_changed_is_refused() {
         let features = store.features(&graph, md5()).unwrap();
         write(&features, "a", &good()).unwrap();
         for statement in change.split(';') {
-            store.connection().execute(ducklake_sql::Sql::typed_by_a_person(statement)).unwrap();
+            store.connection().execute(ducklake_sql::Sql::user_query(statement)).unwrap();
         }
         let read = features.read(&key("a"), &ReadOptions::new()).unwrap_err();
         assert_eq!((read.to_string(), read.help().as_deref()), (expected.clone(), Some(help)));

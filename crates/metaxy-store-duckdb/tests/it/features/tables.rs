@@ -24,7 +24,7 @@ fn write_values(store: &Store, values: &[&str], count: usize) -> Result<usize, E
         format!("SELECT range AS id, {values} {{'default': 'x'}} AS metaxy_provenance_by_field FROM range({count})");
     let graph = graph(ROOT);
     let features = store.features(&graph, md5()).unwrap();
-    let rows = other.query(Sql::typed_by_a_person(query)).unwrap().into_reader();
+    let rows = other.query(Sql::user_query(query)).unwrap().into_reader();
     features.write(&key("a"), rows, &WriteOptions::new())
 }
 
@@ -33,7 +33,7 @@ fn values(store: &Store, count: usize) -> Vec<String> {
     let of = |at: usize| {
         let query =
             format!("SELECT DISTINCT typeof(v{at}) || ' ' || coalesce(CAST(v{at} AS VARCHAR), 'NULL') AS of FROM a");
-        let found = collect(store.connection().query(Sql::typed_by_a_person(query)).unwrap());
+        let found = collect(store.connection().query(Sql::user_query(query)).unwrap());
         found.iter().map(|row| row["of"].as_str().unwrap()).collect::<Vec<_>>().join(" and ")
     };
     (0..count).map(of).collect()
@@ -94,7 +94,7 @@ fn columns_of_every_type_come_back_from_files_catalogs_and_copies() {
     drop((increment, features));
     store.close().unwrap();
 
-    let options = OpenOptions::default().fallback_stores(false).beside("prod");
+    let options = OpenOptions::default().fallback_stores(false).secondary("prod");
     let store = options.open(&config, "dev", Mode::Write).unwrap();
     let graph = graph(ROOT);
     store.features(&graph, md5()).unwrap().copy("prod", [&key("a")], &CopyOptions::new()).unwrap();
@@ -135,7 +135,7 @@ fn a_table_of_another_program_is_copied_with_its_types_or_not_at_all() {
         let graph = graph(ROOT);
         let prod = OpenOptions::default().fallback_stores(false).open(&config, "prod", Mode::Write).unwrap();
         write(&prod.features(&graph, md5()).unwrap(), "a", &json!([row("1", "1")])).unwrap();
-        let run = |text: String| prod.connection().execute(Sql::typed_by_a_person(text)).unwrap();
+        let run = |text: String| prod.connection().execute(Sql::user_query(text)).unwrap();
         run(format!("ALTER TABLE a ADD COLUMN v0 {of}"));
         run(format!("UPDATE a SET v0 = {value}"));
         // Reading and writing go on.
@@ -146,7 +146,7 @@ fn a_table_of_another_program_is_copied_with_its_types_or_not_at_all() {
         drop(features);
         prod.close().unwrap();
 
-        let options = OpenOptions::default().fallback_stores(false).beside("prod");
+        let options = OpenOptions::default().fallback_stores(false).secondary("prod");
         let store = options.open(&config, "dev", Mode::Write).unwrap();
         let copied = store.features(&graph, md5()).unwrap().copy("prod", [&key("a")], &CopyOptions::new());
         if let Some(expected) = expected {
@@ -188,7 +188,7 @@ fn maps_are_written_compared_deleted_and_copied_as_maps_and_into_structs() {
         drop(features);
         prod.close().unwrap();
 
-        let open = OpenOptions::default().fallback_stores(false).beside("prod");
+        let open = OpenOptions::default().fallback_stores(false).secondary("prod");
         let dev = open.open(&config, "dev", Mode::Write).unwrap();
         let features = dev.features(&graph, options(dev_maps)).unwrap();
         // The table here is of its own kind; one that is missing is made as the other is.
@@ -219,7 +219,7 @@ fn times_without_a_zone_are_utc_whatever_the_session_s_zone() {
             format!("UPDATE a SET {column} = {value}"),
             "ALTER TABLE a DROP COLUMN old".to_owned(),
         ] {
-            store.connection().execute(Sql::typed_by_a_person(statement)).unwrap();
+            store.connection().execute(Sql::user_query(statement)).unwrap();
         }
     };
     // As a program makes it that knows no zones; then with one of the three in another type than the others.

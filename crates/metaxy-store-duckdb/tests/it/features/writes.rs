@@ -89,7 +89,7 @@ fn more_rows_than_there_is_memory_for_are_written_and_resolved() {
 fn a_write_ends_the_stream_of_the_store_s_connection_and_refuses_its_transaction() {
     let home = TempLake::new();
     let catalog = Catalog::Sqlite(CatalogFile::new(home.join("plain.sqlite")).unwrap());
-    let lake = Lake::on(catalog, LocalFolder::new(home.join("plain")).unwrap()).build().unwrap();
+    let lake = Lake::builder(catalog, LocalFolder::new(home.join("plain")).unwrap()).build().unwrap();
     let store = attach(&lake, Mode::Write).unwrap();
     let graph = graph("[[feature]]\nkey = 'a'\nid_columns = ['id']");
     let features = store.features(&graph, FeatureOptions::new()).unwrap();

@@ -14,7 +14,7 @@ use crate::lake::{TempLake, postgres, store_tables};
 pub(crate) type Changes = [Vec<Value>; 3];
 
 /// What an implementation can be asked. A lake is opened by the first question about it.
-pub(crate) trait Side {
+pub(crate) trait Implementation {
     fn name(&self) -> &'static str;
     /// Lets the lake go.
     fn close(&mut self);
@@ -180,7 +180,7 @@ impl<'p> Pair<'p> {
     }
 
     /// One of the two, alone in the lake where it has to be.
-    pub(crate) fn side(&mut self, who: Who) -> &mut dyn Side {
+    pub(crate) fn side(&mut self, who: Who) -> &mut dyn Implementation {
         if self.exclusive {
             match who {
                 Who::Python => self.rust.close(),

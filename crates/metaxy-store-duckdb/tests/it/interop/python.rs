@@ -11,7 +11,7 @@ use std::thread;
 use metaxy_testkit::deps;
 use serde_json::{Value, json};
 
-use crate::interop::pair::{Changes, Feature, Refused, Side};
+use crate::interop::pair::{Changes, Feature, Implementation, Refused};
 
 /// What the process runs, and where a module of its is.
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/interop/peer.py");
@@ -132,7 +132,7 @@ impl Drop for Python {
     }
 }
 
-impl Side for Python {
+impl Implementation for Python {
     fn name(&self) -> &'static str {
         "Python"
     }

@@ -12,7 +12,7 @@ use metaxy_store_duckdb::{
 };
 use serde_json::{Value, json};
 
-use crate::interop::pair::{Changes, Feature, Refused, Side, Type};
+use crate::interop::pair::{Changes, Feature, Implementation, Refused, Type};
 use crate::json::{to_json, to_rows};
 
 pub(crate) struct Rust {
@@ -94,7 +94,7 @@ impl Rust {
     }
 }
 
-impl Side for Rust {
+impl Implementation for Rust {
     fn name(&self) -> &'static str {
         "Rust"
     }

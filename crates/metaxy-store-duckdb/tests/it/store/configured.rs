@@ -65,7 +65,7 @@ fn a_project_has_the_graph_that_was_pushed_to_its_store_or_to_another() {
     let unknown = ProjectOptions::new(Mode::Read).graph(GraphSource::Snapshot("x".to_owned()));
     assert!(Project::open(&config, "dev", unknown).unwrap_err().is_missing_graph());
 
-    let open = OpenOptions::default().beside("dev");
+    let open = OpenOptions::default().secondary("dev");
     let other = ProjectOptions::new(Mode::Write).open_options(open).graph(GraphSource::PushedTo("dev".to_owned()));
     // What a check refuses creates no lake.
     let refused = Project::open_checked(&config, "prod", other.clone(), |graph| {

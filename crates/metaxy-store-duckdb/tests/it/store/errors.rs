@@ -67,7 +67,7 @@ fn postgres(database: &Database<'_>, login: &Login, change: impl FnOnce(&mut Pos
     spec.user = Some(login.user.clone());
     spec.password = Some(Secret::from(login.password.as_str()));
     change(&mut spec);
-    Lake::on(spec.check().unwrap(), TempLake::new().data()).build().unwrap()
+    Lake::builder(spec.build().unwrap(), TempLake::new().data()).build().unwrap()
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn rights_that_a_role_has_not() {
     let same_data = |login: &Login| {
         let options = AttachOptions::from_pairs([("override_data_path", Value::from(true))]).unwrap();
         let lake = postgres(&database, login, |_| ());
-        Lake::on(lake.catalog().unwrap().clone(), lake.storage().unwrap()).options(options).build().unwrap()
+        Lake::builder(lake.catalog().unwrap().clone(), lake.storage().unwrap()).options(options).build().unwrap()
     };
     let error = open(&same_data(&database.role(RoleRights::Connect)), Mode::Read).unwrap_err();
     assert_is(&error, &[], Cause::RoleWithoutRights);
@@ -203,7 +203,7 @@ fn statements_that_are_refused() {
     let error = run("COPY (SELECT 1 AS i) TO '/dev/full' (FORMAT csv)");
     assert_is(&error, &[], Cause::DiskFull);
     assert!(error.to_string().contains("/dev/full"), "{error}");
-    let typed = store.connection().execute(Sql::typed_by_a_person("FROM nosuch")).unwrap_err();
+    let typed = store.connection().execute(Sql::user_query("FROM nosuch")).unwrap_err();
     assert_eq!(typed.to_string(), run("FROM nosuch").to_string());
     store.close().unwrap();
 
@@ -251,7 +251,7 @@ fn an_operating_system_that_refuses_keeps_its_error() {
     let home = TempLake::new();
     std::fs::write(home.path_of("file"), "not a folder").unwrap();
     let catalog = ducklake_sql::CatalogFile::new(home.join("file/meta.sqlite")).unwrap();
-    let lake = Lake::on(ducklake_sql::Catalog::Sqlite(catalog), home.data()).build().unwrap();
+    let lake = Lake::builder(ducklake_sql::Catalog::Sqlite(catalog), home.data()).build().unwrap();
     let error = Store::attach(&lake, &Session::default(), Mode::Write).unwrap_err();
     let source = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
     assert_eq!(source.map(std::io::Error::kind), Some(std::io::ErrorKind::NotADirectory), "{error}");

@@ -73,7 +73,7 @@ proptest! {
             storage.region = Some(region.clone());
             storage.key_id = Some(Secret::from(key.as_str()));
             storage.secret = Some(Secret::from("hunter2"));
-            let lake = Lake::on(home.sqlite(), storage.check().unwrap()).build().unwrap();
+            let lake = Lake::builder(home.sqlite(), storage.build().unwrap()).build().unwrap();
             let create = attaching(&lake).into_iter().find(|statement| statement.name() == "create-secret").unwrap();
             let drop = create.undo(&ducklake_sql::Ident::new("memory").unwrap()).unwrap();
             let mut seen = Vec::new();
@@ -104,7 +104,7 @@ proptest! {
             let connection = connection.get_or_init(raw);
             let home = TempLake::new();
             let catalog = ducklake_sql::CatalogFile::new(home.join(&file)).unwrap();
-            let lake = Lake::on(ducklake_sql::Catalog::DuckDb(catalog), home.data()).alias(alias.clone()).build().unwrap();
+            let lake = Lake::builder(ducklake_sql::Catalog::DuckDb(catalog), home.data()).alias(alias.clone()).build().unwrap();
             let plan = lake.plan(&Session::default(), Mode::Write);
             let memory = ducklake_sql::Ident::new("memory").unwrap();
             for shell in [false, true] {

@@ -121,7 +121,7 @@ fn make_lake(config: &Config) {
 
 fn run(store: &Store, statement: String) -> Result<usize, Error> {
     let mut rows = 0;
-    for batch in store.connection().query(Sql::typed_by_a_person(statement))? {
+    for batch in store.connection().query(Sql::user_query(statement))? {
         rows += batch?.num_rows();
     }
     Ok(rows)

@@ -14,7 +14,7 @@ fn rows_survive_closing_for_each_local_catalog() {
     for kind in ["sqlite", "duckdb"] {
         let home = TempLake::new();
         let catalog = if kind == "sqlite" { home.sqlite() } else { home.duckdb() };
-        let lake = Lake::on(catalog, home.data()).owner("test").build().unwrap();
+        let lake = Lake::builder(catalog, home.data()).owner("test").build().unwrap();
         let store = Store::attach(&lake, &session_with_signatures(), Mode::Write).unwrap();
         write_rows(&store);
         store.close().unwrap();
@@ -63,7 +63,7 @@ fn another_data_path_is_refused_and_both_are_named() {
     Store::attach(&home.lake(), &session(), Mode::Write).unwrap().close().unwrap();
     let before = home.files();
     let other = LocalFolder::new(home.join("other")).unwrap();
-    let lake = Lake::on(home.sqlite(), other.clone()).owner("test").build().unwrap();
+    let lake = Lake::builder(home.sqlite(), other.clone()).owner("test").build().unwrap();
     for mode in [Mode::Read, Mode::Write] {
         let error = Store::attach(&lake, &session(), mode).unwrap_err();
         assert!(error.is_data_path_mismatch(), "{error}");
@@ -78,11 +78,14 @@ fn a_lake_that_is_not_there_is_not_created_unless_it_may_be() {
     for (lake, mode) in [
         (TempLake::lake as fn(&TempLake) -> Lake, Mode::Read),
         (|home: &TempLake| home.lake_with([("create_if_not_exists", Value::from(false))]), Mode::Write),
-        (|home: &TempLake| Lake::on(home.duckdb(), home.data()).build().unwrap(), Mode::Read),
+        (|home: &TempLake| Lake::builder(home.duckdb(), home.data()).build().unwrap(), Mode::Read),
         (
             |home: &TempLake| {
                 let never = [("create_if_not_exists", Value::from(false))];
-                Lake::on(home.duckdb(), home.data()).options(AttachOptions::from_pairs(never).unwrap()).build().unwrap()
+                Lake::builder(home.duckdb(), home.data())
+                    .options(AttachOptions::from_pairs(never).unwrap())
+                    .build()
+                    .unwrap()
             },
             Mode::Write,
         ),
@@ -97,7 +100,7 @@ fn a_lake_that_is_not_there_is_not_created_unless_it_may_be() {
 #[test]
 fn a_lake_that_must_exist_is_not_created_and_is_written_once_it_does() {
     for lake in [TempLake::lake as fn(&TempLake) -> Lake, |home: &TempLake| {
-        Lake::on(home.duckdb(), home.data()).build().unwrap()
+        Lake::builder(home.duckdb(), home.data()).build().unwrap()
     }] {
         let home = TempLake::new();
         let open = || {
@@ -129,7 +132,7 @@ fn a_file_of_another_kind_is_refused_and_both_are_named() {
     let home = TempLake::new();
     Store::attach(&home.lake(), &session(), Mode::Write).unwrap().close().unwrap();
     std::fs::rename(home.path_of("meta.sqlite"), home.path_of("meta.ducklake")).unwrap();
-    let lake = Lake::on(home.duckdb(), home.data()).build().unwrap();
+    let lake = Lake::builder(home.duckdb(), home.data()).build().unwrap();
     let error = Store::attach(&lake, &session(), Mode::Write).unwrap_err().to_string();
     assert!(error.contains("SQLite") && error.contains("DuckDB"), "{error}");
 }

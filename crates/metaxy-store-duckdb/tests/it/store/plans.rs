@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ducklake_sql::{CatalogKind, Ident, Mode, Plan, Reveal, Statement};
+use ducklake_sql::{AttachPlan, CatalogKind, Ident, Mode, Reveal, Statement};
 use metaxy_config::{Config, LoadOptions, MemorySystem};
 
 use crate::lake::{TempLake, raw, run};
@@ -19,7 +19,7 @@ fn fixtures() -> Vec<PathBuf> {
 const NOT_HERE: &str = "motherduck";
 
 /// The plan of a fixture whose relative paths are below a folder.
-fn plan(fixture: &Path, home: &TempLake, mode: Mode) -> Plan {
+fn plan(fixture: &Path, home: &TempLake, mode: Mode) -> AttachPlan {
     let text = std::fs::read_to_string(fixture).unwrap();
     let system = MemorySystem::new().file(home.path_of("metaxy.toml"), text);
     let loaded = Config::load(&system, &LoadOptions::file(home.path_of("metaxy.toml"))).unwrap();

@@ -20,7 +20,7 @@ pub(super) fn spec(database: &Database<'_>) -> PostgresSpec {
 
 fn lake(home: &TempLake, spec: PostgresSpec, options: &[(&str, Value)]) -> Lake {
     let options = AttachOptions::from_pairs(options.to_vec()).unwrap();
-    Lake::on(spec.check().unwrap(), home.data()).owner("test").options(options).build().unwrap()
+    Lake::builder(spec.build().unwrap(), home.data()).owner("test").options(options).build().unwrap()
 }
 
 #[test]

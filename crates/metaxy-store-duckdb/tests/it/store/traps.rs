@@ -51,7 +51,7 @@ fn a_data_path_that_makes_live_files_orphans() {
         connection.execute_batch("USE memory; DETACH l").unwrap();
 
         let folder = LocalFolder::new(data.trim_start_matches("file://")).unwrap();
-        let lake = Lake::on(home.sqlite(), folder).alias(ducklake_sql::Alias::new("l").unwrap()).build().unwrap();
+        let lake = Lake::builder(home.sqlite(), folder).alias(ducklake_sql::Alias::new("l").unwrap()).build().unwrap();
         std::fs::remove_dir_all(home.path_of("data")).unwrap();
         let store = Store::attach(&lake, &session(), Mode::Write).unwrap();
         store.connection().execute(ROWS).unwrap();
@@ -89,7 +89,7 @@ fn another_data_path_over_the_stored_one() {
     }
 
     let moved = |options: &[(&str, Value)]| {
-        Lake::on(home.sqlite(), LocalFolder::new(&other).unwrap())
+        Lake::builder(home.sqlite(), LocalFolder::new(&other).unwrap())
             .options(ducklake_sql::AttachOptions::from_pairs(options.to_vec()).unwrap())
             .build()
             .unwrap()
@@ -113,7 +113,7 @@ fn a_bucket_that_nobody_reached() {
         storage.endpoint = Some("http://127.0.0.1:1".into());
         storage.key_id = Some(Secret::from("id"));
         storage.secret = Some(Secret::from("hunter2-trap"));
-        Lake::on(home.sqlite(), storage.check().unwrap()).build().unwrap()
+        Lake::builder(home.sqlite(), storage.build().unwrap()).build().unwrap()
     };
     let home = TempLake::new();
     let connection = raw();
@@ -226,7 +226,7 @@ fn check_kept(catalog: &str, database: &Database<'_>, limit: Option<i64>) {
     let of_catalog: Catalog = match catalog {
         "duckdb" => home.duckdb(),
         "sqlite" => home.sqlite(),
-        _ => super::postgres::spec(database).check().unwrap(),
+        _ => super::postgres::spec(database).build().unwrap(),
     };
     let limits = limit.map(|limit| ("data_inlining_row_limit", Value::Integer(limit)));
     let mut options: Vec<_> = limits.into_iter().collect();
@@ -234,12 +234,12 @@ fn check_kept(catalog: &str, database: &Database<'_>, limit: Option<i64>) {
         options.push(("metadata_schema", Value::from(format!("limit_{}", limit.unwrap_or_default()))));
     }
     let options = ducklake_sql::AttachOptions::from_pairs(options).unwrap();
-    let lake = Lake::on(of_catalog, home.data()).options(options).build().unwrap();
+    let lake = Lake::builder(of_catalog, home.data()).options(options).build().unwrap();
     let store = Store::attach(&lake, &session(), Mode::Write).unwrap();
     let all_kept = |store: &Store| {
         for (index, (of, value)) in LOST.iter().enumerate() {
             let kept = filled(KEPT, of, value).replace("FROM t", &format!("FROM t{index}"));
-            let mut rows = store.connection().query(Sql::typed_by_a_person(kept)).unwrap();
+            let mut rows = store.connection().query(Sql::user_query(kept)).unwrap();
             let batch = rows.next().unwrap().unwrap();
             assert_eq!(batch.column(0).as_string::<i32>().value(0), "4", "{catalog} {limit:?}: {of}");
         }
@@ -247,7 +247,7 @@ fn check_kept(catalog: &str, database: &Database<'_>, limit: Option<i64>) {
     for (index, (of, value)) in LOST.iter().enumerate() {
         let run = |connection: &Connection, statement: &str| {
             let statement = filled(statement, of, value).replace("{t}", &format!("t{index}"));
-            connection.execute(Sql::typed_by_a_person(statement)).map(drop)
+            connection.execute(Sql::user_query(statement)).map(drop)
         };
         // By one statement, in a table that is there, and changed.
         for statement in [
