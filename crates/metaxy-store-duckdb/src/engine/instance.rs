@@ -2,23 +2,34 @@
 
 use std::path::Path;
 
-use ducklake_sql::{Ident, Mode, Parameter, Setting, Sql, Statement};
+use ducklake_sql::{AttachPlan, Ident, Mode, Parameter, Setting, Sql, Statement};
 
 use super::cause::Facts;
 use super::connection::{Connection, engine_text};
 use super::engine_error::EngineError;
 use super::error::{Error, Kind};
+use super::signed_extensions::{self, ALLOW_UNSIGNED};
 
-/// Opens DuckDB itself. Extensions come by the plan alone, never by themselves.
+/// The settings that say where extensions are. Those signed by DuckDB are loaded before a plan sets any.
+const FOLDERS: [&str; 2] = ["extension_directory", "home_directory"];
+
+/// Opens DuckDB itself for plans that are run in this order, with their extensions loaded where they are installed and
+/// signed by DuckDB. All others come by the plan alone, never by themselves.
 pub(crate) fn open_instance(
     database: Option<&Path>,
-    settings: &[Setting],
+    plans: &[&AttachPlan],
     mode: Mode,
 ) -> Result<duckdb::Connection, Error> {
+    let settings = settings_of(plans);
+    let check_here = !settings.iter().any(|setting| is_named(setting, ALLOW_UNSIGNED));
+    let extensions: Vec<_> = plans.iter().flat_map(|plan| plan.extensions()).collect();
     let open = || {
         let mut config = duckdb::Config::default().enable_autoload_extension(false)?;
-        for setting in settings {
-            let sql = Statement::Set(setting.clone()).to_sql();
+        if check_here {
+            config = config.allow_unsigned_extensions()?;
+        }
+        for setting in &settings {
+            let sql = Statement::Set((*setting).clone()).to_sql();
             for value in sql.parameters() {
                 config = match value {
                     Parameter::Text(text) => config.with(setting.name().as_str(), text)?,
@@ -27,21 +38,46 @@ pub(crate) fn open_instance(
                 };
             }
         }
-        match (database, mode) {
+        let connection = match (database, mode) {
             (Some(file), Mode::Write) => duckdb::Connection::open_with_flags(file, config),
             (Some(file), Mode::Read) if file.exists() => {
                 let config = config.access_mode(duckdb::AccessMode::ReadOnly)?;
                 duckdb::Connection::open_with_flags(file, config)
             }
             (None, _) | (Some(_), Mode::Read) => duckdb::Connection::open_in_memory_with_flags(config),
+        }?;
+        if check_here {
+            signed_extensions::load(&connection, &extensions)?;
         }
+        Ok(connection)
     };
-    open().map_err(|error| {
-        let scrub = |text: String, setting: &Setting| Statement::Set(setting.clone()).to_sql().scrub(&text);
+    open().map_err(|error: duckdb::Error| {
+        let scrub = |text: String, setting: &&Setting| Statement::Set((*setting).clone()).to_sql().scrub(&text);
         let raw = engine_text(&error);
         let text = settings.iter().fold(raw.clone(), scrub);
         Error::new(Kind::Open(EngineError::new(&raw, text, &Facts::default())))
     })
+}
+
+/// What has to be set before DuckDB runs: where plans differ, as the first of them says.
+fn settings_of<'p>(plans: &[&'p AttachPlan]) -> Vec<&'p Setting> {
+    let mut settings: Vec<&Setting> = Vec::new();
+    for plan in plans {
+        let folders = plan.statements().iter().filter_map(|statement| match statement {
+            Statement::Set(setting) if FOLDERS.iter().any(|folder| is_named(setting, folder)) => Some(setting),
+            _ => None,
+        });
+        for setting in plan.settings_at_open().iter().chain(folders) {
+            if !settings.iter().any(|one| is_named(one, setting.name().as_str())) {
+                settings.push(setting);
+            }
+        }
+    }
+    settings
+}
+
+fn is_named(setting: &Setting, name: &str) -> bool {
+    setting.name().as_str().eq_ignore_ascii_case(name)
 }
 
 pub(crate) fn current_database(connection: &Connection) -> Result<Ident, Error> {

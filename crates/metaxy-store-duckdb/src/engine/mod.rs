@@ -10,6 +10,7 @@ mod error;
 pub(crate) mod inlining;
 mod instance;
 mod read_lock;
+mod signed_extensions;
 mod transaction;
 mod typed_row;
 

@@ -102,13 +102,13 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Statement(word) if word.is_empty() => {
-                f.write_str("the statement is no query, and the lake is open to be read")
+                f.write_str("the statement is not a query, and the lake is open read-only")
             }
             Self::Statement(word) => {
-                write!(f, "a statement that begins with `{word}` is refused: the lake is open to be read")
+                write!(f, "a statement that begins with `{word}` is refused: the lake is open read-only")
             }
             Self::Function(name) => {
-                write!(f, "the table function `{name}` is not known to only read, and the lake is open to be read")
+                write!(f, "the table function `{name}` is not known to only read, and the lake is open read-only")
             }
         }
     }

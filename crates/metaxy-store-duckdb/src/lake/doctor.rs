@@ -209,7 +209,7 @@ fn prepare(run: &mut Run, plan: &Arc<AttachPlan>) -> (Option<Connection>, Verdic
         Some(cause) => cause.verdict(Outcome::Failed, &run.facts, text).evidence([what]),
         None => Verdict::unknown(what, text),
     };
-    let connection = match open_instance(None, plan.settings_at_open(), Mode::Read) {
+    let connection = match open_instance(None, &[plan.as_ref()], Mode::Read) {
         Ok(instance) => Connection::new(instance, Arc::clone(plan)).with_facts(Arc::new(run.facts.clone())),
         Err(error) => {
             let text = plan.scrub(error.into_engine_error().text());

@@ -219,14 +219,9 @@ impl OpenOptions {
     ) -> Result<(Store, T), E> {
         let plans = neighbours.iter().map(|neighbour| neighbour.lake.plan(&neighbour.session, Mode::Read));
         let (plan, plans) = one_after_another(plan, plans.collect());
-        let mut settings = plan.settings_at_open().to_vec();
-        for setting in plans.iter().flat_map(AttachPlan::settings_at_open) {
-            if !settings.iter().any(|one| same_name(one, setting)) {
-                settings.push(setting.clone());
-            }
-        }
         let with_facts = |error: Error| error.with_facts(facts);
-        let instance = open_instance(database, &settings, mode).map_err(with_facts)?;
+        let all: Vec<_> = plans.iter().chain([&plan]).collect();
+        let instance = open_instance(database, &all, mode).map_err(with_facts)?;
         let plan = Arc::new(plan);
         let connection = Connection::new(instance, Arc::clone(&plan)).with_secondaries(plans.iter().cloned());
         let connection = connection.with_facts(Arc::clone(facts));

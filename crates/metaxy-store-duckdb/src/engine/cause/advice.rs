@@ -188,7 +188,7 @@ impl Cause {
                 ),
             ),
             Self::PostgresDown => (
-                format!("nobody listens at {server}: PostgreSQL is down, or elsewhere"),
+                format!("no server listens at {server}: PostgreSQL is down, or elsewhere"),
                 format!("start PostgreSQL, or correct `host` and `port` in {in_catalog}"),
             ),
             Self::PostgresHostUnknown => {
@@ -268,11 +268,11 @@ impl Cause {
                     .to_owned(),
             ),
             Self::NoLakeYet => (
-                "there is no lake yet; the first write makes it".to_owned(),
+                "there is no lake yet; the first write creates it".to_owned(),
                 format!("nothing, if this store is new; else correct the location in {in_catalog}"),
             ),
             Self::NoLake => (
-                "there is no lake, and none may be made".to_owned(),
+                "there is no lake, and it may not be created".to_owned(),
                 format!("correct the location in {in_catalog} (or `metadata_schema`), or allow `create_if_not_exists`"),
             ),
             Self::CatalogEmptied => (
@@ -324,7 +324,7 @@ impl Cause {
                 ),
             ),
             Self::StorageDown => (
-                format!("nobody listens at {}: the storage is down, or elsewhere", host_of(endpoint)),
+                format!("no server listens at {}: the storage is down, or elsewhere", host_of(endpoint)),
                 format!("start the storage, or correct `endpoint` in {in_storage}"),
             ),
             Self::StorageHostUnknown => (

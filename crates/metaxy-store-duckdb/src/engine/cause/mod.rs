@@ -89,7 +89,7 @@ causes! {
     CatalogFileDenied = "catalog-file-denied",
     /// Another process holds the catalog.
     CatalogLocked = "catalog-locked",
-    /// There is no lake yet; the first write makes it.
+    /// There is no lake yet; the first write creates it.
     NoLakeYet = "no-lake-yet",
     /// There is no lake, and none may be made.
     NoLake = "no-lake",

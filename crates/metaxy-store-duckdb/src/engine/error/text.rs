@@ -137,7 +137,7 @@ impl Inner {
                 _ => format!("the extension `{name}` could not be loaded: {said}"),
             },
             Kind::OtherTables { path, tables } => {
-                format!("`{path}` is no lake, and holds other tables: {}", tables.join(", "))
+                format!("`{path}` is not a lake, and holds other tables: {}", tables.join(", "))
             }
             Kind::EmptiedCatalog { path, data_path } => {
                 format!("the catalog's file `{path}` is empty, but data files are below `{data_path}`: it was damaged")
@@ -161,7 +161,7 @@ impl Inner {
                 format!("another program changed the lake at the same time, {attempts} times: {error}")
             }
             Kind::Secondary { store, error } => {
-                format!("the store `{store}`, to be read beside this one, cannot be opened: {error}")
+                format!("the secondary store `{store}` cannot be opened: {error}")
             }
             Kind::Open(said) => format!("DuckDB could not be opened: {}", self.told(said)),
             Kind::File { action, path, error } => format!("{action} `{path}` failed: {error}"),

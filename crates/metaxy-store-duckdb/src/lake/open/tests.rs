@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use ducklake_sql::{
     Catalog, CatalogFile, Extension, GcsSpec, LocalFolder, ObjectStorage, Parameters, PostgresSpec, R2Spec, S3Spec,
-    Secret, Sql, Storage, Value,
+    Secret, Sql, Storage, Value, sql,
 };
 use metaxy_testkit::{Database as PgDatabase, Fault, KeyRights, Postgres, S3Options, S3Server, TempDir, deps};
 
@@ -123,9 +123,7 @@ fn state(connection: &Connection) -> String {
 fn cause(statement: &Statement) -> Option<[Sql; 2]> {
     match statement {
         Statement::CreateSecret(secret) => Some([
-            Sql::build(|sql| {
-                sql.keyword("CREATE TEMPORARY SECRET ").ident(secret.name()).keyword(" (TYPE http)");
-            }),
+            sql!("CREATE TEMPORARY SECRET {name} (TYPE http)", name = secret.name()),
             Statement::DropSecret(secret.name().clone()).to_sql(),
         ]),
         Statement::Attach(_) => Some(["ATTACH ':memory:' AS ducklake".into(), "DETACH ducklake".into()]),
@@ -139,8 +137,7 @@ fn a_plan_that_fails_anywhere_leaves_nothing() {
     let mut failed = Vec::new();
     for lake in place.lakes() {
         let plan = Arc::new(lake.plan(&Place::session(), Mode::Write));
-        let connection =
-            Connection::new(open_instance(None, plan.settings_at_open(), Mode::Write).unwrap(), Arc::clone(&plan));
+        let connection = Connection::new(open_instance(None, &[&plan], Mode::Write).unwrap(), Arc::clone(&plan));
         let home = current_database(&connection).unwrap();
         let facts = Arc::new(facts_of("", &lake, &plan));
         for statement in plan.statements() {

@@ -1,9 +1,13 @@
 //! Opening and closing.
 
-use ducklake_sql::{AttachOptions, Lake, LocalFolder, Mode, Value};
-use metaxy_store_duckdb::{OpenOptions, Store};
+use std::fs;
+use std::path::PathBuf;
 
-use crate::lake::{TempLake, raw, session, session_with_signatures, texts};
+use ducklake_sql::{AttachOptions, Lake, LocalFolder, Mode, Session, Setting, Value};
+use metaxy_store_duckdb::{Cause, OpenOptions, Store};
+use metaxy_testkit::deps;
+
+use crate::lake::{TempLake, raw, raw_texts, session, session_with_signatures, texts};
 
 fn write_rows(store: &Store) {
     store.connection().execute("CREATE TABLE t AS SELECT range AS i FROM range(100)").unwrap();
@@ -30,17 +34,45 @@ fn rows_survive_closing_for_each_local_catalog() {
 }
 
 #[test]
+fn an_extension_that_was_changed_is_not_loaded() {
+    let home = TempLake::new();
+    let installed = "SELECT install_path FROM duckdb_extensions() WHERE extension_name = 'sqlite_scanner'";
+    let from = PathBuf::from(&raw_texts(&raw(), installed)[0]);
+    // Two folders, since a library that is loaded must not be written to.
+    let opened = ["signed", "changed"].map(|folder| {
+        let to = home.path_of(folder).join(from.strip_prefix(deps().extensions()).unwrap());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let other = "ducklake.duckdb_extension";
+        fs::copy(from.with_file_name(other), to.with_file_name(other)).unwrap();
+        let mut bytes = fs::read(&from).unwrap();
+        bytes[1000] ^= u8::from(folder == "changed");
+        fs::write(&to, bytes).unwrap();
+        let mut session = Session::default();
+        let folder = Value::from(home.path_of(folder).to_str().unwrap());
+        session.settings.push(Setting::new("extension_directory", folder).unwrap());
+        Store::attach(&home.lake(), &session, Mode::Write)
+    });
+    let [signed, changed] = opened;
+    let signed = signed.unwrap();
+    assert_eq!(texts(&signed, "SELECT current_setting('allow_unsigned_extensions')"), ["false"]);
+    let again = signed.connection().execute("SET allow_unsigned_extensions = true").unwrap_err();
+    assert!(again.to_string().contains("while database is running"), "{again}");
+    let refused = changed.unwrap_err();
+    assert_eq!(refused.cause().map(Cause::as_str), Some("extension-not-signed"), "{refused}");
+}
+
+#[test]
 fn a_new_sqlite_catalog_is_a_sqlite_file() {
     let home = TempLake::new();
     Store::attach(&home.lake(), &session(), Mode::Write).unwrap().close().unwrap();
-    assert!(std::fs::read(home.path_of("meta.sqlite")).unwrap().starts_with(b"SQLite format 3\0"));
+    assert!(fs::read(home.path_of("meta.sqlite")).unwrap().starts_with(b"SQLite format 3\0"));
 }
 
 #[test]
 fn a_data_path_written_differently_is_the_same_place() {
     for spelling in ["data", "x/../data/", "./data"] {
         let home = TempLake::new();
-        std::fs::create_dir(home.path_of("x")).unwrap();
+        fs::create_dir(home.path_of("x")).unwrap();
         let stored = home.join(spelling);
         raw()
             .execute_batch(&format!(
@@ -112,12 +144,12 @@ fn a_lake_that_must_exist_is_not_created_and_is_written_once_it_does() {
         assert!(home.files().is_empty(), "{:?}", home.files());
         // A file without a lake is none either, and stays as it is.
         let file = lake(&home).catalog().unwrap().file().unwrap().to_string();
-        std::fs::write(&file, "").unwrap();
+        fs::write(&file, "").unwrap();
         let error = open().unwrap_err();
         assert!(error.is_missing_lake(), "{error}");
         assert_eq!(home.files().len(), 1, "{:?}", home.files());
-        assert_eq!(std::fs::metadata(&file).unwrap().len(), 0);
-        std::fs::remove_file(&file).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().len(), 0);
+        fs::remove_file(&file).unwrap();
 
         Store::attach(&lake(&home), &session(), Mode::Write).unwrap().close().unwrap();
         let store = open().unwrap();
@@ -131,7 +163,7 @@ fn a_lake_that_must_exist_is_not_created_and_is_written_once_it_does() {
 fn a_file_of_another_kind_is_refused_and_both_are_named() {
     let home = TempLake::new();
     Store::attach(&home.lake(), &session(), Mode::Write).unwrap().close().unwrap();
-    std::fs::rename(home.path_of("meta.sqlite"), home.path_of("meta.ducklake")).unwrap();
+    fs::rename(home.path_of("meta.sqlite"), home.path_of("meta.ducklake")).unwrap();
     let lake = Lake::builder(home.duckdb(), home.data()).build().unwrap();
     let error = Store::attach(&lake, &session(), Mode::Write).unwrap_err().to_string();
     assert!(error.contains("SQLite") && error.contains("DuckDB"), "{error}");
