@@ -63,7 +63,7 @@ impl WriteSql for StringLiteral {
 
 impl WriteSql for Keyword {
     fn write_sql(&self, sql: &mut Writer) {
-        sql.word(self);
+        sql.keyword(self);
     }
 }
 
@@ -201,7 +201,7 @@ pub fn separated(separator: &'static str, items: impl IntoIterator<Item = impl W
                 continue;
             }
             if !sql.is_empty() {
-                sql.keyword(separator);
+                sql.fixed(separator);
             }
             sql.part(&item);
         }

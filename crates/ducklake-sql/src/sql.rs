@@ -98,18 +98,7 @@ impl Sql {
     }
 
     /// A statement put together by the writer.
-    ///
-    /// ```
-    /// use ducklake_sql::{Ident, Sql, Value};
-    ///
-    /// let table = Ident::new("my table")?;
-    /// let sql = Sql::build(|sql| {
-    ///     sql.keyword("SELECT count(*) FROM ").ident(&table).keyword(" WHERE id = ").bind("id", &Value::from("it's"));
-    /// });
-    /// assert_eq!(sql.text(), r#"SELECT count(*) FROM "my table" WHERE id = ?"#);
-    /// # Ok::<(), ducklake_sql::Problem>(())
-    /// ```
-    pub fn build(write: impl FnOnce(&mut Writer)) -> Self {
+    pub(crate) fn build(write: impl FnOnce(&mut Writer)) -> Self {
         let mut writer = Writer::new();
         write(&mut writer);
         writer.finish()
@@ -252,7 +241,7 @@ impl From<&'static str> for Sql {
 /// Writes one statement.
 ///
 /// Nothing gets into the text but what is known at compile time, what is validated, and what is quoted or bound.
-/// [`Sql::build`] hands one out, and [`write_sql!`](crate::write_sql) writes to one.
+/// A [`WriteSql`](crate::WriteSql) is given one, and [`write_sql!`](crate::write_sql) writes to it.
 #[derive(Debug)]
 pub struct Writer {
     text: String,
@@ -272,32 +261,32 @@ impl Writer {
     }
 
     /// SQL known at compile time, written as it is, spaces included.
-    pub fn keyword(&mut self, sql: &'static str) -> &mut Self {
+    pub(crate) fn fixed(&mut self, sql: &'static str) -> &mut Self {
         self.push(sql)
     }
 
-    /// A word that needs no quotes.
-    pub fn word(&mut self, word: &Keyword) -> &mut Self {
-        self.push(word.as_str())
+    /// A keyword, which needs no quotes.
+    pub(crate) fn keyword(&mut self, keyword: &Keyword) -> &mut Self {
+        self.push(keyword.as_str())
     }
 
     /// An identifier, always in double quotes.
-    pub fn ident(&mut self, ident: &Ident) -> &mut Self {
+    pub(crate) fn ident(&mut self, ident: &Ident) -> &mut Self {
         self.quoted('"', ident.as_str())
     }
 
     /// A literal, for what DuckDB's grammar does not take as a parameter; never a secret.
-    pub fn literal(&mut self, text: &StringLiteral) -> &mut Self {
+    pub(crate) fn literal(&mut self, text: &StringLiteral) -> &mut Self {
         self.quoted('\'', text.as_str())
     }
 
-    /// A whole number, for what DuckDB's grammar does not take as a parameter: the width of a type, a version.
-    pub fn number(&mut self, number: u64) -> &mut Self {
+    /// An integer, for what DuckDB's grammar does not take as a parameter: the width of a type, a version.
+    pub(crate) fn number(&mut self, number: u64) -> &mut Self {
         self.push(&number.to_string())
     }
 
     /// A value, bound.
-    pub fn bind(&mut self, name: &str, value: &Value) -> &mut Self {
+    pub(crate) fn bind(&mut self, name: &str, value: &Value) -> &mut Self {
         match value {
             Value::Text(text) => self.scalar(name, Scalar::Text(text.clone())),
             Value::Secret(secret) => self.scalar(name, Scalar::Secret(secret.clone())),
@@ -321,7 +310,7 @@ impl Writer {
     }
 
     /// A finished part, with its bound values: a subquery, an expression.
-    pub fn part(&mut self, part: &Sql) -> &mut Self {
+    pub(crate) fn part(&mut self, part: &Sql) -> &mut Self {
         self.push(&part.text);
         let start = self.text.len() - part.text.len();
         self.values.extend(part.values.iter().map(|bound| Bound { at: start + bound.at, ..bound.clone() }));
@@ -330,7 +319,7 @@ impl Writer {
     }
 
     /// A comma before every item but the first.
-    pub fn comma(&mut self, index: usize) -> &mut Self {
+    pub(crate) fn comma(&mut self, index: usize) -> &mut Self {
         self.push(if index == 0 { "" } else { ", " })
     }
 

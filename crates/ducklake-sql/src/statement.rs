@@ -97,7 +97,7 @@ impl Statement {
             Self::AttachMotherDuck => "the databases of your MotherDuck account",
             Self::Use(_) => "tables without a catalog's name are the lake's from here on",
             Self::UseMain(_) => "tables without a catalog's name are the instance's own again",
-            Self::Detach(_) => "lets go of the lake",
+            Self::Detach(_) => "detaches the lake",
             Self::DropSecret(_) => "forgets the credentials",
         }
     }

@@ -47,10 +47,10 @@ pub(crate) enum Error {
     #[error("no feature is named")]
     NothingSelected,
     /// Features, and all of them.
-    #[error("features are named beside `--all-features`")]
+    #[error("`--all-features` is given together with names of features")]
     SelectedTwice,
     /// A feature's key that cannot be one.
-    #[error("`{key}` is no key of a feature: {message}")]
+    #[error("`{key}` is not a valid feature key: {message}")]
     InvalidKey { key: String, message: String },
     /// Features that are not in the graph.
     #[error("the graph does not have {}", quoted(.keys))]

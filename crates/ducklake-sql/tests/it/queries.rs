@@ -135,13 +135,18 @@ fn conditions_are_joined() {
 }
 
 #[test]
-fn a_writer_takes_texts_between_its_other_parts() {
-    let query = Sql::build(|sql| {
-        sql.keyword("SELECT");
-        write_sql!(sql, " {one}, ", one = bind(1)).ident(&ident("two"));
-        write_sql!(sql, " FROM (");
-        write_sql!(sql, " SELECT {three} ) ", three = bind(3)).keyword(" AS r");
-    });
+fn texts_are_written_one_after_the_other() {
+    struct Query;
+    impl WriteSql for Query {
+        fn write_sql(&self, sql: &mut Writer) {
+            write_sql!(sql, "SELECT");
+            write_sql!(sql, " {one}, {two}", one = bind(1), two = ident("two"));
+            write_sql!(sql, " FROM (");
+            write_sql!(sql, " SELECT {three} ) ", three = bind(3));
+            write_sql!(sql, " AS r");
+        }
+    }
+    let query = sql!("{query}", query = Query);
     assert_eq!(query.text(), r#"SELECT ?, "two" FROM (SELECT ?) AS r"#);
     assert_eq!(query.names().collect::<Vec<_>>(), ["one", "three"]);
 }

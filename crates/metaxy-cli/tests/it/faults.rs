@@ -164,7 +164,7 @@ fn of_a_storage() {
     assert_told!("wrong-region", told(&but(&right, &region, "region = \"us-east-1\""), "set `region = "));
     let endpoint = server.endpoint();
     let elsewhere = format!("127.0.0.1:{}", closed_port());
-    assert_told!("storage-down", told(&but(&right, &endpoint, &elsewhere), "nobody listens at"));
+    assert_told!("storage-down", told(&but(&right, &endpoint, &elsewhere), "no server listens at"));
     // Another lake, whose bucket is not there.
     let project = Project::new(SQLITE, &but(&right, "\"lake\"", "\"lkae\""));
     let ran = project.run(COMMANDS[2]);

@@ -6,7 +6,7 @@
 use arrow::array::Array as _;
 use arrow::record_batch::RecordBatchReader;
 use duckdb::Connection;
-use ducklake_sql::{Sql, StringLiteral};
+use ducklake_sql::{StringLiteral, sql};
 use metaxy_testkit::TempDir;
 
 use super::{samples, step};
@@ -95,9 +95,7 @@ pub(crate) fn run(folder: &TempDir, settings: &[(&'static str, String)], rows: i
         connection.execute_batch("LOAD ducklake; LOAD sqlite_scanner").unwrap();
         let catalog = StringLiteral::new(["ducklake:sqlite:", &folder.join("meta.sqlite")].concat()).unwrap();
         let data = StringLiteral::new(folder.join("data")).unwrap();
-        let attach = Sql::build(|sql| {
-            sql.keyword("ATTACH ").literal(&catalog).keyword(" AS lake (DATA_PATH ").literal(&data).keyword(")");
-        });
+        let attach = sql!("ATTACH {catalog} AS lake (DATA_PATH {data})", catalog, data);
         connection.execute_batch(attach.text()).unwrap();
         connection
     });

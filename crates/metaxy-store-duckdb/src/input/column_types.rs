@@ -55,7 +55,7 @@ impl Reader<'_, '_> {
             None => Ok(()),
             Some(id) => {
                 let what =
-                    ["has numbers in the id column `", id, "` that are no whole ones of at most 64 bits"].concat();
+                    ["has numbers in the id column `", id, "` that are not integers of at most 64 bits"].concat();
                 Err(self.wrong(&what, Some("say what they are, as in `--type id=VARCHAR` or `--type id=DOUBLE`")))
             }
         }

@@ -57,11 +57,13 @@ impl<'t> Latest<'t> {
         let (unquoted, booleans) = filter.takes();
         // DuckDB would read the texts as numbers, and fail at the first that is none.
         if let Some(column) = unquoted.into_iter().find(|column| type_of(column) == Some(&TEXT)) {
-            return Err(["`", column.as_str(), "` is a text, which is compared with a value in single quotes"].concat());
+            return Err(
+                ["`", column.as_str(), "` is a string, which is compared with a value in single quotes"].concat()
+            );
         }
         let is_boolean = |column: &&Ident| type_of(column) == Some(&ColumnType::Simple(Simple::Boolean));
         if let Some(column) = booleans.into_iter().find(|column| !is_boolean(column)) {
-            return Err(["`", column.as_str(), "` is no boolean, so it has to be compared with a value"].concat());
+            return Err(["`", column.as_str(), "` is not a boolean, so it must be compared with a value"].concat());
         }
         // Whether a text is a date, or a number one of the column's type, DuckDB says of a row of NULLs.
         let columns = filter.columns().into_iter().filter_map(|column| self.table.column(column));

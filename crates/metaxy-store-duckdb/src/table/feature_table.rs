@@ -49,7 +49,7 @@ pub(crate) enum ByField {
 }
 
 impl ByField {
-    /// What a column of this type is; `None` if it is no struct or map of texts.
+    /// What a column of this type is; `None` if it is not a struct or map of strings.
     pub(crate) fn of(found: &ColumnType) -> Option<Self> {
         match found {
             ColumnType::Struct(members) if members.iter().all(|(_, of)| *of == TEXT) => {
@@ -141,7 +141,7 @@ impl Table {
         }
         let by_field = |column: &'static str| {
             let found = find(column).and_then(|(_, of)| of.as_ref()).and_then(ByField::of);
-            found.ok_or_else(|| foreign(["its `", column, "` is no struct or map of texts"].concat()))
+            found.ok_or_else(|| foreign(["its `", column, "` is not a struct or map of strings"].concat()))
         };
         let [provenance, data_version] = BY_FIELD.map(by_field);
         let by_field = [provenance?, data_version?];

@@ -42,7 +42,7 @@ pub(crate) enum Problem {
     UnknownColumns { feature: FeatureKey, columns: String },
     #[error("the table of `{feature}` has no columns {columns} to read")]
     NoSuchColumns { feature: FeatureKey, columns: String, known: String },
-    #[error("`{column}` of the rows for `{feature}` is {found}, and must be a struct or a map of texts")]
+    #[error("`{column}` of the rows for `{feature}` is {found}, and must be a struct or a map of strings")]
     NotByField { feature: FeatureKey, column: &'static str, found: String },
     #[error("`{column}` of the rows for `{feature}` lacks the fields {fields}")]
     MissingFields { feature: FeatureKey, column: &'static str, fields: String },
@@ -53,11 +53,11 @@ pub(crate) enum Problem {
     #[error("{count} ids are there more than once in the rows for `{feature}`, one of them {example}")]
     DuplicateIds { feature: FeatureKey, count: i64, example: String },
 
-    #[error("the table `{table}` is no feature table any more: {what}")]
+    #[error("the table `{table}` is not a feature table any more: {what}")]
     ForeignTable { table: String, what: String },
     #[error("the table `{table}` was written with {written}, but the store is configured with {configured}")]
     OtherHash { table: String, written: String, configured: String },
-    #[error("`{text}` is no filter: {what} at character {at}")]
+    #[error("`{text}` is not a valid filter: {what} at character {at}")]
     Filter { text: String, at: usize, what: String },
     #[error("the filter `{filter}` names the column `{column}`, which the rows of `{feature}` do not have")]
     FilterColumn { filter: String, column: String, feature: FeatureKey },
@@ -74,7 +74,7 @@ pub(crate) enum Problem {
     Collision { feature: FeatureKey, columns: String },
     #[error("`{feature}` aggregates `{upstream}`, but selects none of {columns}, by which its rows are ordered")]
     Unordered { feature: FeatureKey, upstream: FeatureKey, columns: String },
-    #[error("the store `{store}` is not attached beside this one")]
+    #[error("the store `{store}` is not attached as a secondary store")]
     NotAttached { store: String, known: String },
     #[error("the lake cannot be read at `{at}`: {what}")]
     NotThen { at: String, what: String },
@@ -148,7 +148,7 @@ impl Refusal for Problem {
             }
             Self::UnknownVersion { .. } => "push that graph first".into(),
             Self::UnkeptType { .. } => {
-                "as HUGEINT, INTERVAL and TIMETZ; turn it into a DECIMAL(38, 0), a BIGINT or a text".into()
+                "as HUGEINT, INTERVAL and TIMETZ; turn it into a DECIMAL(38, 0), a BIGINT or a VARCHAR".into()
             }
             Self::NotAttached { known, .. } if known.is_empty() => {
                 "open this store with `OpenOptions::secondary`".into()

@@ -168,7 +168,7 @@ fn first_rows(features: &Features<'_>, key: &FeatureKey, options: &ResolveOption
 
 fn text(found: &[Found], args: &MetadataStatus, printer: &mut Printer) -> Result<(), Error> {
     if found.is_empty() {
-        printer.warn("there is no feature to look at", None);
+        printer.warn("there is no feature to show", None);
         return Ok(());
     }
     let row = |found: &Found| {

@@ -45,7 +45,7 @@ fn examine_folder(run: &mut Run, folder: &Path, write: bool) {
         let verdict = match fs::read_dir(folder) {
             Ok(entries) => Verdict::ok(format!("the folder is there, with {} entries", entries.count())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Verdict::ok("there is no such folder yet; the first file makes it")
+                Verdict::ok("there is no such folder yet; the first file creates it")
             }
             Err(error) => io_failed(run, &error),
         };

@@ -158,11 +158,7 @@ fn a_fallback_that_cannot_be_read_is_named_and_nothing_is_made() {
     fill(&config, "staging", "a", &json!([row("s", "1")]));
     let before = stores.home.files();
     let error = Store::open(&config, "dev", Mode::Write).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("the store `prod`, to be read beside this one, cannot be opened: there is no lake")
-    );
+    assert!(error.to_string().starts_with("the secondary store `prod` cannot be opened: there is no lake"));
     assert!(error.is_missing_lake() && error.help().is_some());
     assert_eq!(stores.home.files(), before);
 }
@@ -325,7 +321,7 @@ fn what_cannot_be_copied_is_refused_and_nothing_is_copied() {
         assert_eq!(error.to_string(), message);
         assert_eq!(texts(&store, "SELECT table_name FROM duckdb_tables() WHERE database_name = 'ducklake'"), ["a"]);
         let error = features.copy("staging", [&key("a")], &options).unwrap_err();
-        assert_eq!(error.to_string(), "the store `staging` is not attached beside this one");
+        assert_eq!(error.to_string(), "the store `staging` is not attached as a secondary store");
         assert_eq!(error.help().unwrap(), "attached are `prod`");
         // Columns are added only when that is asked for.
         if message.contains("no columns") {

@@ -25,7 +25,7 @@ fn rows_that_do_not_fit_are_refused_before_anything_is_written() {
         (json!([{"id": 1}]), "the rows for `a` lack the columns `metaxy_provenance_by_field`"),
         (
             json!([{"id": 1, "metaxy_provenance_by_field": "x"}]),
-            "`metaxy_provenance_by_field` of the rows for `a` is VARCHAR, and must be a struct or a map of texts",
+            "`metaxy_provenance_by_field` of the rows for `a` is VARCHAR, and must be a struct or a map of strings",
         ),
         (
             json!([{"id": 1, "metaxy_provenance_by_field": {"x": 1, "y": 2}}]),
@@ -146,7 +146,7 @@ fn a_collation_that_makes_one_id_of_two_is_refused() {
 
 #[test]
 fn a_table_that_another_program_changed_is_refused() {
-    let foreign = |what: &str| ["the table `a` is no feature table any more: ", what].concat();
+    let foreign = |what: &str| ["the table `a` is not a feature table any more: ", what].concat();
     let restore = "restore the column, or drop the table and write the feature's rows again";
     for (change, expected, help) in [
         ("ALTER TABLE a DROP COLUMN metaxy_deleted_at", foreign("it has no `metaxy_deleted_at`"), restore),
@@ -154,7 +154,7 @@ fn a_table_that_another_program_changed_is_refused() {
         (
             "ALTER TABLE a DROP COLUMN metaxy_data_version_by_field; \
              ALTER TABLE a ADD COLUMN metaxy_data_version_by_field VARCHAR",
-            foreign("its `metaxy_data_version_by_field` is no struct or map of texts"),
+            foreign("its `metaxy_data_version_by_field` is not a struct or map of strings"),
             restore,
         ),
         (
@@ -198,7 +198,7 @@ fn rows_without_the_version_of_a_field_are_refused_not_up_to_date() {
     let features = store.features(&graph, md5()).unwrap();
     write(&features, "a", &good()).unwrap();
     store.connection().execute("ALTER TABLE a DROP COLUMN metaxy_data_version_by_field.y").unwrap();
-    let expected = "the table `a` is no feature table any more: its `metaxy_data_version_by_field` has no `y`";
+    let expected = "the table `a` is not a feature table any more: its `metaxy_data_version_by_field` has no `y`";
     assert_eq!(resolve(&features, "b").unwrap_err().to_string(), expected);
     // Without rows of this version there is nothing that they lack.
     store.connection().execute("UPDATE a SET metaxy_feature_version = 'before'").unwrap();
@@ -280,15 +280,21 @@ fn a_view_with_the_name_of_the_table_is_no_other_writer() {
 #[test]
 fn what_is_no_filter_says_where() {
     for (text, message) in [
-        ("", "`` is no filter: a column or a value is missing at character 1"),
-        ("size >", "`size >` is no filter: a column or a value is missing at character 7"),
-        ("1; DROP TABLE a", "`1; DROP TABLE a` is no filter: this character means nothing here at character 2"),
-        ("size = 'x", "`size = 'x` is no filter: this quote is not closed at character 8"),
-        ("(size = 1", "`(size = 1` is no filter: a `)` is missing at character 10"),
-        ("length(name) > 1", "`length(name) > 1` is no filter: something stands behind the condition at character 7"),
-        ("a IN (b)", "`a IN (b)` is no filter: a list holds values, not columns at character 7"),
-        ("a LIKE 'x'", "`a LIKE 'x'` is no filter: something stands behind the condition at character 3"),
-        ("a = 1 -- x", "`a = 1 -- x` is no filter: something stands behind the condition at character 7"),
+        ("", "`` is not a valid filter: a column or a value is missing at character 1"),
+        ("size >", "`size >` is not a valid filter: a column or a value is missing at character 7"),
+        (
+            "1; DROP TABLE a",
+            "`1; DROP TABLE a` is not a valid filter: this character means nothing here at character 2",
+        ),
+        ("size = 'x", "`size = 'x` is not a valid filter: this quote is not closed at character 8"),
+        ("(size = 1", "`(size = 1` is not a valid filter: a `)` is missing at character 10"),
+        (
+            "length(name) > 1",
+            "`length(name) > 1` is not a valid filter: something stands behind the condition at character 7",
+        ),
+        ("a IN (b)", "`a IN (b)` is not a valid filter: a list holds values, not columns at character 7"),
+        ("a LIKE 'x'", "`a LIKE 'x'` is not a valid filter: something stands behind the condition at character 3"),
+        ("a = 1 -- x", "`a = 1 -- x` is not a valid filter: something stands behind the condition at character 7"),
     ] {
         assert_eq!(text.parse::<Filter>().unwrap_err().to_string(), message);
     }
@@ -314,9 +320,9 @@ fn a_filter_whose_values_do_not_fit_the_columns_is_refused() {
     };
     for (filter, what) in [
         ("id = 'one'", "Could not convert string 'one' to INT64"),
-        ("NOT (v = 5)", "`v` is a text, which is compared with a value in single quotes"),
-        ("v IN ('v', TRUE)", "`v` is a text, which is compared with a value in single quotes"),
-        ("id = 1 OR v", "`v` is no boolean, so it has to be compared with a value"),
+        ("NOT (v = 5)", "`v` is a string, which is compared with a value in single quotes"),
+        ("v IN ('v', TRUE)", "`v` is a string, which is compared with a value in single quotes"),
+        ("id = 1 OR v", "`v` is not a boolean, so it must be compared with a value"),
         (
             "metaxy_updated_at > 'yesterday'",
             "invalid timestamp field format: \"yesterday\", expected format is (YYYY-MM-DD HH:MM:SS[.US][±HH[:MM[:SS]]| ZONE])",

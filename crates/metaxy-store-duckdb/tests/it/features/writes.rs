@@ -1,6 +1,6 @@
 //! Writing and reading.
 
-use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Sql, Value as SqlValue};
+use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Sql, Value as SqlValue, bind, sql};
 use metaxy_config::HashAlgorithm;
 use metaxy_feature::{FeatureKey, Truncation};
 use metaxy_store_duckdb::{Change, Deletion, FeatureOptions, ResolveOptions, Rows, WriteOptions};
@@ -59,22 +59,25 @@ fn more_rows_than_there_is_memory_for_are_written_and_resolved() {
     );
     let features = store.features(&graph, FeatureOptions::new()).unwrap();
     let source = connection.another().unwrap();
-    let rows = |each: &'static str, salt: &str| {
-        let rows = Sql::build(|sql| {
-            sql.keyword("SELECT 'sample ' || 7919 * i % 2_000_003 AS id, repeat('text', 20) || i AS text, {'x': i || ");
-            sql.bind("salt", &SqlValue::from(salt))
-                .keyword("} AS metaxy_provenance_by_field FROM range(0, 2_000_000, ");
-            sql.keyword(each).keyword(") AS t(i)");
-        });
+    let rows = |step: u64, salt: &str| {
+        let rows = sql!(
+            "SELECT
+                 'sample ' || 7919 * i % 2_000_003 AS id,
+                 repeat('text', 20) || i AS text,
+                 {{'x': i || {salt}}} AS metaxy_provenance_by_field
+             FROM range(0, 2_000_000, {step}) AS t(i)",
+            salt = bind(salt),
+            step,
+        );
         source.query(rows).unwrap()
     };
     let stream = |key: &FeatureKey, rows: Rows<'_>| features.write(key, rows.into_reader(), &WriteOptions::new());
-    assert_eq!(stream(&key("a"), rows("1", "")).unwrap(), 2_000_000);
+    assert_eq!(stream(&key("a"), rows(1, "")).unwrap(), 2_000_000);
     let mut increment = features.resolve_update(&key("b"), &ResolveOptions::new()).unwrap();
     assert_eq!(stream(&key("b"), increment.rows(Change::New).unwrap()).unwrap(), 2_000_000);
     assert!(features.resolve_update(&key("b"), &ResolveOptions::new()).unwrap().is_empty());
 
-    assert_eq!(stream(&key("a"), rows("100", " again")).unwrap(), 20_000);
+    assert_eq!(stream(&key("a"), rows(100, " again")).unwrap(), 20_000);
     let second = "id = 'sample 7919'".parse().unwrap();
     assert_eq!(features.delete(&key("a"), &[second], Deletion::Soft).unwrap(), 1);
     let mut increment = features.resolve_update(&key("b"), &ResolveOptions::new()).unwrap();

@@ -80,7 +80,7 @@ fn postgres_that_cannot_be_used() {
     assert_is(&error, &["unreachable"], Cause::PostgresDown);
     assert_eq!(
         error.to_string(),
-        format!("attach failed: nobody listens at 127.0.0.1:{port}: PostgreSQL is down, or elsewhere")
+        format!("attach failed: no server listens at 127.0.0.1:{port}: PostgreSQL is down, or elsewhere")
     );
     // A lake that is in no file of configuration.
     assert_eq!(error.help().unwrap(), "start PostgreSQL, or correct `host` and `port` in the catalog's configuration");

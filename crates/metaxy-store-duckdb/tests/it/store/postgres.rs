@@ -77,7 +77,7 @@ fn a_failed_login_shows_no_password() {
     let mut unknown = spec(&database);
     unknown.database = Some("no_such_database".to_owned());
     for (spec, says) in
-        [(wrong_password, "password"), (down, "nobody listens at 127.0.0.1"), (unknown, "no_such_database")]
+        [(wrong_password, "password"), (down, "no server listens at 127.0.0.1"), (unknown, "no_such_database")]
     {
         let home = TempLake::new();
         let error = Store::attach(&lake(&home, spec, &[]), &session(), Mode::Write).unwrap_err();
