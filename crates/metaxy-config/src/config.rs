@@ -22,12 +22,32 @@ use crate::{load, messages, stores};
 pub struct LoadOptions {
     /// The file to load instead of looking for one; `METAXY_CONFIG` wins even over this.
     pub config_file: Option<PathBuf>,
+    /// The variables `METAXY_…` that the program reads itself, a `*` at the end for all that begin so. With them, one that
+    /// nobody reads is a warning; without, it is not.
+    pub known_variables: Option<Vec<String>>,
 }
 
 impl LoadOptions {
     /// Loads this file, unless `METAXY_CONFIG` names another.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { config_file: Some(path.into()) }
+        Self { config_file: Some(path.into()), ..Self::default() }
+    }
+
+    /// Warns of every variable `METAXY_…` that neither the configuration nor the program reads, which has these names.
+    ///
+    /// ```
+    /// use metaxy_config::{Config, LoadOptions, MemorySystem};
+    ///
+    /// let system = MemorySystem::new().var("METAXY_STOER", "prod").var("METAXY_TRACE", "1");
+    /// let options = LoadOptions::default().known_variables(["METAXY_TRACE".to_owned()]);
+    /// let loaded = Config::load(&system, &options)?;
+    /// let messages: Vec<_> = loaded.diagnostics.iter().map(|one| one.message()).collect();
+    /// assert_eq!(messages, ["nothing reads `METAXY_STOER`: did you mean `METAXY_STORE`?"]);
+    /// # Ok::<(), metaxy_config::LoadError>(())
+    /// ```
+    pub fn known_variables(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.known_variables = Some(names.into_iter().collect());
+        self
     }
 }
 
@@ -236,7 +256,7 @@ impl Config {
     /// When a file is missing or is no TOML, or something outside the stores is wrong. The errors of a store are no
     /// reason: they are in [`Loaded::diagnostics`], and [`Config::store`] returns them for that store.
     pub fn load(system: &dyn System, options: &LoadOptions) -> Result<Loaded, LoadError> {
-        let tree = load::load(system, options.config_file.as_deref());
+        let tree = load::load(system, options);
         let sources = Arc::new(tree.sources);
         if tree.diagnostics.iter().any(Diagnostic::is_fatal) {
             return Err(LoadError(shown(tree.diagnostics, &sources)));

@@ -72,6 +72,11 @@ pub(crate) fn references(text: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// The names of the variables that a text refers to.
+pub(crate) fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("${").filter_map(|(at, _)| Some(reference(&text[at..])?.0.name))
+}
+
 struct Reference<'a> {
     name: &'a str,
     default: Option<&'a str>,

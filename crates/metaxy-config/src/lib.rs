@@ -78,6 +78,15 @@ pub use store::{Database, DuckDbStore, VersioningEngine};
 pub use system::{MemorySystem, OsSystem, System};
 pub use variables::{METAXY_CONFIG, METAXY_EXTENSION_DIRECTORY};
 
+/// Whether a word is a key of the whole configuration, so that `METAXY_<KEY>` is read with it.
+///
+/// ```
+/// assert!(metaxy_config::is_key("store") && !metaxy_config::is_key("hard"));
+/// ```
+pub fn is_key(word: &str) -> bool {
+    options::Options::KEYS.contains(&word)
+}
+
 /// What can be shared between threads: a promise of the API.
 const _: () = {
     const fn is_shared<T: Send + Sync + 'static>() {}

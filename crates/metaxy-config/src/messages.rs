@@ -7,6 +7,8 @@ use std::path::Path;
 use ducklake_sql::{CatalogKind, Code, Field, Problem, mask_credentials};
 use metaxy_diagnostics::{Diagnostic, Node, Origin, Value, did_you_mean, nearest, quoted};
 
+use crate::variables::PREFIX;
+
 pub(crate) const CONFIG_NOT_FOUND: &str = "config-not-found";
 pub(crate) const CONFIG_UNREADABLE: &str = "config-unreadable";
 pub(crate) const EXTEND_NOT_FOUND: &str = "extend-not-found";
@@ -95,6 +97,16 @@ pub(crate) fn unknown_variable(origin: Origin, name: &str, first: &str, known: &
         Some(near) => diagnostic.with_help(format!("did you mean `METAXY_{}__…`?", near.to_uppercase())),
         None => diagnostic.with_help("its first word is not a key of the configuration"),
     }
+}
+
+/// A variable of Metaxy that nobody reads.
+pub(crate) fn unread_variable(origin: Origin, name: &str, known: &[String]) -> Diagnostic {
+    let word = |name: &str| name.get(PREFIX.len()..).unwrap_or_default().to_owned();
+    let words: Vec<String> = known.iter().map(|known| word(known)).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let near = nearest(&word(name), &words).map(|near| format!(": did you mean `{PREFIX}{near}`?"));
+    let message = format!("nothing reads `{}`{}", excerpt(name), near.unwrap_or_default());
+    Diagnostic::warning(UNKNOWN_VARIABLE, message).with_origin(origin)
 }
 
 pub(crate) fn missing_key(origin: Origin, key: &str, help: &str) -> Diagnostic {

@@ -62,7 +62,7 @@ const REFERENCE: &[Reference] = &[
     },
     Reference {
         code: UNKNOWN_VARIABLE,
-        meaning: "A variable looks like an override of the configuration, but its first word is not a key of it.",
+        meaning: "A variable looks like an override of the configuration, but its first word is not a key of it; or its name begins with `METAXY_`, and neither the configuration nor a command reads it.",
         example: "METAXY_STORE__DEV__TYPE=duckdb",
         remedy: "Write the key as it is: `METAXY_STORES__DEV__TYPE`.",
     },
