@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Sources, Table, Value, Visibility};
 
 use crate::config::LoadOptions;
+use crate::leftovers::{self, Leftover};
 use crate::system::System;
 use crate::{expand, messages, options, overrides, path, variables};
 
@@ -29,6 +30,7 @@ pub(crate) struct Tree {
     pub(crate) sources: Sources,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) config_file: Option<PathBuf>,
+    pub(crate) leftovers: Vec<Leftover>,
 }
 
 /// Reads all that belongs to a configuration. What is wrong with its files is in the diagnostics.
@@ -42,6 +44,7 @@ pub(crate) fn load(system: &dyn System, options: &LoadOptions) -> Tree {
         table = loader.read_named(found);
     }
     let mut root = Node::new(Value::Table(table), Origin::Root);
+    let leftovers = leftovers::find(&root, system);
     expand::expand(&mut root, system);
     if let Value::Table(table) = &mut root.value {
         overrides::apply(table, system, &mut loader.sources, &mut loader.diagnostics);
@@ -54,7 +57,8 @@ pub(crate) fn load(system: &dyn System, options: &LoadOptions) -> Tree {
             }
         }
     }
-    Tree { root, sources: loader.sources, diagnostics: loader.diagnostics, config_file: found.map(|found| found.path) }
+    let config_file = found.map(|found| found.path);
+    Tree { root, sources: loader.sources, diagnostics: loader.diagnostics, config_file, leftovers }
 }
 
 /// The file to begin with, and the variable that named it.

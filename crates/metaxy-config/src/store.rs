@@ -13,6 +13,7 @@ use crate::lake::{self, LakeIdentity, Scope};
 use crate::messages;
 use crate::options::{DuckDbOptions, ExtensionEntry, ExtensionOptions};
 use crate::print::masked;
+use crate::shapes;
 use crate::variables;
 
 /// DuckDB's own database, which a lake is attached beside.
@@ -127,7 +128,8 @@ pub(crate) struct Resolved {
 const UNSUPPORTED: &[&str] = &["connection_string", "backend", "connection_params"];
 
 /// Settings of DuckDB that are paths.
-const PATHS: &[&str] = &["ca_cert_file", "extension_directory", "home_directory", "secret_directory", "temp_directory"];
+pub(crate) const PATHS: &[&str] =
+    &["ca_cert_file", "extension_directory", "home_directory", "secret_directory", "temp_directory"];
 
 /// The store of this name, or reports of why there is none.
 pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope: &mut Scope<'_>) -> Option<Resolved> {
@@ -140,6 +142,7 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
         }
     }
     let config = &config;
+    shapes::check(config, scope);
     let options = DuckDbOptions::decode(config, &mut scope.context)?;
     let table = config.as_table()?;
     let lake = table.get("ducklake").and_then(|node| lake::resolve(node, name, scope));
