@@ -56,6 +56,7 @@ mod leftovers;
 mod load;
 mod local_paths;
 mod messages;
+mod motherduck;
 mod options;
 mod overrides;
 mod path;

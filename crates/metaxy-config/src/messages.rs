@@ -372,9 +372,15 @@ pub(crate) fn missing_field(origin: Origin, field: &Field) -> Diagnostic {
 }
 
 pub(crate) fn alias_in_motherduck(origin: Origin) -> Diagnostic {
-    Diagnostic::error(NOT_APPLICABLE, "a MotherDuck lake is used under the name of its database")
+    Diagnostic::warning(NOT_APPLICABLE, "a MotherDuck lake is used under the name of its database, not under an alias")
         .with_origin(origin)
         .with_help("leave `alias` out")
+}
+
+pub(crate) fn unknown_motherduck_parameter(origin: Origin, known: &[&str]) -> Diagnostic {
+    Diagnostic::error(UNSUPPORTED_DATABASE, "the URL of MotherDuck has a parameter without a value, or an unknown one")
+        .with_origin(origin)
+        .with_help(["known parameters: ", &quoted(known), "; set others in `config`"].concat())
 }
 
 pub(crate) fn attach_option_in_motherduck(origin: Origin) -> Diagnostic {
