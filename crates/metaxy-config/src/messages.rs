@@ -327,6 +327,11 @@ pub(crate) fn fault(code: &'static str, what: &str, origin: Origin, fault: &Faul
     diagnostic.with_origin(origin).with_help(fault.help)
 }
 
+/// The same for a key that belongs one table deeper.
+pub(crate) fn in_parameters(unknown: Diagnostic, parameter: &str) -> Diagnostic {
+    unknown.with_help(format!("write `{parameter}` into the table `secret_parameters`"))
+}
+
 /// A parameter of a secret that DuckDB does not have; `other` is its name there, where it has another.
 pub(crate) fn unknown_parameter(origin: Origin, key: &str, other: Option<&str>, known: &[&str]) -> Diagnostic {
     let help = match other {

@@ -237,6 +237,28 @@ const OTHER_NAMES: &[(SecretType, &str, &str)] = &[
     (SecretType::Azure, "account", "account_name"),
 ];
 
+/// The type of the secret that belongs to a catalog or a storage of this `type`.
+fn secret_type(kind: &str) -> Option<SecretType> {
+    let all =
+        [SecretType::Postgres, SecretType::Quack, SecretType::S3, SecretType::R2, SecretType::Gcs, SecretType::Azure];
+    all.into_iter().find(|known| known.as_str() == kind)
+}
+
+/// The parameter of a secret that a key of its catalog or storage means.
+pub(crate) fn parameter(kind: &str, key: &str) -> Option<&'static str> {
+    let kind = secret_type(kind)?;
+    let key = key.to_ascii_lowercase();
+    let known =
+        secret_parameters(kind).iter().find(|known| **known == key || known.replace('_', "") == key.replace('_', ""));
+    known.copied().or_else(|| other_name(kind, &key))
+}
+
+fn other_name(kind: SecretType, key: &str) -> Option<&'static str> {
+    let is_of_kind =
+        |of: SecretType| of == kind || (of == SecretType::S3 && matches!(kind, SecretType::R2 | SecretType::Gcs));
+    OTHER_NAMES.iter().find(|(of, name, _)| is_of_kind(*of) && *name == key).map(|(.., name)| *name)
+}
+
 /// Parameters of a secret that DuckDB does not have for its type.
 fn check_parameters(parameters: &Node, kind: SecretType, scope: &mut Scope<'_>) {
     let known = secret_parameters(kind);
@@ -248,9 +270,7 @@ fn check_parameters(parameters: &Node, kind: SecretType, scope: &mut Scope<'_>) 
         if known.contains(&key.as_str()) || !is_word || key.is_empty() || key == "type" {
             continue;
         }
-        let of_kind =
-            |of: SecretType| of == kind || (of == SecretType::S3 && matches!(kind, SecretType::R2 | SecretType::Gcs));
-        let other = OTHER_NAMES.iter().find(|(of, name, _)| of_kind(*of) && *name == key).map(|(.., name)| *name);
+        let other = other_name(kind, &key);
         scope.context.report(messages::unknown_parameter(entry.key_origin, &entry.key, other, known));
     }
 }
@@ -258,13 +278,7 @@ fn check_parameters(parameters: &Node, kind: SecretType, scope: &mut Scope<'_>) 
 fn check_storage(storage: &Node, scope: &mut Scope<'_>) {
     let Some(kind) = storage.as_table().and_then(|table| table.get("type")) else { return };
     let Value::String(kind) = &kind.value else { return };
-    let kind = match kind.as_str() {
-        "s3" => SecretType::S3,
-        "r2" => SecretType::R2,
-        "gcs" => SecretType::Gcs,
-        "azure" => SecretType::Azure,
-        _ => return,
-    };
+    let Some(kind) = secret_type(kind) else { return };
     let mut bucket = None;
     if let Some((node, name)) = text(storage, "bucket", scope) {
         report_fault(messages::INVALID_BUCKET, "the bucket", node, bucket_fault(kind, name), scope);
