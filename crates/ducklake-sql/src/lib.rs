@@ -39,6 +39,7 @@
 mod attach;
 mod catalog;
 mod credentials;
+mod engine;
 mod harmless;
 mod lake;
 mod motherduck;
@@ -61,6 +62,7 @@ mod value;
 pub use attach::{ATTACH_OPTIONS, AttachOptions, Snapshot};
 pub use catalog::{Catalog, CatalogKind, PostgresCatalog, PostgresSpec, QuackCatalog, QuackSpec};
 pub use credentials::{credentials, mask_credentials};
+pub use engine::{SETTINGS, SettingType, secret_parameters};
 pub use harmless::FreeTable;
 pub use lake::{Lake, LakeBuilder, Mode, generated_name};
 pub use motherduck::MotherDuckSpec;

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use metaxy_feature::{Column, FeatureKey};
 use metaxy_store_duckdb::Filter;
 
@@ -169,11 +169,10 @@ pub(crate) struct Preview {
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::SQL)]
 pub(crate) struct Sql {
-    /// One or more statements, separated by `;`, or - to read them from stdin
+    /// One or more statements, separated by `;`, or a file FILE.sql that holds them, or - for stdin
     pub(crate) query: String,
-    /// How to print the rows of each statement
-    #[arg(long, default_value = "table")]
-    pub(crate) format: RowFormat,
+    #[command(flatten)]
+    pub(crate) output: Output,
     /// Open the lake to read, which creates and changes nothing, or to write
     #[arg(long, default_value = "read")]
     pub(crate) mode: Mode,
@@ -241,7 +240,7 @@ pub(crate) struct ListFeatures {
     #[arg(long)]
     pub(crate) verbose: bool,
     /// How to print them
-    #[arg(long, short, default_value = "text")]
+    #[arg(long, default_value = "text")]
     pub(crate) format: TextOrJson,
 }
 
@@ -262,25 +261,47 @@ pub(crate) struct DescribeFeatures {
     #[command(flatten)]
     pub(crate) selection: Selection,
     /// How to print them
-    #[arg(long, short, default_value = "text")]
+    #[arg(long, default_value = "text")]
     pub(crate) format: TextOrJson,
 }
 
 /// `metaxy describe graph`
 #[derive(Debug, clap::Args)]
 pub(crate) struct DescribeGraph {
+    /// The same as `--snapshot`
+    #[arg(id = "positional_snapshot", value_name = "SNAPSHOT", conflicts_with = "snapshot")]
+    positional_snapshot: Option<String>,
+    #[command(flatten)]
+    store: PositionalStore,
     /// The graph that was recorded with this project version, in place of the present one
     #[arg(long, value_name = "VERSION")]
-    pub(crate) snapshot: Option<String>,
+    snapshot: Option<String>,
     /// How to print it
-    #[arg(long, short, default_value = "text")]
+    #[arg(long, default_value = "text")]
     pub(crate) format: TextOrJson,
+}
+
+impl DescribeGraph {
+    /// The project version whose graph is meant, in place of the present one.
+    pub(crate) fn snapshot(&self) -> Option<&str> {
+        self.snapshot.as_deref().or(self.positional_snapshot.as_deref())
+    }
+}
+
+/// The store, named without `--store` as Python Metaxy has it.
+#[derive(Debug, clap::Args)]
+struct PositionalStore {
+    /// The same as `--store`
+    #[arg(id = "positional_store", value_name = "STORE", conflicts_with = "store")]
+    name: Option<String>,
 }
 
 /// `metaxy push`
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::PUSH)]
 pub(crate) struct Push {
+    #[command(flatten)]
+    store: PositionalStore,
     /// A tag to keep with the record; `--tags.KEY VALUE` is the same
     #[arg(long, short, value_name = "KEY=VALUE")]
     pub(crate) tags: Vec<Tag>,
@@ -308,11 +329,13 @@ impl FromStr for Tag {
 /// `metaxy history`
 #[derive(Debug, clap::Args)]
 pub(crate) struct History {
+    #[command(flatten)]
+    store: PositionalStore,
     /// List so many at most
     #[arg(long, value_name = "COUNT")]
     pub(crate) limit: Option<usize>,
     /// How to print them
-    #[arg(long, short, default_value = "text")]
+    #[arg(long, default_value = "text")]
     pub(crate) format: TextOrJson,
 }
 
@@ -339,11 +362,21 @@ pub(crate) enum Metadata {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selection {
     /// The features, as `part/part`
-    #[arg(value_name = "FEATURE")]
-    pub(crate) features: Vec<String>,
+    #[arg(id = "positional_features", value_name = "FEATURE")]
+    positional: Vec<String>,
+    /// The same, with its name; once for each
+    #[arg(long, alias = "feature", value_name = "FEATURE")]
+    features: Vec<String>,
     /// All features of the project
     #[arg(long)]
     pub(crate) all_features: bool,
+}
+
+impl Selection {
+    /// The features that were named, in either way.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &String> {
+        self.positional.iter().chain(&self.features)
+    }
 }
 
 /// The one feature that a command is about.
@@ -351,17 +384,17 @@ pub(crate) struct Selection {
 #[group(required = true, multiple = false)]
 pub(crate) struct OneFeature {
     /// The feature, as `part/part`
-    #[arg(value_name = "FEATURE")]
-    feature: Option<FeatureKey>,
+    #[arg(id = "positional_feature", value_name = "FEATURE")]
+    positional: Option<FeatureKey>,
     /// The same, with its name
-    #[arg(long = "feature", value_name = "FEATURE")]
-    named: Option<FeatureKey>,
+    #[arg(long, alias = "features", value_name = "FEATURE")]
+    feature: Option<FeatureKey>,
 }
 
 impl OneFeature {
     /// The feature; the group makes sure that there is one.
     pub(crate) fn key(&self) -> Option<&FeatureKey> {
-        self.feature.as_ref().or(self.named.as_ref())
+        self.positional.as_ref().or(self.feature.as_ref())
     }
 }
 
@@ -450,7 +483,7 @@ pub(crate) struct MetadataRead {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Output {
     /// How to print the rows
-    #[arg(long, short, default_value = "table")]
+    #[arg(long, default_value = "table")]
     pub(crate) format: RowFormat,
     /// The file to write, which is replaced once all rows are there; else stdout
     #[arg(long, short, value_name = "FILE")]
@@ -459,15 +492,14 @@ pub(crate) struct Output {
 
 /// `metaxy metadata write`
 #[derive(Debug, clap::Args)]
-#[command(after_help = help::METADATA_WRITE)]
+#[command(after_help = help::METADATA_WRITE, allow_missing_positional = true)]
 pub(crate) struct MetadataWrite {
-    /// The feature, as `part/part`
-    #[arg(long, value_name = "FEATURE")]
-    pub(crate) feature: FeatureKey,
+    #[command(flatten)]
+    pub(crate) feature: OneFeature,
     /// The rows: Parquet, CSV, or JSON lines; - for stdin
     pub(crate) file: PathBuf,
     /// What the file is [default: by its name or its first bytes]
-    #[arg(long, short)]
+    #[arg(long)]
     pub(crate) format: Option<FileFormat>,
     /// The type of a column of CSV or JSON, as in `id=VARCHAR` [default: that of the table, else guessed]
     #[arg(long = "type", value_name = "COLUMN=TYPE")]
@@ -577,10 +609,10 @@ pub(crate) struct MetadataDelete {
     #[arg(long = "filter", value_name = "CONDITION")]
     pub(crate) filters: Vec<Filter>,
     /// Mark the rows, so that writing them again brings them back; this is the default
-    #[arg(long, conflicts_with = "hard")]
+    #[arg(long, alias = "no-hard", conflicts_with = "hard")]
     pub(crate) soft: bool,
     /// Remove the rows
-    #[arg(long)]
+    #[arg(long, alias = "no-soft")]
     pub(crate) hard: bool,
     /// Delete in all versions of the feature, not only the current one
     #[arg(long)]
@@ -630,8 +662,8 @@ pub(crate) struct MetadataCopy {
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::METADATA_REBASE)]
 pub(crate) struct MetadataRebase {
-    /// The feature, as `part/part`
-    pub(crate) feature: FeatureKey,
+    #[command(flatten)]
+    pub(crate) feature: OneFeature,
     /// The feature version of the rows
     #[arg(long, value_name = "VERSION")]
     pub(crate) from: String,
@@ -738,7 +770,55 @@ pub(crate) fn with_tags(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
     all
 }
 
+/// The id of what can be said without the name of its option is this and the id of that option.
+pub(crate) const BY_PLACE: &str = "positional_";
+
+/// Flags that a person has to type: each is an answer to "really?", which a variable of yesterday cannot give.
+pub(crate) const TYPED_ONLY: &[&str] = &["yes", "allow_files", "reveal_secrets"];
+
+/// The whole command line: what is derived, with the spellings that every option of a kind has.
+///
+/// `--format` is `-f` everywhere, and each flag has its opposite, as in Python Metaxy: of `--verbose --no-verbose` the
+/// last counts.
+pub(crate) fn command() -> clap::Command {
+    with_spellings(Args::command())
+}
+
+fn with_spellings(mut command: clap::Command) -> clap::Command {
+    let words = |arg: &clap::Arg| -> Vec<String> {
+        let aliases = arg.get_all_aliases().unwrap_or_default();
+        arg.get_long().into_iter().chain(aliases).map(str::to_owned).collect()
+    };
+    let taken: Vec<String> = command.get_arguments().flat_map(words).collect();
+    let opposite = |arg: &clap::Arg| -> Option<clap::Arg> {
+        let negated = ["no-", arg.get_long()?].concat();
+        let is_flag = matches!(arg.get_action(), clap::ArgAction::SetTrue) && !arg.get_long()?.starts_with("no-");
+        let arg = clap::Arg::new(negated.replace('-', "_")).long(negated.clone()).global(arg.is_global_set());
+        (is_flag && !taken.contains(&negated)).then(|| arg.action(clap::ArgAction::SetTrue).hide(true))
+    };
+    let opposites: Vec<clap::Arg> = command.get_arguments().filter_map(opposite).collect();
+    command = command.mut_args(|arg| {
+        let arg = match arg.get_long() {
+            Some("format") => arg.short('f'),
+            _ => arg,
+        };
+        let negated = ["no_", arg.get_id().as_str()].concat();
+        if opposites.iter().any(|opposite| *opposite.get_id() == negated) { arg.overrides_with(negated) } else { arg }
+    });
+    command.args(opposites).mut_subcommands(with_spellings)
+}
+
 impl Command {
+    /// The store that was named by its place alone.
+    pub(crate) fn positional_store(&self) -> Option<&str> {
+        match self {
+            Self::Describe(Describe::Graph(DescribeGraph { store, .. }))
+            | Self::Push(Push { store, .. })
+            | Self::History(History { store, .. }) => store.name.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether a program reads what the command prints, and so why it failed, too.
     pub(crate) fn is_for_programs(&self) -> bool {
         let format = match self {

@@ -9,6 +9,7 @@ use metaxy_feature::ProjectName;
 use crate::args::Global;
 use crate::error::Error;
 use crate::printer::Printer;
+use crate::variables;
 
 /// Where the configuration is, and which of its stores is meant.
 #[derive(Debug, Clone)]
@@ -21,8 +22,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(global: Global) -> Self {
+    pub(crate) fn new(global: Global, positional_store: Option<&str>) -> Self {
         let Global { config_file, store, project, all_projects, verbosity, .. } = global;
+        let store = store.or_else(|| positional_store.map(str::to_owned));
         Self { config_file, store, project, all_projects, verbosity }
     }
 
@@ -54,12 +56,15 @@ impl Context {
     pub(crate) fn read(&self) -> Result<Result<Loaded, LoadError>, Error> {
         load_env(Path::new(".env"))?;
         let options = self.config_file.as_ref().map(LoadOptions::file).unwrap_or_default();
+        let options = options.known_variables(variables::names());
         Ok(Config::load(&OsSystem, &options))
     }
 
     /// Reads a configuration of which at least some store may be usable.
     pub(crate) fn load(&self) -> Result<Loaded, Error> {
-        self.read()?.map_err(|error| Error::Diagnostics(error.diagnostics().clone()))
+        let loaded = self.read()?.map_err(|error| Error::Diagnostics(error.diagnostics().clone()))?;
+        refuse_nothing(&loaded.config)?;
+        Ok(loaded)
     }
 
     /// The store that was named on the command line.
@@ -84,9 +89,15 @@ impl Context {
     pub(crate) fn store<'a>(&self, loaded: &'a Loaded, printer: &mut Printer) -> Result<&'a DuckDbStore, Error> {
         let name = self.store_name(&loaded.config);
         let store = loaded.config.store(name).map_err(Error::store)?;
-        printer.warnings(&loaded.diagnostics, name);
+        printer.warnings(&loaded.diagnostics, Some(name));
         Ok(store)
     }
+}
+
+/// Fails when no file was found and no variable says anything of a store: every command answers that alike.
+pub(crate) fn refuse_nothing(config: &Config) -> Result<(), Error> {
+    let is_nothing = config.config_file.is_none() && config.store_names().next().is_none();
+    if is_nothing { Err(Error::NoConfiguration) } else { Ok(()) }
 }
 
 /// Sets the variables of a file, where there is one; those that are set already stay.

@@ -68,7 +68,9 @@ pub(crate) enum Error {
     #[error("`{0}` exists already")]
     Exists(String),
     /// No configuration was found, so there is nothing to check.
-    #[error("there is no configuration: no metaxy.toml was found from here upward")]
+    #[error(
+        "there is no configuration: no metaxy.toml, nor a pyproject.toml with `[tool.metaxy]`, was found from here upward"
+    )]
     NoConfiguration,
     /// The store has no lake.
     #[error("the store `{0}` has no lake")]

@@ -148,7 +148,10 @@ pub(crate) fn graph(
     printer: &mut Printer,
 ) -> Result<FeatureGraph, Error> {
     match of_files(&loaded.config)? {
-        Some(graph) if snapshot.is_none() => Ok(graph),
+        Some(graph) if snapshot.is_none() => {
+            printer.warnings(&loaded.diagnostics, None);
+            Ok(graph)
+        }
         _ => Ok(open(context, loaded, OpenMode::READ_OWN.with_snapshot(snapshot), printer)?.close()?),
     }
 }

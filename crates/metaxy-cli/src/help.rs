@@ -16,7 +16,11 @@ Examples:
   metaxy metadata status --all-features        See what is to be done
   metaxy sql 'SHOW TABLES'                     Look at the lake itself
 
-A file .env in the working directory is read first; variables that are set already win.";
+A file .env in the working directory is read first; variables that are set already win.
+
+Every option can come from a variable METAXY_<COMMAND>_<OPTION>: METAXY_PUSH_STORE=prod is
+`push --store prod`. What is typed wins; a .env may give the store, the project and the
+configuration file. `--yes`, `--allow-files` and `--reveal-secrets` have to be typed.";
 
 pub(crate) const INIT: &str = "\
 Examples:
@@ -45,6 +49,7 @@ Neither a database nor the network is touched.";
 pub(crate) const SQL: &str = "\
 Examples:
   metaxy sql 'SHOW TABLES'
+  metaxy sql report.sql --format parquet --output report.parquet
   metaxy sql --format csv 'FROM t' > t.csv
   metaxy sql --mode write 'CREATE TABLE t (id INTEGER); INSERT INTO t VALUES (1)'
   metaxy sql --mode write - < migration.sql
@@ -112,7 +117,7 @@ Examples:
 
 pub(crate) const METADATA_WRITE: &str = "\
 Examples:
-  metaxy metadata write --feature video/raw videos.parquet
+  metaxy metadata write video/raw videos.parquet
   metaxy metadata write --feature video/raw videos.csv --type id=VARCHAR
   make-rows | metaxy metadata write --feature video/raw -
 

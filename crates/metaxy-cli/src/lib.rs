@@ -19,28 +19,35 @@ mod rows;
 mod selection;
 mod table;
 mod values;
+mod variables;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
+use clap::ColorChoice;
+use clap::error::ErrorKind;
 
-use args::{Args, Command};
+use args::Command;
 use commands::{check, completions, config, describe, doctor, history, init, list, metadata, preview, push, sql};
 use context::Context;
 use error::Error;
 use exit::Exit;
 use printer::Printer;
 use tracing_subscriber::EnvFilter;
+use variables::{Parsed, Variables};
 
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let command = Args::command().color(color_of_help());
+    let command = args::command().color(color_of_help());
     let arguments = args::with_tags(std::env::args_os());
-    let parsed = command.try_get_matches_from(arguments).and_then(|matches| Args::from_arg_matches(&matches));
-    let exit = match parsed {
-        Ok(args) => run(args),
+    let exit = match variables::parse(command, arguments, &Variables::read()) {
+        Ok(parsed) => run(parsed),
+        // Nothing typed is a question, as in Python Metaxy.
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            drop(write!(anstream::stdout(), "{}", error.render().ansi()));
+            Exit::Done
+        }
         Err(error) => {
             // It is help for stdout or an error for stderr; nobody is left to be told when that fails.
             drop(error.print());
@@ -50,10 +57,14 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
-fn run(args: Args) -> Exit {
+fn run(parsed: Parsed) -> Exit {
+    let Parsed { args, warnings } = parsed;
     log(args.global.verbosity);
     let mut printer = Printer::new(args.global.color, args.global.talk());
-    let context = Context::new(args.global);
+    for warning in warnings {
+        printer.warn(warning, None);
+    }
+    let context = Context::new(args.global, args.command.positional_store());
     let result = dispatch(&args.command, &context, &mut printer).and_then(|exit| {
         printer.flush()?;
         Ok(exit)

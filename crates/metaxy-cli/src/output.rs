@@ -10,13 +10,18 @@ use crate::error::Error;
 use crate::printer::Printer;
 
 impl Output {
+    /// The file to write, where it is not stdout.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|path| path.as_os_str() != "-")
+    }
+
     /// Runs `print` with the place that the rows go to.
     pub(crate) fn with<T>(
         &self,
         printer: &mut Printer,
         print: impl FnOnce(&mut dyn Write) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        if let Some(path) = self.output.as_deref().filter(|path| path.as_os_str() != "-") {
+        if let Some(path) = self.file() {
             return put(path, print);
         }
         refuse_terminal(self.format)?;
@@ -34,7 +39,7 @@ pub(crate) fn refuse_terminal(format: RowFormat) -> Result<(), Error> {
 }
 
 /// Writes what is at a path, or is to be: a file, or what a symbolic link leads to.
-fn put<T>(path: &Path, print: impl FnOnce(&mut dyn Write) -> Result<T, Error>) -> Result<T, Error> {
+pub(crate) fn put<T>(path: &Path, print: impl FnOnce(&mut dyn Write) -> Result<T, Error>) -> Result<T, Error> {
     // A link that leads nowhere yet cannot be followed; opening it makes what it names.
     let leads_nowhere = path.is_symlink() && !path.exists();
     match path.metadata() {

@@ -84,10 +84,10 @@ impl Printer {
         }
     }
 
-    /// Passes on the warnings that are about the whole configuration or about this store.
-    pub(crate) fn warnings(&mut self, diagnostics: &Diagnostics, store: &str) {
+    /// Passes on the warnings that are about the whole configuration, or about the store that is meant.
+    pub(crate) fn warnings(&mut self, diagnostics: &Diagnostics, store: Option<&str>) {
         for diagnostic in diagnostics {
-            let concerns = diagnostic.stores().next().is_none() || diagnostic.stores().any(|name| name == store);
+            let concerns = diagnostic.stores().next().is_none() || diagnostic.stores().any(|name| Some(name) == store);
             if diagnostic.severity() != Severity::Warning || !concerns {
                 continue;
             }

@@ -17,18 +17,18 @@ pub(crate) struct Selected {
 impl Selection {
     /// Reads the keys: exactly one way to select is allowed.
     pub(crate) fn keys(&self) -> Result<Option<Vec<FeatureKey>>, Error> {
-        match (self.features.as_slice(), self.all_features) {
-            ([], false) => Err(Error::NothingSelected),
-            ([], true) => Ok(None),
-            (_, true) => Err(Error::SelectedTwice),
-            (keys, false) => {
+        match (self.named().next(), self.all_features) {
+            (None, false) => Err(Error::NothingSelected),
+            (None, true) => Ok(None),
+            (Some(_), true) => Err(Error::SelectedTwice),
+            (Some(_), false) => {
                 let key = |key: &String| {
                     key.parse().map_err(|error: metaxy_feature::Error| Error::InvalidKey {
                         key: key.clone(),
                         message: error.to_string(),
                     })
                 };
-                keys.iter().map(key).collect::<Result<_, _>>().map(Some)
+                self.named().map(key).collect::<Result<_, _>>().map(Some)
             }
         }
     }

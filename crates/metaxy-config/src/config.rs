@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ducklake_sql::mask_credentials;
-use metaxy_diagnostics::{Diagnostic, Diagnostics, Node, Origin, Severity, Sources, Value};
+use metaxy_diagnostics::{Diagnostic, Diagnostics, Node, Severity, Sources, Value};
 use metaxy_feature::{FeatureKey, ProjectName, Truncation};
 
 use crate::decode::{Context, Decode};
@@ -14,7 +14,7 @@ use crate::lake::Scope;
 use crate::options::Options;
 use crate::store::DuckDbStore;
 use crate::system::System;
-use crate::{load, messages, stores};
+use crate::{load, local_paths, messages, stores};
 
 /// How to load a configuration.
 #[derive(Debug, Clone, Default)]
@@ -22,12 +22,32 @@ use crate::{load, messages, stores};
 pub struct LoadOptions {
     /// The file to load instead of looking for one; `METAXY_CONFIG` wins even over this.
     pub config_file: Option<PathBuf>,
+    /// The variables `METAXY_…` that the program reads itself, a `*` at the end for all that begin so. With them, one that
+    /// nobody reads is a warning; without, it is not.
+    pub known_variables: Option<Vec<String>>,
 }
 
 impl LoadOptions {
     /// Loads this file, unless `METAXY_CONFIG` names another.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self { config_file: Some(path.into()) }
+        Self { config_file: Some(path.into()), ..Self::default() }
+    }
+
+    /// Warns of every variable `METAXY_…` that neither the configuration nor the program reads, which has these names.
+    ///
+    /// ```
+    /// use metaxy_config::{Config, LoadOptions, MemorySystem};
+    ///
+    /// let system = MemorySystem::new().var("METAXY_STOER", "prod").var("METAXY_TRACE", "1");
+    /// let options = LoadOptions::default().known_variables(["METAXY_TRACE".to_owned()]);
+    /// let loaded = Config::load(&system, &options)?;
+    /// let messages: Vec<_> = loaded.diagnostics.iter().map(|one| one.message()).collect();
+    /// assert_eq!(messages, ["nothing reads `METAXY_STOER`: did you mean `METAXY_STORE`?"]);
+    /// # Ok::<(), metaxy_config::LoadError>(())
+    /// ```
+    pub fn known_variables(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.known_variables = Some(names.into_iter().collect());
+        self
     }
 }
 
@@ -236,12 +256,16 @@ impl Config {
     /// When a file is missing or is no TOML, or something outside the stores is wrong. The errors of a store are no
     /// reason: they are in [`Loaded::diagnostics`], and [`Config::store`] returns them for that store.
     pub fn load(system: &dyn System, options: &LoadOptions) -> Result<Loaded, LoadError> {
-        let tree = load::load(system, options.config_file.as_deref());
+        let tree = load::load(system, options);
         let sources = Arc::new(tree.sources);
         if tree.diagnostics.iter().any(Diagnostic::is_fatal) {
             return Err(LoadError(shown(tree.diagnostics, &sources)));
         }
-        let context = Context { diagnostics: tree.diagnostics, bad: Vec::new() };
+        let mut context = Context { diagnostics: tree.diagnostics, bad: Vec::new() };
+        for leftover in &tree.leftovers {
+            context.report(leftover.diagnostic());
+            context.bad.extend(leftover.is_certain.then_some(leftover.origin));
+        }
         let project = tree.config_file.as_deref().and_then(Path::parent).unwrap_or(sources.current_dir()).to_owned();
         let mut scope = Scope { system, sources: &sources, project, context };
         let resolved = resolve(&tree.root, tree.config_file, &mut scope);
@@ -319,7 +343,7 @@ fn shown(list: Vec<Diagnostic>, sources: &Arc<Sources>) -> Diagnostics {
 fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> Option<Config> {
     let options = Options::decode(root, &mut scope.context)?;
     let table = root.as_table()?;
-    warn_of_unset(root, None, scope);
+    warn_of_unset(root, &mut Vec::new(), scope);
 
     let hash_truncation_length = options.hash_truncation_length.and_then(|length| truncation(length, root, scope));
     let project = options.project.as_deref().and_then(|name| project(name, root, scope));
@@ -338,7 +362,9 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
     let store = options.store.unwrap_or_else(|| "dev".to_owned());
     let names: Vec<_> = stores.iter().map(|entry| entry.name.as_str()).collect();
     if table.has("store") && !names.is_empty() && !names.contains(&store.as_str()) {
-        scope.context.report(messages::unknown_default_store(root.find("store").origin, &store, &names));
+        let diagnostic = messages::unknown_default_store(root.find("store").origin, &store, &names);
+        // About that store alone, so that `--store` can name another.
+        scope.context.report(diagnostic.with_store(mask_credentials(&store)));
     }
     Some(Config {
         config_file,
@@ -359,33 +385,43 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
     })
 }
 
-/// Warns of every text in which a variable that is not set leaves a hole; an empty one is its field's business.
-fn warn_of_unset(node: &Node, store: Option<&str>, scope: &mut Scope<'_>) {
+/// Reports every text in which a variable that is not set leaves a hole, in a path as an error: what is left of it may be
+/// the root of the machine. An empty text is its field's business.
+fn warn_of_unset<'n>(node: &'n Node, path: &mut Vec<&'n str>, scope: &mut Scope<'_>) {
     match &node.value {
         Value::String(text) if !text.is_empty() && !node.unset.is_empty() => {
             let unset = node.unset.iter().filter(|name| scope.system.variable(name).is_none());
             let mut of = node.clone();
             of.unset = unset.cloned().collect();
             if !of.unset.is_empty() {
-                let warning = messages::unset_variable(&of);
-                scope.context.report(match store {
-                    Some(store) => warning.with_store(store),
-                    None => warning,
+                let diagnostic =
+                    if is_path(path) { messages::unset_in_path(&of) } else { messages::unset_variable(&of) };
+                scope.context.report(match path.as_slice() {
+                    ["stores", store, ..] => diagnostic.with_store(*store),
+                    _ => diagnostic,
                 });
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| warn_of_unset(item, store, scope)),
+        Value::Array(items) => items.iter().for_each(|item| warn_of_unset(item, path, scope)),
         Value::Table(table) => {
             for entry in &table.0 {
-                match (&entry.node.value, entry.key.as_str()) {
-                    (Value::Table(stores), "stores") if node.origin == Origin::Root => {
-                        stores.0.iter().for_each(|entry| warn_of_unset(&entry.node, Some(&entry.key), scope));
-                    }
-                    _ => warn_of_unset(&entry.node, store, scope),
-                }
+                path.push(&entry.key);
+                warn_of_unset(&entry.node, path, scope);
+                path.pop();
             }
         }
         _ => {}
+    }
+}
+
+/// Whether the text at a path of keys is a path itself.
+fn is_path(keys: &[&str]) -> bool {
+    match keys {
+        ["metaxy_lock_path"] | ["ext", "rust", "features"] | ["stores", _, "config", "database"] => true,
+        ["stores", _, "config", "config", setting] => crate::store::PATHS.contains(setting),
+        ["stores", _, "config", "ducklake", _, key] => ["uri", "path", "data_path", "prefix", "scope"].contains(key),
+        ["stores", _, "config", "ducklake", _, "secret_parameters", key] => local_paths::FILES.contains(key),
+        _ => false,
     }
 }
 

@@ -1,7 +1,8 @@
-//! `${VAR}` and `${VAR:-default}` in every text of the files, after they were merged.
+//! `${VAR}`, `${VAR:-default}` and `${VAR-default}` in every text of the files, after they were merged.
 //!
-//! As in Python Metaxy: a variable that is set but empty gives the empty text, not the default; a default holds no `}`
-//! and no further variable; `$VAR` is plain text; keys, the value of `extend` and the values of variables are not expanded.
+//! As in a shell, the default counts where the variable is not set, and with `:-` also where it is empty. As in Python
+//! Metaxy a default holds no `}` and no further variable; `$VAR` is plain text; keys, the value of `extend` and the values
+//! of variables are not expanded.
 
 use std::ops::Range;
 
@@ -37,7 +38,8 @@ fn expand_text(text: &str, system: &dyn System, unset: &mut Vec<String>) -> Opti
             rest = &rest[2..];
             continue;
         };
-        match (system.variable(reference.name), reference.default) {
+        let is_default = |value: &String| value.is_empty() && reference.is_default_for_empty;
+        match (system.variable(reference.name).filter(|value| !is_default(value)), reference.default) {
             (Some(value), _) => {
                 if value.is_empty() {
                     unset.push(reference.name.to_owned());
@@ -59,7 +61,7 @@ pub(crate) fn references(text: &str) -> Vec<Range<usize>> {
     let mut from = 0;
     while let Some(at) = text[from..].find("${").map(|at| from + at) {
         from = at + 2;
-        let Some((Reference { name, default }, after)) = reference(&text[at..]) else { continue };
+        let Some((Reference { name, default, .. }, after)) = reference(&text[at..]) else { continue };
         let end = text.len() - after.len();
         let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         match default {
@@ -72,24 +74,42 @@ pub(crate) fn references(text: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// The names of the variables that a text refers to.
+pub(crate) fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices("${").filter_map(|(at, _)| Some(reference(&text[at..])?.0.name))
+}
+
 struct Reference<'a> {
     name: &'a str,
     default: Option<&'a str>,
+    /// Whether the default also counts for a variable that is set to nothing.
+    is_default_for_empty: bool,
 }
 
 /// The reference that a text beginning with `${` begins with, and what follows it.
 fn reference(text: &str) -> Option<(Reference<'_>, &str)> {
     let inner = &text[2..];
-    let end = inner.find(['}', ':'])?;
+    let end = inner.find(['}', ':', '-'])?;
     let (name, rest) = inner.split_at(end);
     if name.is_empty() {
         return None;
     }
     if let Some(after) = rest.strip_prefix('}') {
-        return Some((Reference { name, default: None }, after));
+        return Some((Reference { name, default: None, is_default_for_empty: false }, after));
     }
-    let (default, after) = rest.strip_prefix(":-")?.split_once('}')?;
-    Some((Reference { name, default: Some(default) }, after))
+    let is_default_for_empty = rest.starts_with(':');
+    let (default, after) = rest.strip_prefix(':').unwrap_or(rest).strip_prefix('-')?.split_once('}')?;
+    Some((Reference { name, default: Some(default), is_default_for_empty }, after))
+}
+
+/// Whether a text has a `${` that is no reference, or a reference within another.
+pub(crate) fn is_malformed(text: &str) -> bool {
+    text.match_indices("${").any(|(at, _)| match reference(&text[at..]) {
+        Some((Reference { name, default, .. }, _)) => {
+            name.contains("${") || default.is_some_and(|it| it.contains("${"))
+        }
+        None => true,
+    })
 }
 
 #[cfg(test)]
@@ -113,13 +133,12 @@ mod tests {
     #[test]
     fn references_expand_as_in_python() {
         let system = MemorySystem::new().var("SET", "value").var("EMPTY", "").var("A${B", "odd");
-        // Each expectation is what Python Metaxy 0.1.11 returned for the same text and variables.
+        // Each expectation is what Python Metaxy 0.1.11 returned for the same text and variables, but for the last ones.
         for (text, expected) in [
             ("${SET}", "value"),
             ("a-${SET}-${SET}", "a-value-value"),
             ("${UNSET}", ""),
             ("${UNSET:-default}", "default"),
-            ("${EMPTY:-default}", ""),
             ("${UNSET:-}", ""),
             ("${UNSET:-a:b}", "a:b"),
             ("${UNSET:-${SET}}", "${SET}"),
@@ -128,6 +147,12 @@ mod tests {
             ("${A${B}", "odd"),
             ("${:${SET}", "${:value"),
             ("$${SET}", "$value"),
+            ("${EMPTY:-default}", "default"),
+            ("${EMPTY-default}", ""),
+            ("${UNSET-default}", "default"),
+            ("${UNSET-http://a:-b}", "http://a:-b"),
+            ("${SET-default}", "value"),
+            ("${-x}", "${-x}"),
         ] {
             let expanded = expand_text(text, &system, &mut Vec::new());
             assert_eq!(expanded.as_deref().unwrap_or(text), expected, "{text}");

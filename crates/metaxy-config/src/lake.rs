@@ -11,7 +11,7 @@ use ducklake_sql::{
     ObjectStorage, Parameters, PostgresSpec, Problem, Problems, QuackSpec, R2Spec, S3Spec, Spec, Storage,
     Value as LakeValue,
 };
-use metaxy_diagnostics::{Node, Origin, Sources, Value};
+use metaxy_diagnostics::{Node, Origin, Severity, Sources, Value};
 use serde_json::Value as Json;
 
 use crate::decode::{AttachPairs, Context, Decode, Show};
@@ -173,7 +173,10 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
             lake
         }
         UnbuiltCatalog::MotherDuck(described) => {
-            let before = scope.context.diagnostics.len();
+            let errors = |scope: &Scope<'_>| {
+                scope.context.diagnostics.iter().filter(|one| one.severity() == Severity::Error).count()
+            };
+            let before = errors(scope);
             refuse_attach_options(node, alias_text.is_some(), &options, scope);
             let storage = match storage {
                 Some(Storage::Object(storage)) => Some(storage),
@@ -189,7 +192,7 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
                 spec.build()
             };
             let lake = described.build(build, catalog_node?, scope)?;
-            if scope.context.diagnostics.len() > before {
+            if errors(scope) > before {
                 return None;
             }
             lake

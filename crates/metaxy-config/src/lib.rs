@@ -48,18 +48,22 @@
 mod config;
 mod decode;
 mod expand;
+mod faults;
 mod features;
 mod files;
 mod lake;
+mod leftovers;
 mod load;
 mod local_paths;
 mod messages;
+mod motherduck;
 mod options;
 mod overrides;
 mod path;
 mod print;
 mod reference;
 mod schema;
+mod shapes;
 mod spec;
 mod store;
 mod stores;
@@ -77,6 +81,15 @@ pub use schema::schema_json;
 pub use store::{Database, DuckDbStore, VersioningEngine};
 pub use system::{MemorySystem, OsSystem, System};
 pub use variables::{METAXY_CONFIG, METAXY_EXTENSION_DIRECTORY};
+
+/// Whether a word is a key of the whole configuration, so that `METAXY_<KEY>` is read with it.
+///
+/// ```
+/// assert!(metaxy_config::is_key("store") && !metaxy_config::is_key("hard"));
+/// ```
+pub fn is_key(word: &str) -> bool {
+    options::Options::KEYS.contains(&word)
+}
 
 /// What can be shared between threads: a promise of the API.
 const _: () = {

@@ -2,10 +2,13 @@
 //!
 //! The order is that of Python Metaxy: find the file, follow `extend`, merge, expand `${VAR}`, apply `METAXY_*`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Sources, Table, Value, Visibility};
 
+use crate::config::LoadOptions;
+use crate::leftovers::{self, Leftover};
 use crate::system::System;
 use crate::{expand, messages, options, overrides, path, variables};
 
@@ -27,23 +30,35 @@ pub(crate) struct Tree {
     pub(crate) sources: Sources,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) config_file: Option<PathBuf>,
+    pub(crate) leftovers: Vec<Leftover>,
 }
 
 /// Reads all that belongs to a configuration. What is wrong with its files is in the diagnostics.
-pub(crate) fn load(system: &dyn System, explicit: Option<&Path>) -> Tree {
+pub(crate) fn load(system: &dyn System, options: &LoadOptions) -> Tree {
     let current_dir = system.current_dir().unwrap_or_else(|_| PathBuf::from("."));
-    let mut loader = Loader { system, sources: Sources::new(current_dir), diagnostics: Vec::new() };
-    let found = loader.discover(explicit);
+    let sources = Sources::new(current_dir);
+    let mut loader = Loader { system, sources, diagnostics: Vec::new(), referenced: HashSet::new() };
+    let found = loader.discover(options.config_file.as_deref());
     let mut table = Table::default();
     if let Some(found) = &found {
         table = loader.read_named(found);
     }
     let mut root = Node::new(Value::Table(table), Origin::Root);
+    let leftovers = leftovers::find(&root, system);
     expand::expand(&mut root, system);
     if let Value::Table(table) = &mut root.value {
         overrides::apply(table, system, &mut loader.sources, &mut loader.diagnostics);
     }
-    Tree { root, sources: loader.sources, diagnostics: loader.diagnostics, config_file: found.map(|found| found.path) }
+    if let Some(known) = &options.known_variables {
+        for (name, _) in system.variables() {
+            if let Some(known) = overrides::unread(&name, known, &loader.referenced) {
+                let origin = loader.sources.add_variable(name.clone());
+                loader.diagnostics.push(messages::unread_variable(origin, &name, &known));
+            }
+        }
+    }
+    let config_file = found.map(|found| found.path);
+    Tree { root, sources: loader.sources, diagnostics: loader.diagnostics, config_file, leftovers }
 }
 
 /// The file to begin with, and the variable that named it.
@@ -56,6 +71,8 @@ struct Loader<'a> {
     system: &'a dyn System,
     sources: Sources,
     diagnostics: Vec<Diagnostic>,
+    /// The variables that the files refer to, also where a value does not count in the end.
+    referenced: HashSet<String>,
 }
 
 impl Loader<'_> {
@@ -110,6 +127,7 @@ impl Loader<'_> {
                 return Table::default();
             }
         };
+        self.referenced.extend(expand::names(&text).map(str::to_owned));
         let table = self.sources.parse(path, text, VISIBILITY, &mut self.diagnostics);
         let is_pyproject = path.file_name().is_some_and(|name| name == PYPROJECT_TOML);
         let mut table = if is_pyproject { tool_metaxy(table).unwrap_or_default() } else { table };

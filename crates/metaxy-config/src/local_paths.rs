@@ -56,10 +56,13 @@ pub(crate) fn other_files(folder: &Path, scope: &Scope<'_>) -> Option<&'static s
     names.iter().any(is_other).then_some("Parquet files that no lake has put there")
 }
 
+/// Parameters of libpq that are files.
+pub(crate) const FILES: &[&str] =
+    &["passfile", "servicefile", "sslcert", "sslcrl", "sslcrldir", "sslkey", "sslrootcert"];
+
 /// The table of a PostgreSQL catalog, in which relative files of libpq start from the folder of the file that names them,
 /// like all other paths. libpq itself takes them from the process's working directory.
 pub(crate) fn with_absolute_files(node: &Node, scope: &Scope<'_>) -> Node {
-    const FILES: &[&str] = &["passfile", "servicefile", "sslcert", "sslcrl", "sslcrldir", "sslkey", "sslrootcert"];
     /// What `sslrootcert` may be that is no file.
     const SYSTEM: &str = "system";
 

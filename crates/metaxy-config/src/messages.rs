@@ -5,7 +5,10 @@
 use std::path::Path;
 
 use ducklake_sql::{CatalogKind, Code, Field, Problem, mask_credentials};
-use metaxy_diagnostics::{Diagnostic, Node, Origin, Value, did_you_mean, nearest, quoted};
+use metaxy_diagnostics::{Diagnostic, Node, Origin, Severity, Value, did_you_mean, nearest, quoted};
+
+use crate::faults::Fault;
+use crate::variables::PREFIX;
 
 pub(crate) const CONFIG_NOT_FOUND: &str = "config-not-found";
 pub(crate) const CONFIG_UNREADABLE: &str = "config-unreadable";
@@ -34,6 +37,14 @@ pub(crate) const OVERLAPPING_DATA_PATHS: &str = "overlapping-data-paths";
 pub(crate) const ALIAS_TAKEN: &str = "alias-taken";
 pub(crate) const NOT_APPLICABLE: &str = "not-applicable";
 pub(crate) const DATA_PATH_NOT_OWN: &str = "data-path-not-own";
+pub(crate) const BLANKS: &str = "blanks-around-value";
+pub(crate) const NOT_EXPANDED: &str = "not-expanded";
+pub(crate) const INVALID_HOST: &str = "invalid-host";
+pub(crate) const INVALID_ENDPOINT: &str = "invalid-endpoint";
+pub(crate) const INVALID_BUCKET: &str = "invalid-bucket";
+pub(crate) const INVALID_REGION: &str = "invalid-region";
+pub(crate) const UNKNOWN_PARAMETER: &str = "unknown-parameter";
+pub(crate) const UNKNOWN_SETTING: &str = "unknown-setting";
 
 /// The start of a text for a message, credentials masked.
 fn excerpt(text: &str) -> String {
@@ -95,6 +106,16 @@ pub(crate) fn unknown_variable(origin: Origin, name: &str, first: &str, known: &
         Some(near) => diagnostic.with_help(format!("did you mean `METAXY_{}__…`?", near.to_uppercase())),
         None => diagnostic.with_help("its first word is not a key of the configuration"),
     }
+}
+
+/// A variable of Metaxy that nobody reads.
+pub(crate) fn unread_variable(origin: Origin, name: &str, known: &[String]) -> Diagnostic {
+    let word = |name: &str| name.get(PREFIX.len()..).unwrap_or_default().to_owned();
+    let words: Vec<String> = known.iter().map(|known| word(known)).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let near = nearest(&word(name), &words).map(|near| format!(": did you mean `{PREFIX}{near}`?"));
+    let message = format!("nothing reads `{}`{}", excerpt(name), near.unwrap_or_default());
+    Diagnostic::warning(UNKNOWN_VARIABLE, message).with_origin(origin)
 }
 
 pub(crate) fn missing_key(origin: Origin, key: &str, help: &str) -> Diagnostic {
@@ -221,7 +242,7 @@ pub(crate) fn unsupported_database(origin: Origin) -> Diagnostic {
 }
 
 pub(crate) fn unknown_default_store(origin: Origin, store: &str, known: &[&str]) -> Diagnostic {
-    Diagnostic::warning(UNKNOWN_STORE, format!("the default store `{}` is not configured", excerpt(store)))
+    Diagnostic::error(UNKNOWN_STORE, format!("the default store `{}` is not configured", excerpt(store)))
         .with_shown_origin(origin)
         .with_help(did_you_mean(store, known).unwrap_or_else(|| ["known stores: ", &quoted(known)].concat()))
 }
@@ -296,6 +317,58 @@ pub(crate) fn data_path_not_own(origin: Origin, holds: &str) -> Diagnostic {
         .with_help("give the lake a folder of its own: a clean-up of orphaned files deletes all Parquet files below it")
 }
 
+/// A value that no server takes, or hardly any.
+pub(crate) fn fault(code: &'static str, what: &str, origin: Origin, fault: &Fault) -> Diagnostic {
+    let message = format!("{what} {}", fault.why);
+    let diagnostic = match fault.severity {
+        Severity::Error => Diagnostic::error(code, message),
+        Severity::Warning => Diagnostic::warning(code, message),
+    };
+    diagnostic.with_origin(origin).with_help(fault.help)
+}
+
+/// The same for a key that belongs one table deeper.
+pub(crate) fn in_parameters(unknown: Diagnostic, parameter: &str) -> Diagnostic {
+    unknown.with_help(format!("write `{parameter}` into the table `secret_parameters`"))
+}
+
+/// A parameter of a secret that DuckDB does not have; `other` is its name there, where it has another.
+pub(crate) fn unknown_parameter(origin: Origin, key: &str, other: Option<&str>, known: &[&str]) -> Diagnostic {
+    let help = match other {
+        Some(other) => Some(format!("write `{other}`")),
+        None => did_you_mean(key, known),
+    };
+    Diagnostic::error(UNKNOWN_PARAMETER, format!("DuckDB has no parameter `{}` for this secret", excerpt(key)))
+        .with_origin(origin)
+        .with_help(help.unwrap_or_else(|| ["known parameters: ", &quoted(known)].concat()))
+}
+
+/// A setting that DuckDB does not have; one that an extension of another party may have is doubted only.
+pub(crate) fn unknown_setting(origin: Origin, key: &str, known: &[&str], may_be_of_others: bool) -> Diagnostic {
+    let message = format!("DuckDB has no setting `{}`", excerpt(key));
+    let near = did_you_mean(key, known);
+    if may_be_of_others {
+        let help = near.unwrap_or_else(|| "it works only if one of the `extensions` has it".to_owned());
+        return Diagnostic::warning(UNKNOWN_SETTING, message).with_origin(origin).with_help(help);
+    }
+    let help = near.unwrap_or_else(|| "`metaxy sql 'FROM duckdb_settings()'` lists them".to_owned());
+    Diagnostic::error(UNKNOWN_SETTING, message).with_origin(origin).with_help(help)
+}
+
+/// What is left in a text that another program would have replaced.
+pub(crate) fn not_expanded(origin: Origin, is_certain: bool, what: &str, help: &str) -> Diagnostic {
+    let message = format!("{what} is not replaced");
+    let make = if is_certain { Diagnostic::error } else { Diagnostic::warning };
+    make(NOT_EXPANDED, message).with_origin(origin).with_help(help)
+}
+
+/// A path with a hole, which may be the root of the machine.
+pub(crate) fn unset_in_path(node: &Node) -> Diagnostic {
+    Diagnostic::error(UNSET_VARIABLE, format!("{} counts as empty in this path", quoted(&node.unset)))
+        .with_origin(node.origin)
+        .with_help("set it, or give a default: `${NAME:-default}`")
+}
+
 pub(crate) fn missing_field(origin: Origin, field: &Field) -> Diagnostic {
     let meaning = field.meaning.trim_end_matches('.');
     let mut rest = meaning.chars();
@@ -304,9 +377,15 @@ pub(crate) fn missing_field(origin: Origin, field: &Field) -> Diagnostic {
 }
 
 pub(crate) fn alias_in_motherduck(origin: Origin) -> Diagnostic {
-    Diagnostic::error(NOT_APPLICABLE, "a MotherDuck lake is used under the name of its database")
+    Diagnostic::warning(NOT_APPLICABLE, "a MotherDuck lake is used under the name of its database, not under an alias")
         .with_origin(origin)
         .with_help("leave `alias` out")
+}
+
+pub(crate) fn unknown_motherduck_parameter(origin: Origin, known: &[&str]) -> Diagnostic {
+    Diagnostic::error(UNSUPPORTED_DATABASE, "the URL of MotherDuck has a parameter without a value, or an unknown one")
+        .with_origin(origin)
+        .with_help(["known parameters: ", &quoted(known), "; set others in `config`"].concat())
 }
 
 pub(crate) fn attach_option_in_motherduck(origin: Origin) -> Diagnostic {

@@ -4,13 +4,15 @@
 //! the name in lower case. A value that is a JSON object is merged into the table at its place; everything else stays the
 //! text it is, and is read as its field wants it. Values are not expanded.
 
+use std::collections::HashSet;
+
 use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Sources, Table, Value};
 
 use crate::decode::from_json;
 use crate::messages;
 use crate::options::Options;
 use crate::system::System;
-use crate::variables::{PREFIX, SEPARATOR};
+use crate::variables::{METAXY_CONFIG, METAXY_EXTENSION_DIRECTORY, OF_PYTHON, PREFIX, SEPARATOR};
 
 /// Keys of the root that hold tables, so that a variable may go on below them.
 const TABLES: &[&str] = &["stores", "ext"];
@@ -43,6 +45,28 @@ pub(crate) fn apply(root: &mut Table, system: &dyn System, sources: &mut Sources
         let origin = sources.add_variable(name);
         put(root, &path, value, origin);
     }
+}
+
+/// All variables that are read, where this is one `METAXY_…` that is not among them.
+pub(crate) fn unread(name: &str, of_program: &[String], referenced: &HashSet<String>) -> Option<Vec<String>> {
+    let upper = name.to_ascii_uppercase();
+    // Those with two underscores override the configuration, or are told of as such.
+    if !upper.starts_with(PREFIX) || upper.contains(SEPARATOR) || referenced.contains(name) {
+        return None;
+    }
+    let keys = Options::KEYS.iter().filter(|key| **key != "extend");
+    let own = [METAXY_CONFIG, METAXY_EXTENSION_DIRECTORY].map(str::to_owned);
+    let mut known: Vec<String> = keys.map(|key| [PREFIX, &key.to_ascii_uppercase()].concat()).chain(own).collect();
+    let is_known = |known: &str| match known.strip_suffix('*') {
+        Some(start) => upper.starts_with(start),
+        None => upper == known,
+    };
+    if of_program.iter().any(|known| is_known(known)) || OF_PYTHON.iter().any(|known| is_known(known)) {
+        return None;
+    }
+    let is_read = known.iter().any(|known| is_known(known));
+    known.extend(of_program.iter().filter(|name| !name.ends_with('*')).cloned());
+    (!is_read).then_some(known)
 }
 
 fn put(table: &mut Table, path: &[String], value: String, origin: Origin) {

@@ -8,15 +8,19 @@ use crate::config::{Config, StoreEntry, StoreState};
 use crate::store::{Database, DuckDbStore};
 
 impl Config {
-    /// The resolved configuration for programs: `{"version": 1, "config_file", "lock_file", "config"}`, where `config` has
-    /// the shape of `metaxy.toml`. Secrets are `***`; of stores that cannot be used there is only the type.
+    /// The resolved configuration for programs, in the shape that Python Metaxy prints it: that of `metaxy.toml` with every
+    /// key, `null` where it has no value. Secrets are `***`; of stores that cannot be used there is only the type.
+    ///
+    /// ```
+    /// use metaxy_config::{Config, LoadOptions, MemorySystem};
+    ///
+    /// let system = MemorySystem::new().file("/project/metaxy.toml", "project = 'video'");
+    /// let json = Config::load(&system, &LoadOptions::default())?.config.to_json();
+    /// assert!(json["project"] == "video" && json["store"] == "dev" && json["extend"].is_null());
+    /// # Ok::<(), metaxy_config::LoadError>(())
+    /// ```
     pub fn to_json(&self) -> Json {
-        masked(json!({
-            "version": 1,
-            "config_file": self.config_file.as_ref().map(|path| path.to_string_lossy()),
-            "lock_file": self.lock_file.as_ref().map(|path| path.to_string_lossy()),
-            "config": self.shown(),
-        }))
+        masked(self.shown())
     }
 
     /// The resolved configuration as a `metaxy.toml`, secrets as `***`.
@@ -46,18 +50,20 @@ impl Config {
         let stores = self.stores.iter().map(|entry| (entry.name.clone(), shown_store(entry)));
         json!({
             "store": self.store,
-            "project": self.project.as_ref().map(ProjectName::as_str),
+            "stores": stores.collect::<Map<_, _>>(),
+            // It was followed.
+            "extend": null,
             "entrypoints": self.entrypoints,
             "theme": self.theme,
+            "ext": plugins.chain(rust).collect::<Map<_, _>>(),
             "hash_truncation_length": self.hash_truncation_length.length(),
             "enable_map_datatype": self.enable_map_datatype,
             "auto_create_tables": self.auto_create_tables,
+            "project": self.project.as_ref().map(ProjectName::as_str),
             "locked": self.locked,
             "sync": self.sync,
             "extra_features": selections.collect::<Vec<_>>(),
             "metaxy_lock_path": self.lock_file.as_ref().map(|path| path.to_string_lossy()),
-            "ext": plugins.chain(rust).collect::<Map<_, _>>(),
-            "stores": stores.collect::<Map<_, _>>(),
         })
     }
 }
@@ -68,7 +74,10 @@ fn shown_store(entry: &StoreEntry) -> Json {
         StoreState::Other(shown) => Some(shown.clone()),
         StoreState::Broken(_) => None,
     };
-    json!({ "type": entry.type_name, "config": config })
+    match config {
+        Some(config) => json!({ "type": entry.type_name, "config": config }),
+        None => json!({ "type": entry.type_name }),
+    }
 }
 
 fn shown_duckdb(store: &DuckDbStore) -> Json {

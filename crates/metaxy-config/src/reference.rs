@@ -6,11 +6,12 @@ use metaxy_diagnostics::{INVALID_CHOICE, MISSING_KEY, OUT_OF_RANGE, SYNTAX, UNKN
 use metaxy_feature::ProblemKind;
 
 use crate::messages::{
-    ALIAS_TAKEN, CATALOG_IN_MEMORY, CATALOG_KIND, CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFLICT, DATA_PATH_NOT_OWN,
-    EMPTY_SELECTION, EMPTY_VALUE, EXTEND_CYCLE, EXTEND_NOT_FOUND, FALLBACK_CYCLE, FALLBACK_HASH, INVALID_PATH,
-    INVALID_PROJECT, INVALID_STORE_NAME, MISSING_STORE_TYPE, NO_FEATURE_FILE, NOT_APPLICABLE, OVERLAPPING_DATA_PATHS,
-    UNKNOWN_STORE, UNKNOWN_VARIABLE, UNSET_VARIABLE, UNSUPPORTED_DATABASE, UNSUPPORTED_HASH, UNSUPPORTED_KEY,
-    UNSUPPORTED_STORE,
+    ALIAS_TAKEN, BLANKS, CATALOG_IN_MEMORY, CATALOG_KIND, CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFLICT,
+    DATA_PATH_NOT_OWN, EMPTY_SELECTION, EMPTY_VALUE, EXTEND_CYCLE, EXTEND_NOT_FOUND, FALLBACK_CYCLE, FALLBACK_HASH,
+    INVALID_BUCKET, INVALID_ENDPOINT, INVALID_HOST, INVALID_PATH, INVALID_PROJECT, INVALID_REGION, INVALID_STORE_NAME,
+    MISSING_STORE_TYPE, NO_FEATURE_FILE, NOT_APPLICABLE, NOT_EXPANDED, OVERLAPPING_DATA_PATHS, UNKNOWN_PARAMETER,
+    UNKNOWN_SETTING, UNKNOWN_STORE, UNKNOWN_VARIABLE, UNSET_VARIABLE, UNSUPPORTED_DATABASE, UNSUPPORTED_HASH,
+    UNSUPPORTED_KEY, UNSUPPORTED_STORE,
 };
 
 /// One entry of the reference page.
@@ -56,13 +57,13 @@ const REFERENCE: &[Reference] = &[
     },
     Reference {
         code: UNSET_VARIABLE,
-        meaning: "A string is made from a variable that is not set. The variable counts as empty, as in Python Metaxy.",
+        meaning: "A string is made from a variable that is not set. The variable counts as empty, as in Python Metaxy. In a path it is an error, since what is left may be another folder.",
         example: "path = \"${LAKE_ROOT}/data\"",
         remedy: "Set the variable, or give a default: `${LAKE_ROOT:-lake}`.",
     },
     Reference {
         code: UNKNOWN_VARIABLE,
-        meaning: "A variable looks like an override of the configuration, but its first word is not a key of it.",
+        meaning: "A variable looks like an override of the configuration, but its first word is not a key of it; or its name begins with `METAXY_`, and neither the configuration nor a command reads it.",
         example: "METAXY_STORE__DEV__TYPE=duckdb",
         remedy: "Write the key as it is: `METAXY_STORES__DEV__TYPE`.",
     },
@@ -279,6 +280,54 @@ const REFERENCE: &[Reference] = &[
         meaning: "",
         example: "secret_name = \"lake\" in `catalog` and in `storage`",
         remedy: "Give the two secrets different names.",
+    },
+    Reference {
+        code: BLANKS,
+        meaning: "A value begins or ends with a blank, or with the end of a line: most often it comes out of a file. Where nothing can be called so, it is an error.",
+        example: "password = \"${PASSWORD}\" with PASSWORD from a file of secrets",
+        remedy: "Take the blank off where the value comes from.",
+    },
+    Reference {
+        code: NOT_EXPANDED,
+        meaning: "A text holds what another program would have replaced: `$NAME`, `{{ name }}`, `$(command)`, `%NAME%` or `<name>`.",
+        example: "host = \"$PGHOST\"",
+        remedy: "Write `${PGHOST}`, or `${PGHOST:-localhost}` with a default for one that is not set or empty.",
+    },
+    Reference {
+        code: INVALID_HOST,
+        meaning: "A host, an address, an account or a database holds what has a key of its own, or no such name can have.",
+        example: "host = \"db.example:5432\"",
+        remedy: "Write the name alone, as in `host = \"db.example\"` and `port = 5432`.",
+    },
+    Reference {
+        code: INVALID_ENDPOINT,
+        meaning: "An endpoint is more than `host` or `host:port`, so that DuckDB would ask for another URL than is meant.",
+        example: "endpoint = \"minio.example:9000/bucket\"",
+        remedy: "Leave the bucket and the path out.",
+    },
+    Reference {
+        code: INVALID_BUCKET,
+        meaning: "No bucket of the storage is called so, or no newer one.",
+        example: "bucket = \"s3://Bucket\"",
+        remedy: "Write the name as the storage shows it, without a scheme or a prefix.",
+    },
+    Reference {
+        code: INVALID_REGION,
+        meaning: "A region is written in words, in upper case, or as one of its zones.",
+        example: "region = \"eu-central-1a\"",
+        remedy: "Write its code, as in `eu-central-1`.",
+    },
+    Reference {
+        code: UNKNOWN_PARAMETER,
+        meaning: "DuckDB has no parameter of this name for a secret of this type, and would refuse the secret.",
+        example: "secret_parameters = { ssl_mode = \"require\" }",
+        remedy: "Correct the name, as in `sslmode`.",
+    },
+    Reference {
+        code: UNKNOWN_SETTING,
+        meaning: "Neither DuckDB nor an extension of a lake has a setting of this name.",
+        example: "[stores.dev.config.config]\nthread = 4",
+        remedy: "Correct the name, as in `threads`; `metaxy sql 'FROM duckdb_settings()'` lists them.",
     },
     Reference {
         code: "missing-project",

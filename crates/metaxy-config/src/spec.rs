@@ -4,13 +4,13 @@ use ducklake_sql::{
     AzureSpec, Field, FieldKind, FieldValue, GcsSpec, MotherDuckSpec, PostgresSpec, Problems, QuackSpec, R2Spec,
     S3Spec, Spec,
 };
-use metaxy_diagnostics::{Node, Table};
+use metaxy_diagnostics::{Diagnostic, Node, Table};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value as Json};
 
 use crate::decode::{self, Context, Decode};
 use crate::lake::Scope;
-use crate::{messages, schema};
+use crate::{messages, schema, shapes};
 
 /// A description that was read from a table.
 pub(crate) struct Described<S> {
@@ -25,7 +25,15 @@ pub(crate) struct Described<S> {
 pub(crate) fn read<S: Spec>(kind: &str, node: &Node, scope: &mut Scope<'_>) -> Option<Described<S>> {
     let table = decode::table(node, &mut scope.context)?;
     let names: Vec<_> = S::FIELDS.iter().map(|field| field.name).collect();
-    decode::refuse_unknown(table, &names, &mut scope.context);
+    for entry in table.0.iter().filter(|entry| !names.contains(&entry.key.as_str())) {
+        let unknown = Diagnostic::unknown_key(&entry.key, &names).with_origin(entry.key_origin);
+        let parameter = shapes::parameter(kind, &entry.key).filter(|_| names.contains(&"secret_parameters"));
+        scope.context.report(match parameter {
+            Some(parameter) if names.contains(&parameter) => unknown.with_help(["write `", parameter, "`"].concat()),
+            Some(parameter) => messages::in_parameters(unknown, parameter),
+            None => unknown,
+        });
+    }
     let mut spec = S::default();
     let mut missing = Vec::new();
     for (field, value) in S::FIELDS.iter().zip(spec.values()) {

@@ -11,8 +11,10 @@ use metaxy_feature::HashAlgorithm;
 use crate::decode::{Decode, Located, Map};
 use crate::lake::{self, LakeIdentity, Scope};
 use crate::messages;
+use crate::motherduck;
 use crate::options::{DuckDbOptions, ExtensionEntry, ExtensionOptions};
 use crate::print::masked;
+use crate::shapes;
 use crate::variables;
 
 /// DuckDB's own database, which a lake is attached beside.
@@ -127,7 +129,8 @@ pub(crate) struct Resolved {
 const UNSUPPORTED: &[&str] = &["connection_string", "backend", "connection_params"];
 
 /// Settings of DuckDB that are paths.
-const PATHS: &[&str] = &["ca_cert_file", "extension_directory", "home_directory", "secret_directory", "temp_directory"];
+pub(crate) const PATHS: &[&str] =
+    &["ca_cert_file", "extension_directory", "home_directory", "secret_directory", "temp_directory"];
 
 /// The store of this name, or reports of why there is none.
 pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope: &mut Scope<'_>) -> Option<Resolved> {
@@ -139,13 +142,18 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
             }
         }
     }
+    let of_url = motherduck::settings(&mut config, scope);
     let config = &config;
+    shapes::check(config, scope);
     let options = DuckDbOptions::decode(config, &mut scope.context)?;
     let table = config.as_table()?;
     let lake = table.get("ducklake").and_then(|node| lake::resolve(node, name, scope));
     let database = database(options.database.as_deref(), config, lake.as_ref().map(|lake| &lake.lake), scope);
     let mut session = Session::default();
     session.settings = settings(options.config.as_ref(), config, scope);
+    let is_new = |setting: &Setting| session.settings.iter().all(|given| !is_same(given, setting));
+    let of_url: Vec<_> = of_url.into_iter().filter(is_new).collect();
+    session.settings.extend(of_url);
     session.extensions = extensions(options.extensions.unwrap_or_default(), scope);
     let table_prefix = options.table_prefix.unwrap_or_default();
     if let Err(problem) = StringLiteral::new(table_prefix.as_str()) {
@@ -182,6 +190,10 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
         fallback_stores: fallbacks.iter().map(|(name, _)| name.clone()).collect(),
     };
     Some(Resolved { store, identity, fallbacks })
+}
+
+fn is_same(one: &Setting, other: &Setting) -> bool {
+    one.name().as_str().eq_ignore_ascii_case(other.name().as_str())
 }
 
 /// The one of `all` that has the given name, or the default.
@@ -224,6 +236,9 @@ fn database(text: Option<&str>, config: &Node, lake: Option<&Lake>, scope: &mut 
     let in_mother_duck = lake.is_some_and(|lake| lake.catalog_kind() == CatalogKind::MotherDuck);
     if in_mother_duck && (text.starts_with("md:") || text.starts_with("motherduck:")) && !text.contains('?') {
         return Some(Database::Memory);
+    }
+    if scope.context.bad.contains(&at.origin) {
+        return None;
     }
     if text.contains("://") || text.starts_with("md:") || text.starts_with("motherduck:") {
         return scope.context.reject(at, messages::unsupported_database(at.origin));

@@ -3,7 +3,7 @@
 use metaxy_config::{OsSystem, Severity};
 
 use crate::args::{Check, TextOrJson};
-use crate::context::Context;
+use crate::context::{Context, refuse_nothing};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -27,9 +27,8 @@ pub(crate) fn run(args: &Check, context: &Context, printer: &mut Printer) -> Res
         Ok(loaded) if errors == 0 => {
             context.refuse_unknown_store(&loaded.config)?;
             let stores = loaded.config.store_names().count();
-            let Some(file) = &loaded.config.config_file else {
-                return if stores == 0 { Err(Error::NoConfiguration) } else { Ok(Exit::Done) };
-            };
+            refuse_nothing(&loaded.config)?;
+            let Some(file) = &loaded.config.config_file else { return Ok(Exit::Done) };
             let features = features.map(|features| counted(features, "feature"));
             let counts = [Some(counted(stores, "store")), features, Some(counted(warnings, "warning"))];
             let counts = counts.into_iter().flatten().collect::<Vec<_>>().join(", ");

@@ -22,6 +22,7 @@ pub(crate) fn run(args: &Config, context: &Context, printer: &mut Printer) -> Re
 
 fn print(args: &ConfigPrint, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let loaded = context.load()?;
+    printer.warnings(&loaded.diagnostics, None);
     match args.format {
         TomlOrJson::Toml => write!(printer, "{}", loaded.config.to_toml())?,
         TomlOrJson::Json => printer.json(&loaded.config.to_json())?,

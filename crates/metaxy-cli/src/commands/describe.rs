@@ -235,7 +235,7 @@ fn dependency(dep: &FeatureDep) -> Value {
 
 fn graph(args: &DescribeGraph, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let loaded = context.load()?;
-    let graph = features::graph(context, &loaded, args.snapshot.as_deref(), printer)?;
+    let graph = features::graph(context, &loaded, args.snapshot(), printer)?;
     let project = context.project(&loaded.config);
     let shape = Shape::of(&graph, project);
     let versions = graph.versions(loaded.config.hash_truncation_length);

@@ -24,6 +24,7 @@ pub(crate) fn run(args: &List, context: &Context, printer: &mut Printer) -> Resu
 
 fn stores(args: &ListStores, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let loaded = context.load()?;
+    printer.warnings(&loaded.diagnostics, None);
     let config = &loaded.config;
     let default = context.store_name(config);
     let stores: Vec<_> = config.store_names().map(|name| Listed::new(config, name, default)).collect();

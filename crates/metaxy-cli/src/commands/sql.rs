@@ -4,7 +4,7 @@
 //! transaction, which is run again when another writer was faster; so their rows are printed once it is committed. A
 //! script that begins a transaction itself is run once, as it stands.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write;
 use std::path::Path;
 
 use arrow::array::{AsArray as _, RecordBatch};
@@ -16,21 +16,12 @@ use crate::args::{Mode, RowFormat, Sql};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::output;
 use crate::printer::Printer;
 use crate::rows;
 
 pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
-    let query = match args.query.as_str() {
-        "-" => {
-            let mut text = String::new();
-            std::io::stdin()
-                .lock()
-                .read_to_string(&mut text)
-                .map_err(|error| Error::file("reading", Path::new("-"), error))?;
-            text
-        }
-        text => text.to_owned(),
-    };
+    let query = script(&args.query)?;
     let statements = Statement::script(&query);
     if statements.is_empty() {
         return Err(Error::Usage { message: "there is no statement", help: "try `metaxy sql 'SHOW TABLES'`" });
@@ -46,7 +37,12 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
     let makes_tables = args.mode == Mode::Write
         && statements.iter().any(|statement| matches!(statement.first_word().as_str(), "CREATE" | "ALTER"));
     let before = if makes_tables { inexact_columns(store.connection())? } else { Vec::new() };
-    run_script(&store, &query, &statements, args, printer)?;
+    match args.output.file() {
+        Some(path) => {
+            output::put(path, |out| run_script(&store, &query, &statements, Results::new(args, printer, Some(out))))?;
+        }
+        None => run_script(&store, &query, &statements, Results::new(args, printer, None))?,
+    }
     if makes_tables {
         for column in inexact_columns(store.connection())?.into_iter().filter(|column| !before.contains(column)) {
             let what = format_args!("{column}, which a file does not keep exactly").to_string();
@@ -57,17 +53,23 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
     Ok(Exit::Done)
 }
 
+/// The statements: those that were typed, or those of stdin or of a file `….sql`.
+fn script(query: &str) -> Result<String, Error> {
+    let path = Path::new(query);
+    let is_file = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("sql"))
+        && (path.is_file() || !query.contains(|char: char| char.is_whitespace() || "();'".contains(char)));
+    let read = match query {
+        "-" => std::io::read_to_string(std::io::stdin().lock()),
+        _ if is_file => std::fs::read_to_string(path),
+        text => return Ok(text.to_owned()),
+    };
+    read.map_err(|error| Error::file("reading", path, error))
+}
+
 /// Runs the statements and prints the rows of each, or says how many it changed.
-fn run_script(
-    store: &Store,
-    script: &str,
-    statements: &[Statement],
-    args: &Sql,
-    printer: &mut Printer,
-) -> Result<(), Error> {
+fn run_script(store: &Store, script: &str, statements: &[Statement], mut results: Results<'_>) -> Result<(), Error> {
     let connection = store.connection();
-    let mut results = Results { args, printer, is_first: true };
-    if args.mode == Mode::Read || connection.are_queries(script).map_err(Error::Lake)? {
+    if results.args.mode == Mode::Read || connection.are_queries(script).map_err(Error::Lake)? {
         return statements.iter().try_for_each(|statement| results.stream(connection, statement));
     }
     if statements.iter().any(begins_transaction) {
@@ -189,10 +191,16 @@ impl Outcome {
 struct Results<'r> {
     args: &'r Sql,
     printer: &'r mut Printer,
+    /// Where the rows go, if not to stdout.
+    file: Option<&'r mut dyn Write>,
     is_first: bool,
 }
 
-impl Results<'_> {
+impl<'r> Results<'r> {
+    fn new(args: &'r Sql, printer: &'r mut Printer, file: Option<&'r mut dyn Write>) -> Self {
+        Self { args, printer, file, is_first: true }
+    }
+
     /// Runs a statement and prints its rows while they come.
     fn stream(&mut self, connection: &Connection, statement: &Statement) -> Result<(), Error> {
         let is_query = connection.are_queries(statement.text()).map_err(Error::Lake)?;
@@ -211,14 +219,21 @@ impl Results<'_> {
         rows: impl Iterator<Item = Result<RecordBatch, metaxy_store_duckdb::Error>>,
     ) -> Result<(), Error> {
         if is_query || !rows::is_answer(schema) {
-            match self.args.format {
+            let format = self.args.output.format;
+            let out: &mut dyn Write = if let Some(file) = &mut self.file {
+                file
+            } else {
+                output::refuse_terminal(format)?;
+                self.printer
+            };
+            match format {
                 _ if std::mem::take(&mut self.is_first) => {}
                 RowFormat::Parquet => return Err(Error::SecondParquet),
                 // An empty line, behind which another header begins.
-                RowFormat::Csv => writeln!(self.printer)?,
+                RowFormat::Csv => writeln!(out)?,
                 RowFormat::Table | RowFormat::Json => {}
             }
-            return rows::print(schema, rows, self.args.format, self.printer);
+            return rows::print(schema, rows, format, out);
         }
         for batch in rows {
             let batch = batch.map_err(Error::Lake)?;

@@ -2,7 +2,7 @@
 
 use metaxy_store_duckdb::RebaseOptions;
 
-use super::rows;
+use super::{named, rows};
 use crate::args::MetadataRebase;
 use crate::context::Context;
 use crate::error::Error;
@@ -12,15 +12,16 @@ use crate::printer::Printer;
 use crate::progress::Progress;
 
 pub(crate) fn run(args: &MetadataRebase, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    let key = named(&args.feature)?;
     let loaded = context.load()?;
     let how = if args.dry_run { OpenMode::READ_OWN } else { OpenMode::CHANGE };
     let project = features::open(context, &loaded, how, printer)?;
     let options = RebaseOptions::new().to(args.to.clone()).dry_run(args.dry_run);
-    let progress = Progress::new(format!("rebasing `{}`", args.feature), printer.is_quiet());
-    let count = project.features()?.rebase(&args.feature, &args.from, &options).map_err(Error::Lake)?;
+    let progress = Progress::new(format!("rebasing `{key}`"), printer.is_quiet());
+    let count = project.features()?.rebase(key, &args.from, &options).map_err(Error::Lake)?;
     drop(progress);
     let done = if args.dry_run { "would rebase" } else { "rebased" };
-    printer.note(format_args!("{done} {} of `{}`", rows(count), args.feature));
+    printer.note(format_args!("{done} {} of `{key}`", rows(count)));
     project.close()?;
     Ok(Exit::Done)
 }

@@ -41,9 +41,10 @@ pub(crate) fn run(args: &MetadataStatus, context: &Context, printer: &mut Printe
         TextOrJson::Json => printer.json(&json(&found, &missing, &project, snapshot))?,
     }
     let is_in_sync = found.iter().all(Found::is_in_sync);
+    let has_failed = found.iter().any(Found::has_failed);
     drop(features);
     project.close()?;
-    Ok(if args.assert_in_sync && !is_in_sync { Exit::Failed } else { Exit::Done })
+    Ok(if has_failed || args.assert_in_sync && !is_in_sync { Exit::Failed } else { Exit::Done })
 }
 
 /// A feature, and how it stands or why that cannot be told.
@@ -82,6 +83,11 @@ impl Found {
             Ok(Standing { status, .. }) if status.needs_update() => "needs_update",
             Ok(_) => "up_to_date",
         }
+    }
+
+    /// Whether it was an error that kept it from being compared, not rows upstream that nobody has written yet.
+    fn has_failed(&self) -> bool {
+        matches!(&self.standing, Err(error) if !matches!(error, Error::Lake(error) if error.is_missing_table()))
     }
 
     fn is_in_sync(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use metaxy_store_duckdb::{FileFormat, InputOptions, WriteOptions};
 
+use super::named;
 use crate::args::MetadataWrite;
 use crate::context::Context;
 use crate::error::Error;
@@ -11,6 +12,7 @@ use crate::printer::Printer;
 use crate::progress::Progress;
 
 pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    let key = named(&args.feature)?;
     let loaded = context.load()?;
     let mut options = InputOptions::new();
     if let Some(format) = args.format {
@@ -29,13 +31,13 @@ pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer
         .materialization_id(args.materialization_id.clone())
         .add_columns(args.add_columns)
         .unpushed(args.unpushed);
-    let progress = Progress::new(format!("writing `{}`", args.feature), printer.is_quiet());
+    let progress = Progress::new(format!("writing `{key}`"), printer.is_quiet());
     let reader = project.store().connection().another().map_err(Error::Lake)?;
-    let rows = file.rows(&reader, &features, &args.feature).map_err(Error::Lake)?;
+    let rows = file.rows(&reader, &features, key).map_err(Error::Lake)?;
     let rows = rows.on_progress(|rows| progress.set(rows));
-    let count = features.write(&args.feature, rows, &options).map_err(Error::Lake)?;
+    let count = features.write(key, rows, &options).map_err(Error::Lake)?;
     drop(progress);
-    printer.note(format_args!("wrote {} of `{}`", super::rows(count), args.feature));
+    printer.note(format_args!("wrote {} of `{key}`", super::rows(count)));
     drop((reader, features));
     project.close()?;
     Ok(Exit::Done)

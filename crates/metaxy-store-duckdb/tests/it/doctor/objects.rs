@@ -97,12 +97,24 @@ fn wrong_region() {
 #[test]
 fn scheme_in_the_endpoint() {
     let server = server();
-    // As a field the scheme is taken off; in the parameters DuckDB gets it as it is.
+    // As a field the scheme is taken off, and in the parameters it is refused; a secret of one's own has it as it is.
     let field = format!("endpoint = \"{}\", ", server.endpoint());
     let target = replaced(&server, &field, "");
-    let storage = s3(&server, &server.key(KeyRights::Full)).replace(&field, "");
+    let key = server.key(KeyRights::Full);
+    let storage = s3(&server, &key).replace(&field, "");
     let parameters = format!(", secret_parameters = {{ endpoint = \"http://{}\" }} }}", server.endpoint());
     target.configure(SQLITE, &storage.replace(" }", &parameters));
+    target.finds(Cause::ConfigurationError);
+    let secret = format!(
+        "extensions = [{{ name = 'httpfs', init_sql = [\"CREATE SECRET storage (TYPE s3, KEY_ID '{}', SECRET '{}', \
+         ENDPOINT 'http://{}', REGION '{}', URL_STYLE 'path', USE_SSL false)\"] }}]",
+        key.id,
+        key.secret,
+        server.endpoint(),
+        server.region()
+    );
+    let storage = format!("{{ type = \"s3\", secret_name = \"storage\", bucket = \"{BUCKET}\", prefix = \"prod\" }}");
+    target.configure_with(&[WITHOUT_SIGNATURES, &secret], SQLITE, &storage);
     assert_seen!("scheme-in-endpoint", target.finds(Cause::SchemeInEndpoint));
     replaced(&server, "endpoint = \"", "endpoint = \"http://").warns_of(Cause::NoLakeYet);
 }

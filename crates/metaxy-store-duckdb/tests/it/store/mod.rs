@@ -1,6 +1,7 @@
 //! Opening and closing lakes, and the traps in which data is lost.
 
 mod configured;
+mod engine_lists;
 mod errors;
 mod hostile;
 mod locked;
