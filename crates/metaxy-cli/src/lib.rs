@@ -8,6 +8,7 @@
 mod args;
 mod commands;
 mod context;
+mod environment;
 mod error;
 mod exit;
 mod features;
@@ -18,6 +19,7 @@ mod progress;
 mod rows;
 mod selection;
 mod table;
+mod trusted;
 mod values;
 
 use std::io::Write as _;
@@ -26,7 +28,9 @@ use std::process::ExitCode;
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
 
 use args::{Args, Command};
-use commands::{check, completions, config, describe, doctor, history, init, list, metadata, preview, push, sql};
+use commands::{
+    check, completions, config, describe, doctor, history, init, list, metadata, preview, push, sql, trust,
+};
 use context::Context;
 use error::Error;
 use exit::Exit;
@@ -58,6 +62,7 @@ fn run(args: Args) -> Exit {
         printer.flush()?;
         Ok(exit)
     });
+    let result = result.map_err(|error| context.explain(error));
     match result {
         Ok(exit) => exit,
         Err(_) if printer.reader_is_gone() => Exit::Done,
@@ -105,6 +110,7 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Push(args) => push::run(args, context, printer),
         Command::History(args) => history::run(args, context, printer),
         Command::Metadata(args) => metadata::run(args, context, printer),
+        Command::Trust(args) => trust::run(args, context, printer),
         Command::Completions(args) => completions::run(args, printer),
     }
 }

@@ -50,6 +50,7 @@ mod decode;
 mod expand;
 mod features;
 mod files;
+mod harmless;
 mod lake;
 mod load;
 mod local_paths;
@@ -64,6 +65,7 @@ mod spec;
 mod store;
 mod stores;
 mod system;
+mod trust;
 mod variables;
 
 // What the signatures of this crate use.
@@ -75,7 +77,8 @@ pub use metaxy_feature::HashAlgorithm;
 pub use reference::diagnostics_page;
 pub use schema::schema_json;
 pub use store::{Database, DuckDbStore, VersioningEngine};
-pub use system::{MemorySystem, OsSystem, System};
+pub use system::{MemorySystem, OsSystem, System, VariableSource};
+pub use trust::Trust;
 pub use variables::{METAXY_CONFIG, METAXY_EXTENSION_DIRECTORY};
 
 /// What can be shared between threads: a promise of the API.
