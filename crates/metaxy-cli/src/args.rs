@@ -39,6 +39,9 @@ pub(crate) struct Global {
     /// Mean the features of all projects
     #[arg(long, global = true)]
     pub(crate) all_projects: bool,
+    /// Let the configuration do what is not known to be harmless, as `METAXY_TRUST=1` does; see `metaxy trust`
+    #[arg(long, global = true)]
+    pub(crate) trust: bool,
     /// When to use colours; `NO_COLOR` turns them off, too
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: clap::ColorChoice,
@@ -90,6 +93,8 @@ pub(crate) enum Command {
     /// Look at, write and delete the rows of features
     #[command(subcommand)]
     Metadata(Metadata),
+    /// Allow what the configuration asks for and is not known to be harmless, as it stands
+    Trust(Trust),
     /// Print the completions for a shell
     Completions(Completions),
 }
@@ -145,9 +150,23 @@ pub(crate) enum Storage {
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::CHECK)]
 pub(crate) struct Check {
+    /// List what the configuration may do only if it is trusted, and fail unless it is
+    #[arg(long)]
+    pub(crate) untrusted: bool,
     /// How to print what is found
     #[arg(long, default_value = "text")]
     pub(crate) format: TextOrJson,
+}
+
+/// `metaxy trust`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::TRUST)]
+pub(crate) struct Trust {
+    /// The folder of the configuration, or one below it [default: the working directory]
+    pub(crate) folder: Option<PathBuf>,
+    /// Take back all that was allowed there
+    #[arg(long)]
+    pub(crate) untrust: bool,
 }
 
 /// `metaxy preview`

@@ -12,3 +12,4 @@ pub(crate) mod metadata;
 pub(crate) mod preview;
 pub(crate) mod push;
 pub(crate) mod sql;
+pub(crate) mod trust;

@@ -1,14 +1,15 @@
 //! What a command works on: the environment with `.env`, the configuration, the store that is meant.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use metaxy_config::{Config, DuckDbStore, LoadError, LoadOptions, Loaded, OsSystem};
+use metaxy_config::{Config, DuckDbStore, LoadError, LoadOptions, Loaded, System as _};
 use metaxy_feature::ProjectName;
 
 use crate::args::Global;
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::printer::Printer;
+use crate::trusted::Trusted;
 use crate::variables;
 
 /// Where the configuration is, and which of its stores is meant.
@@ -19,13 +20,14 @@ pub(crate) struct Context {
     project: Option<String>,
     all_projects: bool,
     verbosity: u8,
+    trust: bool,
 }
 
 impl Context {
     pub(crate) fn new(global: Global, positional_store: Option<&str>) -> Self {
-        let Global { config_file, store, project, all_projects, verbosity, .. } = global;
+        let Global { config_file, store, project, all_projects, verbosity, trust, .. } = global;
         let store = store.or_else(|| positional_store.map(str::to_owned));
-        Self { config_file, store, project, all_projects, verbosity }
+        Self { config_file, store, project, all_projects, verbosity, trust }
     }
 
     /// Whether the person wants to hear more than what is needed.
@@ -52,19 +54,54 @@ impl Context {
         self.all_projects || self.project.is_some()
     }
 
-    /// Reads `.env` and then the configuration, whatever is wrong with it.
+    /// Reads `.env` and then the configuration, whatever is wrong with it; it is trusted where the person has said so.
     pub(crate) fn read(&self) -> Result<Result<Loaded, LoadError>, Error> {
-        load_env(Path::new(".env"))?;
+        Ok(self.read_in(&Environment::here()?))
+    }
+
+    /// The same, in another environment.
+    pub(crate) fn read_in(&self, environment: &Environment) -> Result<Loaded, LoadError> {
         let options = self.config_file.as_ref().map(LoadOptions::file).unwrap_or_default();
         let options = options.known_variables(variables::names());
-        Ok(Config::load(&OsSystem, &options))
+        Config::load(environment, &options).map(|mut loaded| {
+            if loaded.config.is_untrusted() && (self.trust || is_remembered(&loaded.config, environment)) {
+                loaded.config = loaded.config.trusted();
+            }
+            loaded
+        })
+    }
+
+    /// Reads a configuration of which at least some store may be usable, in another environment.
+    pub(crate) fn load_in(&self, environment: &Environment) -> Result<Loaded, Error> {
+        let loaded = self.read_in(environment).map_err(|error| Error::Diagnostics(error.diagnostics().clone()))?;
+        refuse_nothing(&loaded.config)?;
+        Ok(loaded)
+    }
+
+    /// The folder that trust in a configuration is bound to.
+    pub(crate) fn folder(config: &Config, environment: &Environment) -> PathBuf {
+        let folder = config.config_file.as_deref().and_then(Path::parent).map(Path::to_owned);
+        folder.or_else(|| environment.current_dir().ok()).unwrap_or_default()
+    }
+
+    /// The same error, with the command to give trust where that is missing.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let untrusted = match &error {
+            Error::Lake(error) => error.diagnostics().filter(|error| error.is_untrusted()),
+            _ => None,
+        };
+        let Some((message, diagnostics)) = untrusted.and_then(|error| Some((error.summary(), error.diagnostics()?)))
+        else {
+            return error;
+        };
+        let of_file = self.config_file.as_ref().map(|file| format!(" --config-file {}", file.display()));
+        let command = ["metaxy trust", &of_file.unwrap_or_default()].concat();
+        Error::Untrusted { message, diagnostics: diagnostics.clone(), command }
     }
 
     /// Reads a configuration of which at least some store may be usable.
     pub(crate) fn load(&self) -> Result<Loaded, Error> {
-        let loaded = self.read()?.map_err(|error| Error::Diagnostics(error.diagnostics().clone()))?;
-        refuse_nothing(&loaded.config)?;
-        Ok(loaded)
+        self.load_in(&Environment::here()?)
     }
 
     /// The store that was named on the command line.
@@ -100,25 +137,7 @@ pub(crate) fn refuse_nothing(config: &Config) -> Result<(), Error> {
     if is_nothing { Err(Error::NoConfiguration) } else { Ok(()) }
 }
 
-/// Sets the variables of a file, where there is one; those that are set already stay.
-///
-/// The environment itself is changed, since DuckDB and its extensions look there for credentials.
-fn load_env(path: &Path) -> Result<(), Error> {
-    // A folder of that name is somebody's virtual environment.
-    if !path.is_file() {
-        return Ok(());
-    }
-    match dotenvy::from_path(path) {
-        Ok(()) => Ok(()),
-        Err(dotenvy::Error::LineParse(line, _)) => Err(Error::EnvLine(line_number(path, &line))),
-        Err(dotenvy::Error::Io(error)) => Err(Error::file("reading", path, error)),
-        Err(_) => Err(Error::file("reading", path, ErrorKind::InvalidData.into())),
-    }
-}
-
-/// Where in a file a text begins, counting lines from 1.
-fn line_number(path: &Path, text: &str) -> usize {
-    let file = std::fs::read_to_string(path).unwrap_or_default();
-    let before = file.find(text).map_or("", |start| &file[..start]);
-    before.matches('\n').count() + 1
+/// Whether the person has trusted this configuration, as it stands, before.
+fn is_remembered(config: &Config, environment: &Environment) -> bool {
+    Trusted::of(&Context::folder(config, environment)).is_some_and(|trusted| trusted.has(config))
 }

@@ -22,6 +22,12 @@ pub(crate) enum Error {
     /// The lake could not be attached or queried.
     #[error("{0}")]
     Lake(#[from] metaxy_store_duckdb::Error),
+    /// The configuration asks for what the person has not allowed.
+    #[error("{message}")]
+    Untrusted { message: String, diagnostics: Diagnostics, command: String },
+    /// There is no folder to remember in what is trusted.
+    #[error("there is no home directory, so what is trusted cannot be remembered")]
+    NoConfigurationFolder,
     /// A line of `.env` cannot be read; it is not shown, since it may hold a secret.
     #[error("line {0} of `.env` is not `NAME=value`")]
     EnvLine(usize),
@@ -120,6 +126,10 @@ impl Error {
                 "`--mode write` can change the lake, and `--allow-files` reach files, settings and other databases"
             }
             Self::Lake(error) => return error.help(),
+            Self::Untrusted { command, .. } => {
+                return Some(format!("read it; `{command}` allows it as it stands, and `--trust` does so once"));
+            }
+            Self::NoConfigurationFolder => "set HOME, or use `--trust`",
             Self::EnvLine(_) => "write the value in single quotes, or put a `#` before the line",
             Self::Exists(_) => "choose another file with `--path`, or remove this one",
             Self::NoConfiguration => "write one with `metaxy init`, or name one with `--config-file`",
@@ -160,6 +170,7 @@ impl Error {
             Self::Unconfirmed => ("MISSING_CONFIRMATION", json!({})),
             Self::UnknownSnapshot { version, .. } => ("SNAPSHOT_ERROR", json!({ "project_version": version })),
             Self::Diagnostics(diagnostics) | Self::Features(diagnostics) => ("GENERIC_ERROR", diagnostics.to_json()),
+            Self::Untrusted { diagnostics, .. } => ("NOT_TRUSTED", diagnostics.to_json()),
             Self::Lake(error) if error.cause().is_some() => ("GENERIC_ERROR", json!({ "cause": error.cause() })),
             _ => ("GENERIC_ERROR", json!({})),
         };

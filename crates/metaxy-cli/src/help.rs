@@ -16,7 +16,9 @@ Examples:
   metaxy metadata status --all-features        See what is to be done
   metaxy sql 'SHOW TABLES'                     Look at the lake itself
 
-A file .env in the working directory is read first; variables that are set already win.
+Variables of a file .env in the working directory are used for ${VARIABLES} of the configuration,
+unless they are set already. They reach no library: what libpq, DuckDB or a cloud's SDK looks for
+has to be in the environment.
 
 Every option can come from a variable METAXY_<COMMAND>_<OPTION>: METAXY_PUSH_STORE=prod is
 `push --store prod`. What is typed wins; a .env may give the store, the project and the
@@ -35,8 +37,21 @@ pub(crate) const CHECK: &str = "\
 Examples:
   metaxy check                                   All errors and warnings, of every store, at once
   metaxy check --format json | jq '.diagnostics[].code'
+  metaxy check --untrusted                       What it may do only if it is trusted
 
 Neither a database nor the network is touched. Warnings alone exit with 0.";
+
+pub(crate) const TRUST: &str = "\
+Examples:
+  metaxy check --untrusted                       See what the configuration asks for
+  metaxy trust                                   Allow it, until it changes
+  metaxy trust --untrust                         Take that back
+  METAXY_TRUST=1 metaxy push                     Allow it for one command, or where nobody can be asked
+
+A configuration may come with somebody else's repository. Unless it is trusted, it cannot run
+SQL of its own (`init_sql`), load code that DuckDB has not signed, make settings that are not
+known to be harmless, or send what is in your environment to a host that it names. What is set
+in the environment itself, such as METAXY_STORES__DEV__…, needs no trust.";
 
 pub(crate) const PREVIEW: &str = "\
 Examples:

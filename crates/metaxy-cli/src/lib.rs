@@ -8,6 +8,7 @@
 mod args;
 mod commands;
 mod context;
+mod environment;
 mod error;
 mod exit;
 mod features;
@@ -18,6 +19,7 @@ mod progress;
 mod rows;
 mod selection;
 mod table;
+mod trusted;
 mod values;
 mod variables;
 
@@ -28,7 +30,9 @@ use clap::ColorChoice;
 use clap::error::ErrorKind;
 
 use args::Command;
-use commands::{check, completions, config, describe, doctor, history, init, list, metadata, preview, push, sql};
+use commands::{
+    check, completions, config, describe, doctor, history, init, list, metadata, preview, push, sql, trust,
+};
 use context::Context;
 use error::Error;
 use exit::Exit;
@@ -69,6 +73,7 @@ fn run(parsed: Parsed) -> Exit {
         printer.flush()?;
         Ok(exit)
     });
+    let result = result.map_err(|error| context.explain(error));
     match result {
         Ok(exit) => exit,
         Err(_) if printer.reader_is_gone() => Exit::Done,
@@ -116,6 +121,7 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Push(args) => push::run(args, context, printer),
         Command::History(args) => history::run(args, context, printer),
         Command::Metadata(args) => metadata::run(args, context, printer),
+        Command::Trust(args) => trust::run(args, context, printer),
         Command::Completions(args) => completions::run(args, printer),
     }
 }

@@ -109,6 +109,10 @@ impl Printer {
             self.say(format_args!("{}", diagnostics.render(style)));
             return;
         }
+        if let Error::Untrusted { diagnostics, .. } = error {
+            let style = style(self.err_has_color());
+            self.say(format_args!("{}", diagnostics.render(style)));
+        }
         self.failure(error, error.help().as_deref());
         if self.talk == Talk::Verbose {
             self.sources(error);

@@ -14,6 +14,7 @@ use crate::lake::Scope;
 use crate::options::Options;
 use crate::store::DuckDbStore;
 use crate::system::System;
+use crate::trust::{self, Trust};
 use crate::{load, local_paths, messages, stores};
 
 /// How to load a configuration.
@@ -25,6 +26,8 @@ pub struct LoadOptions {
     /// The variables `METAXY_…` that the program reads itself, a `*` at the end for all that begin so. With them, one that
     /// nobody reads is a warning; without, it is not.
     pub known_variables: Option<Vec<String>>,
+    /// Whether the configuration may do what is not known to be harmless; it may not unless set.
+    pub trust: Trust,
 }
 
 impl LoadOptions {
@@ -128,6 +131,9 @@ pub struct Config {
     /// The lock file; `None` when there is no configuration file beside which it could be.
     pub lock_file: Option<PathBuf>,
     pub(crate) stores: Vec<StoreEntry>,
+    pub(crate) trust: Trust,
+    pub(crate) needs_trust: Diagnostics,
+    pub(crate) trust_digest: Option<String>,
 }
 
 /// A plugin of Python Metaxy.
@@ -181,6 +187,7 @@ enum Kind {
     Unknown { name: String, known: Vec<String> },
     Unsupported { name: String, type_name: String },
     Broken { name: String, diagnostics: Diagnostics },
+    Untrusted { name: String, diagnostics: Diagnostics },
 }
 
 impl StoreError {
@@ -194,10 +201,24 @@ impl StoreError {
         matches!(self.0, Kind::Unsupported { .. })
     }
 
-    /// The errors in the store's configuration, where that is the reason.
+    /// The error in one line, without what [`diagnostics`](Self::diagnostics) say.
+    pub fn summary(&self) -> String {
+        self.to_string().lines().next().unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn untrusted(name: &str, diagnostics: Diagnostics) -> Self {
+        Self(Kind::Untrusted { name: mask_credentials(name).into_owned(), diagnostics })
+    }
+
+    /// Whether the store's configuration asks for what was not allowed, see [`Trust`].
+    pub fn is_untrusted(&self) -> bool {
+        matches!(self.0, Kind::Untrusted { .. })
+    }
+
+    /// The errors in the store's configuration, or what in it needs trust, where that is the reason.
     pub fn diagnostics(&self) -> Option<&Diagnostics> {
         match &self.0 {
-            Kind::Broken { diagnostics, .. } => Some(diagnostics),
+            Kind::Broken { diagnostics, .. } | Kind::Untrusted { diagnostics, .. } => Some(diagnostics),
             _ => None,
         }
     }
@@ -208,6 +229,7 @@ impl StoreError {
             Kind::NoStores => Some("add a `[stores.dev]` to metaxy.toml, or run where one is found".to_owned()),
             Kind::Unknown { known, .. } => Some(["known stores: `", &known.join("`, `"), "`"].concat()),
             Kind::Unsupported { .. } => Some("this program opens DuckDB stores".to_owned()),
+            Kind::Untrusted { .. } => Some("read what it asks for; `metaxy trust` allows it as it stands".to_owned()),
             Kind::Broken { .. } => None,
         }
     }
@@ -226,15 +248,21 @@ impl fmt::Display for StoreError {
             }
             Kind::Broken { name, diagnostics } => {
                 write!(f, "the configuration of the store `{}` has errors", name.escape_debug())?;
-                diagnostics
-                    .iter()
-                    .try_for_each(|diagnostic| write!(f, "\n{}: {}", diagnostic.code(), diagnostic.message()))
+                list(diagnostics, f)
+            }
+            Kind::Untrusted { name, diagnostics } => {
+                write!(f, "the configuration of the store `{}` is not trusted", name.escape_debug())?;
+                list(diagnostics, f)
             }
         }
     }
 }
 
 impl std::error::Error for StoreError {}
+
+fn list(diagnostics: &Diagnostics, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    diagnostics.iter().try_for_each(|diagnostic| write!(f, "\n{}: {}", diagnostic.code(), diagnostic.message()))
+}
 
 impl Config {
     /// Finds, reads, merges and checks a configuration.
@@ -267,8 +295,8 @@ impl Config {
             context.bad.extend(leftover.is_certain.then_some(leftover.origin));
         }
         let project = tree.config_file.as_deref().and_then(Path::parent).unwrap_or(sources.current_dir()).to_owned();
-        let mut scope = Scope { system, sources: &sources, project, context };
-        let resolved = resolve(&tree.root, tree.config_file, &mut scope);
+        let mut scope = Scope { system, sources: &sources, project, expanded: tree.expanded, context };
+        let resolved = resolve(&tree.root, tree.config_file, options.trust, &mut scope);
         let list = scope.context.diagnostics;
         let is_fatal = list.iter().any(Diagnostic::is_fatal);
         let diagnostics = shown(list, &sources);
@@ -340,7 +368,7 @@ fn shown(list: Vec<Diagnostic>, sources: &Arc<Sources>) -> Diagnostics {
     Diagnostics::new(list, Arc::clone(sources)).map_texts(|text| mask_credentials(text).into_owned())
 }
 
-fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> Option<Config> {
+fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut Scope<'_>) -> Option<Config> {
     let options = Options::decode(root, &mut scope.context)?;
     let table = root.as_table()?;
     warn_of_unset(root, &mut Vec::new(), scope);
@@ -358,7 +386,7 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
     let feature_files = features::files(table.get("ext").and_then(|ext| ext.as_table()?.get(RUST)), scope);
     let selections = options.extra_features.unwrap_or_default().into_iter();
     let extra_features = selections.map(|at| features::selection(at.value, &at.node, scope)).collect();
-    let stores = stores::resolve(table.get("stores"), auto_create_tables, scope);
+    let (stores, needs) = stores::resolve(table.get("stores"), auto_create_tables, scope);
     let store = options.store.unwrap_or_else(|| "dev".to_owned());
     let names: Vec<_> = stores.iter().map(|entry| entry.name.as_str()).collect();
     if table.has("store") && !names.is_empty() && !names.contains(&store.as_str()) {
@@ -382,6 +410,9 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, scope: &mut Scope<'_>) -> 
         extra_features,
         lock_file,
         stores,
+        trust,
+        trust_digest: trust::digest(&needs, scope),
+        needs_trust: shown(needs.into_iter().map(|need| need.diagnostic).collect(), scope.sources),
     })
 }
 

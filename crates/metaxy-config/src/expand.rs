@@ -4,24 +4,68 @@
 //! Metaxy a default holds no `}` and no further variable; `$VAR` is plain text; keys, the value of `extend` and the values
 //! of variables are not expanded.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use metaxy_diagnostics::{Node, Value};
+use metaxy_diagnostics::{Node, Origin, Value};
 
 use crate::system::System;
 
+/// The texts that had references, as they are written.
+#[derive(Default)]
+pub(crate) struct Expanded(HashMap<(usize, usize), String>);
+
+impl Expanded {
+    /// The text at this place as it is written; `None` where it has no reference.
+    pub(crate) fn written(&self, origin: Origin) -> Option<&str> {
+        match origin {
+            Origin::File { file, start, .. } => self.0.get(&(file, start)).map(String::as_str),
+            Origin::Variable(_) | Origin::Root => None,
+        }
+    }
+
+    fn add(&mut self, origin: Origin, written: String) {
+        if let Origin::File { file, start, .. } = origin {
+            self.0.insert((file, start), written);
+        }
+    }
+}
+
 /// Expands every text below `node`, and notes in each which variables were not set or empty.
-pub(crate) fn expand(node: &mut Node, system: &dyn System) {
+pub(crate) fn expand(node: &mut Node, system: &dyn System, all: &mut Expanded) {
     match &mut node.value {
         Value::String(text) => {
             if let Some(expanded) = expand_text(text, system, &mut node.unset) {
-                *text = expanded;
+                all.add(node.origin, std::mem::replace(text, expanded));
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| expand(item, system)),
-        Value::Table(table) => table.0.iter_mut().for_each(|entry| expand(&mut entry.node, system)),
+        Value::Array(items) => items.iter_mut().for_each(|item| expand(item, system, all)),
+        Value::Table(table) => table.0.iter_mut().for_each(|entry| expand(&mut entry.node, system, all)),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
     }
+}
+
+/// The names of the variables that a text refers to.
+pub(crate) fn names(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        while let Some(start) = rest.find("${") {
+            rest = &rest[start..];
+            let Some((Reference { name, .. }, after)) = reference(rest) else {
+                rest = &rest[2..];
+                continue;
+            };
+            rest = after;
+            return Some(name);
+        }
+        None
+    })
+}
+
+/// The variable whose value a text is, where it is one reference and nothing else.
+pub(crate) fn only_name(text: &str) -> Option<&str> {
+    let (Reference { name, .. }, after) = text.starts_with("${").then(|| reference(text)).flatten()?;
+    after.is_empty().then_some(name)
 }
 
 fn expand_text(text: &str, system: &dyn System, unset: &mut Vec<String>) -> Option<String> {
@@ -74,11 +118,6 @@ pub(crate) fn references(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The names of the variables that a text refers to.
-pub(crate) fn names(text: &str) -> impl Iterator<Item = &str> {
-    text.match_indices("${").filter_map(|(at, _)| Some(reference(&text[at..])?.0.name))
-}
-
 struct Reference<'a> {
     name: &'a str,
     default: Option<&'a str>,
@@ -127,6 +166,21 @@ mod tests {
             ("${A${B}}", ""),
         ] {
             assert_eq!(references(text).into_iter().map(|range| &text[range]).collect::<String>(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_names_are_those_that_are_expanded() {
+        for (text, expected, only) in [
+            ("${A_1}", "A_1", Some("A_1")),
+            ("${A:-b}", "A", Some("A")),
+            ("${A}${B:-z}", "A B", None),
+            ("x${A", "", None),
+            ("${${A}", "${A", Some("${A")),
+            ("${A}x", "A", None),
+        ] {
+            assert_eq!(names(text).collect::<Vec<_>>().join(" "), expected, "{text}");
+            assert_eq!(only_name(text), only, "{text}");
         }
     }
 

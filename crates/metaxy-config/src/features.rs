@@ -14,7 +14,7 @@ use crate::files::{self, Failure};
 use crate::lake::Scope;
 use crate::messages;
 use crate::options::{KeyOptions, RustOptions, SelectionOptions};
-use crate::system::System;
+use crate::system::{System, unreadable};
 
 impl Config {
     /// The graph of the features that the [feature files](field@Self::feature_files) define; `None` where there are no
@@ -45,7 +45,7 @@ impl Config {
                 system.read(path).and_then(|bytes| String::from_utf8(bytes).map_err(|_| ErrorKind::InvalidData.into()));
             match text {
                 Ok(text) => files.add(path, text),
-                Err(error) => files.report(messages::config_unreadable(path, &error.kind().to_string())),
+                Err(error) => files.report(messages::config_unreadable(path, &unreadable(&error))),
             }
         }
         let graph = match &self.project {
@@ -98,7 +98,7 @@ pub(crate) fn files(node: Option<&Node>, scope: &mut Scope<'_>) -> Vec<PathBuf> 
             Ok(found) if found.is_empty() => Err(messages::no_feature_file(node.origin, &absolute)),
             Ok(found) => Ok(found),
             Err(Failure::Pattern(why)) => Err(messages::invalid_pattern(node.origin, why)),
-            Err(Failure::Folder(folder, error)) => Err(messages::config_unreadable(&folder, &error.kind().to_string())),
+            Err(Failure::Folder(folder, error)) => Err(messages::config_unreadable(&folder, &unreadable(&error))),
         };
         match found {
             Ok(found) => all.extend(found),

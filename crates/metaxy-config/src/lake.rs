@@ -15,6 +15,7 @@ use metaxy_diagnostics::{Node, Origin, Severity, Sources, Value};
 use serde_json::Value as Json;
 
 use crate::decode::{AttachPairs, Context, Decode, Show};
+use crate::expand::Expanded;
 use crate::local_paths::{local_path, other_files, with_absolute_files};
 use crate::messages;
 use crate::options::{DuckLakeOptions, FileCatalogOptions, LocalOptions};
@@ -28,6 +29,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) sources: &'a Arc<Sources>,
     /// The folder of the file that the configuration begins with, where Python Metaxy's relative paths start.
     pub(crate) project: PathBuf,
+    /// The texts that had references to variables, as they are written.
+    pub(crate) expanded: Expanded,
     pub(crate) context: Context,
 }
 
@@ -336,6 +339,9 @@ fn file_catalog(
     let path = local_path(path, at, scope)?;
     let file = scope.keep(CatalogFile::new(&path).map_err(|problem| problem.at("uri").into()), node)?;
     let path = Path::new(file.as_str());
+    if scope.system.is_special(path) {
+        return scope.context.reject(at, messages::special_file(at.origin));
+    }
     if scope.system.is_file(path)
         && let Some(head) = scope.system.head(path).ok().filter(|head| !head.is_empty())
     {

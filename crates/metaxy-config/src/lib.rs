@@ -51,6 +51,7 @@ mod expand;
 mod faults;
 mod features;
 mod files;
+mod harmless;
 mod lake;
 mod leftovers;
 mod load;
@@ -68,6 +69,7 @@ mod spec;
 mod store;
 mod stores;
 mod system;
+mod trust;
 mod variables;
 
 // What the signatures of this crate use.
@@ -79,7 +81,8 @@ pub use metaxy_feature::HashAlgorithm;
 pub use reference::diagnostics_page;
 pub use schema::schema_json;
 pub use store::{Database, DuckDbStore, VersioningEngine};
-pub use system::{MemorySystem, OsSystem, System};
+pub use system::{MemorySystem, OsSystem, System, VariableSource};
+pub use trust::Trust;
 pub use variables::{METAXY_CONFIG, METAXY_EXTENSION_DIRECTORY};
 
 /// Whether a word is a key of the whole configuration, so that `METAXY_<KEY>` is read with it.

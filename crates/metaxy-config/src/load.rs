@@ -3,17 +3,22 @@
 //! The order is that of Python Metaxy: find the file, follow `extend`, merge, expand `${VAR}`, apply `METAXY_*`.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Sources, Table, Value, Visibility};
 
 use crate::config::LoadOptions;
+use crate::expand::Expanded;
 use crate::leftovers::{self, Leftover};
-use crate::system::System;
+use crate::system::{System, VariableSource, unreadable};
 use crate::{expand, messages, options, overrides, path, variables};
 
 const METAXY_TOML: &str = "metaxy.toml";
 const PYPROJECT_TOML: &str = "pyproject.toml";
+
+/// How many files may inherit from each other: each costs stack, and nobody needs as many.
+const LONGEST_CHAIN: usize = 32;
 
 /// A secret may be anywhere, so a value is shown only where its key is known to be harmless, or a diagnostic says that it
 /// is no secret.
@@ -31,6 +36,7 @@ pub(crate) struct Tree {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) leftovers: Vec<Leftover>,
+    pub(crate) expanded: Expanded,
 }
 
 /// Reads all that belongs to a configuration. What is wrong with its files is in the diagnostics.
@@ -45,7 +51,8 @@ pub(crate) fn load(system: &dyn System, options: &LoadOptions) -> Tree {
     }
     let mut root = Node::new(Value::Table(table), Origin::Root);
     let leftovers = leftovers::find(&root, system);
-    expand::expand(&mut root, system);
+    let mut expanded = Expanded::default();
+    expand::expand(&mut root, system, &mut expanded);
     if let Value::Table(table) = &mut root.value {
         overrides::apply(table, system, &mut loader.sources, &mut loader.diagnostics);
     }
@@ -57,14 +64,16 @@ pub(crate) fn load(system: &dyn System, options: &LoadOptions) -> Tree {
             }
         }
     }
-    let config_file = found.map(|found| found.path);
-    Tree { root, sources: loader.sources, diagnostics: loader.diagnostics, config_file, leftovers }
+    let Loader { sources, diagnostics, .. } = loader;
+    Tree { root, sources, diagnostics, config_file: found.map(|found| found.path), leftovers, expanded }
 }
 
 /// The file to begin with, and the variable that named it.
 struct Found {
     path: PathBuf,
     variable: Option<Origin>,
+    /// Whether the person named it, so that it may be a pipe.
+    is_named: bool,
 }
 
 struct Loader<'a> {
@@ -80,10 +89,12 @@ impl Loader<'_> {
         if let Some(path) = self.system.variable(variables::METAXY_CONFIG).filter(|path| !path.is_empty()) {
             let variable = Some(self.sources.add_variable(variables::METAXY_CONFIG));
             let path = path::absolute(&path, self.sources.current_dir(), self.system);
-            return Some(Found { path, variable });
+            let is_named = self.system.source_of(variables::METAXY_CONFIG) == VariableSource::Environment;
+            return Some(Found { path, variable, is_named });
         }
         if let Some(path) = explicit {
-            return Some(Found { path: path::lexical(&self.sources.current_dir().join(path)), variable: None });
+            let path = path::lexical(&self.sources.current_dir().join(path));
+            return Some(Found { path, variable: None, is_named: true });
         }
         let path = self.sources.current_dir().ancestors().find_map(|dir| {
             let metaxy = dir.join(METAXY_TOML);
@@ -93,7 +104,7 @@ impl Loader<'_> {
             let pyproject = dir.join(PYPROJECT_TOML);
             (self.system.is_file(&pyproject) && self.has_metaxy(&pyproject)).then_some(pyproject)
         })?;
-        Some(Found { path, variable: None })
+        Some(Found { path, variable: None, is_named: false })
     }
 
     /// Whether a `pyproject.toml` holds a configuration: `[tool.metaxy]`, not empty.
@@ -107,18 +118,25 @@ impl Loader<'_> {
 
     fn read_named(&mut self, found: &Found) -> Table {
         let mut chain = Vec::new();
-        self.read(&found.path, &mut chain, messages::config_not_found(&found.path, found.variable))
+        let bytes = if found.is_named { self.system.read_stream(&found.path) } else { self.system.read(&found.path) };
+        self.parse(&found.path, bytes, &mut chain, messages::config_not_found(&found.path, found.variable))
     }
 
-    /// A file with all it inherits; `missing` is reported when it is not there.
-    fn read(&mut self, path: &Path, chain: &mut Vec<PathBuf>, missing: Diagnostic) -> Table {
-        let text = match self.system.read(path) {
+    /// The content of a file with all it inherits; `missing` is reported when it is not there.
+    fn parse(
+        &mut self,
+        path: &Path,
+        bytes: io::Result<Vec<u8>>,
+        chain: &mut Vec<PathBuf>,
+        missing: Diagnostic,
+    ) -> Table {
+        let text = match bytes {
             Ok(bytes) => String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.diagnostics.push(missing);
                 return Table::default();
             }
-            Err(error) => Err(error.kind().to_string()),
+            Err(error) => Err(unreadable(&error)),
         };
         let text = match text {
             Ok(text) => text,
@@ -147,7 +165,12 @@ impl Loader<'_> {
             self.diagnostics.push(messages::extend_cycle(origin, chain));
             return table;
         }
-        let parent = self.read(&parent, chain, messages::extend_not_found(origin, &parent));
+        if chain.len() >= LONGEST_CHAIN {
+            self.diagnostics.push(messages::extend_too_deep(origin, LONGEST_CHAIN));
+            return table;
+        }
+        let bytes = self.system.read(&parent);
+        let parent = self.parse(&parent, bytes, chain, messages::extend_not_found(origin, &parent));
         merge(parent, table)
     }
 }

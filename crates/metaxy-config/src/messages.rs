@@ -45,6 +45,8 @@ pub(crate) const INVALID_BUCKET: &str = "invalid-bucket";
 pub(crate) const INVALID_REGION: &str = "invalid-region";
 pub(crate) const UNKNOWN_PARAMETER: &str = "unknown-parameter";
 pub(crate) const UNKNOWN_SETTING: &str = "unknown-setting";
+pub(crate) const EXTEND_TOO_DEEP: &str = "extend-too-deep";
+pub(crate) const NEEDS_TRUST: &str = "needs-trust";
 
 /// The start of a text for a message, credentials masked.
 fn excerpt(text: &str) -> String {
@@ -88,6 +90,57 @@ pub(crate) fn extend_cycle(origin: Origin, chain: &[impl AsRef<Path>]) -> Diagno
     Diagnostic::error(EXTEND_CYCLE, format!("a configuration inherits from itself: {}", chain.join(" → ")))
         .with_shown_origin(origin)
         .with_help("remove one `extend`")
+}
+
+pub(crate) fn extend_too_deep(origin: Origin, most: usize) -> Diagnostic {
+    Diagnostic::error(EXTEND_TOO_DEEP, format!("more than {most} files inherit from each other"))
+        .with_shown_origin(origin)
+        .with_help("put what they share into one file")
+}
+
+pub(crate) fn special_file(origin: Origin) -> Diagnostic {
+    Diagnostic::error(INVALID_PATH, "the path is that of a device or a pipe, not of a file")
+        .with_origin(origin)
+        .with_help("name a file")
+}
+
+/// Something that only a person may allow.
+fn untrusted(origin: Origin, message: String) -> Diagnostic {
+    Diagnostic::warning(NEEDS_TRUST, message).with_origin(origin)
+}
+
+pub(crate) fn untrusted_unsigned(origin: Origin) -> Diagnostic {
+    let message = "`allow_unsigned_extensions` needs trust: code that DuckDB has not signed could be loaded";
+    untrusted(origin, message.to_owned())
+}
+
+pub(crate) fn untrusted_setting(origin: Origin, name: &str) -> Diagnostic {
+    let name = excerpt(name);
+    untrusted(origin, format!("the setting `{name}` needs trust: it is not known to be harmless"))
+}
+
+pub(crate) fn untrusted_extension(origin: Origin, name: &str, repository: &str) -> Diagnostic {
+    let (name, repository) = (excerpt(name), excerpt(repository));
+    untrusted(
+        origin,
+        format!("the extension `{name}` of `{repository}` needs trust: it is code, and not of DuckDB itself"),
+    )
+}
+
+pub(crate) fn untrusted_sql(origin: Origin, extension: &str) -> Diagnostic {
+    let extension = excerpt(extension);
+    let message = "needs trust: SQL can read and write every file that you can";
+    untrusted(origin, format!("`init_sql` of the extension `{extension}` {message}"))
+}
+
+pub(crate) fn untrusted_parameter(origin: Origin, name: &str) -> Diagnostic {
+    untrusted(origin, format!("the parameter `{}` needs trust: it is not known to be harmless", excerpt(name)))
+}
+
+pub(crate) fn untrusted_host(origin: Origin, part: &str, sent: &[String]) -> Diagnostic {
+    let sent: Vec<_> = sent.iter().map(|name| excerpt(name)).collect();
+    let sent = sent.join(", ");
+    untrusted(origin, format!("this host of the {part} needs trust: it gets what is in your environment ({sent})"))
 }
 
 pub(crate) fn unset_variable(node: &Node) -> Diagnostic {

@@ -7,11 +7,11 @@ use metaxy_feature::ProblemKind;
 
 use crate::messages::{
     ALIAS_TAKEN, BLANKS, CATALOG_IN_MEMORY, CATALOG_KIND, CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFLICT,
-    DATA_PATH_NOT_OWN, EMPTY_SELECTION, EMPTY_VALUE, EXTEND_CYCLE, EXTEND_NOT_FOUND, FALLBACK_CYCLE, FALLBACK_HASH,
-    INVALID_BUCKET, INVALID_ENDPOINT, INVALID_HOST, INVALID_PATH, INVALID_PROJECT, INVALID_REGION, INVALID_STORE_NAME,
-    MISSING_STORE_TYPE, NO_FEATURE_FILE, NOT_APPLICABLE, NOT_EXPANDED, OVERLAPPING_DATA_PATHS, UNKNOWN_PARAMETER,
-    UNKNOWN_SETTING, UNKNOWN_STORE, UNKNOWN_VARIABLE, UNSET_VARIABLE, UNSUPPORTED_DATABASE, UNSUPPORTED_HASH,
-    UNSUPPORTED_KEY, UNSUPPORTED_STORE,
+    DATA_PATH_NOT_OWN, EMPTY_SELECTION, EMPTY_VALUE, EXTEND_CYCLE, EXTEND_NOT_FOUND, EXTEND_TOO_DEEP, FALLBACK_CYCLE,
+    FALLBACK_HASH, INVALID_BUCKET, INVALID_ENDPOINT, INVALID_HOST, INVALID_PATH, INVALID_PROJECT, INVALID_REGION,
+    INVALID_STORE_NAME, MISSING_STORE_TYPE, NEEDS_TRUST, NO_FEATURE_FILE, NOT_APPLICABLE, NOT_EXPANDED,
+    OVERLAPPING_DATA_PATHS, UNKNOWN_PARAMETER, UNKNOWN_SETTING, UNKNOWN_STORE, UNKNOWN_VARIABLE, UNSET_VARIABLE,
+    UNSUPPORTED_DATABASE, UNSUPPORTED_HASH, UNSUPPORTED_KEY, UNSUPPORTED_STORE,
 };
 
 /// One entry of the reference page.
@@ -54,6 +54,18 @@ const REFERENCE: &[Reference] = &[
         meaning: "A file inherits from itself, directly or through others.",
         example: "extend = \"metaxy.toml\"",
         remedy: "Remove one `extend`.",
+    },
+    Reference {
+        code: EXTEND_TOO_DEEP,
+        meaning: "More than 32 files inherit from each other by `extend`.",
+        example: "extend = \"32.toml\"",
+        remedy: "Put what they share into one file.",
+    },
+    Reference {
+        code: NEEDS_TRUST,
+        meaning: "The configuration asks for what only the person who runs it may allow. `metaxy check --untrusted` lists it.",
+        example: "config.config = { log_query_path = \"queries.sql\" }",
+        remedy: "Read it. If it does what you want, `metaxy trust` allows it as it stands, until it changes.",
     },
     Reference {
         code: UNSET_VARIABLE,

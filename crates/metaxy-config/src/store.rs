@@ -254,6 +254,9 @@ fn database(text: Option<&str>, config: &Node, lake: Option<&Lake>, scope: &mut 
             return None;
         }
     };
+    if scope.system.is_special(Path::new(file.as_str())) {
+        return scope.context.reject(at, messages::special_file(at.origin));
+    }
     if let (Some(lake), Some(name)) = (lake, Path::new(file.as_str()).file_name().and_then(|name| name.to_str())) {
         let name = name.split('.').next().unwrap_or(name);
         if lake.alias().as_str().eq_ignore_ascii_case(name) {

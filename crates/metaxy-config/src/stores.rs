@@ -7,6 +7,7 @@ use metaxy_diagnostics::{Diagnostics, Entry, Node, Origin, Table, Value};
 use crate::config::{StoreEntry, StoreState, masked};
 use crate::decode::Decode;
 use crate::lake::Scope;
+use crate::trust::{self, Need};
 use crate::{messages, store};
 
 /// A store on its way, with what is compared between stores.
@@ -22,12 +23,20 @@ enum CandidateState {
     Broken,
 }
 
-pub(crate) fn resolve(node: Option<&Node>, auto_create_tables: bool, scope: &mut Scope<'_>) -> Vec<StoreEntry> {
-    let Some(table) = node.and_then(|node| crate::decode::table(node, &mut scope.context)) else {
-        return Vec::new();
-    };
+/// The stores, and what in them needs trust.
+pub(crate) fn resolve(
+    node: Option<&Node>,
+    auto_create_tables: bool,
+    scope: &mut Scope<'_>,
+) -> (Vec<StoreEntry>, Vec<Need>) {
+    let Some(node) = node else { return (Vec::new(), Vec::new()) };
+    let Some(table) = crate::decode::table(node, &mut scope.context) else { return (Vec::new(), Vec::new()) };
     let mut candidates = Vec::new();
+    let mut needs = trust::of_stores(node, scope);
     for entry in &table.0 {
+        if let Some(config) = entry.node.as_table().and_then(|store| store.get("config")) {
+            needs.extend(trust::of_store(&entry.key, config, scope));
+        }
         let before = scope.context.diagnostics.len();
         let candidate = candidate(entry, auto_create_tables, scope);
         for diagnostic in &mut scope.context.diagnostics[before..] {
@@ -38,7 +47,7 @@ pub(crate) fn resolve(node: Option<&Node>, auto_create_tables: bool, scope: &mut
     check_fallbacks(&candidates, scope);
     check_data_paths(&candidates, scope);
     let nothing = || Diagnostics::new(Vec::new(), Arc::clone(scope.sources));
-    candidates
+    let entries = candidates
         .into_iter()
         .map(|candidate| StoreEntry {
             name: candidate.entry.key.clone(),
@@ -49,7 +58,8 @@ pub(crate) fn resolve(node: Option<&Node>, auto_create_tables: bool, scope: &mut
                 CandidateState::Broken => StoreState::Broken(nothing()),
             },
         })
-        .collect()
+        .collect();
+    (entries, needs)
 }
 
 /// One store; `None` when only variables name it, and not its type.

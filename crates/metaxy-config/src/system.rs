@@ -4,14 +4,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 /// How many bytes [`System::head`] reads: enough to tell the kinds of database file apart.
 const HEAD: u64 = 16;
 
+/// How large a file of a configuration may be, in bytes.
+const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// Who has set a variable, which decides what it may do, see [`Trust`](crate::Trust).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum VariableSource {
+    /// The person who runs the program, in the environment of the process.
+    #[default]
+    Environment,
+    /// A file beside the configuration, such as `.env`.
+    File,
+    /// A file beside the configuration, with a value that contains one of the environment.
+    FileWithEnvironment,
+}
+
 /// What a configuration needs to know about the machine it is read on.
 pub trait System {
+    /// Who has set a variable that is set; the person, unless a system says otherwise.
+    fn source_of(&self, _name: &str) -> VariableSource {
+        VariableSource::Environment
+    }
+
     /// The value of an environment variable; `None` when it is unset or not Unicode.
     fn variable(&self, name: &str) -> Option<String>;
 
@@ -35,8 +56,22 @@ pub trait System {
     ///
     /// # Errors
     ///
-    /// When it cannot be read.
+    /// When it cannot be read, when it is a device or a pipe, which may have no end, or when it is too large.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// The whole content of a file that the person has named, which may be a pipe.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or is too large.
+    fn read_stream(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read(path)
+    }
+
+    /// Whether there is a device, a pipe or a socket at a path, which nothing may open that is not named by a person.
+    fn is_special(&self, _path: &Path) -> bool {
+        false
+    }
 
     /// The first 16 bytes of a file, or fewer when it is shorter.
     ///
@@ -58,6 +93,17 @@ pub trait System {
     ///
     /// When nothing is there.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
+}
+
+const SPECIAL: &str = "it is a device or a pipe";
+
+/// Why a file cannot be read, without what the system says of the path.
+pub(crate) fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::Other if error.to_string() == SPECIAL => SPECIAL.to_owned(),
+        ErrorKind::FileTooLarge => "it is larger than 4 MiB".to_owned(),
+        kind => kind.to_string(),
+    }
 }
 
 /// The machine itself.
@@ -88,10 +134,29 @@ impl System for OsSystem {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
+        if self.is_special(path) {
+            return Err(io::Error::other(SPECIAL));
+        }
+        self.read_stream(path)
+    }
+
+    fn read_stream(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        File::open(path)?.take(LARGEST + 1).read_to_end(&mut content)?;
+        if u64::try_from(content.len()).is_ok_and(|length| length > LARGEST) {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+        Ok(content)
+    }
+
+    fn is_special(&self, path: &Path) -> bool {
+        path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
     }
 
     fn head(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if self.is_special(path) {
+            return Err(io::Error::other(SPECIAL));
+        }
         let mut head = Vec::new();
         File::open(path)?.take(HEAD).read_to_end(&mut head)?;
         Ok(head)
@@ -121,7 +186,7 @@ impl System for OsSystem {
 #[derive(Clone)]
 pub struct MemorySystem {
     files: BTreeMap<PathBuf, Vec<u8>>,
-    variables: BTreeMap<String, String>,
+    variables: BTreeMap<String, (String, VariableSource)>,
     current_dir: PathBuf,
 }
 
@@ -138,8 +203,13 @@ impl MemorySystem {
     }
 
     /// Sets a variable.
-    pub fn var(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.variables.insert(name.into(), value.into());
+    pub fn var(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.var_of(VariableSource::Environment, name, value)
+    }
+
+    /// Sets a variable that somebody else than the person may have set.
+    pub fn var_of(mut self, source: VariableSource, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), (value.into(), source));
         self
     }
 
@@ -164,11 +234,15 @@ impl std::fmt::Debug for MemorySystem {
 
 impl System for MemorySystem {
     fn variable(&self, name: &str) -> Option<String> {
-        self.variables.get(name).cloned()
+        self.variables.get(name).map(|(value, _)| value.clone())
+    }
+
+    fn source_of(&self, name: &str) -> VariableSource {
+        self.variables.get(name).map(|(_, source)| *source).unwrap_or_default()
     }
 
     fn variables(&self) -> Vec<(String, String)> {
-        self.variables.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+        self.variables.iter().map(|(name, (value, _))| (name.clone(), value.clone())).collect()
     }
 
     fn current_dir(&self) -> io::Result<PathBuf> {

@@ -1,15 +1,20 @@
 //! `metaxy check`: everything that is wrong with the configuration, of every store and every feature file, at once.
 
-use metaxy_config::{OsSystem, Severity};
+use metaxy_config::{Config, OsSystem, Severity};
 
 use crate::args::{Check, TextOrJson};
 use crate::context::{Context, refuse_nothing};
+use crate::environment::Environment;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &Check, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
-    let read = context.read()?;
+    let environment = Environment::here()?;
+    let read = context.read_in(&environment);
+    if let (Ok(loaded), true) = (&read, args.untrusted) {
+        return untrusted(args, &loaded.config, &environment, printer);
+    }
     let (diagnostics, features) = match &read {
         Ok(loaded) => match loaded.config.feature_graph(&OsSystem) {
             Ok(graph) => (loaded.diagnostics.clone(), graph.map(|graph| graph.iter().count())),
@@ -33,6 +38,9 @@ pub(crate) fn run(args: &Check, context: &Context, printer: &mut Printer) -> Res
             let counts = [Some(counted(stores, "store")), features, Some(counted(warnings, "warning"))];
             let counts = counts.into_iter().flatten().collect::<Vec<_>>().join(", ");
             printer.note(format_args!("{} has no errors: {counts}", file.display()));
+            if loaded.config.is_untrusted() {
+                printer.note("it asks for what needs trust: see `metaxy check --untrusted`");
+            }
             Ok(Exit::Done)
         }
         _ => {
@@ -40,6 +48,24 @@ pub(crate) fn run(args: &Check, context: &Context, printer: &mut Printer) -> Res
             Ok(Exit::Failed)
         }
     }
+}
+
+/// Lists what needs trust, and what of `.env` does not reach libraries.
+fn untrusted(args: &Check, config: &Config, environment: &Environment, printer: &mut Printer) -> Result<Exit, Error> {
+    match args.format {
+        TextOrJson::Text => printer.diagnostics(config.needs_trust())?,
+        TextOrJson::Json => printer.json(&config.needs_trust().to_json())?,
+    }
+    for name in environment.not_passed_on() {
+        printer.note(format_args!("`{name}` of `.env` is used for ${{{name}}} alone: libraries do not see it"));
+    }
+    let count = counted(config.needs_trust().iter().count(), "thing");
+    if config.is_untrusted() {
+        printer.note(format_args!("not trusted: {count}; `metaxy trust` allows it as it stands"));
+        return Ok(Exit::Failed);
+    }
+    printer.note(format_args!("trusted: {count}"));
+    Ok(Exit::Done)
 }
 
 /// A number and what it counts.

@@ -20,7 +20,8 @@ fn with_stores() -> TempDir {
 
 fn command(folder: &TempDir, arguments: &[&str]) -> Command {
     let mut command = metaxy(folder, arguments);
-    command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions());
+    // The fixture turns the check of signatures off, which takes its time.
+    command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions()).env("METAXY_TRUST", "1");
     command
 }
 
@@ -152,4 +153,27 @@ fn a_link_is_followed_and_a_pipe_is_written_to() {
     let mut rows = [0; 11];
     end.read_exact(&mut rows).unwrap();
     assert_eq!(&rows, b"id\n001\n002\n");
+}
+
+/// What DuckDB would not come to an end with, or end the process.
+#[test]
+fn what_is_too_deep_or_too_wide_is_an_error() {
+    let folder = with_stores();
+    let row = |more: &str| [r#"{"id": "1", "metaxy_provenance_by_field": {"default": "1"}, "#, more, "}\n"].concat();
+    let columns = |count: usize| (0..count).map(|at| format!("\"c{at}\": {at}")).collect::<Vec<_>>().join(", ");
+    let lists = ["\"deep\": ", &"[".repeat(30_000), &"]".repeat(30_000)].concat();
+    let objects = ["\"deep\": ", &"{\"a\": ".repeat(30_000), "1", &"}".repeat(30_000)].concat();
+    for (rows, said) in [
+        (row(&lists), "is nested more than 100 levels deep"),
+        (row(&objects), "is nested more than 100 levels deep"),
+        (["[".repeat(30_000), "]".repeat(30_000)].concat(), "is nested more than 100 levels deep"),
+        (row(&columns(1499)), "has 1501 columns, more than 1500"),
+    ] {
+        let ran = run(&mut command(&folder, &["metadata", "write", "--feature", "a", "-"]), &rows);
+        assert!(ran.exit == 1 && ran.stderr.contains(said), "{said}: {}", ran.stderr);
+    }
+    // This took DuckDB a minute, as long as a statement replaced columns of `*`.
+    let start = std::time::Instant::now();
+    done(&folder, &["metadata", "write", "--feature", "a", "-"], &row(&columns(600)));
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
 }

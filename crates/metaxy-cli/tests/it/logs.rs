@@ -39,7 +39,7 @@ fn project() -> (TempDir, S3Server, metaxy_testkit::Database<'static>) {
 
 fn logged(folder: &TempDir, log: &str, arguments: &[&str]) -> Ran {
     let mut command = metaxy(folder, arguments);
-    command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions());
+    command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions()).env("METAXY_TRUST", "1");
     if !log.is_empty() {
         command.env("RUST_LOG", log);
     }

@@ -13,4 +13,5 @@ mod paths;
 mod run;
 mod sessions;
 mod trips;
+mod trust;
 mod writers;

@@ -53,6 +53,7 @@ fn check(name: &str, store: &str) {
     folder.write("metaxy.toml", text);
     for arguments in [
         &["check"][..],
+        &["check", "--untrusted"],
         &["preview"],
         &["preview", "--format", "json"],
         &["config", "print"],
@@ -61,7 +62,7 @@ fn check(name: &str, store: &str) {
         &["-vv", "sql", "--mode", "write", "CREATE TABLE t AS SELECT 1 AS id"],
     ] {
         let mut command = metaxy(&folder, arguments);
-        command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions());
+        command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions()).env("METAXY_TRUST", "1");
         let ran = run(&mut command, "");
         assert!(!(ran.stdout + &ran.stderr).is_empty() || ran.exit == 0, "{name}: {arguments:?}");
     }

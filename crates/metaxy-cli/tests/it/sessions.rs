@@ -84,6 +84,8 @@ fn program(words: &[&str], input: &str, folder: &TempDir) -> String {
     let opens = ["sql", "doctor", "push", "history", "metadata", "features", "graph"];
     if words.iter().any(|word| opens.contains(word)) {
         command.env("METAXY_EXTENSION_DIRECTORY", metaxy_testkit::deps().extensions());
+        // The fixtures turn the check of signatures off, which takes its time.
+        command.env("METAXY_TRUST", "1");
     }
     run(&mut command, input).transcript()
 }

@@ -10,3 +10,4 @@ mod leaks;
 mod marker;
 mod mutations;
 mod os;
+mod trust;

@@ -7,6 +7,7 @@
 mod column_types;
 mod format;
 mod lossless_cast;
+mod nesting;
 mod problem;
 mod reader;
 mod rows;

@@ -1,6 +1,6 @@
 //! The query that reads a file of rows with DuckDB's reader for its format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ducklake_sql::{Ident, Sql, StringLiteral, list, sql};
 use metaxy_feature::{FeatureDefinition, Json, JsonObject};
@@ -13,13 +13,17 @@ use crate::engine::{Connection, Error};
 use crate::features::Features;
 use crate::table::BY_FIELD;
 
+/// How many columns CSV and JSON may have. To check the values of all takes DuckDB the square of their number, and a table
+/// of a SQLite or PostgreSQL catalog, which is where few rows are put, holds not many more.
+const MOST_COLUMNS: usize = 1500;
+
 /// A file that is read for a feature.
 pub(super) struct Reader<'c, 'f> {
     pub(super) file: &'c InputFile,
     pub(super) connection: &'c Connection,
     pub(super) definition: &'f FeatureDefinition,
     /// The path of the file, as DuckDB takes it.
-    path: StringLiteral,
+    pub(super) path: StringLiteral,
 }
 
 impl<'c, 'f> Reader<'c, 'f> {
@@ -33,10 +37,17 @@ impl<'c, 'f> Reader<'c, 'f> {
 
     pub(super) fn rows(self, features: &Features<'_>) -> Result<InputRows<'c>, Error> {
         let is_json = self.file.format == FileFormat::Json;
+        if is_json {
+            self.refuse_deep()?;
+        }
         // The reader leaves out the keys of JSON that it did not see, and by itself looks at 20 480 rows.
         let sample_size = is_json.then(|| sql!("sample_size = -1"));
         let read = self.read(sample_size);
         let mut columns = self.columns(&read)?;
+        if self.file.format != FileFormat::Parquet && columns.len() > MOST_COLUMNS {
+            let what = ["has ", &columns.len().to_string(), " columns, more than ", &MOST_COLUMNS.to_string()].concat();
+            return Err(self.wrong(&what, Some("write it as Parquet, whose types need not be found out")));
+        }
         if is_json {
             columns.iter_mut().for_each(keep_texts);
         }
@@ -89,16 +100,20 @@ impl<'c, 'f> Reader<'c, 'f> {
         for (name, _) in columns.iter().filter(|(name, _)| BY_FIELD.contains(&name.as_str())) {
             by_field.push((name, self.members(&read, name)?));
         }
-        let casts =
-            casts.iter().map(|one| sql!("{value} AS {column}", value = one.value(&typed), column = one.column()));
-        let by_field = by_field
-            .iter()
-            .map(|(column, members)| sql!("from_json_strict({column}, {members}) AS {column}", column, members));
-        let replaced = list(casts.chain(by_field));
-        if replaced.is_empty() {
+        if casts.is_empty() && by_field.is_empty() {
             return Ok(read);
         }
-        Ok(sql!("SELECT * REPLACE ({replaced}) FROM ({read})", replaced, read))
+        // `SELECT * REPLACE` would say the same, but it takes DuckDB the square of the number of columns.
+        let casts: HashMap<&str, Sql> = casts.iter().map(|one| (one.column().as_str(), one.value(&typed))).collect();
+        let selected = list(columns.iter().map(|(column, _)| {
+            let members = by_field.iter().find(|(name, _)| *name == column).map(|(_, members)| members);
+            match (casts.get(column.as_str()), members) {
+                (Some(value), _) => sql!("{value} AS {column}", value = value.clone(), column),
+                (None, Some(members)) => sql!("from_json_strict({column}, {members}) AS {column}", column, members),
+                (None, None) => sql!("{column}", column),
+            }
+        }));
+        Ok(sql!("SELECT {selected} FROM ({read})", selected, read))
     }
 
     /// Reads CSV or JSON with these types of its columns.
@@ -158,7 +173,7 @@ impl<'c, 'f> Reader<'c, 'f> {
         self.connection.query_rows(query).map_err(|error| self.failed(&error))
     }
 
-    fn failed(&self, error: &Error) -> Error {
+    pub(super) fn failed(&self, error: &Error) -> Error {
         Error::refused(Problem::of_engine(&self.file.name, self.path.as_str(), error))
     }
 

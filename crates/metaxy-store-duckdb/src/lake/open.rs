@@ -113,7 +113,7 @@ impl OpenOptions {
         mode: Mode,
         prepare: impl FnOnce(&Connection, &[Secondary]) -> Result<T, E>,
     ) -> Result<(Store, T), E> {
-        let store = config.store(name).map_err(Error::from)?;
+        let store = config.trusted_store(name).map_err(Error::from)?;
         let lake = lake_of(store)?;
         let database = match &store.database {
             Database::File(path) => Some(path.as_path()),
@@ -139,7 +139,7 @@ impl OpenOptions {
                 continue;
             }
             let failed = |error: Error| Error::new(Kind::Secondary { store: name.clone(), error });
-            let other = config.store(&name).map_err(|error| failed(error.into()))?;
+            let other = config.trusted_store(&name).map_err(|error| failed(error.into()))?;
             neighbours.push(Neighbour {
                 store: name.clone(),
                 lake: lake_of(other).map_err(failed)?.as_secondary(&name),

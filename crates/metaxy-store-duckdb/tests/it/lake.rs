@@ -13,7 +13,7 @@ use arrow::datatypes::DataType;
 use ducklake_sql::{
     AttachOptions, Catalog, CatalogFile, Lake, LocalFolder, Mode, Parameter, Session, Setting, Sql, Statement, Value,
 };
-use metaxy_config::{Config, LoadError, LoadOptions, Loaded, OsSystem};
+use metaxy_config::{Config, LoadError, LoadOptions, Loaded, OsSystem, Trust};
 use metaxy_store_duckdb::{Error, Store};
 use metaxy_testkit::{Database, KeyPair, Login, S3Server, TempDir, deps};
 
@@ -109,7 +109,7 @@ impl TempLake {
 
     /// Loads the folder's `metaxy.toml`.
     pub(crate) fn load(&self) -> Result<Loaded, LoadError> {
-        Config::load(&OsSystem, &LoadOptions::file(self.path_of("metaxy.toml")))
+        Config::load(&OsSystem, &LoadOptions::file(self.path_of("metaxy.toml")).trust(Trust::Everything))
     }
 }
 

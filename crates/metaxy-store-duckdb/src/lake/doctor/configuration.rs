@@ -30,7 +30,7 @@ pub(super) fn examine<'a>(
 
     let ready = run.check(CheckName::Configuration, |run| {
         let verdict = findings(run, diagnostics, &others);
-        let (ready, problem) = config.map_or((None, None), |config| usable(config, store));
+        let (ready, problem) = config.map_or((None, None), |config| usable(run, config, store));
         match problem {
             Some(problem) if verdict.outcome != Outcome::Failed => (ready, problem),
             _ => (ready, verdict),
@@ -80,9 +80,14 @@ fn findings(run: &Run, diagnostics: &Diagnostics, found: &[&Diagnostic]) -> Verd
 }
 
 /// The lake of a store and its plan, or why there is none.
-fn usable<'a>(config: &'a Config, name: &str) -> (Option<(&'a Lake, AttachPlan)>, Option<Verdict>) {
-    let store = match config.store(name) {
+fn usable<'a>(run: &Run, config: &'a Config, name: &str) -> (Option<(&'a Lake, AttachPlan)>, Option<Verdict>) {
+    let store = match config.trusted_store(name) {
         Ok(store) => store,
+        Err(error) if error.is_untrusted() => {
+            let evidence = error.diagnostics().into_iter().flatten().map(|need| need.message().to_owned());
+            let verdict = Cause::ConfigurationError.verdict(Outcome::Failed, &run.facts, "").summary(error.summary());
+            return (None, Some(verdict.advice(error.help().unwrap_or_default()).evidence(evidence)));
+        }
         // Its errors are among the findings, or are about its data path.
         Err(error) if error.diagnostics().is_some() => return (None, None),
         Err(error) => {

@@ -230,7 +230,8 @@ fn disk_full() {
 fn child_on_a_full_disk() {
     let Some(folder) = folder_of_parent() else { return };
     let file = folder.join("metaxy.toml");
-    let loaded = metaxy_config::Config::load(&metaxy_config::OsSystem, &metaxy_config::LoadOptions::file(file));
+    let options = metaxy_config::LoadOptions::file(file).trust(metaxy_config::Trust::Everything);
+    let loaded = metaxy_config::Config::load(&metaxy_config::OsSystem, &options);
     let report = Doctor::default().write(true).examine(&loaded, Some("prod"));
     assert_eq!(report.fix_first().unwrap().cause, Some(Cause::DiskFull), "{report}");
     println!("\nbegin\n{}end", report.without_raw_texts());

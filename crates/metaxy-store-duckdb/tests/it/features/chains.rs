@@ -1,7 +1,7 @@
 //! Stores that are read beside another one: fallbacks, and the sources of copies.
 
 use ducklake_sql::Mode;
-use metaxy_config::{Config, LoadOptions, MemorySystem};
+use metaxy_config::{Config, LoadOptions, MemorySystem, Trust};
 use metaxy_store_duckdb::{
     Change, CopyOptions, Deletion, FeatureOptions, OpenOptions, ReadOptions, ResolveOptions, Store, Versions,
     WriteOptions,
@@ -47,7 +47,9 @@ impl Stores {
         let system = MemorySystem::new()
             .var("METAXY_EXTENSION_DIRECTORY", deps().extensions().to_str().unwrap())
             .file(self.home.join("metaxy.toml"), text);
-        Config::load(&system, &LoadOptions::file(self.home.join("metaxy.toml"))).unwrap().config
+        Config::load(&system, &LoadOptions::file(self.home.join("metaxy.toml")).trust(Trust::Everything))
+            .unwrap()
+            .config
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema};
 use ducklake_sql::Mode;
-use metaxy_config::{Config, LoadOptions, OsSystem};
+use metaxy_config::{Config, LoadOptions, OsSystem, Trust};
 use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureSpec, Json};
 use metaxy_store_duckdb::{
     Change, Deletion, Error, FeatureOptions, Features, Increment, ReadOptions, ResolveOptions, Store, WriteOptions,
@@ -26,7 +26,7 @@ pub(crate) struct Rust {
 
 impl Rust {
     pub(crate) fn new(file: &Path) -> Self {
-        let config = Config::load(&OsSystem, &LoadOptions::file(file)).unwrap().config;
+        let config = Config::load(&OsSystem, &LoadOptions::file(file).trust(Trust::Everything)).unwrap().config;
         let options = FeatureOptions::from_config(&config, &config.store).unwrap();
         let graph = FeatureGraph::new([]).unwrap();
         Self { config, options, graph, columns: BTreeMap::new(), store: None, increment: None }

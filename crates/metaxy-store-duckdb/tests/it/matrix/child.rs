@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use ducklake_sql::{Mode, Reveal};
-use metaxy_config::{Config, LoadOptions, OsSystem};
+use metaxy_config::{Config, LoadOptions, OsSystem, Trust};
 use metaxy_store_duckdb::{Doctor, Store};
 use metaxy_testkit::assert_no_leak;
 
@@ -62,7 +62,7 @@ fn report(line: &str) {
 
 /// Opens the store that the configuration names.
 fn open(mode: Mode) -> (Store, Duration) {
-    let loaded = Config::load(&OsSystem, &LoadOptions::default()).unwrap();
+    let loaded = Config::load(&OsSystem, &LoadOptions::default().trust(Trust::Everything)).unwrap();
     let start = Instant::now();
     let store = Store::open(&loaded.config, &loaded.config.store, mode).unwrap_or_else(|error| panic!("{error}"));
     let time = start.elapsed();
@@ -98,7 +98,9 @@ fn read() {
     store.close().unwrap();
 
     let start = Instant::now();
-    let examined = Doctor::default().write(true).examine(&Config::load(&OsSystem, &LoadOptions::default()), None);
+    let examined = Doctor::default()
+        .write(true)
+        .examine(&Config::load(&OsSystem, &LoadOptions::default().trust(Trust::Everything)), None);
     let doctor = start.elapsed();
     assert!(examined.findings.iter().all(|finding| finding.cause.is_none()), "{examined}");
     println!("{examined:?}");

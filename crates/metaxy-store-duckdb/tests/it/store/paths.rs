@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use ducklake_sql::Mode;
-use metaxy_config::{Config, LoadOptions, OsSystem};
+use metaxy_config::{Config, LoadOptions, OsSystem, Trust};
 use metaxy_store_duckdb::{Cause, Doctor, Error, Store};
 use metaxy_testkit::Postgres;
 
@@ -32,7 +32,9 @@ fn configure(folder: &Path, catalog: (&str, &str), data: &str, more: &str) {
 }
 
 fn open(folder: &Path, mode: Mode) -> Result<Store, Error> {
-    let config = Config::load(&OsSystem, &LoadOptions::file(folder.join("metaxy.toml"))).unwrap().config;
+    let config = Config::load(&OsSystem, &LoadOptions::file(folder.join("metaxy.toml")).trust(Trust::Everything))
+        .unwrap()
+        .config;
     Store::open(&config, "dev", mode)
 }
 
@@ -214,14 +216,14 @@ fn a_folder_that_was_renamed_opens_after_one_option_where_its_path_is_absolute()
             let help = error.help().unwrap();
             assert!(help.contains("`override_data_path = true`") && !help.contains(&stored), "{help}");
         }
-        let loaded = Config::load(&OsSystem, &LoadOptions::file(new.join("metaxy.toml")));
+        let loaded = Config::load(&OsSystem, &LoadOptions::file(new.join("metaxy.toml")).trust(Trust::Everything));
         let report = Doctor::default().examine(&loaded, Some("dev"));
         let finding = report.fix_first().unwrap();
         assert_eq!(finding.cause, Some(Cause::DataPathDiffers), "{report}");
         assert!(finding.advice.as_ref().unwrap().contains("`override_data_path = true`"), "{report}");
         configure(&new, catalog, "data", "attach_options = { override_data_path = true }");
         use_lake(&new, &stored);
-        let loaded = Config::load(&OsSystem, &LoadOptions::file(new.join("metaxy.toml")));
+        let loaded = Config::load(&OsSystem, &LoadOptions::file(new.join("metaxy.toml")).trust(Trust::Everything));
         assert!(Doctor::default().examine(&loaded, Some("dev")).fix_first().is_none());
     }
 }
