@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use metaxy_config::{Config, DuckDbStore, LoadError, LoadOptions, Loaded, OsSystem};
 use metaxy_feature::ProjectName;
+use metaxy_store_duckdb::Interrupt;
 
 use crate::args::Global;
 use crate::error::Error;
@@ -18,12 +19,18 @@ pub(crate) struct Context {
     project: Option<String>,
     all_projects: bool,
     verbosity: u8,
+    interrupt: Interrupt,
 }
 
 impl Context {
     pub(crate) fn new(global: Global) -> Self {
         let Global { config_file, store, project, all_projects, verbosity, .. } = global;
-        Self { config_file, store, project, all_projects, verbosity }
+        Self { config_file, store, project, all_projects, verbosity, interrupt: Interrupt::default() }
+    }
+
+    /// What ends the work on every store that is opened.
+    pub(crate) fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
     }
 
     /// Whether the person wants to hear more than what is needed.

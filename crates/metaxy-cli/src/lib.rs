@@ -17,6 +17,7 @@ mod printer;
 mod progress;
 mod rows;
 mod selection;
+mod signals;
 mod table;
 mod values;
 
@@ -31,6 +32,7 @@ use context::Context;
 use error::Error;
 use exit::Exit;
 use printer::Printer;
+use signals::Signals;
 use tracing_subscriber::EnvFilter;
 
 /// Runs the program with the arguments of the process.
@@ -54,6 +56,8 @@ fn run(args: Args) -> Exit {
     log(args.global.verbosity);
     let mut printer = Printer::new(args.global.color, args.global.talk());
     let context = Context::new(args.global);
+    // Where signals cannot be handled, they end the program as they always do.
+    let signals = Signals::watch(context.interrupt()).unwrap_or_default();
     let result = dispatch(&args.command, &context, &mut printer).and_then(|exit| {
         printer.flush()?;
         Ok(exit)
@@ -69,7 +73,7 @@ fn run(args: Args) -> Exit {
             if !told {
                 printer.error(&error);
             }
-            error.exit()
+            signals.exit_code().map_or(error.exit(), Exit::Interrupted)
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &args::Doctor, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
-    let report = Doctor::default().write(args.write).examine(&context.read()?, context.named_store());
+    let report = Doctor::default().write(args.write).deep(args.deep).examine(&context.read()?, context.named_store());
     let report = if args.verbose || context.is_verbose() { report } else { Report::without_raw_texts(report) };
     match args.format {
         TextOrJson::Text => write!(printer, "{report}")?,

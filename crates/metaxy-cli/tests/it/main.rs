@@ -13,4 +13,5 @@ mod paths;
 mod run;
 mod sessions;
 mod trips;
+mod waits;
 mod writers;

@@ -16,6 +16,7 @@ use ducklake_sql::{AttachPlan, CatalogKind, Ident, Parameter, Sql, Statement};
 use super::cause::Facts;
 use super::engine_error::EngineError;
 use super::error::{Error, Kind};
+use super::interrupt::{Interrupt, Running};
 use super::read_lock;
 
 /// A connection to the DuckDB instance that has the lake attached. Of those that a program gets, the lake is the current
@@ -49,6 +50,9 @@ pub struct Connection {
     facts: Arc<Facts>,
     /// Whether statements of a person must only read.
     is_locked: bool,
+    /// Who may end what it runs.
+    interrupt: Interrupt,
+    running: Arc<Running>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -73,14 +77,22 @@ impl Connection {
     }
 
     pub(crate) fn new(inner: duckdb::Connection, plan: Arc<AttachPlan>) -> Self {
+        let interrupt = Interrupt::default();
         Self {
+            running: interrupt.register(&inner),
             inner,
             plan,
             functions: RefCell::default(),
             secondaries: Arc::default(),
             facts: Arc::default(),
             is_locked: false,
+            interrupt,
         }
+    }
+
+    /// The same connection, which can be interrupted from another thread.
+    pub(crate) fn interrupted_by(self, interrupt: Interrupt) -> Self {
+        Self { running: interrupt.register(&self.inner), interrupt, ..self }
     }
 
     /// The same connection, whose errors hold no secret of these plans either.
@@ -159,6 +171,8 @@ impl Connection {
         let inner = self.inner.try_clone().map_err(|error| self.failed(&error, None))?;
         let (plan, secondaries) = (Arc::clone(&self.plan), Arc::clone(&self.secondaries));
         Ok(Self {
+            running: self.interrupt.register(&inner),
+            interrupt: self.interrupt.clone(),
             inner,
             plan,
             functions: self.functions.clone(),
@@ -236,9 +250,13 @@ impl Connection {
         let _span = tracing::debug_span!("statement", name, sql = &*sql.text_for_log()).entered();
         let start = Instant::now();
         let mut rows = None;
-        let statement = self.inner.prepare(sql.text()).and_then(|mut statement| {
-            rows = run(&mut statement)?;
-            Ok(statement)
+        let statement = self.running.run(&self.interrupt, sql, || {
+            let prepared = self.inner.prepare(sql.text());
+            let statement = prepared.and_then(|mut statement| {
+                rows = run(&mut statement)?;
+                Ok(statement)
+            });
+            statement.map_err(|error| self.failed(&error, Some(sql)))
         });
         let duration = start.elapsed();
         match statement {
@@ -247,7 +265,6 @@ impl Connection {
                 Ok(statement)
             }
             Err(error) => {
-                let error = self.failed(&error, Some(sql));
                 tracing::debug!(?duration, cause = error.cause().map(super::Cause::as_str), "failed");
                 Err(error)
             }
@@ -296,6 +313,7 @@ impl Connection {
         let failed = |error: duckdb::Error| self.failed(&error, None).on_table(table.as_str());
         let mut appender = self.inner.appender_to_catalog_and_db(table.as_str(), "temp", "main").map_err(failed)?;
         for batch in batches {
+            self.interrupt.build()?;
             let batch = batch.map_err(|error| Error::of_rows(error).with_facts(&self.facts))?;
             appender.append_record_batch(batch).map_err(failed)?;
         }
@@ -304,9 +322,9 @@ impl Connection {
 
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan, functions, secondaries, facts, is_locked } = self;
+        let Self { inner, plan, functions, secondaries, facts, is_locked, interrupt, running } = self;
         inner.close().map_err(|(inner, error)| {
-            let connection = Self { inner, plan, functions, secondaries, facts, is_locked };
+            let connection = Self { inner, plan, functions, secondaries, facts, is_locked, interrupt, running };
             connection.failed(&error, None).of_statement("closing the connection")
         })
     }
@@ -368,7 +386,9 @@ impl Iterator for Rows<'_> {
     type Item = Result<RecordBatch, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.statement.step() {
+        let connection = self.connection;
+        let step = || self.statement.step().map_err(|error| connection.failed(&error, None));
+        match connection.running.next(&connection.interrupt, step) {
             Ok(Some(batch)) => {
                 let batch = RecordBatch::from(&batch);
                 self.count += batch.num_rows();
@@ -378,7 +398,7 @@ impl Iterator for Rows<'_> {
                 tracing::debug!(rows = self.count, duration = ?self.start.elapsed(), "all rows are read");
                 None
             }
-            Err(error) => Some(Err(self.connection.failed(&error, None))),
+            Err(error) => Some(Err(error)),
         }
     }
 }

@@ -13,6 +13,9 @@ use super::transaction::in_transaction;
 /// What a limit counts as that is no number: more than any write has.
 const MANY: i64 = 1 << 32;
 
+/// What matches the types whose values would not come back as they are, were they inlined.
+pub(crate) const LOSSY_TYPES: &str = r"STRUCT\(|VARIANT|JSON\[|\(.*JSON";
+
 /// Whether the catalog gives back what it was given of every type.
 pub(crate) fn keeps_all(connection: &Connection) -> bool {
     !matches!(connection.plan().catalog(), CatalogKind::Sqlite | CatalogKind::Postgres)
@@ -27,8 +30,9 @@ pub(crate) fn has_lossy_columns(connection: &Connection) -> Result<bool, Error> 
     connection.query_value(sql!(
         "SELECT count(*) > 0
          FROM duckdb_columns()
-         WHERE database_name = {lake} AND regexp_matches(data_type, 'STRUCT\\(|VARIANT|JSON\\[|\\(.*JSON')",
+         WHERE database_name = {lake} AND regexp_matches(data_type, {lossy})",
         lake = bind(plan.alias().as_str()),
+        lossy = bind(LOSSY_TYPES),
     ))
 }
 

@@ -20,9 +20,13 @@ const SNAPSHOTS_TO_WARN_OF: u64 = 10_000;
 /// No more tables of inlined rows than this are counted.
 const INLINED_TABLES_COUNTED: usize = 200;
 
-/// Makes the checks.
-pub(super) fn examine(run: &mut Run, target: &Target<'_>, attached: &Attached) {
+/// Checks what is stored beside tables and files.
+pub(super) fn examine_settings(run: &mut Run, target: &Target<'_>, attached: &Attached) {
     run.check(CheckName::StoredSettings, |run| ((), stored_settings(run, target, attached)));
+}
+
+/// Counts what the lake has.
+pub(super) fn examine_health(run: &mut Run, target: &Target<'_>) {
     run.check(CheckName::Health, |run| ((), health(run, target)));
 }
 
