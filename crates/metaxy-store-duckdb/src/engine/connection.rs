@@ -2,7 +2,7 @@
 //!
 //! Every statement is a `tracing` span with its text, in which `?` stands for each value, and an event at its end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +16,7 @@ use ducklake_sql::{AttachPlan, CatalogKind, Ident, Parameter, Sql, Statement};
 use super::cause::Facts;
 use super::engine_error::EngineError;
 use super::error::{Error, Kind};
+use super::inlining;
 use super::interrupt::{Interrupt, Running};
 use super::read_lock;
 
@@ -50,6 +51,10 @@ pub struct Connection {
     facts: Arc<Facts>,
     /// Whether statements of a person must only read.
     is_locked: bool,
+    /// Whether it is one that programs get, whose statements nobody has looked at before.
+    is_for_programs: bool,
+    /// Whether it was decided already what the statements that run now may inline.
+    pub(super) decides_inlining: Cell<bool>,
     /// Who may end what it runs.
     interrupt: Interrupt,
     running: Arc<Running>,
@@ -86,6 +91,8 @@ impl Connection {
             secondaries: Arc::default(),
             facts: Arc::default(),
             is_locked: false,
+            is_for_programs: false,
+            decides_inlining: Cell::new(false),
             interrupt,
         }
     }
@@ -103,6 +110,15 @@ impl Connection {
     /// The same connection, whose errors advise with these facts.
     pub(crate) fn with_facts(self, facts: Arc<Facts>) -> Self {
         Self { facts, ..self }
+    }
+
+    /// The same connection for programs: what a statement inserts is inlined only where it comes back as it is.
+    pub(crate) fn for_programs(self) -> Self {
+        Self { is_for_programs: true, ..self }
+    }
+
+    pub(super) fn is_for_programs(&self) -> bool {
+        self.is_for_programs
     }
 
     /// Locks the instance, so that statements of a person can only read: no files but those in these folders and at
@@ -127,11 +143,15 @@ impl Connection {
 
     /// Runs a statement to its end; the number of rows it changed.
     ///
+    /// A few rows of one insert are kept in tables of the catalog. Where that is SQLite or PostgreSQL, rows that it would
+    /// not give back as they are go into a file, whatever their number: those of tables with structs, or JSON in lists.
+    ///
     /// # Errors
     ///
     /// When DuckDB refuses it.
     pub fn execute(&self, sql: impl Into<Sql>) -> Result<usize, Error> {
-        self.run(&sql.into())
+        let sql = sql.into();
+        inlining::guard(self, &sql, || self.run(&sql))
     }
 
     /// Runs a query; its rows come as Arrow batches, one at a time, while the engine produces them.
@@ -144,10 +164,12 @@ impl Connection {
     pub fn query(&self, sql: impl Into<Sql>) -> Result<Rows<'_>, Error> {
         let sql = sql.into();
         let start = Instant::now();
-        let statement = self.observed(&sql, None, |statement| {
-            // The iterator that this returns panics on an error; `Rows` fetches the batches itself.
-            drop(statement.stream_arrow(duckdb::params_from_iter(sql.parameters().map(Bound)))?);
-            Ok(None)
+        let statement = inlining::guard(self, &sql, || {
+            self.observed(&sql, None, |statement| {
+                // The iterator that this returns panics on an error; `Rows` fetches the batches itself.
+                drop(statement.stream_arrow(duckdb::params_from_iter(sql.parameters().map(Bound)))?);
+                Ok(None)
+            })
         })?;
         Ok(Rows { schema: statement.schema(), statement, connection: self, start, count: 0 })
     }
@@ -160,7 +182,7 @@ impl Connection {
     pub fn another(&self) -> Result<Self, Error> {
         let another = self.elsewhere()?;
         another.execute(Statement::Use(self.plan.alias().clone()).to_sql())?;
-        Ok(another)
+        Ok(another.for_programs())
     }
 
     /// The same with the instance's own database as the current one.
@@ -179,6 +201,8 @@ impl Connection {
             secondaries,
             facts: Arc::clone(&self.facts),
             is_locked: self.is_locked,
+            is_for_programs: false,
+            decides_inlining: Cell::new(false),
         })
     }
 
@@ -322,9 +346,9 @@ impl Connection {
 
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan, functions, secondaries, facts, is_locked, interrupt, running } = self;
+        let Self { inner, plan, secondaries, facts, .. } = self;
         inner.close().map_err(|(inner, error)| {
-            let connection = Self { inner, plan, functions, secondaries, facts, is_locked, interrupt, running };
+            let connection = Self::new(inner, plan).beside(secondaries.iter().cloned()).with_facts(facts);
             connection.failed(&error, None).of_statement("closing the connection")
         })
     }

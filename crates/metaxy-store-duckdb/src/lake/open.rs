@@ -277,7 +277,7 @@ impl OpenOptions {
         }
         let prepared = prepare(&connection, &secondaries)?;
         let plan = self.run_plan(&connection, &plan, lake, facts, &home).map_err(with_facts)?;
-        let mut store = Store { connection: Some(connection), plan, home, warnings, secondaries };
+        let mut store = Store { connection: Some(connection.for_programs()), plan, home, warnings, secondaries };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);
         check_all(store.connection(), &store.plan, lake, &mut warnings).map_err(with_facts)?;

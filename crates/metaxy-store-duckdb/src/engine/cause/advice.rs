@@ -490,6 +490,10 @@ impl Cause {
                 "a stored inlining limit wins over the configured one".to_owned(),
                 "make the two the same, by the configuration or by `set_option`".to_owned(),
             ),
+            Self::InexactTypes => (
+                "columns have types that a file does not keep exactly".to_owned(),
+                "use DECIMAL for large numbers, TIMESTAMPTZ for times, and BIGINT for spans of time".to_owned(),
+            ),
             Self::ManySmallFiles => (
                 "most of the lake's files are small, which makes reading slow".to_owned(),
                 "run `ducklake_merge_adjacent_files`".to_owned(),

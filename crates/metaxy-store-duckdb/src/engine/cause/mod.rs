@@ -175,6 +175,8 @@ causes! {
     EncryptionDiffers = "encryption-differs",
     /// A stored inlining limit wins over the configured one.
     InliningDiffers = "inlining-differs",
+    /// Columns have types that a file does not keep exactly.
+    InexactTypes = "inexact-types",
     /// Most of many files are small.
     ManySmallFiles = "many-small-files",
     /// The catalog holds many rows that belong into files.
