@@ -243,7 +243,7 @@ impl Config {
         }
         let context = Context { diagnostics: tree.diagnostics, bad: Vec::new() };
         let project = tree.config_file.as_deref().and_then(Path::parent).unwrap_or(sources.current_dir()).to_owned();
-        let mut scope = Scope { system, sources: &sources, project, context };
+        let mut scope = Scope { system, sources: &sources, project, context, is_for_python: false };
         let resolved = resolve(&tree.root, tree.config_file, &mut scope);
         let list = scope.context.diagnostics;
         let is_fatal = list.iter().any(Diagnostic::is_fatal);
