@@ -239,3 +239,24 @@ pub(super) fn guarded<T>(
     }
     without(connection, || in_transaction(connection, || apply(connection)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_of_a_new_table_is_found() {
+        for (text, query) in [
+            ("CREATE TABLE t AS SELECT 1", Some("SELECT 1")),
+            ("create or replace table main.\"AS\" (as_is) as\n(FROM x)", Some("(FROM x)")),
+            ("CREATE TABLE IF NOT EXISTS t AS FROM 'as.parquet' AS s", Some("FROM 'as.parquet' AS s")),
+            ("CREATE TABLE t (a INTEGER DEFAULT (CAST(1 AS INTEGER)))", None),
+            ("CREATE TEMP TABLE t AS SELECT 1", None),
+            ("CREATE VIEW table_of AS SELECT 1", None),
+            ("CREATE MACRO m() AS TABLE FROM x", None),
+            ("CREATE SCHEMA as", None),
+        ] {
+            assert_eq!(query_of_table(text).map(str::trim), query, "{text}");
+        }
+    }
+}

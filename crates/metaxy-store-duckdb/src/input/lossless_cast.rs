@@ -68,6 +68,7 @@ impl LosslessCast {
             Some("DOUBLE") if guess.is_taken => Check::GuessedDouble,
             Some(name) => Check::Keyword(name),
             None if of == "DATE" && guess.of.starts_with("TIMESTAMP") => Check::DateOfTimestamp,
+            None if of == "DATE" => return None,
             None => decimal(of).unwrap_or(Check::Nested),
         };
         let read_as = match check {

@@ -83,24 +83,24 @@ impl<'c, 'f> Reader<'c, 'f> {
         let of_types = self.columns(&typed)?;
         self.refuse_rounded(&of_types, known)?;
         let is_json = self.file.format == FileFormat::Json;
-        let of = |(name, of): &(Ident, String)| Some((name.as_str().to_owned(), StringLiteral::new(of.as_str()).ok()?));
-        let all: BTreeMap<String, StringLiteral> = of_types.iter().filter_map(of).collect();
-        self.read_exactly(columns, &of_types, &all)?;
-        // What DuckDB guesses depends on how the file is read.
-        let types = if self.keeps_empty { &all } else { known };
-        let typed = self.typed(columns, types);
         let cast = |(name, of): &(Ident, String)| {
             let guessed = columns.iter().find(|(column, _)| column == name).map_or("", |(_, of)| of);
             let guess = Guess { of: guessed, is_taken: !known.contains_key(name.as_str()) };
             (!BY_FIELD.contains(&name.as_str())).then(|| LosslessCast::of(name, of, &guess, is_json)).flatten()
         };
         let casts: Vec<LosslessCast> = of_types.iter().filter_map(cast).collect();
-        let with = |change: fn(&LosslessCast) -> &StringLiteral| {
-            let mut types = types.clone();
-            types.extend(casts.iter().map(|one| (one.column().as_str().to_owned(), change(one).clone())));
-            self.typed(columns, &types)
+        let with = |types: &BTreeMap<String, StringLiteral>, change: fn(&LosslessCast) -> &StringLiteral| {
+            let changed = casts.iter().map(|one| (one.column().as_str().to_owned(), change(one).clone()));
+            types.clone().into_iter().chain(changed).collect::<BTreeMap<_, _>>()
         };
-        let (read, wide) = (with(LosslessCast::read_as), with(LosslessCast::wide));
+        let of = |(name, of): &(Ident, String)| Some((name.as_str().to_owned(), StringLiteral::new(of.as_str()).ok()?));
+        let all: BTreeMap<String, StringLiteral> = of_types.iter().filter_map(of).collect();
+        self.read_exactly(columns, &of_types, &with(&all, LosslessCast::read_as))?;
+        // What DuckDB guesses depends on how the file is read.
+        let types = if self.keeps_empty { &all } else { known };
+        let typed = self.typed(columns, types);
+        let read = self.typed(columns, &with(types, LosslessCast::read_as));
+        let wide = self.typed(columns, &with(types, LosslessCast::wide));
         let mut by_field = Vec::new();
         for (name, _) in columns.iter().filter(|(name, _)| BY_FIELD.contains(&name.as_str())) {
             by_field.push((name, self.members(&read, name)?));
