@@ -1,5 +1,6 @@
 //! What does not go on: servers that take a connection and say nothing, and statements that a person ends.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -48,10 +49,10 @@ fn a_server_that_says_nothing_is_given_up() {
     let read = ["sql", "SELECT 1"];
     // All at once, since all that they do is to wait.
     let waiting = [
-        (project(&login(""), LOCAL), &read[..], "help: correct `host` and `port`", 10..20),
-        (project(&login(", secret_parameters = { connect_timeout = '2' }"), LOCAL), &read[..], "correct `host`", 2..8),
-        (project(&login(""), LOCAL), &["doctor"][..], "does not answer", 10..20),
-        (project(SQLITE, &storage), &write[..], "help: correct `endpoint`", 5..25),
+        (project(&login(""), LOCAL), &read[..], "help: correct `host` and `port`", 10..60),
+        (project(&login(", secret_parameters = { connect_timeout = '2' }"), LOCAL), &read[..], "correct `host`", 2..60),
+        (project(&login(""), LOCAL), &["doctor"][..], "does not answer", 10..60),
+        (project(SQLITE, &storage), &write[..], "help: correct `endpoint`", 5..60),
     ];
     thread::scope(|scope| {
         for (folder, arguments, told, seconds) in &waiting {
@@ -83,27 +84,32 @@ fn a_statement_that_is_ended_leaves_nothing_in_the_lake() {
          password = 'p' }}"
     );
     let elsewhere = project(&login, LOCAL);
-    for (folder, arguments, signal, exit, told) in [
-        (&folder, &["sql", "--mode", "write", &script][..], "INT", 130, "it was interrupted"),
-        (&folder, &["sql", "--mode", "write", &begun][..], "TERM", 143, "nothing is stored"),
-        (&folder, &["sql", query][..], "INT", 130, "it was interrupted"),
+    let opened = "opened";
+    for (folder, arguments, begins_with, signal, exit, told) in [
+        (&folder, &["-v", "sql", "--mode", "write", &script][..], opened, "INT", 130, "it was interrupted"),
+        (&folder, &["-v", "sql", "--mode", "write", &begun][..], opened, "TERM", 143, "nothing is stored"),
+        (&folder, &["-v", "sql", query][..], opened, "INT", 130, "it was interrupted"),
         // What waits for a server cannot be ended but with the program.
-        (&elsewhere, &["sql", query][..], "TERM", 143, ""),
+        (&elsewhere, &["sql", query][..], "", "TERM", 143, ""),
         // Nor what waits for its input.
-        (&folder, &["sql", "-"][..], "INT", 130, ""),
+        (&folder, &["sql", "-"][..], "", "INT", 130, ""),
     ] {
         let mut command = metaxy(folder, arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
-        let stdin = child.stdin.take();
-        thread::sleep(Duration::from_millis(1500));
+        let mut stderr = BufReader::new(child.stderr.take().expect("stderr is piped"));
+        let mut said = String::new();
+        while !begins_with.is_empty() && !said.contains(begins_with) {
+            assert_ne!(stderr.read_line(&mut said).expect("it is a text"), 0, "{arguments:?}: {said}");
+        }
+        // Nothing tells that the program waits.
+        thread::sleep(Duration::from_millis(if begins_with.is_empty() { 3000 } else { 500 }));
         let sent = Command::new("kill").args([&["-", signal].concat(), &child.id().to_string()]).status();
         assert!(sent.expect("it is there").success());
         let start = Instant::now();
-        let output = child.wait_with_output().expect("it ends");
-        drop(stdin);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(exit), "{arguments:?}: {said}");
+        stderr.read_to_string(&mut said).expect("it is a text");
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(exit), "{arguments:?}: {said}");
         assert!(said.contains(told), "{arguments:?}: {said}");
         assert!(start.elapsed() < Duration::from_secs(10), "{arguments:?}");
     }

@@ -166,9 +166,9 @@ impl LosslessCast {
             // Only a value can name the type of a cast, unless the type stands in the statement itself.
             Check::Nested => sql!(
                 "CASE WHEN {widened_cast} IS NOT DISTINCT FROM {widened} THEN {cast} ELSE {refused} END",
-                widened_cast = cast_as(cast_as(sql!("{column}", column), column, typed), column, wide),
-                widened = cast_as(sql!("{column}", column), column, wide),
-                cast = cast_as(sql!("{column}", column), column, typed),
+                widened_cast = cast_as(&cast_as(&sql!("{column}", column), column, typed), column, wide),
+                widened = cast_as(&sql!("{column}", column), column, wide),
+                cast = cast_as(&sql!("{column}", column), column, typed),
                 refused,
             ),
         }
@@ -233,7 +233,7 @@ fn widened(of: &str) -> String {
 }
 
 /// A value in the type that a column has in a query.
-fn cast_as(value: Sql, column: &Ident, query: &Sql) -> Sql {
+fn cast_as(value: &Sql, column: &Ident, query: &Sql) -> Sql {
     sql!("cast_to_type({value}, (SELECT {column} FROM ({query}) LIMIT 0))", value, column, query)
 }
 

@@ -97,10 +97,10 @@ impl<'c, 'f> Reader<'c, 'f> {
         let all: BTreeMap<String, StringLiteral> = of_types.iter().filter_map(of).collect();
         self.read_exactly(columns, &of_types, &with(&all, LosslessCast::read_as))?;
         // What DuckDB guesses depends on how the file is read.
-        let types = if self.keeps_empty { &all } else { known };
-        let typed = self.typed(columns, types);
-        let read = self.typed(columns, &with(types, LosslessCast::read_as));
-        let wide = self.typed(columns, &with(types, LosslessCast::wide));
+        let chosen = if self.keeps_empty { &all } else { known };
+        let typed = self.typed(columns, chosen);
+        let read = self.typed(columns, &with(chosen, LosslessCast::read_as));
+        let wide = self.typed(columns, &with(chosen, LosslessCast::wide));
         let mut by_field = Vec::new();
         for (name, _) in columns.iter().filter(|(name, _)| BY_FIELD.contains(&name.as_str())) {
             by_field.push((name, self.members(&read, name)?));

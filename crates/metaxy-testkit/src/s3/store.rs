@@ -1,5 +1,7 @@
 //! The objects: files of `s3s-fs`, listed the way real services list them.
 
+use hyper::HeaderMap;
+use hyper::http::Extensions;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefixList, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput, CreateBucketOutput,
@@ -68,7 +70,7 @@ store! {
         // With it, a client need not ask for each object that it has listed.
         for object in output.contents.iter_mut().flatten() {
             let head = HeadObjectInput { bucket: bucket.clone(), key: object.key.clone().unwrap_or_default(), ..Default::default() };
-            let (method, uri, headers, extensions) = (method.clone(), uri.clone(), Default::default(), Default::default());
+            let (method, uri, headers, extensions) = (method.clone(), uri.clone(), HeaderMap::new(), Extensions::new());
             let (credentials, region, service, trailing_headers) = (None, None, None, None);
             let head =
                 S3Request { input: head, method, uri, headers, extensions, credentials, region, service, trailing_headers };
