@@ -1,4 +1,6 @@
 //! What a cause means where it occurred, and the one thing to do about it, from facts that are no secrets.
+//!
+//! One file because the explanations are one table, which is read to see how each cause is told.
 
 use super::Cause;
 use super::patterns::{expected_region, file, formats_of, lock_holder, server, unsupported_type};

@@ -1,5 +1,7 @@
 //! The one table of what DuckDB, its extensions, PostgreSQL, the storages and the file system say, and what each means.
 //!
+//! One file because no other may compare such a text.
+//!
 //! No other file compares the text of an engine: `xtask tidy` holds that. An entry says which system says it; the first
 //! entry that fits is the cause. The texts are those of DuckDB 1.5.5 with its extensions, PostgreSQL 13 to 18, S3 (AWS,
 //! `MinIO`, the test server), Azure's emulator, and MotherDuck's extension without its service.
