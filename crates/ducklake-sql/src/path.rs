@@ -232,7 +232,7 @@ impl ObjectPath {
             return refuse("has no scheme");
         };
         if !kind.schemes().contains(&scheme) {
-            return refuse("has a scheme of another storage");
+            return Err(Problem::scheme_of_another_storage(path, scheme, kind.scheme()));
         }
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {

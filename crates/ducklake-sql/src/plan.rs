@@ -10,6 +10,7 @@ use crate::credentials::{mask_credentials, speaks_of_a_credential};
 use crate::lake::Mode;
 use crate::parts::bind;
 use crate::scrub::Scrub;
+use crate::secret::{CreateSecret, SecretType};
 use crate::session::{Extension, Setting};
 use crate::sql;
 use crate::sql::{Reveal, Sql};
@@ -160,6 +161,41 @@ impl AttachPlan {
         for statement in &mut plan.statements {
             if let Statement::CreateSecret(secret) = statement {
                 secret.replace_data_path(path);
+            }
+        }
+        plan
+    }
+
+    /// The same plan, whose connections to PostgreSQL are given up after so many seconds.
+    ///
+    /// `libpq` itself waits without end for a server that takes a connection and says nothing. The plan stays as it is
+    /// where the login decides that itself, by `connect_timeout` or a `uri`, or is a secret that the plan does not make.
+    ///
+    /// ```
+    /// use ducklake_sql::{Lake, LocalFolder, Mode, PostgresSpec, Reveal, Secret, Session};
+    ///
+    /// let mut catalog = PostgresSpec::new("pg");
+    /// catalog.host = Some("db.example".into());
+    /// catalog.database = Some("lake".into());
+    /// catalog.user = Some("metaxy".into());
+    /// catalog.password = Some(Secret::from("hunter2"));
+    /// let lake = Lake::builder(catalog.build()?, LocalFolder::new("/srv/lake/data")?).build()?;
+    /// let plan = lake.plan(&Session::default(), Mode::Read).with_connect_timeout(10);
+    /// assert!(plan.display(Reveal::Masked).to_string().contains("METADATA_PATH 'connect_timeout=10'"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_connect_timeout(&self, seconds: u32) -> Self {
+        let mut plan = self.clone();
+        let login = self.statements.iter().find_map(|statement| match statement {
+            Statement::CreateSecret(secret) if secret.kind() == SecretType::Postgres => Some(secret),
+            _ => None,
+        });
+        let decides = |login: &CreateSecret| ["connect_timeout", "uri"].iter().any(|key| login.get(key).is_some());
+        if login.is_some_and(|login| !decides(login)) {
+            for statement in &mut plan.statements {
+                if let Statement::CreateSecret(secret) = statement {
+                    secret.replace_empty_metadata_path(&format!("connect_timeout={seconds}"));
+                }
             }
         }
         plan

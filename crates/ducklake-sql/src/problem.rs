@@ -224,6 +224,22 @@ impl Problem {
             .help(["write `", scheme, "://bucket/prefix/`"].concat())
     }
 
+    pub(crate) fn scheme_of_another_storage(path: &str, scheme: &str, wanted: &str) -> Self {
+        let problem = Self::invalid_object_path(path, "has a scheme of another storage", wanted);
+        let help = match scheme.to_ascii_lowercase().as_str() {
+            "s3" | "s3a" | "s3n" => "a storage of the type `s3` has this location",
+            "r2" => "a storage of the type `r2` has this location",
+            "gs" | "gcs" => "a storage of the type `gcs` has this location",
+            "az" | "azure" => "a storage of the type `azure` has this location",
+            "abfs" | "abfss" | "wasb" | "wasbs" => {
+                "write `az://CONTAINER/PREFIX/` and `account_name`: the account's Blob endpoint has the same files"
+            }
+            "file" => "a storage of the type `local` has this location",
+            _ => return problem,
+        };
+        problem.help(help)
+    }
+
     pub(crate) fn missing_data_path() -> Self {
         Self::new(Code::MissingDataPath, "", "there is no data path")
             .help("give `data_path`, or `bucket` with an optional `prefix`, or a `scope` that starts with `s3://`")

@@ -116,6 +116,18 @@ impl CreateSecret {
         }
     }
 
+    /// Gives a lake on PostgreSQL, whose login is in a secret, a text that stands beside it.
+    pub(crate) fn replace_empty_metadata_path(&mut self, path: &str) {
+        let is_empty = |(option, value): &&mut (Keyword, Value)| {
+            option.as_str() == "METADATA_PATH" && matches!(value, Value::Text(text) if text.is_empty())
+        };
+        if self.kind == SecretType::DuckLake
+            && let Some((_, value)) = self.options.iter_mut().find(is_empty)
+        {
+            *value = Value::from(path);
+        }
+    }
+
     pub(crate) fn uses_credential_chain(&self) -> bool {
         matches!(self.get("provider"), Some(Value::Text(provider)) if provider.eq_ignore_ascii_case("credential_chain"))
     }

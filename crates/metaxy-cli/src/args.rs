@@ -210,6 +210,9 @@ pub(crate) struct Doctor {
     /// Also put a probe below the data path, get it back and delete it
     #[arg(long)]
     pub(crate) write: bool,
+    /// Also read every column of every table, and every file of older snapshots
+    #[arg(long)]
+    pub(crate) deep: bool,
     /// Also print what DuckDB and the servers say themselves, secrets as ***
     #[arg(long)]
     pub(crate) verbose: bool,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use metaxy_config::{Config, DuckDbStore, LoadError, LoadOptions, Loaded, System as _};
 use metaxy_feature::ProjectName;
+use metaxy_store_duckdb::Interrupt;
 
 use crate::args::Global;
 use crate::environment::Environment;
@@ -21,13 +22,19 @@ pub(crate) struct Context {
     all_projects: bool,
     verbosity: u8,
     trust: bool,
+    interrupt: Interrupt,
 }
 
 impl Context {
     pub(crate) fn new(global: Global, positional_store: Option<&str>) -> Self {
         let Global { config_file, store, project, all_projects, verbosity, trust, .. } = global;
         let store = store.or_else(|| positional_store.map(str::to_owned));
-        Self { config_file, store, project, all_projects, verbosity, trust }
+        Self { config_file, store, project, all_projects, verbosity, trust, interrupt: Interrupt::default() }
+    }
+
+    /// What ends the work on every store that is opened.
+    pub(crate) fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
     }
 
     /// Whether the person wants to hear more than what is needed.

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Failed,
     /// 2: the command line itself is wrong.
     Usage,
+    /// 130 or 143: a signal ended the program, SIGINT (Ctrl-C) or SIGTERM. What was not stored is undone.
+    Interrupted(u8),
 }
 
 impl Exit {
@@ -19,7 +21,8 @@ impl Exit {
 Exit codes:
   0  done
   1  problems found, or failed
-  2  wrong usage";
+  2  wrong usage
+  130, 143  interrupted (Ctrl-C, SIGTERM); what was not stored is undone";
 }
 
 impl From<Exit> for ExitCode {
@@ -28,6 +31,7 @@ impl From<Exit> for ExitCode {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::Interrupted(code) => code,
         })
     }
 }

@@ -9,6 +9,7 @@ use crate::args::Fallbacks;
 use crate::context::Context;
 use crate::error::Error;
 use crate::printer::Printer;
+use crate::progress::Progress;
 
 /// How to open a store.
 #[derive(Debug, Clone, Copy)]
@@ -53,8 +54,9 @@ impl<'a> OpenMode<'a> {
         Self { snapshot, ..self }
     }
 
-    fn options(self) -> OpenOptions {
-        let open = OpenOptions::default().fallback_stores(self.fallbacks).must_exist(self.must_exist);
+    fn options(self, context: &Context) -> OpenOptions {
+        let open = OpenOptions::default().interrupt(context.interrupt());
+        let open = open.fallback_stores(self.fallbacks).must_exist(self.must_exist);
         match self.secondary {
             Some(store) => open.secondary(store),
             None => open,
@@ -100,7 +102,8 @@ pub(crate) fn open_checked(
         GraphSource::Pushed => Some(name),
         _ => None,
     };
-    let options = ProjectOptions::new(mode.mode).open_options(mode.options()).graph(source);
+    let options = ProjectOptions::new(mode.mode).open_options(mode.options(context)).graph(source);
+    let waiting = opening(name, printer);
     let opened = Project::open_checked(&loaded.config, name, options, |graph| {
         if let Some(store) = pushed_to {
             printer.note(format_args!(
@@ -110,6 +113,7 @@ pub(crate) fn open_checked(
         }
         check(graph)
     });
+    drop(waiting);
     let project = opened.map_err(|error| match (error, mode.snapshot) {
         (Error::Lake(error), Some(version)) if error.is_missing_graph() => {
             Error::UnknownSnapshot { version: version.to_owned(), store: name.clone() }
@@ -129,9 +133,16 @@ pub(crate) fn open_store(
 ) -> Result<(Store, FeatureOptions), Error> {
     let name = &context.store(loaded, printer)?.name;
     let options = FeatureOptions::from_config(&loaded.config, name)?;
-    let store = OpenMode::READ_OWN.options().open(&loaded.config, name, Mode::Read)?;
+    let waiting = opening(name, printer);
+    let store = OpenMode::READ_OWN.options(context).open(&loaded.config, name, Mode::Read)?;
+    drop(waiting);
     say_warnings(&store, printer);
     Ok((store, options))
+}
+
+/// Says on a terminal that a store is being opened, if that takes a while: a server may not answer.
+pub(crate) fn opening(store: &str, printer: &Printer) -> Progress {
+    Progress::new(format!("opening the store `{}`", store.escape_debug()), printer.is_quiet())
 }
 
 fn say_warnings(store: &Store, printer: &mut Printer) {

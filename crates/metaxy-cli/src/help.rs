@@ -82,6 +82,7 @@ pub(crate) const DOCTOR: &str = "\
 Examples:
   metaxy doctor                                  Find the one thing to change
   metaxy doctor --store prod --write             See whether files can be written, too
+  metaxy doctor --deep                           See whether all rows can be read
   metaxy doctor --format json | jq '.findings[] | select(.outcome == \"failed\")'
 
 Nothing is created or installed, and no file is left. Warnings alone exit with 0.";

@@ -18,6 +18,7 @@ mod printer;
 mod progress;
 mod rows;
 mod selection;
+mod signals;
 mod table;
 mod trusted;
 mod values;
@@ -37,6 +38,7 @@ use context::Context;
 use error::Error;
 use exit::Exit;
 use printer::Printer;
+use signals::Signals;
 use tracing_subscriber::EnvFilter;
 use variables::{Parsed, Variables};
 
@@ -69,6 +71,8 @@ fn run(parsed: Parsed) -> Exit {
         printer.warn(warning, None);
     }
     let context = Context::new(args.global, args.command.positional_store());
+    // Where signals cannot be handled, they end the program as they always do.
+    let signals = Signals::watch(context.interrupt()).unwrap_or_default();
     let result = dispatch(&args.command, &context, &mut printer).and_then(|exit| {
         printer.flush()?;
         Ok(exit)
@@ -85,7 +89,7 @@ fn run(parsed: Parsed) -> Exit {
             if !told {
                 printer.error(&error);
             }
-            error.exit()
+            signals.exit_code().map_or(error.exit(), Exit::Interrupted)
         }
     }
 }

@@ -295,7 +295,8 @@ impl Config {
             context.bad.extend(leftover.is_certain.then_some(leftover.origin));
         }
         let project = tree.config_file.as_deref().and_then(Path::parent).unwrap_or(sources.current_dir()).to_owned();
-        let mut scope = Scope { system, sources: &sources, project, expanded: tree.expanded, context };
+        let expanded = tree.expanded;
+        let mut scope = Scope { system, sources: &sources, project, expanded, context, is_for_python: false };
         let resolved = resolve(&tree.root, tree.config_file, options.trust, &mut scope);
         let list = scope.context.diagnostics;
         let is_fatal = list.iter().any(Diagnostic::is_fatal);

@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 
 use crate::decode::{AttachPairs, Context, Decode, Show};
 use crate::expand::Expanded;
-use crate::local_paths::{local_path, other_files, with_absolute_files};
+use crate::local_paths::{PathOf, local_path, other_files, with_absolute_files};
 use crate::messages;
 use crate::options::{DuckLakeOptions, FileCatalogOptions, LocalOptions};
 use crate::path;
@@ -32,6 +32,8 @@ pub(crate) struct Scope<'a> {
     /// The texts that had references to variables, as they are written.
     pub(crate) expanded: Expanded,
     pub(crate) context: Context,
+    /// Whether the store is named by a class of Python Metaxy, so that this is who opens it, too.
+    pub(crate) is_for_python: bool,
 }
 
 impl Scope<'_> {
@@ -299,9 +301,9 @@ fn resolve_catalog(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedCatalog
 }
 
 fn file_catalog(
-    kind: &'static str,
+    mut kind: &'static str,
     node: &Node,
-    catalog: fn(CatalogFile) -> Catalog,
+    mut catalog: fn(CatalogFile) -> Catalog,
     scope: &mut Scope<'_>,
 ) -> Option<ResolvedCatalog> {
     /// What other kinds of catalog begin with.
@@ -312,8 +314,12 @@ fn file_catalog(
     scope.missing(node, "uri", "name the catalog's file");
     let uri = options.uri.take()?;
     let at = node.find("uri");
+    let mut has_prefix = false;
     let path = match uri.split_once(':') {
-        Some((prefix, path)) if prefix.eq_ignore_ascii_case(kind) => path,
+        Some((prefix, path)) if prefix.eq_ignore_ascii_case(kind) => {
+            has_prefix = true;
+            path
+        }
         Some((prefix, _)) if PREFIXES.iter().any(|known| known.eq_ignore_ascii_case(prefix)) => {
             return scope.context.reject(at, messages::catalog_prefix(at.origin, kind));
         }
@@ -336,7 +342,7 @@ fn file_catalog(
     if path.starts_with(":memory:") {
         return scope.context.reject(at, messages::catalog_in_memory(at.origin));
     }
-    let path = local_path(path, at, scope)?;
+    let path = local_path(path, at, PathOf::Catalog, scope)?;
     let file = scope.keep(CatalogFile::new(&path).map_err(|problem| problem.at("uri").into()), node)?;
     let path = Path::new(file.as_str());
     if scope.system.is_special(path) {
@@ -346,9 +352,15 @@ fn file_catalog(
         && let Some(head) = scope.system.head(path).ok().filter(|head| !head.is_empty())
     {
         let found = CatalogKind::of_file(&head);
-        if found.map(CatalogKind::as_str) != Some(kind) {
+        if found == Some(CatalogKind::DuckDb) && kind == "sqlite" && !has_prefix {
+            scope.context.report(messages::catalog_is_duckdb(at.origin));
+            (kind, catalog) = ("duckdb", Catalog::DuckDb);
+        } else if found.map(CatalogKind::as_str) != Some(kind) {
             return scope.context.reject(at, messages::catalog_file(at.origin, kind, found));
         }
+    }
+    if kind == "sqlite" && !has_prefix && scope.is_for_python && !scope.system.is_file(path) {
+        scope.context.report(messages::catalog_without_prefix(at.origin, &uri));
     }
     let identity = CatalogIdentity::File(catalog(file.clone()).kind(), path::real(path, scope.system));
     // With its prefix, without which Python Metaxy makes a DuckDB file of a new SQLite catalog.
@@ -403,7 +415,7 @@ fn local(node: &Node, scope: &mut Scope<'_>) -> Option<ResolvedStorage> {
     if text.is_empty() {
         return scope.context.reject(at, messages::empty_value(at, "the `path`"));
     }
-    let path = local_path(&text, at, scope)?;
+    let path = local_path(&text, at, PathOf::Data, scope)?;
     let folder = scope.keep(LocalFolder::new(&path).map_err(|problem| problem.at("path").into()), node)?;
     // A path in a file of another folder, or of a variable, is relative to another one.
     let is_of_project = scope.sources.dir(at.origin) == scope.project;

@@ -7,14 +7,43 @@ use metaxy_diagnostics::{Node, Value};
 use crate::lake::Scope;
 use crate::{messages, path};
 
+/// What a path is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PathOf {
+    /// The file of a catalog.
+    Catalog,
+    /// The folder of data files.
+    Data,
+}
+
+impl PathOf {
+    /// Where a URL of this scheme belongs.
+    fn place_of_url(self, scheme: &str) -> &'static str {
+        match (self, scheme.to_ascii_lowercase().as_str()) {
+            (Self::Catalog, _) => {
+                "name a file of this machine; for a catalog that many machines use, write `type = \"postgres\"`"
+            }
+            (Self::Data, "s3" | "s3a" | "s3n") => "write `type = \"s3\"`, and the URL as `data_path`",
+            (Self::Data, "r2") => "write `type = \"r2\"`, and the URL as `data_path`",
+            (Self::Data, "gs" | "gcs") => "write `type = \"gcs\"`, and the URL as `data_path`",
+            (Self::Data, "az" | "azure") => "write `type = \"azure\"`, and the URL as `data_path`",
+            (Self::Data, "abfs" | "abfss" | "wasb" | "wasbs") => {
+                "write `type = \"azure\"`, `data_path = \"az://CONTAINER/PREFIX/\"` and `account_name`: the account's Blob \
+                 endpoint has the same files"
+            }
+            (Self::Data, _) => "name a folder of this machine, or a storage of the type s3, r2, gcs or azure",
+        }
+    }
+}
+
 /// An absolute path of this machine; `file:` and `file://` are taken off. The last slash, which says "folder", stays.
-pub(crate) fn local_path(text: &str, at: &Node, scope: &mut Scope<'_>) -> Option<String> {
+pub(crate) fn local_path(text: &str, at: &Node, of: PathOf, scope: &mut Scope<'_>) -> Option<String> {
     let text = match text.strip_prefix("file:") {
         Some(path) if !path.starts_with("//") => path,
         _ => text.strip_prefix("file://").filter(|path| path.starts_with('/')).unwrap_or(text),
     };
-    if text.contains("://") {
-        return scope.context.reject(at, messages::invalid_path(at.origin, "is a URL, not a path of this machine"));
+    if let Some((scheme, _)) = text.split_once("://") {
+        return scope.context.reject(at, messages::path_is_url(at.origin, of.place_of_url(scheme)));
     }
     if let Some((why, help)) = spelling_of_others(text) {
         return scope.context.reject(at, messages::path_spelling(at.origin, why, help));

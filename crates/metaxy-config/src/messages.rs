@@ -32,6 +32,7 @@ pub(crate) const UNKNOWN_STORE: &str = "unknown-store";
 pub(crate) const FALLBACK_CYCLE: &str = "fallback-cycle";
 pub(crate) const FALLBACK_HASH: &str = "fallback-hash";
 pub(crate) const CATALOG_KIND: &str = "catalog-kind";
+pub(crate) const CATALOG_WITHOUT_PREFIX: &str = "catalog-without-prefix";
 pub(crate) const CATALOG_IN_MEMORY: &str = "catalog-in-memory";
 pub(crate) const OVERLAPPING_DATA_PATHS: &str = "overlapping-data-paths";
 pub(crate) const ALIAS_TAKEN: &str = "alias-taken";
@@ -204,6 +205,11 @@ pub(crate) fn invalid_path(origin: Origin, why: &str) -> Diagnostic {
     Diagnostic::error(INVALID_PATH, format!("the path {why}")).with_origin(origin)
 }
 
+/// A URL in the place of a path, and where it belongs.
+pub(crate) fn path_is_url(origin: Origin, help: &str) -> Diagnostic {
+    invalid_path(origin, "is a URL, not a path of this machine").with_help(help.to_owned())
+}
+
 /// A path in the spelling of another program, and how it is written here.
 pub(crate) fn path_spelling(origin: Origin, why: &str, help: &str) -> Diagnostic {
     invalid_path(origin, why).with_help(help.to_owned())
@@ -338,6 +344,23 @@ pub(crate) fn catalog_file(origin: Origin, wanted: &str, found: Option<CatalogKi
     Diagnostic::error(CATALOG_KIND, format!("expected a catalog of type `{wanted}`, found {found}"))
         .with_shown_origin(origin)
         .with_help(help)
+}
+
+/// A DuckDB file, which Python Metaxy made of a new SQLite catalog without a prefix.
+pub(crate) fn catalog_is_duckdb(origin: Origin) -> Diagnostic {
+    let message = "the catalog is a DuckDB file, though its type is `sqlite`: it is opened as what it is";
+    Diagnostic::warning(CATALOG_WITHOUT_PREFIX, message).with_shown_origin(origin).with_help(
+        "write `type = \"duckdb\"`: Python Metaxy makes a DuckDB file of a SQLite catalog whose `uri` does not begin \
+             with `sqlite:`",
+    )
+}
+
+/// A new SQLite catalog, of which Python Metaxy would make a DuckDB file.
+pub(crate) fn catalog_without_prefix(origin: Origin, uri: &str) -> Diagnostic {
+    let message = "Python Metaxy would make a DuckDB file of this SQLite catalog, and this program a SQLite file";
+    Diagnostic::warning(CATALOG_WITHOUT_PREFIX, message)
+        .with_shown_origin(origin)
+        .with_help(format!("write `uri = \"sqlite:{}\"`, which both take for SQLite", excerpt(uri)))
 }
 
 pub(crate) fn catalog_in_memory(origin: Origin) -> Diagnostic {

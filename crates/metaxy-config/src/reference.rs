@@ -6,10 +6,10 @@ use metaxy_diagnostics::{INVALID_CHOICE, MISSING_KEY, OUT_OF_RANGE, SYNTAX, UNKN
 use metaxy_feature::ProblemKind;
 
 use crate::messages::{
-    ALIAS_TAKEN, BLANKS, CATALOG_IN_MEMORY, CATALOG_KIND, CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFLICT,
-    DATA_PATH_NOT_OWN, EMPTY_SELECTION, EMPTY_VALUE, EXTEND_CYCLE, EXTEND_NOT_FOUND, EXTEND_TOO_DEEP, FALLBACK_CYCLE,
-    FALLBACK_HASH, INVALID_BUCKET, INVALID_ENDPOINT, INVALID_HOST, INVALID_PATH, INVALID_PROJECT, INVALID_REGION,
-    INVALID_STORE_NAME, MISSING_STORE_TYPE, NEEDS_TRUST, NO_FEATURE_FILE, NOT_APPLICABLE, NOT_EXPANDED,
+    ALIAS_TAKEN, BLANKS, CATALOG_IN_MEMORY, CATALOG_KIND, CATALOG_WITHOUT_PREFIX, CONFIG_NOT_FOUND, CONFIG_UNREADABLE,
+    CONFLICT, DATA_PATH_NOT_OWN, EMPTY_SELECTION, EMPTY_VALUE, EXTEND_CYCLE, EXTEND_NOT_FOUND, EXTEND_TOO_DEEP,
+    FALLBACK_CYCLE, FALLBACK_HASH, INVALID_BUCKET, INVALID_ENDPOINT, INVALID_HOST, INVALID_PATH, INVALID_PROJECT,
+    INVALID_REGION, INVALID_STORE_NAME, MISSING_STORE_TYPE, NEEDS_TRUST, NO_FEATURE_FILE, NOT_APPLICABLE, NOT_EXPANDED,
     OVERLAPPING_DATA_PATHS, UNKNOWN_PARAMETER, UNKNOWN_SETTING, UNKNOWN_STORE, UNKNOWN_VARIABLE, UNSET_VARIABLE,
     UNSUPPORTED_DATABASE, UNSUPPORTED_HASH, UNSUPPORTED_KEY, UNSUPPORTED_STORE,
 };
@@ -204,6 +204,13 @@ const REFERENCE: &[Reference] = &[
         meaning: "The catalog's type, the prefix of its `uri` and the file that is there do not agree.",
         example: "catalog = { type = \"sqlite\", uri = \"duckdb:meta.db\" }",
         remedy: "Correct the type. A file that Python Metaxy made with `type = \"sqlite\"` and a plain path is a DuckDB file.",
+    },
+    Reference {
+        code: CATALOG_WITHOUT_PREFIX,
+        meaning: "Python Metaxy makes a DuckDB file of a SQLite catalog whose `uri` has no `sqlite:` before it. Such a file is \
+                  opened as what it is; where there is none yet, both programs would make different ones.",
+        example: "catalog = { type = \"sqlite\", uri = \"catalog.sqlite\" }",
+        remedy: "Write `sqlite:` before the path; or `type = \"duckdb\"`, if the file is one.",
     },
     Reference {
         code: CATALOG_IN_MEMORY,

@@ -83,6 +83,7 @@ fn candidate<'a>(entry: &'a Entry, auto_create_tables: bool, scope: &mut Scope<'
         return broken(None);
     };
     let Some(type_name) = String::decode(type_node, &mut scope.context) else { return broken(None) };
+    scope.is_for_python = type_name.contains('.');
     let state = if store::is_duckdb(&type_name) {
         match store::resolve(&entry.key, config, auto_create_tables, scope) {
             Some(resolved) => CandidateState::DuckDb(Box::new(resolved)),

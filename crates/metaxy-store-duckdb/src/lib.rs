@@ -37,7 +37,7 @@ mod table;
 // What the signatures of this crate use.
 pub use {arrow, ducklake_sql, metaxy_config, metaxy_feature};
 
-pub use engine::{Cause, Connection, EngineError, Error, Rows};
+pub use engine::{Cause, Connection, EngineError, Error, Interrupt, Rows};
 pub use features::{FeatureOptions, Features};
 pub use increment::{Change, Increment, ResolveOptions};
 pub use input::{CHANGE_COLUMN, FileFormat, InputFile, InputOptions, InputRows};
@@ -58,6 +58,7 @@ const _: () = {
     is_send::<Connection>();
     is_send::<Increment>();
     is_shared::<Error>();
+    is_shared::<Interrupt>();
     is_shared::<Report>();
     is_shared::<Filter>();
     is_shared::<FeatureOptions>();

@@ -99,7 +99,7 @@ impl Features<'_> {
                     sql!("SELECT {columns}, make_timestamp({now}) AS recorded_at", columns = list(columns), now)
                 };
                 let records = separated(" UNION ALL ", new.iter().map(record));
-                self.connection.execute(sql!("INSERT INTO {table} BY NAME {records}", table, records))?;
+                self.connection.run(&sql!("INSERT INTO {table} BY NAME {records}", table, records))?;
             }
             let updated = new.iter().map(|(definition, _)| definition.key().clone()).collect();
             Ok(Push { project_version: project_version.clone(), already_pushed, updated })

@@ -5,6 +5,7 @@
 //!
 //! - listed keys are percent-encoded when the client asks for it: else a client that decodes them misses the files of
 //!   `year=2024/` folders;
+//! - a listing tells the `ETag` of each object: without, `DuckDB` asks for the head of each that it found by a pattern;
 //! - a missing bucket is `NoSuchBucket`, for a write too;
 //! - a folder is no object;
 //! - a signature made for another region, or for none, is refused;
@@ -174,6 +175,12 @@ impl S3Server {
     pub fn object(&self, bucket: &str, key: &str) -> Vec<u8> {
         let path = self.path(bucket).join(key);
         fs::read(&path).unwrap_or_else(|error| panic!("no object `{key}` in the bucket `{bucket}`: {error}"))
+    }
+
+    /// The file that holds an object, to be harmed.
+    #[must_use]
+    pub fn object_path(&self, bucket: &str, key: &str) -> PathBuf {
+        self.path(bucket).join(key)
     }
 
     /// What was asked since the start, in the order of the answers: `200 GET /bucket/key?query`, and `--- PUT /…` for a

@@ -15,7 +15,7 @@ pub(crate) fn run(args: &args::Doctor, context: &Context, printer: &mut Printer)
     if let Ok(loaded) = &read {
         refuse_nothing(&loaded.config)?;
     }
-    let report = Doctor::default().write(args.write).examine(&read, context.named_store());
+    let report = Doctor::default().write(args.write).deep(args.deep).examine(&read, context.named_store());
     let report = if args.verbose || context.is_verbose() { report } else { Report::without_raw_texts(report) };
     match args.format {
         TextOrJson::Text => write!(printer, "{report}")?,

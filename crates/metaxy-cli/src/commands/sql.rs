@@ -16,6 +16,7 @@ use crate::args::{Mode, RowFormat, Sql};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::features::opening;
 use crate::output;
 use crate::printer::Printer;
 use crate::rows;
@@ -29,8 +30,10 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
     let loaded = context.load()?;
     let name = &context.store(&loaded, printer)?.name;
     // A person's statements name the lake that they are for, so a fallback that is not there stands in no way.
-    let options = OpenOptions::default().fallback_stores(false).lock(!args.allow_files);
+    let options = OpenOptions::default().fallback_stores(false).lock(!args.allow_files).interrupt(context.interrupt());
+    let waiting = opening(name, printer);
     let store = options.open(&loaded.config, name, args.mode.into()).map_err(Error::Lake)?;
+    drop(waiting);
     for warning in store.warnings() {
         printer.warn(warning, None);
     }

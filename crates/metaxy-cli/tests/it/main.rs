@@ -14,4 +14,5 @@ mod run;
 mod sessions;
 mod trips;
 mod trust;
+mod waits;
 mod writers;

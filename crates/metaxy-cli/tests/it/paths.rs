@@ -72,3 +72,27 @@ fn a_database_of_others_is_refused_with_what_to_do() {
     assert!(ran.stderr.contains("holds other tables: customers"), "{}", ran.stderr);
     assert!(ran.stderr.contains("create_if_not_exists = true"), "{}", ran.stderr);
 }
+
+/// As the DuckLake example of Python Metaxy has it: without `sqlite:`, Python makes a DuckDB file.
+#[test]
+fn a_lake_that_python_made_without_a_prefix_is_opened_as_what_it_is() {
+    let folder = project();
+    let file = folder.path().join("project/metaxy.toml");
+    let text = std::fs::read_to_string(&file).expect("it is there");
+    let python = text.replace("type = 'duckdb'", "type = 'metaxy.ext.duckdb.DuckDBMetadataStore'");
+    let sqlite = python.replace("sqlite:lake/", "lake/");
+    let duckdb = python.replace("'sqlite', uri = 'sqlite:lake/", "'duckdb', uri = 'lake/");
+    let make = "CREATE TABLE t AS SELECT 7 AS i";
+    std::fs::write(&file, &duckdb).expect("it is written");
+    run(&mut sql(&folder, "project", "write", make), "").done();
+    std::fs::write(&file, &sqlite).expect("it is written");
+    let ran = run(&mut sql(&folder, "project", "read", "FROM t"), "");
+    assert!(ran.stderr.contains("it is opened as what it is"), "{}", ran.stderr);
+    assert_eq!(ran.done(), "i\n7\n");
+    // Where there is no lake yet, what to write.
+    std::fs::remove_dir_all(folder.path().join("project/lake")).expect("it is there");
+    let mut preview = metaxy(&folder, &["preview"]);
+    let ran = run(preview.current_dir(folder.path().join("project")), "");
+    assert!(ran.stderr.contains("write `uri = \"sqlite:lake/meta.sqlite\"`"), "{}", ran.stderr);
+    ran.done();
+}

@@ -57,7 +57,6 @@ fn what_is_not_known_to_be_harmless_needs_trust() {
         ),
         ("config.config = { http_proxy = 'x' }", "the setting `http_proxy`: it is not known to be harmless"),
         ("config.config = { s3_endpoint = 'x' }", "the setting `s3_endpoint`: it is not known to be harmless"),
-        ("the setting `storage_compatibility_version`: it is not known to be harmless",),
         (
             "config.config = { custom_extension_repository = 'x' }",
             "the setting `custom_extension_repository`: it is not known to be harmless",

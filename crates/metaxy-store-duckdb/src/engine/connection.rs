@@ -2,7 +2,7 @@
 //!
 //! Every statement is a `tracing` span with its text, in which `?` stands for each value, and an event at its end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +16,8 @@ use ducklake_sql::{AttachPlan, CatalogKind, Ident, Parameter, Sql, Statement};
 use super::cause::Facts;
 use super::engine_error::EngineError;
 use super::error::{Error, Kind};
+use super::inlining;
+use super::interrupt::{Interrupt, Running};
 use super::read_lock;
 
 /// A connection to the DuckDB instance that has the lake attached. Of those that a program gets, the lake is the current
@@ -49,6 +51,13 @@ pub struct Connection {
     facts: Arc<Facts>,
     /// Whether statements of a person must only read.
     is_locked: bool,
+    /// Whether it is one that programs get, whose statements nobody has looked at before.
+    is_for_programs: bool,
+    /// Whether it was decided already what the statements that run now may inline.
+    pub(super) decides_inlining: Cell<bool>,
+    /// Who may end what it runs.
+    interrupt: Interrupt,
+    running: Arc<Running>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -73,14 +82,24 @@ impl Connection {
     }
 
     pub(crate) fn new(inner: duckdb::Connection, plan: Arc<AttachPlan>) -> Self {
+        let interrupt = Interrupt::default();
         Self {
+            running: interrupt.register(&inner),
             inner,
             plan,
             functions: RefCell::default(),
             secondaries: Arc::default(),
             facts: Arc::default(),
             is_locked: false,
+            is_for_programs: false,
+            decides_inlining: Cell::new(false),
+            interrupt,
         }
+    }
+
+    /// The same connection, which can be interrupted from another thread.
+    pub(crate) fn interrupted_by(self, interrupt: Interrupt) -> Self {
+        Self { running: interrupt.register(&self.inner), interrupt, ..self }
     }
 
     /// The same connection, whose errors hold no secret of these plans either.
@@ -91,6 +110,15 @@ impl Connection {
     /// The same connection, whose errors advise with these facts.
     pub(crate) fn with_facts(self, facts: Arc<Facts>) -> Self {
         Self { facts, ..self }
+    }
+
+    /// The same connection for programs: what a statement inserts is inlined only where it comes back as it is.
+    pub(crate) fn for_programs(self) -> Self {
+        Self { is_for_programs: true, ..self }
+    }
+
+    pub(super) fn is_for_programs(&self) -> bool {
+        self.is_for_programs
     }
 
     /// Locks the instance, so that statements of a person can only read: no files but those in these folders and at
@@ -115,11 +143,15 @@ impl Connection {
 
     /// Runs a statement to its end; the number of rows it changed.
     ///
+    /// A few rows of one insert are kept in tables of the catalog. Where that is SQLite or PostgreSQL, rows that it would
+    /// not give back as they are go into a file, whatever their number: those of tables with structs, or JSON in lists.
+    ///
     /// # Errors
     ///
     /// When DuckDB refuses it.
     pub fn execute(&self, sql: impl Into<Sql>) -> Result<usize, Error> {
-        self.run(&sql.into())
+        let sql = sql.into();
+        inlining::guard(self, &sql, || self.run(&sql))
     }
 
     /// Runs a query; its rows come as Arrow batches, one at a time, while the engine produces them.
@@ -132,10 +164,12 @@ impl Connection {
     pub fn query(&self, sql: impl Into<Sql>) -> Result<Rows<'_>, Error> {
         let sql = sql.into();
         let start = Instant::now();
-        let statement = self.observed(&sql, None, |statement| {
-            // The iterator that this returns panics on an error; `Rows` fetches the batches itself.
-            drop(statement.stream_arrow(duckdb::params_from_iter(sql.parameters().map(Bound)))?);
-            Ok(None)
+        let statement = inlining::guard(self, &sql, || {
+            self.observed(&sql, None, |statement| {
+                // The iterator that this returns panics on an error; `Rows` fetches the batches itself.
+                drop(statement.stream_arrow(duckdb::params_from_iter(sql.parameters().map(Bound)))?);
+                Ok(None)
+            })
         })?;
         Ok(Rows { schema: statement.schema(), statement, connection: self, start, count: 0 })
     }
@@ -148,7 +182,7 @@ impl Connection {
     pub fn another(&self) -> Result<Self, Error> {
         let another = self.elsewhere()?;
         another.execute(Statement::Use(self.plan.alias().clone()).to_sql())?;
-        Ok(another)
+        Ok(another.for_programs())
     }
 
     /// The same with the instance's own database as the current one.
@@ -159,12 +193,16 @@ impl Connection {
         let inner = self.inner.try_clone().map_err(|error| self.failed(&error, None))?;
         let (plan, secondaries) = (Arc::clone(&self.plan), Arc::clone(&self.secondaries));
         Ok(Self {
+            running: self.interrupt.register(&inner),
+            interrupt: self.interrupt.clone(),
             inner,
             plan,
             functions: self.functions.clone(),
             secondaries,
             facts: Arc::clone(&self.facts),
             is_locked: self.is_locked,
+            is_for_programs: false,
+            decides_inlining: Cell::new(false),
         })
     }
 
@@ -236,9 +274,13 @@ impl Connection {
         let _span = tracing::debug_span!("statement", name, sql = &*sql.text_for_log()).entered();
         let start = Instant::now();
         let mut rows = None;
-        let statement = self.inner.prepare(sql.text()).and_then(|mut statement| {
-            rows = run(&mut statement)?;
-            Ok(statement)
+        let statement = self.running.run(&self.interrupt, sql, || {
+            let prepared = self.inner.prepare(sql.text());
+            let statement = prepared.and_then(|mut statement| {
+                rows = run(&mut statement)?;
+                Ok(statement)
+            });
+            statement.map_err(|error| self.failed(&error, Some(sql)))
         });
         let duration = start.elapsed();
         match statement {
@@ -247,7 +289,6 @@ impl Connection {
                 Ok(statement)
             }
             Err(error) => {
-                let error = self.failed(&error, Some(sql));
                 tracing::debug!(?duration, cause = error.cause().map(super::Cause::as_str), "failed");
                 Err(error)
             }
@@ -296,6 +337,7 @@ impl Connection {
         let failed = |error: duckdb::Error| self.failed(&error, None).on_table(table.as_str());
         let mut appender = self.inner.appender_to_catalog_and_db(table.as_str(), "temp", "main").map_err(failed)?;
         for batch in batches {
+            self.interrupt.check()?;
             let batch = batch.map_err(|error| Error::of_rows(error).with_facts(&self.facts))?;
             appender.append_record_batch(batch).map_err(failed)?;
         }
@@ -304,9 +346,9 @@ impl Connection {
 
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan, functions, secondaries, facts, is_locked } = self;
+        let Self { inner, plan, secondaries, facts, .. } = self;
         inner.close().map_err(|(inner, error)| {
-            let connection = Self { inner, plan, functions, secondaries, facts, is_locked };
+            let connection = Self::new(inner, plan).with_secondaries(secondaries.iter().cloned()).with_facts(facts);
             connection.failed(&error, None).of_statement("closing the connection")
         })
     }
@@ -368,7 +410,9 @@ impl Iterator for Rows<'_> {
     type Item = Result<RecordBatch, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.statement.step() {
+        let connection = self.connection;
+        let step = || self.statement.step().map_err(|error| connection.failed(&error, None));
+        match connection.running.next(&connection.interrupt, step) {
             Ok(Some(batch)) => {
                 let batch = RecordBatch::from(&batch);
                 self.count += batch.num_rows();
@@ -378,7 +422,7 @@ impl Iterator for Rows<'_> {
                 tracing::debug!(rows = self.count, duration = ?self.start.elapsed(), "all rows are read");
                 None
             }
-            Err(error) => Some(Err(self.connection.failed(&error, None))),
+            Err(error) => Some(Err(error)),
         }
     }
 }

@@ -90,10 +90,10 @@ pub(crate) enum Kind {
         path: String,
         tables: Vec<String>,
     },
-    /// The catalog's file is empty, and there are data files.
+    /// The catalog's file is empty; the data path, if there are data files.
     EmptiedCatalog {
         path: String,
-        data_path: String,
+        data_path: Option<String>,
     },
     Storage {
         data_path: String,
@@ -115,6 +115,8 @@ pub(crate) enum Kind {
     /// Any other statement.
     Query(EngineError),
     Refused(Box<dyn Refusal>),
+    /// Another thread has asked for the end of what runs.
+    Interrupted,
     /// The rows that were given end in an error.
     Source(ArrowError),
     Conflict {
@@ -321,6 +323,11 @@ impl Error {
         self.is_conflict() || self.is_busy()
     }
 
+    /// Whether it was ended by an [`Interrupt`](crate::Interrupt); the transaction in which it ran is rolled back.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self.kind(), Kind::Interrupted) || self.cause() == Some(Cause::Interrupted)
+    }
+
     /// Whether credentials are wrong, missing or expired.
     pub fn is_credentials(&self) -> bool {
         self.cause().is_some_and(Cause::is_credentials)
@@ -383,7 +390,7 @@ impl Error {
         matches!(self.kind(), Kind::OtherTables { .. })
     }
 
-    /// Whether the catalog is damaged: its file is empty, while there are data files below the data path.
+    /// Whether the catalog's file is empty. That of a lake never is, so it was damaged, or made by a program that failed.
     pub fn is_damaged_catalog(&self) -> bool {
         matches!(self.kind(), Kind::EmptiedCatalog { .. })
     }

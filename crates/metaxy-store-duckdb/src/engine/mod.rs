@@ -9,6 +9,7 @@ mod engine_error;
 mod error;
 pub(crate) mod inlining;
 mod instance;
+mod interrupt;
 mod read_lock;
 mod signed_extensions;
 mod transaction;
@@ -18,6 +19,7 @@ pub use self::cause::Cause;
 pub use self::connection::{Connection, Rows};
 pub use self::engine_error::EngineError;
 pub use self::error::Error;
+pub use self::interrupt::Interrupt;
 
 pub(crate) use self::error::{Class, Kind, MOVED_ADVICE, Refusal};
 pub(crate) use self::instance::{current_database, open_instance};

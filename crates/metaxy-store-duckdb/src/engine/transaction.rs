@@ -51,7 +51,7 @@ pub(crate) fn repeated<T>(
         if inlining::has_lossy_columns(connection)? {
             inlining::without(connection, || statement(connection))
         } else {
-            statement(connection)
+            inlining::decided(connection, || statement(connection))
         }
     };
     repeat(&mut run, Error::is_retryable)

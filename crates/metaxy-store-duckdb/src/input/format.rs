@@ -1,7 +1,7 @@
 //! What a file of rows can be, told by its name or its first bytes.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, BufReader, Read as _};
 use std::path::Path;
 
 /// What a file of rows can be.
@@ -41,4 +41,23 @@ impl FileFormat {
             Self::Csv
         })
     }
+}
+
+/// Whether a file of CSV has a field that is nothing between quotes. One that is compressed may have.
+pub(super) fn has_quoted_empty(path: &Path) -> bool {
+    let is_compressed = path.extension().is_some_and(|end| end == "gz" || end == "zst");
+    let Ok(file) = File::open(path) else { return false };
+    let is_border = |byte: Option<u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && byte != b'"');
+    // The three bytes before the one that is looked at.
+    let mut last = [None; 3];
+    for byte in BufReader::new(file).bytes().map_while(Result::ok).map(Some).chain([None]) {
+        if let [before, Some(b'"'), Some(b'"')] = last
+            && is_border(before)
+            && is_border(byte)
+        {
+            return true;
+        }
+        last = [last[1], last[2], byte];
+    }
+    is_compressed
 }

@@ -20,6 +20,16 @@ const WHOLE: [&str; 10] =
 /// and has found out how the file writes a date, which no cast knows.
 const LENIENT_IN_JSON: [&str; 4] = ["BOOLEAN", "DOUBLE", "FLOAT", "DATE"];
 
+/// So many digits a DOUBLE may have that tells them all.
+const DIGITS_OF_A_DOUBLE: u64 = 17;
+
+/// What DuckDB has guessed a column to be.
+pub(super) struct Guess<'g> {
+    pub(super) of: &'g str,
+    /// Whether nothing else says what it is.
+    pub(super) is_taken: bool,
+}
+
 /// How a column is read that must not be rounded.
 #[derive(Debug)]
 pub(super) struct LosslessCast {
@@ -28,13 +38,21 @@ pub(super) struct LosslessCast {
     of: StringLiteral,
     /// The type that it is read in: the same, with texts for what could be rounded.
     read_as: StringLiteral,
+    /// A type that has what the type would lose, to compare both.
+    wide: StringLiteral,
     check: Check,
+    /// Whether nothing, in quotes, is NULL, which only CSV has.
+    empty_is_null: bool,
 }
 
 #[derive(Debug)]
 enum Check {
     /// A type that is one word.
     Keyword(&'static str),
+    /// A float that was guessed, which must not have more digits than it keeps.
+    GuessedDouble,
+    /// A date in a file that has times of day, too.
+    DateOfTimestamp,
     Decimal {
         width: u64,
         scale: u64,
@@ -44,25 +62,39 @@ enum Check {
 
 impl LosslessCast {
     /// For a column of a type as DuckDB spells it; `None` if its reader takes for the type's values only what they are.
-    pub(super) fn of(column: &Ident, of: &str, is_json: bool) -> Option<Self> {
+    pub(super) fn of(column: &Ident, of: &str, guess: &Guess<'_>, is_json: bool) -> Option<Self> {
         let lenient = LENIENT_IN_JSON.into_iter().filter(|_| is_json);
         let check = match WHOLE.into_iter().chain(lenient).find(|name| *name == of) {
+            Some("DOUBLE") if guess.is_taken => Check::GuessedDouble,
             Some(name) => Check::Keyword(name),
+            None if of == "DATE" && guess.of.starts_with("TIMESTAMP") => Check::DateOfTimestamp,
+            None if of == "DATE" => return None,
             None => decimal(of).unwrap_or(Check::Nested),
         };
         let read_as = match check {
-            Check::Nested if is_json => with_texts(&with_texts(of, &WHOLE), &["BOOLEAN"]),
-            Check::Nested => with_texts(of, &WHOLE),
+            Check::Nested => with_texts(of, if is_json { &ROUNDED } else { &ROUNDED[..12] }),
+            Check::DateOfTimestamp => guess.of.to_owned(),
             _ => "VARCHAR".to_owned(),
+        };
+        let wide = match check {
+            Check::Nested => widened(of),
+            _ => read_as.clone(),
         };
         let is_other = read_as != of;
         let cast = Self {
             column: column.clone(),
             of: StringLiteral::new(of).ok()?,
             read_as: StringLiteral::new(read_as).ok()?,
+            wide: StringLiteral::new(wide).ok()?,
             check,
+            empty_is_null: !is_json,
         };
         is_other.then_some(cast)
+    }
+
+    /// The type in which the value and what was made of it are compared.
+    pub(super) fn wide(&self) -> &StringLiteral {
+        &self.wide
     }
 
     pub(super) fn column(&self) -> &Ident {
@@ -73,12 +105,35 @@ impl LosslessCast {
         &self.read_as
     }
 
-    /// The value in its type, or the failure. `typed` reads the same columns in their types.
-    pub(super) fn value(&self, typed: &Sql) -> Sql {
+    /// The value in its type, or the failure. `typed` reads the same columns in their types, `wide` in those to compare.
+    pub(super) fn value(&self, typed: &Sql, wide: &Sql) -> Sql {
         let column = &self.column;
         let refused = self.refused();
-        let refused_unless_null = sql!("CASE WHEN {column} IS NOT NULL THEN {refused} END", column, refused);
+        let is_null = if self.empty_is_null {
+            sql!("nullif(CAST({column} AS VARCHAR), '')", column)
+        } else {
+            sql!("{column}", column)
+        };
+        let refused_unless_null = sql!("CASE WHEN {is_null} IS NOT NULL THEN {refused} END", is_null, refused);
         match &self.check {
+            // Leading zeros are no digits of a number, nor is what stands behind `e`.
+            Check::GuessedDouble => sql!(
+                "coalesce(
+                     CASE WHEN length(ltrim(regexp_replace(
+                                   regexp_replace({column}, '[eE].*', ''), '[^0-9]', '', 'g'), '0')) <= {digits}
+                         THEN TRY_CAST({column} AS DOUBLE) END,
+                     {refused_unless_null}
+                 )",
+                column,
+                digits = DIGITS_OF_A_DOUBLE,
+                refused_unless_null,
+            ),
+            Check::DateOfTimestamp => sql!(
+                "CASE WHEN CAST({column} AS DATE) = {column} OR {column} IS NULL
+                      THEN CAST({column} AS DATE) ELSE {refused} END",
+                column,
+                refused,
+            ),
             Check::Keyword(of) => {
                 let pattern = match *of {
                     "BOOLEAN" | "DOUBLE" | "FLOAT" => sql!("'.*'"),
@@ -110,9 +165,10 @@ impl LosslessCast {
             ),
             // Only a value can name the type of a cast, unless the type stands in the statement itself.
             Check::Nested => sql!(
-                "CASE WHEN cast_to_type({cast}, {column}) IS NOT DISTINCT FROM {column} THEN {cast} ELSE {refused} END",
-                cast = sql!("cast_to_type({column}, (SELECT {column} FROM ({typed}) LIMIT 0))", column, typed),
-                column,
+                "CASE WHEN {widened_cast} IS NOT DISTINCT FROM {widened} THEN {cast} ELSE {refused} END",
+                widened_cast = cast_as(&cast_as(&sql!("{column}", column), column, typed), column, wide),
+                widened = cast_as(&sql!("{column}", column), column, wide),
+                cast = cast_as(&sql!("{column}", column), column, typed),
                 refused,
             ),
         }
@@ -142,10 +198,56 @@ fn decimal(of: &str) -> Option<Check> {
     Some(Check::Decimal { width: width.trim().parse().ok()?, scale: scale.trim().parse().ok()? })
 }
 
-/// A type as DuckDB spells it, with `VARCHAR` in the place of some that are one word, wherever in it they stand.
+/// The types of which values within others would be rounded, cut, or made of others; the last only in JSON.
+const ROUNDED: [&str; 13] = [
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+    "DECIMAL",
+    "DATE",
+    "BOOLEAN",
+];
+
+/// A type with texts for what would be rounded within it, but decimals of more digits, and points in time for dates.
+fn widened(of: &str) -> String {
+    /// More digits than this no decimal has.
+    const WIDTH: u64 = 38;
+    const MORE: u64 = 6;
+    replaced(of, |word| {
+        if let Some(Check::Decimal { width, scale }) = decimal(word) {
+            let scale = (WIDTH - width.min(WIDTH) + scale).max((scale + MORE).min(WIDTH)).min(WIDTH);
+            return Some(["DECIMAL(38,", &scale.to_string(), ")"].concat());
+        }
+        match word {
+            "DATE" => Some("TIMESTAMP".to_owned()),
+            word => (WHOLE.contains(&word) || word == "BOOLEAN").then(|| "VARCHAR".to_owned()),
+        }
+    })
+}
+
+/// A value in the type that a column has in a query.
+fn cast_as(value: &Sql, column: &Ident, query: &Sql) -> Sql {
+    sql!("cast_to_type({value}, (SELECT {column} FROM ({query}) LIMIT 0))", value, column, query)
+}
+
+/// A type as DuckDB spells it, with `VARCHAR` in the place of some that are one word, or `DECIMAL`, wherever in it they
+/// stand.
+pub(super) fn with_texts(of: &str, types: &[&str]) -> String {
+    let name = |word: &str| word.split('(').next().unwrap_or_default().to_owned();
+    replaced(of, |word| types.contains(&name(word).as_str()).then(|| "VARCHAR".to_owned()))
+}
+
+/// A type as DuckDB spells it, with other types in the place of some that it is made of.
 ///
 /// The name of a struct's member is never taken for a type: a space comes after it.
-pub(super) fn with_texts(of: &str, types: &[&str]) -> String {
+fn replaced(of: &str, by: impl Fn(&str) -> Option<String>) -> String {
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
     let mut text = String::new();
     let mut rest = of;
@@ -153,12 +255,14 @@ pub(super) fn with_texts(of: &str, types: &[&str]) -> String {
         let end = match rest.strip_prefix('"') {
             // A doubled quote ends one word and begins another.
             Some(quoted) => quoted.find('"').map_or(rest.len(), |end| end + 2),
+            None if rest.starts_with("DECIMAL(") => rest.find(')').map_or(rest.len(), |end| end + 1),
             None if is_word(first) => rest.find(|character| !is_word(character)).unwrap_or(rest.len()),
             None => first.len_utf8(),
         };
         let (word, after) = rest.split_at(end);
         let ends = after.is_empty() || after.starts_with([',', ')', '[']);
-        text.push_str(if ends && types.contains(&word) { "VARCHAR" } else { word });
+        let other = if ends { by(word) } else { None };
+        text.push_str(other.as_deref().unwrap_or(word));
         rest = after;
     }
     text

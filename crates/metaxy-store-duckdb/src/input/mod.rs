@@ -6,6 +6,7 @@
 
 mod column_types;
 mod format;
+mod json_numbers;
 mod lossless_cast;
 mod nesting;
 mod problem;
@@ -85,6 +86,8 @@ pub struct InputFile {
     /// The name that the person knows it by.
     name: String,
     content: Content,
+    /// The same JSON with long fractions as texts, where it has some.
+    exact: Option<NamedTempFile>,
     format: FileFormat,
     column_types: Vec<(String, String)>,
 }
@@ -149,7 +152,12 @@ impl InputFile {
             Some(format) => format,
             None => FileFormat::of_content(content.path()).map_err(|error| unreadable(&name, error))?,
         };
-        let file = Self { name, content, format, column_types: options.column_types.clone() };
+        let exact = match format {
+            FileFormat::Json => json_numbers::with_long_ones_as_texts(content.path()),
+            FileFormat::Csv | FileFormat::Parquet => Ok(None),
+        };
+        let exact = exact.map_err(|error| unreadable(&name, error))?;
+        let file = Self { name, content, exact, format, column_types: options.column_types.clone() };
         file.pattern()?;
         Ok(file)
     }
@@ -180,7 +188,11 @@ impl InputFile {
 
     /// Its path as DuckDB's readers take it.
     fn pattern(&self) -> Result<StringLiteral, Error> {
-        let text = self.content.path().to_str().and_then(|path| StringLiteral::new(literally(path)).ok());
+        self.pattern_of(self.content.path())
+    }
+
+    fn pattern_of(&self, path: &Path) -> Result<StringLiteral, Error> {
+        let text = path.to_str().and_then(|path| StringLiteral::new(literally(path)).ok());
         text.ok_or_else(|| unreadable(&self.name, io::ErrorKind::InvalidFilename.into()))
     }
 }

@@ -6,7 +6,8 @@ use ducklake_sql::{Ident, Sql, StringLiteral, list, sql};
 use metaxy_feature::{FeatureDefinition, Json, JsonObject};
 
 use super::column_types::keep_texts;
-use super::lossless_cast::LosslessCast;
+use super::format::has_quoted_empty;
+use super::lossless_cast::{Guess, LosslessCast};
 use super::problem::Problem;
 use super::{CHANGE_COLUMN, FileFormat, InputFile, InputRows};
 use crate::engine::{Connection, Error};
@@ -24,6 +25,8 @@ pub(super) struct Reader<'c, 'f> {
     pub(super) definition: &'f FeatureDefinition,
     /// The path of the file, as DuckDB takes it.
     pub(super) path: StringLiteral,
+    /// Whether nothing between quotes is an empty text in CSV; DuckDB takes it for NULL unless it is told.
+    keeps_empty: bool,
 }
 
 impl<'c, 'f> Reader<'c, 'f> {
@@ -32,10 +35,10 @@ impl<'c, 'f> Reader<'c, 'f> {
         connection: &'c Connection,
         definition: &'f FeatureDefinition,
     ) -> Result<Self, Error> {
-        Ok(Self { file, connection, definition, path: file.pattern()? })
+        Ok(Self { file, connection, definition, path: file.pattern()?, keeps_empty: false })
     }
 
-    pub(super) fn rows(self, features: &Features<'_>) -> Result<InputRows<'c>, Error> {
+    pub(super) fn rows(mut self, features: &Features<'_>) -> Result<InputRows<'c>, Error> {
         let is_json = self.file.format == FileFormat::Json;
         if is_json {
             self.refuse_deep()?;
@@ -86,16 +89,29 @@ impl<'c, 'f> Reader<'c, 'f> {
     }
 
     /// The query for CSV or JSON, whose columns are of these types.
-    fn text(&self, columns: &[(Ident, String)], known: &BTreeMap<String, StringLiteral>) -> Result<Sql, Error> {
+    fn text(&mut self, columns: &[(Ident, String)], known: &BTreeMap<String, StringLiteral>) -> Result<Sql, Error> {
         let typed = self.typed(columns, known);
         let of_types = self.columns(&typed)?;
         self.refuse_rounded(&of_types, known)?;
         let is_json = self.file.format == FileFormat::Json;
-        let casts = of_types.iter().filter(|(name, _)| !BY_FIELD.contains(&name.as_str()));
-        let casts: Vec<LosslessCast> = casts.filter_map(|(name, of)| LosslessCast::of(name, of, is_json)).collect();
-        let mut read_as = known.clone();
-        read_as.extend(casts.iter().map(|one| (one.column().as_str().to_owned(), one.read_as().clone())));
-        let read = self.typed(columns, &read_as);
+        let cast = |(name, of): &(Ident, String)| {
+            let guessed = columns.iter().find(|(column, _)| column == name).map_or("", |(_, of)| of);
+            let guess = Guess { of: guessed, is_taken: !known.contains_key(name.as_str()) };
+            (!BY_FIELD.contains(&name.as_str())).then(|| LosslessCast::of(name, of, &guess, is_json)).flatten()
+        };
+        let casts: Vec<LosslessCast> = of_types.iter().filter_map(cast).collect();
+        let with = |types: &BTreeMap<String, StringLiteral>, change: fn(&LosslessCast) -> &StringLiteral| {
+            let changed = casts.iter().map(|one| (one.column().as_str().to_owned(), change(one).clone()));
+            types.clone().into_iter().chain(changed).collect::<BTreeMap<_, _>>()
+        };
+        let of = |(name, of): &(Ident, String)| Some((name.as_str().to_owned(), StringLiteral::new(of.as_str()).ok()?));
+        let all: BTreeMap<String, StringLiteral> = of_types.iter().filter_map(of).collect();
+        self.read_exactly(columns, &of_types, &with(&all, LosslessCast::read_as))?;
+        // What DuckDB guesses depends on how the file is read.
+        let chosen = if self.keeps_empty { &all } else { known };
+        let typed = self.typed(columns, chosen);
+        let read = self.typed(columns, &with(chosen, LosslessCast::read_as));
+        let wide = self.typed(columns, &with(chosen, LosslessCast::wide));
         let mut by_field = Vec::new();
         for (name, _) in columns.iter().filter(|(name, _)| BY_FIELD.contains(&name.as_str())) {
             by_field.push((name, self.members(&read, name)?));
@@ -104,7 +120,8 @@ impl<'c, 'f> Reader<'c, 'f> {
             return Ok(read);
         }
         // `SELECT * REPLACE` would say the same, but it takes DuckDB the square of the number of columns.
-        let casts: HashMap<&str, Sql> = casts.iter().map(|one| (one.column().as_str(), one.value(&typed))).collect();
+        let casts: HashMap<&str, Sql> =
+            casts.iter().map(|one| (one.column().as_str(), one.value(&typed, &wide))).collect();
         let selected = list(columns.iter().map(|(column, _)| {
             let members = by_field.iter().find(|(name, _)| *name == column).map(|(_, members)| members);
             match (casts.get(column.as_str()), members) {
@@ -114,6 +131,30 @@ impl<'c, 'f> Reader<'c, 'f> {
             }
         }));
         Ok(sql!("SELECT {selected} FROM ({read})", selected, read))
+    }
+
+    /// Finds out how to read the file so that its values stay what they are: JSON with long fractions as texts, and CSV
+    /// with empty texts, where all columns are of these types then.
+    fn read_exactly(
+        &mut self,
+        columns: &[(Ident, String)],
+        of_types: &[(Ident, String)],
+        types: &BTreeMap<String, StringLiteral>,
+    ) -> Result<(), Error> {
+        match (&self.file.exact, self.file.format) {
+            // What is JSON in a column stays as it is.
+            (Some(exact), _) if !of_types.iter().any(|(name, of)| is_json(name, of)) => {
+                self.path = self.file.pattern_of(exact.path())?;
+            }
+            (None, FileFormat::Csv) if has_quoted_empty(self.file.content.path()) => {
+                self.keeps_empty = true;
+                let all = sql!("SELECT count(COLUMNS(*)) FROM ({read})", read = self.typed(columns, types));
+                // A column of numbers may have its NULLs in quotes.
+                self.keeps_empty = self.connection.run(&all).is_ok();
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Reads CSV or JSON with these types of its columns.
@@ -131,6 +172,7 @@ impl<'c, 'f> Reader<'c, 'f> {
         let columns = list(named.into_iter().map(column));
         self.read(match (is_json, columns.is_empty()) {
             (true, _) => Some(sql!("columns = {{{columns}}}", columns)),
+            (false, _) if self.keeps_empty => Some(sql!("types = {{{columns}}}, allow_quoted_nulls = false", columns)),
             (false, false) => Some(sql!("types = {{{columns}}}", columns)),
             (false, true) => None,
         })
@@ -180,4 +222,9 @@ impl<'c, 'f> Reader<'c, 'f> {
     pub(super) fn wrong(&self, what: &str, help: Option<&'static str>) -> Error {
         Error::refused(Problem::new(&self.file.name, what, help))
     }
+}
+
+/// Whether a column keeps JSON as it is written; versions of fields are read as JSON, and become texts.
+fn is_json(name: &Ident, of: &str) -> bool {
+    !BY_FIELD.contains(&name.as_str()) && of.contains("JSON")
 }

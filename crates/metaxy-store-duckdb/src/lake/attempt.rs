@@ -100,7 +100,9 @@ impl<'a> Attempt<'a> {
     /// Refuses to create a lake where it would be beside the tables of others, or hide that a catalog was damaged.
     fn refuse_to_create(&self, lake: &Lake, data_path: &DataPath, content: Option<Content>) -> Result<(), Error> {
         match content {
-            Some(Content::Empty) if data_files::are_below(data_path, self.connection) => Err(data_files::emptied(lake)),
+            Some(Content::Empty) if !lake.asks_to_create() || data_files::are_below(data_path, self.connection) => {
+                Err(data_files::emptied(lake, Some(self.connection)))
+            }
             Some(Content::Sqlite | Content::DuckDb) if !lake.asks_to_create() => {
                 let tables = catalog_file::other_tables(self.connection, lake)?;
                 if tables.is_empty() {

@@ -80,14 +80,21 @@ pub(super) fn are_below_folder(folder: &Path) -> bool {
     })
 }
 
-/// Whether the catalog of a lake was cut to nothing: its file is empty, while there are data files on this machine.
+/// Whether the catalog's file is there and empty.
+///
+/// No program that made a lake leaves one: the file was cut to nothing, or a program that failed to open a lake made it.
+/// SQLite's library makes one when it opens a file that is not there, so does DuckLake that may not create a lake.
 pub(super) fn is_emptied(lake: &Lake) -> bool {
     catalog_file::content_of(lake) == Some(Content::Empty)
-        && DataPath::of(lake).is_some_and(|path| path.is_local() && are_below_folder(Path::new(path.as_str())))
 }
 
-/// The error for such a catalog.
-pub(super) fn emptied(lake: &Lake) -> Error {
+/// The error for such a catalog; without a connection, data files of this machine are looked for.
+pub(super) fn emptied(lake: &Lake, connection: Option<&Connection>) -> Error {
     let path = lake.catalog().and_then(Catalog::file).map(ToString::to_string).unwrap_or_default();
-    Error::new(Kind::EmptiedCatalog { path, data_path: lake.data_path().unwrap_or_default().to_owned() })
+    let has_files = DataPath::of(lake).is_some_and(|data_path| match connection {
+        Some(connection) => are_below(&data_path, connection),
+        None => data_path.is_local() && are_below_folder(Path::new(data_path.as_str())),
+    });
+    let data_path = lake.data_path().filter(|_| has_files).map(str::to_owned);
+    Error::new(Kind::EmptiedCatalog { path, data_path })
 }

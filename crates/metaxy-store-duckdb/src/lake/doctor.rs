@@ -11,6 +11,8 @@
 
 mod catalog;
 mod configuration;
+mod files;
+mod inlined;
 mod lake;
 mod report;
 mod storage;
@@ -44,6 +46,7 @@ pub use report::{CheckName, Finding, Outcome, REPORT_VERSION, Report};
 #[derive(Debug, Clone, Default)]
 pub struct Doctor {
     write: bool,
+    deep: bool,
 }
 
 impl Doctor {
@@ -53,6 +56,15 @@ impl Doctor {
     /// stays, and the report has its name.
     pub fn write(mut self, write: bool) -> Self {
         self.write = write;
+        self
+    }
+
+    /// Whether to read every column of every table, and every file of older snapshots; without, only that the files are
+    /// there and as large as they were written.
+    ///
+    /// It takes as long as reading the whole lake.
+    pub fn deep(mut self, deep: bool) -> Self {
+        self.deep = deep;
         self
     }
 
@@ -89,7 +101,12 @@ impl Doctor {
         let attached = catalog::examine(run, &target);
         storage::examine(run, &target, self.write);
         match &attached {
-            Some(attached) => lake::examine(run, &target, attached),
+            Some(attached) => {
+                lake::examine_settings(run, &target, attached);
+                files::examine(run, &target, self.deep);
+                inlined::examine(run, &target);
+                lake::examine_health(run, &target);
+            }
             None => run.skip_rest("the lake is not attached"),
         }
         target.detach();

@@ -15,10 +15,13 @@ use super::data_files;
 use super::facts::facts_of;
 use super::store::{Secondary, Store};
 use crate::engine::cause::{Facts, Operation};
-use crate::engine::{Cause, Connection, Error, Kind, current_database, open_instance};
+use crate::engine::{Cause, Connection, Error, Interrupt, Kind, current_database, open_instance};
 
 #[cfg(test)]
 mod tests;
+
+/// How long an attempt to connect to PostgreSQL may take, in seconds.
+const CONNECT_TIMEOUT: u32 = 10;
 
 /// How to open a store, beyond its configuration.
 ///
@@ -40,11 +43,21 @@ pub struct OpenOptions {
     fallbacks: bool,
     secondaries: Vec<String>,
     lock: bool,
+    connect_timeout: u32,
+    interrupt: Interrupt,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { install: true, must_exist: false, fallbacks: true, secondaries: Vec::new(), lock: false }
+        Self {
+            install: true,
+            must_exist: false,
+            fallbacks: true,
+            secondaries: Vec::new(),
+            lock: false,
+            connect_timeout: CONNECT_TIMEOUT,
+            interrupt: Interrupt::default(),
+        }
     }
 }
 
@@ -93,6 +106,28 @@ impl OpenOptions {
     pub fn lock(mut self, lock: bool) -> Self {
         self.lock = lock;
         self
+    }
+
+    /// How many seconds an attempt to connect to PostgreSQL may take; 10 unless set, and 0 is without end.
+    ///
+    /// It holds where nothing else says so: neither `connect_timeout` in the `secret_parameters` of the catalog, nor a
+    /// `uri` there, nor the variable `PGCONNECT_TIMEOUT`. A secret that is only named decides for itself.
+    pub fn connect_timeout(mut self, seconds: u32) -> Self {
+        self.connect_timeout = seconds;
+        self
+    }
+
+    /// Lets another thread end what runs in the store, see [`Interrupt`].
+    pub fn interrupt(mut self, interrupt: Interrupt) -> Self {
+        self.interrupt = interrupt;
+        self
+    }
+
+    /// The plan of a lake, with the limit of a connection attempt.
+    fn plan(&self, lake: &Lake, session: &Session, mode: Mode) -> AttachPlan {
+        let plan = lake.plan(session, mode);
+        let is_set = std::env::var_os("PGCONNECT_TIMEOUT").is_some();
+        if self.connect_timeout == 0 || is_set { plan } else { plan.with_connect_timeout(self.connect_timeout) }
     }
 
     /// Opens the store of this name from a configuration, see [`Store::open`].
@@ -184,7 +219,7 @@ impl OpenOptions {
         let start = Instant::now();
         let existing = self.must_exist.then(|| lake.must_exist());
         let lake = existing.as_ref().unwrap_or(lake);
-        let plan = lake.plan(session, mode);
+        let plan = self.plan(lake, session, mode);
         let facts = Arc::new(facts_of(name, lake, &plan));
         let creates = mode == Mode::Write && lake.creates_if_missing();
         let file = prepare_file(lake, creates).map_err(|error| error.with_facts(&facts))?;
@@ -217,14 +252,14 @@ impl OpenOptions {
         mode: Mode,
         prepare: impl FnOnce(&Connection, &[Secondary]) -> Result<T, E>,
     ) -> Result<(Store, T), E> {
-        let plans = neighbours.iter().map(|neighbour| neighbour.lake.plan(&neighbour.session, Mode::Read));
+        let plans = neighbours.iter().map(|neighbour| self.plan(&neighbour.lake, &neighbour.session, Mode::Read));
         let (plan, plans) = one_after_another(plan, plans.collect());
         let with_facts = |error: Error| error.with_facts(facts);
         let all: Vec<_> = plans.iter().chain([&plan]).collect();
         let instance = open_instance(database, &all, mode).map_err(with_facts)?;
         let plan = Arc::new(plan);
         let connection = Connection::new(instance, Arc::clone(&plan)).with_secondaries(plans.iter().cloned());
-        let connection = connection.with_facts(Arc::clone(facts));
+        let connection = connection.with_facts(Arc::clone(facts)).interrupted_by(self.interrupt.clone());
         let home = current_database(&connection)?;
         let (mut secondaries, mut warnings) = (Vec::new(), Vec::new());
         // Those that are only read come first: when one fails, the own lake has not been made yet.
@@ -237,7 +272,7 @@ impl OpenOptions {
         }
         let prepared = prepare(&connection, &secondaries)?;
         let plan = self.run_plan(&connection, &plan, lake, facts, &home).map_err(with_facts)?;
-        let mut store = Store { connection: Some(connection), plan, home, warnings, secondaries };
+        let mut store = Store { connection: Some(connection.for_programs()), plan, home, warnings, secondaries };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);
         check_all(store.connection(), &store.plan, lake, &mut warnings).map_err(with_facts)?;
@@ -308,7 +343,7 @@ impl OpenOptions {
                     run()
                 }),
                 // A key that may not list can still read and write, which is all that a lake needs.
-                Statement::ProbeStorage(_) => run().or_else(|error| {
+                Statement::ProbeStorage(_) => in_short_time(connection, plan, run).or_else(|error| {
                     let denied = Cause::NoPermissionToList;
                     let cause = error.cause_of(Operation::AccessStorage(denied));
                     if cause == Some(denied) { Ok(0) } else { Err(error) }
@@ -323,6 +358,30 @@ impl OpenOptions {
         }
         Ok(())
     }
+}
+
+/// Asks a storage with less patience than DuckDB has for the reading of files, which is two minutes; unless configured.
+fn in_short_time<T>(
+    connection: &Connection,
+    plan: &AttachPlan,
+    ask: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    const LIMITS: [(&str, &str, &str); 2] = [
+        ("http_timeout", "SET GLOBAL http_timeout = 5", "RESET GLOBAL http_timeout"),
+        ("http_retries", "SET GLOBAL http_retries = 1", "RESET GLOBAL http_retries"),
+    ];
+    let is_set = |name: &str| {
+        plan.statements().iter().any(|statement| match statement {
+            Statement::Set(setting) => setting.name().as_str().eq_ignore_ascii_case(name),
+            _ => false,
+        })
+    };
+    let limits = || LIMITS.iter().filter(|(name, ..)| !is_set(name));
+    // Azure's extension has no such settings.
+    limits().for_each(|(_, set, _)| drop(connection.execute(*set)));
+    let asked = ask();
+    limits().for_each(|(.., reset)| drop(connection.execute(*reset)));
+    asked
 }
 
 /// Makes the checks of a plan, and ends the transaction that its last statement is in.
@@ -347,7 +406,7 @@ fn prepare_file(lake: &Lake, creates: bool) -> Result<Option<CatalogFile>, Error
     let prepared = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates));
     prepared.map_err(|error| {
         let is_emptied = error.is_missing_lake() && data_files::is_emptied(lake);
-        if is_emptied { data_files::emptied(lake) } else { error }
+        if is_emptied { data_files::emptied(lake, None) } else { error }
     })
 }
 

@@ -238,7 +238,7 @@ impl Features<'_> {
             Table::create(self.connection, &name, columns, members, map, self.hashing.tag())?
         };
         let insert = source.insert(&into, options);
-        let insert = || self.connection.execute(insert);
+        let insert = || self.connection.run(&insert);
         if source.needs_file { inlining::without(self.connection, insert) } else { insert() }
     }
 }

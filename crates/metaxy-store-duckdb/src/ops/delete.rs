@@ -91,7 +91,7 @@ impl Features<'_> {
     }
 
     fn mark(&self, table: &Table, latest: Latest<'_>, filters: &[Filter]) -> Result<usize, Error> {
-        self.connection.execute(sql!(
+        self.connection.run(&sql!(
             "INSERT INTO {table} BY NAME
              SELECT r.* REPLACE ({now} AS metaxy_deleted_at, CAST(NULL AS VARCHAR) AS metaxy_materialization_id)
              FROM {rows}",

@@ -119,7 +119,7 @@ impl Features<'_> {
         with_retry(&connection, prepare, |(mut table, needs_file)| {
             table.grow(&connection, &[], &members)?;
             let insert = rebase.insert(&table, versions, options);
-            let insert = || connection.execute(insert);
+            let insert = || connection.run(&insert);
             if needs_file { inlining::without(&connection, insert) } else { insert() }
         })
     }

@@ -195,7 +195,7 @@ impl Features<'_> {
             materialization_id = text_or_null(options.materialization_id.as_deref()),
             rows = rows.table(),
         );
-        let insert = || self.connection.execute(insert);
+        let insert = || self.connection.run(&insert);
         if target.needs_file { inlining::without(self.connection, insert) } else { insert() }
     }
 }

@@ -1,5 +1,7 @@
 //! The objects: files of `s3s-fs`, listed the way real services list them.
 
+use hyper::HeaderMap;
+use hyper::http::Extensions;
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefixList, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput, CreateBucketOutput,
@@ -62,8 +64,18 @@ store! {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let (bucket, method, uri) = (request.input.bucket.clone(), request.method.clone(), request.uri.clone());
         let mut response = self.0.list_objects_v2(request).await?;
         let output = &mut response.output;
+        // With it, a client need not ask for each object that it has listed.
+        for object in output.contents.iter_mut().flatten() {
+            let head = HeadObjectInput { bucket: bucket.clone(), key: object.key.clone().unwrap_or_default(), ..Default::default() };
+            let (method, uri, headers, extensions) = (method.clone(), uri.clone(), HeaderMap::new(), Extensions::new());
+            let (credentials, region, service, trailing_headers) = (None, None, None, None);
+            let head =
+                S3Request { input: head, method, uri, headers, extensions, credentials, region, service, trailing_headers };
+            object.e_tag = self.0.head_object(head).await?.output.e_tag;
+        }
         if wants_url(output.encoding_type.as_ref()) {
             encode_keys(output.contents.as_mut(), output.common_prefixes.as_mut());
             encode_all([&mut output.prefix, &mut output.delimiter, &mut output.start_after]);

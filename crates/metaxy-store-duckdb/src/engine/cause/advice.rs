@@ -1,7 +1,9 @@
 //! What a cause means where it occurred, and the one thing to do about it, from facts that are no secrets.
+//!
+//! One file because the explanations are one table, which is read to see how each cause is told.
 
 use super::Cause;
-use super::patterns::{expected_region, file, formats_of, lock_holder, server};
+use super::patterns::{expected_region, file, formats_of, lock_holder, server, unsupported_type};
 
 /// What an explanation may mention; empty where it is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -196,7 +198,10 @@ impl Cause {
             }
             Self::PostgresTimeout => (
                 format!("{server} does not answer"),
-                format!("correct `host` and `port` in {in_catalog}, or open the firewall between here and there"),
+                format!(
+                    "correct `host` and `port` in {in_catalog}, or open the firewall between here and there; if it is only \
+                     slow, set `secret_parameters.connect_timeout` (seconds)"
+                ),
             ),
             Self::WrongPassword => (
                 format!("PostgreSQL{at_server} refuses the password of {the_role}, or knows no such role"),
@@ -261,6 +266,13 @@ impl Cause {
                 format!("{the_file} may not be read or written"),
                 "give this user the right to read and write the file and its folder".to_owned(),
             ),
+            Self::CatalogCannotBeWritten => (
+                format!("{the_file} may be read, but not written"),
+                format!(
+                    "if this store is to write, give this user the right to write the file and its folder; if not, set \
+                     `read_only = true` in {in_options}"
+                ),
+            ),
             Self::CatalogLocked => (
                 format!("another process holds {}", named("the catalog", catalog)),
                 "close that process, or wait for it; where several processes are the rule, keep the catalog in \
@@ -276,9 +288,9 @@ impl Cause {
                 format!("correct the location in {in_catalog} (or `metadata_schema`), or allow `create_if_not_exists`"),
             ),
             Self::CatalogEmptied => (
-                format!("{the_file} is empty, but data files are below {data_path}: it was damaged"),
-                "put a copy of the catalog's file back; or, if this is to be a new lake, remove the empty file or name \
-                 another data path"
+                format!("{the_file} is empty, which that of a lake never is: it was damaged, or never used"),
+                "put a copy of the catalog's file back; or, if this is to be a new lake, remove the empty file, and name \
+                 another data path if there are data files below this one"
                     .to_owned(),
             ),
             Self::CatalogNewer => (
@@ -330,6 +342,13 @@ impl Cause {
             Self::StorageHostUnknown => (
                 format!("the storage's host name has no address: {}", host_of(endpoint)),
                 format!("correct `endpoint` in {in_storage}"),
+            ),
+            Self::StorageTimeout => (
+                format!("{} does not answer", host_of(endpoint)),
+                format!(
+                    "correct `endpoint` in {in_storage}, or open the firewall between here and there; if it is only slow, \
+                     raise `http_timeout` (seconds) in {in_settings}"
+                ),
             ),
             Self::SchemeInEndpoint => (
                 format!("the endpoint `{host_port}` has a scheme in it, where DuckDB wants `host:port`"),
@@ -412,6 +431,35 @@ impl Cause {
                 format!("the key may not delete below {data_path}"),
                 "allow it `s3:DeleteObject` there, and delete the object in the evidence by hand".to_owned(),
             ),
+            Self::FilesMissing => (
+                format!("data files of the lake are not below {data_path}"),
+                "bring them back to where they were, from a copy or from where they were moved to: their rows are in them \
+                 alone"
+                    .to_owned(),
+            ),
+            Self::FilesDamaged => (
+                format!("data files below {data_path} are not as they were written"),
+                "bring them back from a copy: their rows are in them alone".to_owned(),
+            ),
+            Self::FilesDenied => (
+                format!("data files below {data_path} may not be read"),
+                "give this user the right to read them, and to enter the folders above".to_owned(),
+            ),
+            Self::InlinedRowsDamaged => (
+                "values in the catalog do not come back as they were written".to_owned(),
+                "the catalog has each of them as a SQL literal: select it from the table that `metaxy doctor` names, and \
+                 there `UPDATE` the column to `CAST(… AS VARCHAR)` of that literal, outside of the lake (`USE memory`)"
+                    .to_owned(),
+            ),
+            Self::UnsupportedType => {
+                let unsupported = unsupported_type(raw).unwrap_or_default();
+                (format!("a lake has no columns of {}", named("the type", unsupported)), instead_of(unsupported))
+            }
+            Self::FolderCannotBeListed => (
+                format!("the folder {data_path} may not be listed"),
+                "nothing, as long as its files can be read; to write, give this user the right to read and write it"
+                    .to_owned(),
+            ),
             Self::FolderDenied => (
                 format!("the folder {data_path} may not be written"),
                 format!("give this user the right to write it, or set another `path` in {in_storage}"),
@@ -444,6 +492,10 @@ impl Cause {
                 "a stored inlining limit wins over the configured one".to_owned(),
                 "make the two the same, by the configuration or by `set_option`".to_owned(),
             ),
+            Self::InexactTypes => (
+                "columns have types that a file does not keep exactly".to_owned(),
+                "use DECIMAL for large numbers, TIMESTAMPTZ for times, and BIGINT for spans of time".to_owned(),
+            ),
             Self::ManySmallFiles => (
                 "most of the lake's files are small, which makes reading slow".to_owned(),
                 "run `ducklake_merge_adjacent_files`".to_owned(),
@@ -465,6 +517,12 @@ impl Cause {
                 "the lake has something of this name already".to_owned(),
                 "choose another name, or say `IF NOT EXISTS`".to_owned(),
             ),
+            Self::Interrupted => (
+                "it was interrupted".to_owned(),
+                "run it again: nothing of the transaction in which it ran is stored; a data file of it may be left, which \
+                 nothing reads, and `ducklake_delete_orphaned_files` deletes"
+                    .to_owned(),
+            ),
             Self::MissingTable => {
                 ("the lake has no such table".to_owned(), "`SHOW ALL TABLES` lists what is there".to_owned())
             }
@@ -478,6 +536,27 @@ impl Cause {
                 "correct the value, or give the column another type".to_owned(),
             ),
         }
+    }
+}
+
+/// What a column may be in place of one of a type that DuckLake does not have.
+fn instead_of(unsupported: &str) -> String {
+    // The type may be within another one.
+    let has = |name: &str| unsupported.contains(name);
+    if has("ENUM(") {
+        "make the column a VARCHAR: its values are the names".to_owned()
+    } else if has("UNION(") {
+        "make the column a STRUCT with a field for each member, all but one of them NULL".to_owned()
+    } else if let Some((item, _)) = unsupported.split_once('[').filter(|(_, size)| !size.starts_with(']')) {
+        format!("make the column a list, as in `{item}[]`, to which `CAST(… AS {item}[])` turns a value")
+    } else if has("BIT") {
+        "make the column a VARCHAR, of which `CAST(… AS BIT)` makes bits again, or a BLOB".to_owned()
+    } else if has("BIGNUM") {
+        "make the column a DECIMAL(38, 0), or a VARCHAR for more digits".to_owned()
+    } else if has("NULL") {
+        "give the column a type, as in `CAST(NULL AS VARCHAR)`".to_owned()
+    } else {
+        "make the column a VARCHAR".to_owned()
     }
 }
 

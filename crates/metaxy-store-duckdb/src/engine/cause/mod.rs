@@ -87,13 +87,15 @@ causes! {
     WrongCatalogFile = "wrong-catalog-file",
     /// The catalog's file may not be read or written.
     CatalogFileDenied = "catalog-file-denied",
+    /// The catalog's file may be read, but not written.
+    CatalogCannotBeWritten = "catalog-cannot-be-written",
     /// Another process holds the catalog.
     CatalogLocked = "catalog-locked",
     /// There is no lake yet; the first write creates it.
     NoLakeYet = "no-lake-yet",
     /// There is no lake, and none may be made.
     NoLake = "no-lake",
-    /// The file of the catalog is empty, while there are data files.
+    /// The file of the catalog is empty, which that of a lake never is.
     CatalogEmptied = "catalog-emptied",
     /// The lake's format is newer than the engine.
     CatalogNewer = "catalog-newer",
@@ -109,6 +111,8 @@ causes! {
     NoSecretForPath = "no-secret-for-path",
     /// Another secret than the configured one is used for the data path.
     OtherSecretUsed = "other-secret-used",
+    /// The storage does not answer in time.
+    StorageTimeout = "storage-timeout",
     /// Nobody listens at the storage's address.
     StorageDown = "storage-down",
     /// The storage's host name has no address.
@@ -145,6 +149,18 @@ causes! {
     NoPermissionToRead = "no-permission-to-read",
     /// The key may not delete below the data path.
     NoPermissionToDelete = "no-permission-to-delete",
+    /// Data files that the lake needs are not there.
+    FilesMissing = "files-missing",
+    /// Data files are not as they were written.
+    FilesDamaged = "files-damaged",
+    /// Data files may not be read.
+    FilesDenied = "files-denied",
+    /// Rows in the catalog do not come back as they were written.
+    InlinedRowsDamaged = "inlined-rows-damaged",
+    /// DuckLake has no such type of a column.
+    UnsupportedType = "unsupported-type",
+    /// The folder of the data files may not be listed.
+    FolderCannotBeListed = "folder-cannot-be-listed",
     /// The folder of the data files may not be written.
     FolderDenied = "folder-denied",
     /// There is no space left, by the disk or by a limit.
@@ -159,6 +175,8 @@ causes! {
     EncryptionDiffers = "encryption-differs",
     /// A stored inlining limit wins over the configured one.
     InliningDiffers = "inlining-differs",
+    /// Columns have types that a file does not keep exactly.
+    InexactTypes = "inexact-types",
     /// Most of many files are small.
     ManySmallFiles = "many-small-files",
     /// The catalog holds many rows that belong into files.
@@ -175,6 +193,8 @@ causes! {
     ReadOnlyLake = "read-only-lake",
     /// The store is locked: it is there to read the lake, and nothing else.
     ReadLocked = "read-locked",
+    /// Somebody asked for the end of what ran.
+    Interrupted = "interrupted",
     /// A value in a file is not of its column's type.
     ValueOfOtherType = "value-of-other-type",
 }
@@ -261,7 +281,11 @@ impl Cause {
                 | Self::PostgresBusy
                 | Self::MotherDuckDown
         );
-        catalog || matches!(self, Self::StorageDown | Self::StorageHostUnknown | Self::StorageUnavailable)
+        catalog
+            || matches!(
+                self,
+                Self::StorageDown | Self::StorageTimeout | Self::StorageHostUnknown | Self::StorageUnavailable
+            )
     }
 
     /// Whether it lies outside of the statement: in a server, a file, the configuration. A summary tells such a cause
@@ -275,6 +299,7 @@ impl Cause {
                 | Self::ReadOnlyLake
                 | Self::ReadLocked
                 | Self::ValueOfOtherType
+                | Self::UnsupportedType
         )
     }
 }

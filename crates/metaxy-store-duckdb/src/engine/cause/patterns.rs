@@ -1,5 +1,7 @@
 //! The one table of what DuckDB, its extensions, PostgreSQL, the storages and the file system say, and what each means.
 //!
+//! One file because no other may compare such a text.
+//!
 //! No other file compares the text of an engine: `xtask tidy` holds that. An entry says which system says it; the first
 //! entry that fits is the cause. The texts are those of DuckDB 1.5.5 with its extensions, PostgreSQL 13 to 18, S3 (AWS,
 //! `MinIO`, the test server), Azure's emulator, and MotherDuck's extension without its service.
@@ -63,6 +65,8 @@ enum Meaning {
     Denied,
     /// A file may not be read or written: which one is known by the operation, or by its name.
     FileDenied,
+    /// A file could not be read as one of rows: it is the cause only where it is one of the lake.
+    DataFile(Cause),
 }
 
 /// One entry: the parts that a text has all of, and one that it does not have.
@@ -77,8 +81,13 @@ const fn says(by: System, parts: &'static [&'static str], cause: Cause) -> Patte
     Pattern { by, parts, unless: "", meaning: Meaning::Is(cause) }
 }
 
+const fn data_file(parts: &'static [&'static str], cause: Cause) -> Pattern {
+    Pattern { by: System::Files, parts, unless: "", meaning: Meaning::DataFile(cause) }
+}
+
 /// What systems say, the more telling first.
 const PATTERNS: &[Pattern] = &[
+    says(System::DuckDb, &["INTERRUPT Error"], Cause::Interrupted),
     says(System::Loader, &["built specifically for DuckDB version"], Cause::ExtensionOfOtherVersion),
     says(System::Loader, &["signature is either missing or invalid"], Cause::ExtensionNotSigned),
     // It asks its service while it starts, for ten seconds.
@@ -129,7 +138,7 @@ const PATTERNS: &[Pattern] = &[
     says(System::Http, &["SSL peer certificate"], Cause::WrongStorageCa),
     says(System::Http, &["SSL connect error"], Cause::StorageTlsMismatch),
     says(System::Http, &["Could not connect to server"], Cause::StorageDown),
-    says(System::Http, &["Timeout was reached"], Cause::StorageDown),
+    says(System::Http, &["Timeout was reached"], Cause::StorageTimeout),
     // DuckDB leaves out the code of an answer that has no message.
     says(System::Http, &["Authentication Failure"], Cause::WrongSecret),
     says(System::Files, &["No space left"], Cause::DiskFull),
@@ -138,6 +147,9 @@ const PATTERNS: &[Pattern] = &[
     says(System::CatalogFile, &["database or disk is full"], Cause::DiskFull),
     Pattern { by: System::Files, parts: &["Permission denied"], unless: "", meaning: Meaning::FileDenied },
     Pattern { by: System::Files, parts: &["Read-only file system"], unless: "", meaning: Meaning::FileDenied },
+    data_file(&["Cannot open file", "No such file or directory"], Cause::FilesMissing),
+    data_file(&["too small to be a Parquet file"], Cause::FilesDamaged),
+    data_file(&["No magic bytes found"], Cause::FilesDamaged),
     says(System::CatalogFile, &["attempt to write a readonly database"], Cause::CatalogFileDenied),
     says(System::CatalogFile, &["unable to open database file"], Cause::CatalogFileDenied),
     says(System::DuckDb, &["attached in read-only mode"], Cause::ReadOnlyLake),
@@ -153,6 +165,7 @@ const PATTERNS: &[Pattern] = &[
     },
     // Of a table that another writer is making: a SQLite catalog shows it before its columns.
     says(System::DuckDb, &["does not have any columns"], Cause::WriteConflict),
+    says(System::DuckLake, &["to DuckLake - unsupported type"], Cause::UnsupportedType),
     says(System::DuckDb, &["Table with name", "does not exist"], Cause::MissingTable),
     says(System::Readers, &["Error when converting column"], Cause::ValueOfOtherType),
     says(System::Readers, &["JSON transform error"], Cause::ValueOfOtherType),
@@ -286,6 +299,9 @@ const HINTS: [&str; 7] = [
 /// What DuckLake says before what its catalog said against the rows of a commit.
 const COMMIT_FAILED: &str = "Failed to flush changes into DuckLake";
 
+/// What DuckLake says first of a value in its catalog that it cannot read.
+const DAMAGED_ROWS: &str = "Conversion Error: Failed to read inlined data from DuckLake";
+
 /// What ends the kind of one of DuckDB's errors.
 const KIND_END: &str = " Error: ";
 
@@ -316,6 +332,9 @@ pub(super) fn cause_of(text: &str, operation: Operation, facts: &Facts) -> Optio
     {
         return Some(if catalog > engine { Cause::CatalogNewer } else { Cause::CatalogOlder });
     }
+    if operation == Operation::Query && text.starts_with(DAMAGED_ROWS) {
+        return Some(Cause::InlinedRowsDamaged);
+    }
     if may_say(System::Postgres)
         && let Some(cause) = of_postgres(said, facts)
     {
@@ -335,6 +354,10 @@ pub(super) fn cause_of(text: &str, operation: Operation, facts: &Facts) -> Optio
             _ => Cause::NoPermissionToRead,
         },
         Meaning::FileDenied => denied_file(said, operation, facts)?,
+        Meaning::DataFile(cause) => {
+            let folder = facts.data_path.trim_end_matches('/');
+            (!folder.is_empty() && said.contains(folder)).then_some(cause)?
+        }
     })
 }
 
@@ -422,6 +445,12 @@ pub(crate) fn formats_of(text: &str) -> &str {
 pub(crate) fn lock_holder(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("PID ")?;
     rest.split(')').next()
+}
+
+/// The type that DuckLake does not have, where that is told.
+pub(super) fn unsupported_type(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("unsupported type ")?;
+    rest.lines().next()
 }
 
 /// The file that could not be written, where that is told.

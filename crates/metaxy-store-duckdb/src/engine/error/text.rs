@@ -16,6 +16,7 @@ impl Inner {
             Kind::WrongCatalogFile { .. } => Some(Cause::WrongCatalogFile),
             Kind::DataPath { .. } => Some(Cause::DataPathDiffers),
             Kind::EmptiedCatalog { .. } => Some(Cause::CatalogEmptied),
+            Kind::Interrupted => Some(Cause::Interrupted),
             Kind::MissingExtension { said, .. } => said.cause(Operation::LoadExtension, facts),
             Kind::Storage { said, .. } => said.cause(Operation::AccessStorage(Cause::NoPermissionToList), facts),
             Kind::Statement { operation, said, .. } => said.cause(*operation, facts),
@@ -82,7 +83,7 @@ impl Inner {
             Kind::Secondary { error, .. } => error.help(),
             _ => {
                 let cause = self.cause().filter(|cause| {
-                    cause.is_outside() || matches!(cause, Cause::ReadOnlyLake | Cause::ReadLocked)
+                    cause.is_outside() || matches!(cause, Cause::ReadOnlyLake | Cause::ReadLocked | Cause::UnsupportedType)
                 })?;
                 let (_, advice) = self.explain(cause);
                 Some(advice)
@@ -110,7 +111,7 @@ impl Inner {
     /// What the engine's words mean, or the words themselves where the engine tells more.
     fn told(&self, said: &EngineError) -> String {
         let none = Facts::default();
-        match self.cause().filter(|cause| cause.is_outside()) {
+        match self.cause().filter(|cause| cause.is_outside() || *cause == Cause::UnsupportedType) {
             Some(cause) => cause.summary(self.facts.as_deref().unwrap_or(&none), said.text()),
             None => said.text().to_owned(),
         }
@@ -139,8 +140,13 @@ impl Inner {
             Kind::OtherTables { path, tables } => {
                 format!("`{path}` is not a lake, and holds other tables: {}", tables.join(", "))
             }
-            Kind::EmptiedCatalog { path, data_path } => {
+            Kind::EmptiedCatalog { path, data_path: Some(data_path) } => {
                 format!("the catalog's file `{path}` is empty, but data files are below `{data_path}`: it was damaged")
+            }
+            Kind::EmptiedCatalog { path, data_path: None } => {
+                format!(
+                    "the catalog's file `{path}` is empty, which that of a lake never is: it was damaged, or never used"
+                )
             }
             Kind::DataPath { stored, configured, .. } => {
                 format!("the lake keeps its data at `{stored}`, but the configuration says `{configured}`")
@@ -155,6 +161,7 @@ impl Inner {
                  may hold a secret"
             ),
             Kind::Query(said) => format!("the query failed: {}", self.told(said)),
+            Kind::Interrupted => self.explain(Cause::Interrupted).0,
             Kind::Refused(refusal) => refusal.to_string(),
             Kind::Source(error) => format!("the rows could not be read: {error}"),
             Kind::Conflict { attempts, error } => {

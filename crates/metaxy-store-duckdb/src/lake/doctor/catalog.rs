@@ -195,11 +195,15 @@ fn file_rights(run: &Run, catalog: &Catalog, writes: bool) -> (bool, Verdict) {
         };
         return (true, verdict.evidence(evidence));
     }
-    let opened = fs::OpenOptions::new().read(true).append(writes).open(path);
-    match opened {
-        Ok(_) if writes => (true, Verdict::ok("read and write")),
-        Ok(_) => (true, Verdict::ok("read")),
-        Err(error) => {
+    let open = |writes| fs::OpenOptions::new().read(true).append(writes).open(path);
+    match (open(writes), open(false)) {
+        (Ok(_), _) if writes => (true, Verdict::ok("read and write")),
+        (Ok(_), _) => (true, Verdict::ok("read")),
+        (Err(error), Ok(_)) => {
+            let verdict = Cause::CatalogCannotBeWritten.verdict(Outcome::Warning, &run.facts, "");
+            (true, verdict.evidence([error.to_string()]))
+        }
+        (Err(error), Err(_)) => {
             let verdict = Cause::CatalogFileDenied.verdict(Outcome::Failed, &run.facts, "");
             (false, verdict.evidence([error.to_string()]))
         }

@@ -20,9 +20,13 @@ const SNAPSHOTS_TO_WARN_OF: u64 = 10_000;
 /// No more tables of inlined rows than this are counted.
 const INLINED_TABLES_COUNTED: usize = 200;
 
-/// Makes the checks.
-pub(super) fn examine(run: &mut Run, target: &Target<'_>, attached: &Attached) {
+/// Checks what is stored beside tables and files.
+pub(super) fn examine_settings(run: &mut Run, target: &Target<'_>, attached: &Attached) {
     run.check(CheckName::StoredSettings, |run| ((), stored_settings(run, target, attached)));
+}
+
+/// Counts what the lake has.
+pub(super) fn examine_health(run: &mut Run, target: &Target<'_>) {
     run.check(CheckName::Health, |run| ((), health(run, target)));
 }
 
@@ -134,7 +138,10 @@ fn health(run: &Run, target: &Target<'_>) -> Verdict {
         format!("rows inlined in the catalog: {inlined}"),
         format!("snapshots: {snapshots}, files scheduled for deletion: {scheduled}"),
     ];
-    let cause = if *files >= FILES_TO_WARN_OF && share > 50 {
+    let inexact = inexact_columns(target);
+    let cause = if !inexact.is_empty() {
+        Some(Cause::InexactTypes)
+    } else if *files >= FILES_TO_WARN_OF && share > 50 {
         Some(Cause::ManySmallFiles)
     } else if inlined >= INLINED_ROWS_TO_WARN_OF {
         Some(Cause::ManyInlinedRows)
@@ -147,7 +154,18 @@ fn health(run: &Run, target: &Target<'_>) -> Verdict {
         Some(cause) => cause.verdict(Outcome::Warning, &run.facts, ""),
         None => Verdict::ok(format!("tables: {tables}")),
     };
-    verdict.evidence(evidence)
+    verdict.evidence(evidence).evidence(inexact)
+}
+
+/// A few columns of types that Parquet files of DuckLake round: large integers, times of day with a zone, spans of time.
+fn inexact_columns(target: &Target<'_>) -> Vec<String> {
+    let columns = Sql::fixed(
+        "SELECT schema_name || '.' || table_name || '.' || column_name || ' ' || data_type
+         FROM duckdb_columns()
+         WHERE database_name = ? AND regexp_matches(data_type, 'HUGEINT|INTERVAL|TIME WITH TIME ZONE')
+         ORDER BY ALL LIMIT 5",
+    );
+    target.rows(columns.with_text("alias", target.lake.alias().as_str())).unwrap_or_default().concat()
 }
 
 fn inlined_rows(target: &Target<'_>, database: &Ident, schema: &Ident) -> u64 {

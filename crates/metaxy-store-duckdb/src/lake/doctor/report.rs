@@ -45,6 +45,12 @@ pub enum CheckName {
     Clock,
     /// What the lake has stored agrees with the configuration.
     StoredSettings,
+    /// The files that the lake knows are there, as large as they were written.
+    DataFiles,
+    /// Every column of every table can be read to its end.
+    Content,
+    /// The rows that are kept in the catalog come back as they are.
+    InlinedRows,
     /// How the lake is: tables, files, inlined rows, snapshots.
     Health,
 }
@@ -65,6 +71,9 @@ impl CheckName {
         Self::StorageWrite,
         Self::Clock,
         Self::StoredSettings,
+        Self::DataFiles,
+        Self::Content,
+        Self::InlinedRows,
         Self::Health,
     ];
 
@@ -84,6 +93,9 @@ impl CheckName {
             Self::StorageWrite => "storage-write",
             Self::Clock => "clock",
             Self::StoredSettings => "stored-settings",
+            Self::DataFiles => "data-files",
+            Self::Content => "content",
+            Self::InlinedRows => "inlined-rows",
             Self::Health => "health",
         }
     }

@@ -47,6 +47,10 @@ fn examine_folder(run: &mut Run, folder: &Path, write: bool) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Verdict::ok("there is no such folder yet; the first file creates it")
             }
+            // Whoever may enter it can still read the files that the catalog names.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                Cause::FolderCannotBeListed.verdict(Outcome::Warning, &run.facts, &error.to_string())
+            }
             Err(error) => io_failed(run, &error),
         };
         ((), verdict)

@@ -135,6 +135,10 @@ fn drift_of_options() {
     store.connection().execute("CALL ducklake_set_option('ducklake', 'data_inlining_row_limit', 5)").unwrap();
     store.close().unwrap();
     target.warns_of(Cause::InliningDiffers);
+    let store = Store::open(&target.load().unwrap().config, "prod", Mode::Write).unwrap();
+    store.connection().execute("CREATE TABLE spans (i INTERVAL)").unwrap();
+    store.close().unwrap();
+    assert!(target.warns_of(Cause::InexactTypes).contains("main.spans.i INTERVAL"));
 }
 
 #[test]

@@ -142,11 +142,11 @@ fn a_lake_that_must_exist_is_not_created_and_is_written_once_it_does() {
         let error = open().unwrap_err();
         assert!(error.is_missing_lake(), "{error}");
         assert!(home.files().is_empty(), "{:?}", home.files());
-        // A file without a lake is none either, and stays as it is.
+        // A file of nothing may have been a lake, and stays as it is.
         let file = lake(&home).catalog().unwrap().file().unwrap().to_string();
         fs::write(&file, "").unwrap();
         let error = open().unwrap_err();
-        assert!(error.is_missing_lake(), "{error}");
+        assert!(error.is_damaged_catalog(), "{error}");
         assert_eq!(home.files().len(), 1, "{:?}", home.files());
         assert_eq!(fs::metadata(&file).unwrap().len(), 0);
         fs::remove_file(&file).unwrap();

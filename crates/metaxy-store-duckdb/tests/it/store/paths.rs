@@ -275,11 +275,13 @@ fn a_database_of_others_does_not_become_a_lake_without_a_yes() {
 #[test]
 fn a_catalog_cut_to_nothing_is_damage_and_no_new_lake() {
     for catalog in FILES {
-        for data in ["data", "{HOME}/data"] {
+        for (data, has_files) in [("data", true), ("{HOME}/data", true), ("data", false)] {
             let home = TempLake::new();
             let data = data.replace("{HOME}", home.join("").trim_end_matches('/'));
             configure(home.path(), catalog, &data, "");
-            script(home.path(), catalog, "data/", "data");
+            if has_files {
+                script(home.path(), catalog, "data/", "data");
+            }
             let file = home.path_of(catalog.1.split_once(':').unwrap().1);
             fs::write(&file, "").unwrap();
             let before = home.files();
@@ -292,6 +294,10 @@ fn a_catalog_cut_to_nothing_is_damage_and_no_new_lake() {
             assert_eq!(report.fix_first().unwrap().cause, Some(Cause::CatalogEmptied), "{report}");
             assert_eq!(fs::metadata(&file).unwrap().len(), 0);
             assert_eq!(home.files(), before);
+            // A clear yes, which DuckDB does not take for a file of its own.
+            configure(home.path(), catalog, &data, "attach_options = { create_if_not_exists = true }");
+            let opened = open(home.path(), Mode::Write);
+            assert_eq!(opened.is_ok(), !has_files && catalog.0 == "sqlite", "{catalog:?}, {has_files}: {opened:?}");
         }
     }
 }

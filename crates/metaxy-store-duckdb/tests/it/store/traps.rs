@@ -236,17 +236,20 @@ fn check_kept(catalog: &str, database: &Database<'_>, limit: Option<i64>) {
     let options = ducklake_sql::AttachOptions::from_pairs(options).unwrap();
     let lake = Lake::builder(of_catalog, home.data()).options(options).build().unwrap();
     let store = Store::attach(&lake, &session(), Mode::Write).unwrap();
+    // A few types are enough to show that all ways pass one guard.
+    let is_direct = |index: usize| index % 3 == 1 && limit.is_some();
     let all_kept = |store: &Store| {
-        for (index, (of, value)) in LOST.iter().enumerate() {
-            let kept = filled(KEPT, of, value).replace("FROM t", &format!("FROM t{index}"));
+        let tables = LOST.iter().enumerate().flat_map(|(index, lost)| [("t", index, lost), ("d", index, lost)]);
+        for (way, index, (of, value)) in tables.filter(|(way, index, _)| *way == "t" || is_direct(*index)) {
+            let kept = filled(KEPT, of, value).replace("FROM t", &format!("FROM {way}{index}"));
             let mut rows = store.connection().query(Sql::user_query(kept)).unwrap();
             let batch = rows.next().unwrap().unwrap();
-            assert_eq!(batch.column(0).as_string::<i32>().value(0), "4", "{catalog} {limit:?}: {of}");
+            assert_eq!(batch.column(0).as_string::<i32>().value(0), "4", "{catalog} {limit:?}: {way} {of}");
         }
     };
     for (index, (of, value)) in LOST.iter().enumerate() {
-        let run = |connection: &Connection, statement: &str| {
-            let statement = filled(statement, of, value).replace("{t}", &format!("t{index}"));
+        let run_in = |way: &str, connection: &Connection, statement: &str| {
+            let statement = filled(statement, of, value).replace("{t}", &format!("{way}{index}"));
             connection.execute(Sql::user_query(statement)).map(drop)
         };
         // By one statement, in a table that is there, and changed.
@@ -256,11 +259,20 @@ fn check_kept(catalog: &str, database: &Database<'_>, limit: Option<i64>) {
             "INSERT INTO {t} VALUES (NULL, 2)",
             "UPDATE {t} SET x = {value} WHERE i = 2",
         ] {
-            store.transaction(|connection| run(connection, statement)).unwrap();
+            store.transaction(|connection| run_in("t", connection, statement)).unwrap();
+            if is_direct(index) {
+                // As a program does that knows of no transactions.
+                run_in("d", store.connection(), statement).unwrap();
+            }
         }
         let script = ["BEGIN", "INSERT INTO {t} VALUES ({value}, 3)", "COMMIT"];
-        let run_script = |connection: &Connection| script.iter().try_for_each(|statement| run(connection, statement));
-        store.without_inlining(run_script).unwrap();
+        let run_script = |way: &str, connection: &Connection| {
+            script.iter().try_for_each(|statement| run_in(way, connection, statement))
+        };
+        store.without_inlining(|connection| run_script("t", connection)).unwrap();
+        if is_direct(index) {
+            run_script("d", &store.connection().another().unwrap()).unwrap();
+        }
     }
     all_kept(&store);
     store.close().unwrap();

@@ -1,0 +1,69 @@
+//! The rows in the catalog: whether those that were written by a program without a guard come back as they are.
+//!
+//! SQLite and PostgreSQL have no structs, so DuckLake 1.0 keeps one as a text. It writes a SQL literal, and reads it back as
+//! a text of another form. So a value with `CAST(…)` or a doubled quote in it is damaged when it is read, but is whole in
+//! the catalog.
+
+use ducklake_sql::{Ident, bind, sql};
+
+use super::report::{CheckName, Outcome, Verdict};
+use super::{Run, Target};
+use crate::engine::{Cause, EngineError, inlining};
+
+/// Makes the check.
+pub(super) fn examine(run: &mut Run, target: &Target<'_>) {
+    run.check(CheckName::InlinedRows, |run| {
+        let verdict = match damaged(target) {
+            Ok(Some(damaged)) if damaged.is_empty() => Verdict::ok("those that are kept in the catalog come back"),
+            Ok(Some(damaged)) => Cause::InlinedRowsDamaged.verdict(Outcome::Failed, &run.facts, "").evidence(damaged),
+            Ok(None) => Verdict::ok("a catalog of this kind gives back every value"),
+            Err(said) => Verdict::new(Outcome::Warning, "the rows in the catalog cannot be read").raw(said.text()),
+        };
+        ((), verdict)
+    });
+}
+
+/// The columns with damaged values, each with the table of the catalog that has them; `None` where none can have any.
+fn damaged(target: &Target<'_>) -> Result<Option<Vec<String>>, EngineError> {
+    let Some((database, schema)) = target.plan.metadata() else { return Ok(None) };
+    if inlining::keeps_all(target.connection) {
+        return Ok(None);
+    }
+    let columns = target.rows(sql!(
+        "SELECT i.table_name, c.schema_name, c.table_name, c.column_name
+         FROM {database}.{schema}.ducklake_inlined_data_tables AS i
+         JOIN {database}.{schema}.ducklake_table AS t ON t.table_id = i.table_id AND t.end_snapshot IS NULL
+         JOIN {database}.{schema}.ducklake_schema AS s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
+         JOIN duckdb_columns() AS c
+             ON c.database_name = {lake} AND c.schema_name = s.schema_name AND c.table_name = t.table_name
+         WHERE regexp_matches(c.data_type, {lossy})
+         ORDER BY ALL",
+        database,
+        schema,
+        lake = bind(target.lake.alias().as_str()),
+        lossy = bind(inlining::LOSSY_TYPES),
+    ))?;
+    let mut found = Vec::new();
+    for row in columns {
+        let Ok([inlined, schema_of_table, table, column]) = <[String; 4]>::try_from(row) else { continue };
+        let (Ok(name), Ok(field)) = (Ident::new(&inlined), Ident::new(&column)) else { continue };
+        let count = sql!(
+            "SELECT count(*)::VARCHAR FROM {database}.{schema}.{name}
+             WHERE contains({field}, 'CAST(') OR contains({field}, '''''') OR starts_with({field}, '[''')",
+            database,
+            schema,
+            name,
+            field,
+        );
+        // Rows from before the column was added have none.
+        let count = target.rows(count).unwrap_or_default().concat().pop().unwrap_or_default();
+        if !matches!(count.as_str(), "" | "0") {
+            found.push(format!(
+                "`{schema_of_table}.{table}`, column `{column}`: {count} values, in `{database}.{schema}.{inlined}`",
+                database = database.as_str(),
+                schema = schema.as_str(),
+            ));
+        }
+    }
+    Ok(Some(found))
+}

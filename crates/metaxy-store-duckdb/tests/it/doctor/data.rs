@@ -1,0 +1,194 @@
+//! Data files that are not as they were written, and rows that the catalog does not give back.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ducklake_sql::Mode;
+use metaxy_store_duckdb::{Cause, CheckName, Doctor, Outcome, Store};
+use metaxy_testkit::{KeyRights, S3Options, S3Server};
+
+use crate::doctor::target::{Target, assert_seen};
+use crate::lake::{BUCKET, DUCKDB, LOCAL, SQLITE, raw, s3, value};
+
+/// A lake with a table in two files, a row deleted from one of them, and a table that was dropped.
+fn with_files(catalog: &str, storage: &str) -> Target {
+    let target = Target::new(catalog, storage);
+    let store = Store::open(&target.load().unwrap().config, "prod", Mode::Write).unwrap();
+    for statement in [
+        "CREATE TABLE first AS SELECT range AS i, range * 2 AS j FROM range(5000)",
+        "ALTER TABLE first RENAME TO t",
+        "INSERT INTO t SELECT range, 0 FROM range(100)",
+        "DELETE FROM t WHERE j BETWEEN 4 AND 400",
+        "CREATE TABLE gone AS SELECT range AS i FROM range(100)",
+        "DROP TABLE gone",
+    ] {
+        store.connection().execute(statement).unwrap();
+    }
+    // A table whose file no test harms.
+    store.connection().execute("CREATE TABLE whole AS SELECT range AS i FROM range(100)").unwrap();
+    store.close().unwrap();
+    target
+}
+
+/// The files of the lake below a folder whose names have an end, the largest first.
+fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.to_str().unwrap().ends_with(end)).collect();
+    files.sort_by_key(|path| std::cmp::Reverse(fs::metadata(path).unwrap().len()));
+    files
+}
+
+#[test]
+fn files_that_are_missing_cut_or_changed() {
+    type Harm = fn(&Path);
+    let table: [(&str, Harm, Option<Cause>, Cause); 6] = [
+        (".parquet", |file| fs::remove_file(file).unwrap(), Some(Cause::FilesMissing), Cause::FilesMissing),
+        (".parquet", |file| fs::write(file, "").unwrap(), Some(Cause::FilesDamaged), Cause::FilesDamaged),
+        (".parquet", halve, Some(Cause::FilesDamaged), Cause::FilesDamaged),
+        ("-delete.parquet", halve, Some(Cause::FilesDamaged), Cause::FilesDamaged),
+        ("-delete.parquet", |file| fs::remove_file(file).unwrap(), Some(Cause::FilesMissing), Cause::FilesMissing),
+        // As large as before: only reading it tells.
+        (".parquet", overwrite, None, Cause::FilesDamaged),
+    ];
+    for (index, (end, harm, by_default, deep)) in table.into_iter().enumerate() {
+        let target = with_files(SQLITE, LOCAL);
+        let folder = target.folder.path_of("data/main/first");
+        harm(&files(&folder, end)[0]);
+        for (doctor, expected) in [(Doctor::default(), by_default), (Doctor::default().deep(true), Some(deep))] {
+            let report = target.examine(&doctor);
+            assert_eq!(report.fix_first().and_then(|first| first.cause), expected, "{index}: {report}");
+        }
+        if index == 2 {
+            assert_seen!("files-damaged", target.finds_with(&Doctor::default().deep(true), Cause::FilesDamaged));
+        }
+    }
+}
+
+fn halve(file: &Path) {
+    let content = fs::read(file).unwrap();
+    fs::write(file, &content[..content.len() / 2]).unwrap();
+}
+
+fn overwrite(file: &Path) {
+    let mut content = fs::read(file).unwrap();
+    let middle = content.len() / 2;
+    content[4..middle].fill(0xFF);
+    fs::write(file, content).unwrap();
+}
+
+#[test]
+fn a_file_that_only_older_snapshots_need() {
+    let target = with_files(DUCKDB, LOCAL);
+    assert!(target.examine(&Doctor::default().deep(true)).findings.iter().all(|finding| finding.cause.is_none()));
+    fs::remove_file(&files(&target.folder.path_of("data/main/gone"), ".parquet")[0]).unwrap();
+    for doctor in [Doctor::default(), Doctor::default().deep(true)] {
+        let report = target.examine(&doctor);
+        assert!(report.is_healthy(), "{report}");
+        let finding = report.finding(CheckName::DataFiles).unwrap();
+        assert_eq!((finding.cause, finding.outcome), (Some(Cause::FilesMissing), Outcome::Warning), "{report}");
+    }
+}
+
+#[test]
+fn files_of_a_bucket_are_listed_once() {
+    let server = S3Server::start(S3Options::default());
+    server.bucket(BUCKET);
+    let target = with_files(SQLITE, &s3(&server, &server.key(KeyRights::Full)));
+    let count = || server.requests().len();
+    let before = count();
+    let report = target.examine(&Doctor::default());
+    assert_eq!(report.finding(CheckName::DataFiles).unwrap().outcome, Outcome::Ok, "{report}");
+    // One to look whether the key may list, one for the files.
+    let requests = server.requests()[before..].to_vec();
+    assert_eq!(requests.len(), 2, "{requests:?}");
+    let object = server.objects(BUCKET).into_iter().find(|key| key.contains("/whole/")).unwrap();
+    let path = server.object_path(BUCKET, &object);
+    halve(&path);
+    target.finds(Cause::FilesDamaged);
+    fs::remove_file(&path).unwrap();
+    target.finds(Cause::FilesMissing);
+    // A key that may not list says nothing of files.
+    target.configure(SQLITE, &s3(&server, &server.key(KeyRights::NoList)));
+    let report = target.examine(&Doctor::default());
+    assert_eq!(report.finding(CheckName::DataFiles).unwrap().outcome, Outcome::Skipped, "{report}");
+}
+
+#[test]
+fn rows_that_the_catalog_does_not_give_back_can_be_saved() {
+    let target = Target::new(SQLITE, LOCAL);
+    target.make_lake();
+    let data = target.folder.join("data/");
+    let store = Store::open(&target.load().unwrap().config, "prod", Mode::Write).unwrap();
+    store.connection().execute("CREATE TABLE t (i INTEGER, x STRUCT(seen TIMESTAMP, s VARCHAR))").unwrap();
+    store.close().unwrap();
+    assert!(target.examine(&Doctor::default()).is_healthy());
+    let connection = raw();
+    let catalog = target.folder.join("meta.sqlite");
+    connection
+        .execute_batch(&format!(
+            "ATTACH 'ducklake:sqlite:{catalog}' AS l (DATA_PATH '{data}', OVERRIDE_DATA_PATH true);
+             INSERT INTO l.t VALUES (1, {{seen: TIMESTAMP '2026-01-02 03:04:05', s: 'it''s'}}), (2, {{seen: NULL, s: 'x'}})"
+        ))
+        .unwrap();
+    drop(connection);
+    let seen = target.finds(Cause::InlinedRowsDamaged);
+    assert_seen!("inlined-rows-damaged", seen);
+    let store = Store::open(&target.load().unwrap().config, "prod", Mode::Write).unwrap();
+    let connection = store.connection();
+    let error = connection.execute("SELECT x FROM t").unwrap_err();
+    assert_eq!(error.cause(), Some(Cause::InlinedRowsDamaged), "{error}");
+    // What the doctor advises.
+    connection.execute("USE memory").unwrap();
+    let literal = "SELECT x FROM __ducklake_metadata_ducklake.main.ducklake_inlined_data_3_3 WHERE row_id = 0";
+    let literal = value(&store, literal);
+    assert_eq!(literal, "{'seen': CAST('2026-01-02 03:04:05' AS TIMESTAMP), 's': 'it''s'}");
+    connection
+        .execute(
+            "UPDATE __ducklake_metadata_ducklake.main.ducklake_inlined_data_3_3
+             SET x = CAST({'seen': CAST('2026-01-02 03:04:05' AS TIMESTAMP), 's': 'it''s'} AS VARCHAR)
+             WHERE row_id = 0",
+        )
+        .unwrap();
+    store.close().unwrap();
+    assert!(target.examine(&Doctor::default()).is_healthy());
+    let store = Store::open(&target.load().unwrap().config, "prod", Mode::Write).unwrap();
+    assert_eq!(value(&store, "SELECT x.seen::VARCHAR || ' ' || x.s FROM t WHERE i = 1"), "2026-01-02 03:04:05 it's");
+    store.connection().execute("CALL ducklake_flush_inlined_data('ducklake')").unwrap();
+}
+
+/// What a user who may only read sees of a lake that is well for reading. Whoever runs as root is somebody else for it.
+#[test]
+fn what_a_reader_can_read_is_not_called_unreadable() {
+    let target = with_files(SQLITE, LOCAL);
+    let set = |name: &str, mode: u32| {
+        fs::set_permissions(target.folder.path_of(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set("", 0o755);
+    set("meta.sqlite", 0o444);
+    // Files can be opened, and not listed.
+    set("data", 0o711);
+    let mut child = Command::new("sh");
+    let command = r#"if [ "$(id -u)" = 0 ]; then exec setpriv --reuid=65534 --regid=65534 --clear-groups "$0" "$@"; fi
+                     exec "$0" "$@""#;
+    child.args(["-c", command]).arg(std::env::current_exe().unwrap());
+    child.args(["doctor::data::child_who_may_only_read", "--exact", "--nocapture"]);
+    let output = child.env("DOCTOR_FOLDER", target.folder.path()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    set("data", 0o755);
+    assert!(output.status.success(), "{text}");
+    let (_, seen) = text.split_once("begin\n").unwrap_or_else(|| panic!("{text}"));
+    assert_seen!("reader", seen.split_once("end\n").unwrap().0);
+}
+
+/// No test of its own: the process that `what_a_reader_can_read_is_not_called_unreadable` starts.
+#[test]
+fn child_who_may_only_read() {
+    let Some(folder) = std::env::var_os("DOCTOR_FOLDER").map(PathBuf::from) else { return };
+    let file = folder.join("metaxy.toml");
+    let loaded = metaxy_config::Config::load(&metaxy_config::OsSystem, &metaxy_config::LoadOptions::file(file));
+    let mut report = Doctor::default().deep(true).examine(&loaded, Some("prod")).without_raw_texts();
+    report.findings.retain(|finding| finding.outcome != Outcome::Ok);
+    println!("\nbegin\n{report}end");
+}
