@@ -70,9 +70,6 @@ pub(crate) enum Error {
     /// No configuration was found, so there is nothing to check.
     #[error("there is no configuration: no metaxy.toml was found from here upward")]
     NoConfiguration,
-    /// The store has no lake.
-    #[error("the store `{0}` has no lake")]
-    NoLake(String),
     /// The lake can only be read, and was to be written.
     #[error("the lake of the store `{0}` can only be read: it is pinned to a snapshot, or attached `read_only`")]
     ReadOnly(String),
@@ -121,7 +118,6 @@ impl Error {
             Self::EnvLine(_) => "write the value in single quotes, or put a `#` before the line",
             Self::Exists(_) => "choose another file with `--path`, or remove this one",
             Self::NoConfiguration => "write one with `metaxy init`, or name one with `--config-file`",
-            Self::NoLake(_) => "add a `ducklake` table with a catalog and a storage; `metaxy init` writes an example",
             Self::ReadOnly(_) => "use `--mode read`",
             Self::OpenTransaction { .. } => {
                 "end it with COMMIT, or leave out BEGIN: all statements are one transaction then"

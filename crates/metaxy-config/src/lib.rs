@@ -27,7 +27,7 @@
 //!     "#,
 //! );
 //! let loaded = Config::load(&system, &LoadOptions::default())?;
-//! let plan = loaded.config.default_store()?.plan(Mode::Write).unwrap();
+//! let plan = loaded.config.default_store()?.plan(Mode::Write);
 //! let shown = plan.display(Reveal::Masked).to_string();
 //! assert!(shown.contains("PASSWORD '***'") && shown.contains("PORT 5432"));
 //! assert!(!shown.contains("hunter2"));

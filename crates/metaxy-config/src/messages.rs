@@ -266,6 +266,12 @@ pub(crate) fn catalog_file(origin: Origin, wanted: &str, found: Option<CatalogKi
         .with_help(help)
 }
 
+pub(crate) fn not_a_duckdb_file(origin: Origin) -> Diagnostic {
+    Diagnostic::error(CATALOG_KIND, "expected a DuckDB file, found a file of another kind")
+        .with_shown_origin(origin)
+        .with_help("name a file that DuckDB has made, or one that is not there yet")
+}
+
 pub(crate) fn catalog_in_memory(origin: Origin) -> Diagnostic {
     Diagnostic::error(CATALOG_IN_MEMORY, "a catalog in memory would be lost, and the lake with it")
         .with_shown_origin(origin)

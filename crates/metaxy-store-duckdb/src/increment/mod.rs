@@ -14,7 +14,7 @@ use ducklake_sql::Sql;
 use metaxy_feature::{FeatureKey, FeaturePlan};
 
 use self::compare::{Expected, Samples};
-use crate::engine::{Connection, Error, Rows, in_transaction};
+use crate::engine::{Connection, Error, Rows, in_lasting_transaction};
 use crate::features::Features;
 use crate::query::{Filter, Snapshots};
 use crate::table::{CheckedRows, Problem, StagingTable};
@@ -176,12 +176,13 @@ impl Features<'_> {
         let connection = self.connection.elsewhere()?;
         let snapshots = Snapshots::new(&connection);
         let plan = self.plan(key)?;
-        let (comparison, found) = in_transaction(&connection, || {
+        let find = || {
             let comparison = self.on(&connection).compare(plan, options, &snapshots)?;
             let found = comparison.find(&connection)?;
             Ok((comparison, found))
-        })
-        .map_err(|error| error.in_operation("comparing", key.as_str()))?;
+        };
+        let (comparison, found) = in_lasting_transaction(&connection, find, || snapshots.need_transaction())
+            .map_err(|error| error.in_operation("comparing", key.as_str()))?;
         comparison.into_increment(connection, &found)
     }
 
@@ -206,13 +207,14 @@ impl Features<'_> {
         let staging = StagingTable::fill(&connection, self.definition(key)?, samples)?;
         let (table, columns, by_field) = CheckedRows::check(staging)?.keep();
         let samples = Samples { table, columns, by_field };
-        let (comparison, found) = in_transaction(&connection, || {
-            let snapshots = Snapshots::new(&connection);
+        let snapshots = Snapshots::new(&connection);
+        let find = || {
             let comparison =
                 Comparison::new(&self.on(&connection), plan, Expected::Samples(samples), options, &snapshots)?;
             let found = comparison.find(&connection)?;
             Ok((comparison, found))
-        })?;
+        };
+        let (comparison, found) = in_lasting_transaction(&connection, find, || snapshots.need_transaction())?;
         comparison.into_increment(connection, &found)
     }
 

@@ -6,13 +6,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ducklake_sql::{AttachPlan, Ident, Lake, Mode, Session, Statement};
+use ducklake_sql::{AttachPlan, Ident, Mode, Session, Statement, TableDatabase};
 use metaxy_config::Config;
 
 use super::open::OpenOptions;
 use crate::engine::{Connection, Error, inlining, repeated, transaction};
 
-/// A lake, attached in a DuckDB instance of its own.
+/// A lake, or a database without one, attached in a DuckDB instance of its own.
 ///
 /// ```no_run
 /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session};
@@ -68,13 +68,13 @@ impl Store {
         OpenOptions::default().open(config, name, mode)
     }
 
-    /// Opens a lake that was described without a configuration file, in an in-memory DuckDB.
+    /// Opens a lake, or a database without one, that was described without a configuration file, in an in-memory DuckDB.
     ///
     /// # Errors
     ///
     /// As for [`open`](Self::open).
-    pub fn attach(lake: &Lake, session: &Session, mode: Mode) -> Result<Self, Error> {
-        OpenOptions::default().attach(None, lake, session, mode)
+    pub fn attach(tables: impl Into<TableDatabase>, session: &Session, mode: Mode) -> Result<Self, Error> {
+        OpenOptions::default().attach(None, tables, session, mode)
     }
 
     /// The connection whose current database is the lake.

@@ -1,6 +1,6 @@
 //! The snapshot of each lake at which an operation looks at its tables.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use ducklake_sql::{Ident, bind, sql};
 
@@ -12,11 +12,13 @@ use crate::table::{At, Listing};
 pub(crate) struct Snapshots<'c> {
     listing: Listing<'c>,
     of: RefCell<Vec<(Ident, i64)>>,
+    /// Whether a database was asked for that is no lake.
+    has_none: Cell<bool>,
 }
 
 impl<'c> Snapshots<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Self {
-        Self { listing: Listing::new(connection), of: RefCell::default() }
+        Self { listing: Listing::new(connection), of: RefCell::default(), has_none: Cell::default() }
     }
 
     /// The tables of the lakes.
@@ -24,8 +26,17 @@ impl<'c> Snapshots<'c> {
         &self.listing
     }
 
+    /// Whether a database has none, so that only the transaction keeps its tables as they are.
+    pub(crate) fn need_transaction(&self) -> bool {
+        self.has_none.get()
+    }
+
     /// Of the lake with this alias: the current one when it was asked for first.
     pub(crate) fn of(&self, lake: &Ident) -> Result<At, Error> {
+        if !self.listing.connection().is_lake(lake) {
+            self.has_none.set(true);
+            return Ok(At::Now);
+        }
         let known = self.of.borrow().iter().find(|(known, _)| known == lake).map(|(_, id)| *id);
         if let Some(known) = known {
             return Ok(At::Snapshot(known));

@@ -78,6 +78,8 @@ pub(crate) enum Problem {
     NotAttached { store: String, known: String },
     #[error("the lake cannot be read at `{at}`: {what}")]
     NotThen { at: String, what: String },
+    #[error("the store is a DuckDB database without a lake, which keeps no snapshots")]
+    NoSnapshots,
     #[error("there is no snapshot `{0}` in the lake")]
     UnknownSnapshot(String),
     #[error("the feature `{feature}` is of the version `{version}` here, but was pushed last with `{pushed}`")]
@@ -146,6 +148,7 @@ impl Refusal for Problem {
                  `2026-01-31 12:00:00+00`, when the table was there"
                     .into()
             }
+            Self::NoSnapshots => "read it as it is now, or keep the rows in a lake".into(),
             Self::UnknownVersion { .. } => "push that graph first".into(),
             Self::UnkeptType { .. } => {
                 "as HUGEINT, INTERVAL and TIMETZ; turn it into a DECIMAL(38, 0), a BIGINT or a text".into()
