@@ -20,6 +20,4 @@ pub use self::error::Error;
 
 pub(crate) use self::error::{Class, Kind, MOVED_ADVICE, Refusal};
 pub(crate) use self::instance::{current_database, open_instance};
-pub(crate) use self::transaction::{
-    end_stream, in_lasting_transaction, in_transaction, now, repeated, transaction, with_retry,
-};
+pub(crate) use self::transaction::{end_stream, in_transaction, now, repeated, transaction, with_retry};

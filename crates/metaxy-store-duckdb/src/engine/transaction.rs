@@ -82,18 +82,8 @@ fn repeat<T>(mut run: impl FnMut() -> Result<T, Error>, begins_anew: impl Fn(&Er
 
 /// Runs `apply` in a transaction.
 pub(crate) fn in_transaction<T>(connection: &Connection, apply: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    in_lasting_transaction(connection, apply, || false)
-}
-
-/// Runs `apply` in a transaction that goes on, if `goes_on` then says so, for what is read later on the connection.
-pub(crate) fn in_lasting_transaction<T>(
-    connection: &Connection,
-    apply: impl FnOnce() -> Result<T, Error>,
-    goes_on: impl FnOnce() -> bool,
-) -> Result<T, Error> {
     connection.execute("BEGIN TRANSACTION")?;
-    let done =
-        apply().and_then(|value| if goes_on() { Ok(value) } else { connection.execute("COMMIT").map(|_| value) });
+    let done = apply().and_then(|value| connection.execute("COMMIT").map(|_| value));
     if done.is_err() {
         // What fails to be undone has been undone by the failure, and the first error is the one to report.
         drop(connection.execute("ROLLBACK"));

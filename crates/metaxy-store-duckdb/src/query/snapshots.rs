@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use ducklake_sql::{Ident, bind, sql};
+use ducklake_sql::{Ident, Mode, bind, sql};
 
 use crate::engine::{Connection, Error};
 use crate::table::{At, Listing};
@@ -12,13 +12,13 @@ use crate::table::{At, Listing};
 pub(crate) struct Snapshots<'c> {
     listing: Listing<'c>,
     of: RefCell<Vec<(Ident, i64)>>,
-    /// Whether a database was asked for that is no lake.
-    has_none: Cell<bool>,
+    /// Whether a database was asked for that has none and may be written.
+    may_change: Cell<bool>,
 }
 
 impl<'c> Snapshots<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Self {
-        Self { listing: Listing::new(connection), of: RefCell::default(), has_none: Cell::default() }
+        Self { listing: Listing::new(connection), of: RefCell::default(), may_change: Cell::default() }
     }
 
     /// The tables of the lakes.
@@ -26,15 +26,18 @@ impl<'c> Snapshots<'c> {
         &self.listing
     }
 
-    /// Whether a database has none, so that only the transaction keeps its tables as they are.
-    pub(crate) fn need_transaction(&self) -> bool {
-        self.has_none.get()
+    /// Whether only the transaction keeps tables as they are: their database has no snapshots, and may be written.
+    pub(crate) fn may_change(&self) -> bool {
+        self.may_change.get()
     }
 
     /// Of the lake with this alias: the current one when it was asked for first.
     pub(crate) fn of(&self, lake: &Ident) -> Result<At, Error> {
-        if !self.listing.connection().is_lake(lake) {
-            self.has_none.set(true);
+        let connection = self.listing.connection();
+        if !connection.is_lake(lake) {
+            // A file that is attached for reading stays as it is: DuckDB locks it against those who write.
+            let is_written = connection.plan_of(lake).is_some_and(|plan| plan.mode() == Mode::Write);
+            self.may_change.set(self.may_change.get() || is_written);
             return Ok(At::Now);
         }
         let known = self.of.borrow().iter().find(|(known, _)| known == lake).map(|(_, id)| *id);

@@ -4,9 +4,7 @@ use std::fs;
 
 use ducklake_sql::{CatalogFile, DuckDbDatabase, Mode, Session, Sql};
 use metaxy_config::Config;
-use metaxy_store_duckdb::{
-    Cause, Change, CopyOptions, Deletion, FeatureOptions, OpenOptions, ReadOptions, ResolveOptions, Snapshot, Store,
-};
+use metaxy_store_duckdb::{Cause, Change, CopyOptions, Deletion, OpenOptions, ReadOptions, Snapshot, Store};
 use metaxy_testkit::TempDir;
 use serde_json::{Value, json};
 
@@ -145,9 +143,4 @@ fn the_catalog_of_a_lake_holds_no_other_tables() {
         let error = Store::open(&config, "file", mode).unwrap_err();
         assert_eq!(error.to_string(), "the database `meta` is the catalog of a lake");
     }
-    assert_eq!(FeatureOptions::from_config(&config, "file").unwrap().prefix(), "");
-    let store = Store::open(&lake, "staging", Mode::Read).unwrap();
-    let options = ResolveOptions::new();
-    let graph = graph(GRAPH);
-    assert_eq!(store.features(&graph, md5()).unwrap().status(&key("a"), &options).unwrap().rows, Some(1));
 }

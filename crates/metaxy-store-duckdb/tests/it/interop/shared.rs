@@ -168,11 +168,6 @@ fn on_a_duckdb_file_with_structs() {
     check(Catalog::NoLake, false);
 }
 
-#[test]
-fn on_a_duckdb_file_with_maps() {
-    check(Catalog::NoLake, true);
-}
-
 /// One file with relative paths, whoever makes the lake.
 fn check_relative(catalog: Catalog) {
     for data in ["data", "./data/", "sub/../data"] {
