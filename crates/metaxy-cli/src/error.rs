@@ -104,6 +104,9 @@ impl Error {
     pub(crate) fn help(&self) -> Option<String> {
         let help = match self {
             Self::Store(error) => return error.help(),
+            Self::Lake(error) if error.is_missing_database() => {
+                "`metaxy push` creates it, and so does `metaxy sql --mode write`; or correct the store's `database`"
+            }
             Self::Lake(error) if error.is_missing_lake() => {
                 "`metaxy push` creates it, and so does `metaxy sql --mode write`; or correct the catalog's location"
             }

@@ -148,7 +148,12 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
     let config = &config;
     let options = DuckDbOptions::decode(config, &mut scope.context)?;
     let table = config.as_table()?;
+    let before = scope.context.diagnostics.len();
     let lake = table.get("ducklake").and_then(|node| lake::resolve(node, name, scope));
+    let is_lake_broken = table.has("ducklake") && lake.is_none();
+    if is_lake_broken && scope.context.diagnostics.len() == before {
+        return None;
+    }
     let database = database(options.database.as_deref(), config, lake.as_ref().map(|lake| &lake.lake), scope);
     let mut session = Session::default();
     session.settings = settings(options.config.as_ref(), config, scope);
@@ -176,10 +181,9 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
     let (database, file) = database?;
     let tables = match (lake, file) {
         (Some(lake), _) => lake.into(),
-        // It was reported before.
-        (None, _) if table.has("ducklake") => return None,
-        (None, Some(file)) => DuckDbDatabase::file(file).into(),
-        (None, None) => DuckDbDatabase::in_memory().into(),
+        (None, Some(file)) if !is_lake_broken => DuckDbDatabase::file(file).into(),
+        // What was reported of a lake makes the store unusable; its fallbacks are compared all the same.
+        (None, _) => DuckDbDatabase::in_memory().into(),
     };
     let fallbacks: Vec<_> =
         options.fallback_stores.unwrap_or_default().into_iter().map(|at| (at.value, at.node.origin)).collect();

@@ -355,6 +355,11 @@ impl Error {
         matches!(self.kind(), Kind::MissingLake(_) | Kind::MissingDatabase(_))
     }
 
+    /// Whether what is missing is the file of a DuckDB database without a lake.
+    pub fn is_missing_database(&self) -> bool {
+        matches!(self.kind(), Kind::MissingDatabase(_))
+    }
+
     /// Whether there is no table of the feature, or of the name in a statement.
     pub fn is_missing_table(&self) -> bool {
         self.class() == Some(Class::MissingTable) || self.cause() == Some(Cause::MissingTable)
