@@ -53,6 +53,7 @@ mod files;
 mod lake;
 mod load;
 mod local_paths;
+mod lock_file;
 mod messages;
 mod options;
 mod overrides;
@@ -70,6 +71,7 @@ mod variables;
 pub use ducklake_sql;
 
 pub use config::{Config, FeatureSelection, LoadError, LoadOptions, Loaded, Plugin, StoreError};
+pub use lock_file::{LockChange, LockFile};
 pub use metaxy_diagnostics::{Diagnostic, Diagnostics, Location, Severity, Style};
 pub use metaxy_feature::HashAlgorithm;
 pub use reference::diagnostics_page;

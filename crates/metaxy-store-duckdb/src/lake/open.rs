@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ducklake_sql::{AttachPlan, Extension, Ident, Mode, Session, Setting, Statement, TableDatabase};
+use ducklake_sql::{
+    AttachPlan, DuckDbDatabase, Extension, Ident, Lake, Mode, Session, Setting, Statement, TableDatabase,
+};
 use metaxy_config::{Config, Database, DuckDbStore};
 
 use super::attempt::Attempt;
@@ -154,22 +156,26 @@ impl OpenOptions {
         Ok(neighbours)
     }
 
-    /// Opens a lake, or a database without one, in a DuckDB database file, or in memory, see [`Store::attach`].
+    /// Opens a lake in a DuckDB database file, or in memory, see [`Store::attach`].
     ///
-    /// Its own data never is in that file; other tables of one's own may be. In read mode a file that does not
+    /// The lake's own data never is in that file; other tables of one's own may be. In read mode a file that does not
     /// exist is not created: the instance is in memory then.
     ///
     /// # Errors
     ///
     /// As for [`Store::open`].
-    pub fn attach(
-        &self,
-        database: Option<&Path>,
-        tables: impl Into<TableDatabase>,
-        session: &Session,
-        mode: Mode,
-    ) -> Result<Store, Error> {
-        self.attach_all("", database, &tables.into(), session, &[], mode, |_, _| Ok(())).map(|(store, ())| store)
+    pub fn attach(&self, database: Option<&Path>, lake: &Lake, session: &Session, mode: Mode) -> Result<Store, Error> {
+        self.attach_all("", database, &lake.into(), session, &[], mode, |_, _| Ok(())).map(|(store, ())| store)
+    }
+
+    /// Opens a DuckDB database without a lake.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::open`].
+    pub fn attach_database(&self, database: &DuckDbDatabase, session: &Session, mode: Mode) -> Result<Store, Error> {
+        let tables = database.clone().into();
+        self.attach_all("", None, &tables, session, &[], mode, |_, _| Ok(())).map(|(store, ())| store)
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is a part of what is opened, named where it is given")]

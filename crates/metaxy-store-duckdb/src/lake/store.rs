@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ducklake_sql::{AttachPlan, Ident, Mode, Session, Statement, TableDatabase};
+use ducklake_sql::{AttachPlan, Ident, Lake, Mode, Session, Statement};
 use metaxy_config::Config;
 
 use super::open::OpenOptions;
@@ -68,13 +68,13 @@ impl Store {
         OpenOptions::default().open(config, name, mode)
     }
 
-    /// Opens a lake, or a database without one, that was described without a configuration file, in an in-memory DuckDB.
+    /// Opens a lake that was described without a configuration file, in an in-memory DuckDB.
     ///
     /// # Errors
     ///
     /// As for [`open`](Self::open).
-    pub fn attach(tables: impl Into<TableDatabase>, session: &Session, mode: Mode) -> Result<Self, Error> {
-        OpenOptions::default().attach(None, tables, session, mode)
+    pub fn attach(lake: &Lake, session: &Session, mode: Mode) -> Result<Self, Error> {
+        OpenOptions::default().attach(None, lake, session, mode)
     }
 
     /// The connection whose current database is the lake.

@@ -59,7 +59,7 @@ fn attach(run: &Run, tables: &TableDatabase, plan: &AttachPlan, connection: &Con
 fn failed(run: &Run, error: &Error) -> Verdict {
     match error.cause_of(Operation::OpenCatalog) {
         Some(cause) => cause.verdict(Outcome::Failed, &run.facts, "").evidence([error.to_string()]),
-        None => Verdict::unknown("the database cannot be opened", &error.to_string()),
+        None => Verdict::unknown("the database cannot be opened", error.to_string()),
     }
 }
 
@@ -67,6 +67,6 @@ fn health(plan: &AttachPlan, connection: &Connection) -> Verdict {
     let tables = Sql::fixed("SELECT count(*)::VARCHAR FROM duckdb_tables() WHERE database_name = ? AND NOT internal");
     match connection.text(&tables.with_text("database", plan.alias().as_str())) {
         Ok(tables) => Verdict::ok(format!("tables: {}", tables.unwrap_or_default())),
-        Err(error) => Verdict::new(Outcome::Warning, "the tables cannot be counted").raw(&error.to_string()),
+        Err(error) => Verdict::new(Outcome::Warning, "the tables cannot be counted").raw(error.to_string()),
     }
 }

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use ducklake_sql::{
-    Catalog, CatalogFile, Extension, GcsSpec, Lake, LocalFolder, ObjectStorage, Parameters, PostgresSpec, R2Spec,
-    S3Spec, Secret, Sql, Storage, Value,
+    Catalog, CatalogFile, Extension, GcsSpec, LocalFolder, ObjectStorage, Parameters, PostgresSpec, R2Spec, S3Spec,
+    Secret, Sql, Storage, Value,
 };
 use metaxy_testkit::{Database as PgDatabase, Fault, KeyRights, Postgres, S3Options, S3Server, TempDir, deps};
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use ducklake_sql::{CatalogFile, DuckDbDatabase, Mode, Session, Sql};
 use metaxy_config::Config;
-use metaxy_store_duckdb::{Cause, Change, CopyOptions, Deletion, OpenOptions, ReadOptions, Snapshot, Store};
+use metaxy_store_duckdb::{Cause, Change, CopyOptions, Deletion, Error, OpenOptions, ReadOptions, Snapshot, Store};
 use metaxy_testkit::TempDir;
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ fn a_file_and_a_lake_fall_back_to_each_other() {
 #[test]
 fn an_increment_shows_the_rows_that_were_compared() {
     let home = TempDir::new();
-    let store = Store::attach(file(&home), &Session::default(), Mode::Write).unwrap();
+    let store = attach(&file(&home), Mode::Write).unwrap();
     let graph = graph(GRAPH);
     let features = store.features(&graph, md5()).unwrap();
     let sample =
@@ -87,13 +87,17 @@ fn an_increment_shows_the_rows_that_were_compared() {
 
 #[test]
 fn what_needs_snapshots_is_refused() {
-    let store = Store::attach(DuckDbDatabase::in_memory(), &Session::default(), Mode::Write).unwrap();
+    let store = attach(&DuckDbDatabase::in_memory(), Mode::Write).unwrap();
     let graph = graph(GRAPH);
     let features = store.features(&graph, md5()).unwrap();
     write(&features, "a", &json!([row("1", "x")])).unwrap();
     assert_eq!(read_all(&features, "a").len(), 1);
     let error = features.read(&key("a"), &ReadOptions::new().at(Snapshot::Number(1))).unwrap_err();
     assert_eq!(error.to_string(), "the store is a DuckDB database without a lake, which keeps no snapshots");
+}
+
+fn attach(database: &DuckDbDatabase, mode: Mode) -> Result<Store, Error> {
+    OpenOptions::default().attach_database(database, &Session::default(), mode)
 }
 
 fn file(home: &TempDir) -> DuckDbDatabase {
@@ -104,16 +108,15 @@ fn file(home: &TempDir) -> DuckDbDatabase {
 fn only_a_write_makes_the_file_and_only_a_duckdb_file_is_opened() {
     let home = TempDir::new();
     let must_exist = OpenOptions::default().must_exist(true);
-    for opened in [
-        Store::attach(file(&home), &Session::default(), Mode::Read),
-        must_exist.attach(None, file(&home), &Session::default(), Mode::Write),
-    ] {
+    for opened in
+        [attach(&file(&home), Mode::Read), must_exist.attach_database(&file(&home), &Session::default(), Mode::Write)]
+    {
         let error = opened.unwrap_err();
         assert!(error.is_missing_lake() && error.cause() == Some(Cause::NoLake), "{error}");
         assert!(error.to_string().contains("there is no DuckDB database at"), "{error}");
         assert_eq!(home.files(), Vec::<String>::new());
     }
-    let store = Store::attach(file(&home), &Session::default(), Mode::Write).unwrap();
+    let store = attach(&file(&home), Mode::Write).unwrap();
     // The name is taken in every instance.
     assert_eq!(texts(&store, "SELECT current_database()"), ["main_db"]);
     store.connection().execute("CREATE TABLE t AS SELECT 1 AS i").unwrap();
@@ -122,7 +125,7 @@ fn only_a_write_makes_the_file_and_only_a_duckdb_file_is_opened() {
     // Read mode changes nothing, locked or not, and reaches no other file when it is.
     for locked in [false, true] {
         let store = OpenOptions::default().lock(locked);
-        let store = store.attach(None, file(&home), &Session::default(), Mode::Read).unwrap();
+        let store = store.attach_database(&file(&home), &Session::default(), Mode::Read).unwrap();
         assert_eq!(texts(&store, "SELECT i::VARCHAR FROM t"), ["1"]);
         store.connection().execute("INSERT INTO t VALUES (2)").unwrap_err();
         let other = ["ATTACH '", &home.join("x.duckdb"), "'"].concat();
@@ -131,7 +134,7 @@ fn only_a_write_makes_the_file_and_only_a_duckdb_file_is_opened() {
     }
 
     fs::write(home.path().join("deep/main.duckdb"), b"SQLite format 3\0 and so on").unwrap();
-    let error = Store::attach(file(&home), &Session::default(), Mode::Write).unwrap_err();
+    let error = attach(&file(&home), Mode::Write).unwrap_err();
     assert!(error.to_string().ends_with("is a SQLite file, not a DuckDB database"), "{error}");
 }
 
