@@ -39,6 +39,15 @@ pub(crate) struct Global {
     /// Mean the features of all projects
     #[arg(long, global = true)]
     pub(crate) all_projects: bool,
+    /// Take features of other projects as they were pushed last; else as `sync` in the file says, true unless set
+    #[arg(long, global = true, overrides_with = "no_sync")]
+    pub(crate) sync: bool,
+    /// Take features of other projects as metaxy.lock has them
+    #[arg(long, global = true, overrides_with = "sync")]
+    pub(crate) no_sync: bool,
+    /// Fail when such a feature was pushed with another version than metaxy.lock has
+    #[arg(long, global = true)]
+    pub(crate) locked: bool,
     /// When to use colours; `NO_COLOR` turns them off, too
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: clap::ColorChoice,
@@ -85,6 +94,8 @@ pub(crate) enum Command {
     Describe(Describe),
     /// Record the features of the project in the lake
     Push(Push),
+    /// Write metaxy.lock: the features of other projects that those of this one depend on
+    Lock(Lock),
     /// List the graphs that were recorded in the lake, the latest first
     History(History),
     /// Look at, write and delete the rows of features
@@ -284,6 +295,15 @@ pub(crate) struct Push {
     /// A tag to keep with the record; `--tags.KEY VALUE` is the same
     #[arg(long, short, value_name = "KEY=VALUE")]
     pub(crate) tags: Vec<Tag>,
+}
+
+/// `metaxy lock`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::LOCK)]
+pub(crate) struct Lock {
+    /// The file to write; else `metaxy_lock_path` of the configuration, else metaxy.lock beside it
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// A tag of a push.

@@ -17,18 +17,31 @@ pub(crate) struct Context {
     store: Option<String>,
     project: Option<String>,
     all_projects: bool,
+    sync: Option<bool>,
+    locked: bool,
     verbosity: u8,
 }
 
 impl Context {
     pub(crate) fn new(global: Global) -> Self {
-        let Global { config_file, store, project, all_projects, verbosity, .. } = global;
-        Self { config_file, store, project, all_projects, verbosity }
+        let Global { config_file, store, project, all_projects, sync, no_sync, locked, verbosity, .. } = global;
+        let sync = (sync || no_sync).then_some(sync);
+        Self { config_file, store, project, all_projects, sync, locked, verbosity }
     }
 
     /// Whether the person wants to hear more than what is needed.
     pub(crate) fn is_verbose(&self) -> bool {
         self.verbosity > 0
+    }
+
+    /// Whether features of other projects are taken as they were pushed last, where that was said.
+    pub(crate) fn sync(&self) -> Option<bool> {
+        self.sync
+    }
+
+    /// Whether they must be of the versions of the lock file, where that was said.
+    pub(crate) fn locked(&self) -> Option<bool> {
+        self.locked.then_some(true)
     }
 
     /// The project whose features are meant; `None` for those of all.

@@ -100,16 +100,29 @@ pub(crate) fn open_checked(
         GraphSource::Pushed => Some(name),
         _ => None,
     };
-    let options = ProjectOptions::new(mode.mode).open_options(mode.options()).graph(source);
-    let opened = Project::open_checked(&loaded.config, name, options, |graph| {
-        if let Some(store) = pushed_to {
-            printer.note(format_args!(
-                "no feature files are configured, so these are the features that were pushed to `{}` last",
-                store.escape_debug()
-            ));
-        }
-        check(graph)
-    });
+    let store = loaded.config.store(name).map_err(Error::store)?;
+    // What nobody has pushed here, a fallback store may know.
+    let has_others = matches!(source, GraphSource::Pushed | GraphSource::Snapshot(_))
+        && !mode.fallbacks
+        && !store.fallback_stores.is_empty();
+    let options = ProjectOptions::new(mode.mode).graph(source).sync(context.sync()).locked(context.locked());
+    let mut check = Some(check);
+    let mut open = |mode: OpenMode<'_>| {
+        let options = options.clone().open_options(mode.options());
+        Project::open_checked(&loaded.config, name, options, |graph| {
+            if let Some(store) = pushed_to {
+                printer.note(format_args!(
+                    "no feature files are configured, so these are the features that were pushed to `{}` last",
+                    store.escape_debug()
+                ));
+            }
+            check.take().map_or(Ok(()), |check| check(graph))
+        })
+    };
+    let opened = match open(mode) {
+        Err(Error::Lake(error)) if has_others && error.is_missing_graph() => open(OpenMode { fallbacks: true, ..mode }),
+        opened => opened,
+    };
     let project = opened.map_err(|error| match (error, mode.snapshot) {
         (Error::Lake(error), Some(version)) if error.is_missing_graph() => {
             Error::UnknownSnapshot { version: version.to_owned(), store: name.clone() }
@@ -127,9 +140,19 @@ pub(crate) fn open_store(
     loaded: &Loaded,
     printer: &mut Printer,
 ) -> Result<(Store, FeatureOptions), Error> {
+    open_store_with(context, loaded, OpenMode::READ_OWN, printer)
+}
+
+/// The same, with or without its fallback stores.
+pub(crate) fn open_store_with(
+    context: &Context,
+    loaded: &Loaded,
+    mode: OpenMode<'_>,
+    printer: &mut Printer,
+) -> Result<(Store, FeatureOptions), Error> {
     let name = &context.store(loaded, printer)?.name;
     let options = FeatureOptions::from_config(&loaded.config, name)?;
-    let store = OpenMode::READ_OWN.options().open(&loaded.config, name, Mode::Read)?;
+    let store = mode.options().open(&loaded.config, name, Mode::Read)?;
     say_warnings(&store, printer);
     Ok((store, options))
 }
@@ -148,7 +171,7 @@ pub(crate) fn graph(
     printer: &mut Printer,
 ) -> Result<FeatureGraph, Error> {
     match of_files(&loaded.config)? {
-        Some(graph) if snapshot.is_none() => Ok(graph),
+        Some(graph) if snapshot.is_none() && context.sync() != Some(true) => Ok(graph),
         _ => Ok(open(context, loaded, OpenMode::READ_OWN.with_snapshot(snapshot), printer)?.close()?),
     }
 }

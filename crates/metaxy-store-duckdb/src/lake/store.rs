@@ -156,6 +156,11 @@ impl Store {
         &self.warnings
     }
 
+    /// Adds a warning.
+    pub(crate) fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
     /// Lets the lake go: makes the instance's own database current, detaches the lake, drops the secrets.
     ///
     /// # Errors
