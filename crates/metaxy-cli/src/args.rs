@@ -39,15 +39,8 @@ pub(crate) struct Global {
     /// Mean the features of all projects
     #[arg(long, global = true)]
     pub(crate) all_projects: bool,
-    /// Take features of other projects as they were pushed last; else as `sync` in the file says, true unless set
-    #[arg(long, global = true, overrides_with = "no_sync")]
-    pub(crate) sync: bool,
-    /// Take features of other projects as metaxy.lock has them
-    #[arg(long, global = true, overrides_with = "sync")]
-    pub(crate) no_sync: bool,
-    /// Fail when such a feature was pushed with another version than metaxy.lock has
-    #[arg(long, global = true)]
-    pub(crate) locked: bool,
+    #[command(flatten)]
+    pub(crate) other_projects: OtherProjects,
     /// When to use colours; `NO_COLOR` turns them off, too
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: clap::ColorChoice,
@@ -57,6 +50,33 @@ pub(crate) struct Global {
     /// Say more on stderr: what failed in the engine's own words, what was opened and waited for; twice: each statement
     #[arg(short = 'v', global = true, action = clap::ArgAction::Count)]
     pub(crate) verbosity: u8,
+}
+
+/// How features of other projects are taken.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct OtherProjects {
+    /// Take features of other projects as they were pushed last; else as `sync` in the file says, true unless set
+    #[arg(long, global = true, overrides_with = "no_sync")]
+    sync: bool,
+    /// Take features of other projects as metaxy.lock has them
+    #[arg(long, global = true, overrides_with = "sync")]
+    no_sync: bool,
+    /// Fail when such a feature was pushed with another version than metaxy.lock has
+    #[arg(long, global = true)]
+    locked: bool,
+}
+
+impl OtherProjects {
+    /// Whether they are taken as they were pushed last, where that was said.
+    pub(crate) fn sync(self) -> Option<bool> {
+        (self.sync || self.no_sync).then_some(self.sync)
+    }
+
+    /// Whether they must be of the versions of the lock file, where that was said.
+    pub(crate) fn locked(self) -> Option<bool> {
+        self.locked.then_some(true)
+    }
 }
 
 impl Global {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use metaxy_config::{Config, DuckDbStore, LoadError, LoadOptions, Loaded, OsSystem};
 use metaxy_feature::ProjectName;
 
-use crate::args::Global;
+use crate::args::{Global, OtherProjects};
 use crate::error::Error;
 use crate::printer::Printer;
 
@@ -17,16 +17,14 @@ pub(crate) struct Context {
     store: Option<String>,
     project: Option<String>,
     all_projects: bool,
-    sync: Option<bool>,
-    locked: bool,
+    other_projects: OtherProjects,
     verbosity: u8,
 }
 
 impl Context {
     pub(crate) fn new(global: Global) -> Self {
-        let Global { config_file, store, project, all_projects, sync, no_sync, locked, verbosity, .. } = global;
-        let sync = (sync || no_sync).then_some(sync);
-        Self { config_file, store, project, all_projects, sync, locked, verbosity }
+        let Global { config_file, store, project, all_projects, other_projects, verbosity, .. } = global;
+        Self { config_file, store, project, all_projects, other_projects, verbosity }
     }
 
     /// Whether the person wants to hear more than what is needed.
@@ -34,14 +32,9 @@ impl Context {
         self.verbosity > 0
     }
 
-    /// Whether features of other projects are taken as they were pushed last, where that was said.
-    pub(crate) fn sync(&self) -> Option<bool> {
-        self.sync
-    }
-
-    /// Whether they must be of the versions of the lock file, where that was said.
-    pub(crate) fn locked(&self) -> Option<bool> {
-        self.locked.then_some(true)
+    /// How features of other projects are taken.
+    pub(crate) fn other_projects(&self) -> OtherProjects {
+        self.other_projects
     }
 
     /// The project whose features are meant; `None` for those of all.

@@ -105,22 +105,26 @@ pub(crate) fn open_checked(
     let has_others = matches!(source, GraphSource::Pushed | GraphSource::Snapshot(_))
         && !mode.fallbacks
         && !store.fallback_stores.is_empty();
-    let options = ProjectOptions::new(mode.mode).graph(source).sync(context.sync()).locked(context.locked());
+    let others = context.other_projects();
+    let options = ProjectOptions::new(mode.mode).graph(source).sync(others.sync()).locked(others.locked());
     let mut check = Some(check);
-    let mut open = |mode: OpenMode<'_>| {
+    let mut open = |mode: OpenMode<'_>, is_retry| {
         let options = options.clone().open_options(mode.options());
         Project::open_checked(&loaded.config, name, options, |graph| {
             if let Some(store) = pushed_to {
                 printer.note(format_args!(
-                    "no feature files are configured, so these are the features that were pushed to `{}` last",
-                    store.escape_debug()
+                    "no feature files are configured, so these are the features that were pushed to `{}`{} last",
+                    store.escape_debug(),
+                    if is_retry { " or its fallback stores" } else { "" }
                 ));
             }
             check.take().map_or(Ok(()), |check| check(graph))
         })
     };
-    let opened = match open(mode) {
-        Err(Error::Lake(error)) if has_others && error.is_missing_graph() => open(OpenMode { fallbacks: true, ..mode }),
+    let opened = match open(mode, false) {
+        Err(Error::Lake(error)) if has_others && error.is_missing_graph() => {
+            open(OpenMode { fallbacks: true, ..mode }, true)
+        }
         opened => opened,
     };
     let project = opened.map_err(|error| match (error, mode.snapshot) {
@@ -171,7 +175,7 @@ pub(crate) fn graph(
     printer: &mut Printer,
 ) -> Result<FeatureGraph, Error> {
     match of_files(&loaded.config)? {
-        Some(graph) if snapshot.is_none() && context.sync() != Some(true) => Ok(graph),
+        Some(graph) if snapshot.is_none() && context.other_projects().sync() != Some(true) => Ok(graph),
         _ => Ok(open(context, loaded, OpenMode::READ_OWN.with_snapshot(snapshot), printer)?.close()?),
     }
 }

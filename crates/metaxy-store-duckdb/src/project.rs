@@ -126,7 +126,7 @@ impl Project {
                 let mut store = open.open(config, name, mode)?;
                 let graph = if sync.unwrap_or(config.sync) {
                     let is_locked = locked.or(config.locked).unwrap_or_default();
-                    synced(&mut store, config, &options, graph, is_locked)?
+                    synced(&mut store, config, name, &options, graph, is_locked)?
                 } else {
                     graph
                 };
@@ -198,12 +198,15 @@ impl Project {
 fn synced(
     store: &mut Store,
     config: &Config,
+    name: &str,
     options: &FeatureOptions,
     graph: FeatureGraph,
     is_locked: bool,
 ) -> Result<FeatureGraph, Error> {
     let (graph, changed) = in_step(store, config, options, graph)?;
-    for problem in changed {
+    // A fallback store may know what is missing, but was not attached.
+    let is_alone = config.store(name)?.fallback_stores.len() > store.fallback_stores().count();
+    for problem in changed.into_iter().filter(|one| !is_alone || !matches!(one, Problem::NeverPushed(_))) {
         if is_locked && matches!(problem, Problem::OutOfStep { .. }) {
             return Err(problem.into());
         }

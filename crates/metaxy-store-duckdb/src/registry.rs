@@ -1,8 +1,8 @@
 //! The record of graphs in the lake, shared with Python: which features a project had, and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ducklake_sql::{Ident, Sql, bind, list, separated, sql};
+use ducklake_sql::{Ident, Sql, WriteSql, bind, list, separated, sql};
 use metaxy_feature::{
     Column, FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, FeatureVersions, Json, JsonObject, ProjectName,
 };
@@ -55,6 +55,9 @@ pub struct PushedGraph {
     /// How many features it has.
     pub features: usize,
 }
+
+/// The key of a feature, and the feature unless it is not valid here.
+type KeyAndFeature = (String, Result<PushedFeature, Problem>);
 
 impl Features<'_> {
     /// Records the features of the project, unless its latest record says the same.
@@ -283,8 +286,36 @@ fn load(
         return Ok(None);
     }
     let definitions = features.into_iter().map(|(_, feature)| feature.map(|feature| feature.definition));
-    let definitions: Vec<_> = definitions.collect::<Result<_, _>>()?;
+    let mut definitions: Vec<_> = definitions.collect::<Result<_, _>>()?;
+    if project_version.is_some() {
+        add_dependencies(connection, table, &mut definitions)?;
+    }
     Ok(Some(FeatureGraph::new(definitions).map_err(Problem::Feature)?))
+}
+
+/// Adds the features of other projects that these depend on, as they were pushed last: a project's record is of its own.
+fn add_dependencies(
+    connection: &Connection,
+    table: &TableName,
+    definitions: &mut Vec<FeatureDefinition>,
+) -> Result<(), Error> {
+    let mut known: BTreeSet<FeatureKey> = definitions.iter().map(|definition| definition.key().clone()).collect();
+    let mut pushed: Option<BTreeMap<_, _>> = None;
+    let mut at = 0;
+    while let Some(definition) = definitions.get(at) {
+        let deps: Vec<FeatureKey> = definition.spec().deps().iter().map(|dep| dep.feature.clone()).collect();
+        for key in deps.into_iter().filter(|key| known.insert(key.clone())) {
+            let pushed = match &mut pushed {
+                Some(pushed) => pushed,
+                none => none.insert(read_features(connection, table, None::<Sql>)?.into_iter().collect()),
+            };
+            if let Some(feature) = pushed.remove(key.as_str()) {
+                definitions.push(feature?.definition.into_external(BTreeMap::new()));
+            }
+        }
+        at += 1;
+    }
+    Ok(())
 }
 
 /// The features of other projects than this one, by their keys, as they were pushed last to a database.
@@ -293,7 +324,7 @@ pub(crate) fn pushed_features(
     alias: &Ident,
     prefix: &str,
     without: Option<&ProjectName>,
-) -> Result<Vec<(String, Result<PushedFeature, Problem>)>, Error> {
+) -> Result<Vec<KeyAndFeature>, Error> {
     let Some(table) = feature_versions(&Listing::new(connection), alias, prefix)? else { return Ok(Vec::new()) };
     let of_others = without.map(|project| sql!("WHERE project <> {project}", project = bind(project.as_str())));
     read_features(connection, &table, of_others)
@@ -303,8 +334,8 @@ pub(crate) fn pushed_features(
 fn read_features(
     connection: &Connection,
     table: &TableName,
-    among: Option<Sql>,
-) -> Result<Vec<(String, Result<PushedFeature, Problem>)>, Error> {
+    among: impl WriteSql,
+) -> Result<Vec<KeyAndFeature>, Error> {
     let rows: Vec<FeatureRow> = connection.query_rows(sql!(
         "SELECT feature_key, project, feature_spec, feature_schema, feature_class_path, metaxy_feature_version
          FROM {table} {among}
