@@ -41,7 +41,7 @@ impl Config {
         let external = match self.read_lock_file(system) {
             Ok(lock) => lock.definitions().collect(),
             Err((path, why)) => {
-                files.report(messages::config_unreadable(path, &why));
+                files.report(messages::lock_file_unreadable(path, &why));
                 Vec::new()
             }
         };

@@ -65,6 +65,11 @@ pub(crate) fn config_unreadable(path: &Path, why: &str) -> Diagnostic {
         .with_help("make it a readable file of UTF-8 text")
 }
 
+pub(crate) fn lock_file_unreadable(path: &Path, why: &str) -> Diagnostic {
+    Diagnostic::error(CONFIG_UNREADABLE, format!("cannot read `{}`: {why}", excerpt(&path.to_string_lossy())))
+        .with_help("write it anew with `metaxy lock`")
+}
+
 pub(crate) fn extend_not_found(origin: Origin, path: &Path) -> Diagnostic {
     let message = format!("the file that `extend` names does not exist: `{}`", excerpt(&path.to_string_lossy()));
     Diagnostic::error(EXTEND_NOT_FOUND, message)
