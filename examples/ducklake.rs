@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let name = &loaded.config.store;
 
     // What would be run. Nothing is touched so far.
-    let plan = loaded.config.store(name)?.plan(Mode::Write).ok_or("the store has no lake")?;
+    let plan = loaded.config.store(name)?.plan(Mode::Write);
     let extensions: Vec<_> = plan.extensions().map(|extension| extension.name().as_str()).collect();
     println!("Store `{name}` needs the extensions {}.\n", extensions.join(", "));
     println!("{}", plan.display(Reveal::Masked));

@@ -11,7 +11,9 @@ CATALOGS = {"sqlite": ["sqlite_scanner"], "postgres": ["postgres_scanner"]}
 
 def load_only(store):
     connection = store._duckdb_raw_connection()
-    for name in ["ducklake", *CATALOGS.get(store._ducklake_attachment._config.catalog.type, [])]:
+    attachment = store._ducklake_attachment
+    # A store without a lake needs none.
+    for name in ["ducklake", *CATALOGS.get(attachment._config.catalog.type, [])] if attachment else []:
         connection.load_extension(name)
 
 

@@ -9,7 +9,7 @@ use crate::path::ObjectKind;
 use crate::plan::{AttachPlan, Check};
 use crate::problem::{Problem, Problems};
 use crate::secret::{CreateSecret, SecretType};
-use crate::session::{Extension, Moment, Session};
+use crate::session::Session;
 use crate::statement::{Attach, Statement};
 use crate::storage::{ObjectStorage, Storage};
 use crate::value::{Alias, Ident, Keyword, Value};
@@ -209,18 +209,7 @@ impl Lake {
             Kind::Attached(lake) => (lake.extensions(), None),
             Kind::MotherDuck(lake) => (lake.extensions(), lake.region.as_ref()),
         };
-        let set = |moment| {
-            let wanted = session.settings.iter().filter(move |setting| setting.moment() == moment);
-            wanted.cloned().map(Statement::Set)
-        };
-        let mut statements: Vec<_> = set(Moment::BeforeExtensions).collect();
-        for extension in merge(extensions, &session.extensions) {
-            let init: Vec<_> = extension.init().iter().cloned().map(Statement::Init).collect();
-            statements.push(Statement::Load(extension));
-            statements.extend(init);
-        }
-        statements.extend(set(Moment::AfterExtensions));
-        statements.extend(own_setting.cloned().map(Statement::Set));
+        let mut statements = session.prepare(extensions, own_setting);
         let checks = match &self.0 {
             Kind::Attached(lake) => lake.attach(mode, &mut statements),
             Kind::MotherDuck(lake) => lake.attach(mode, &mut statements),
@@ -228,25 +217,12 @@ impl Lake {
         AttachPlan {
             mode,
             alias: self.alias().clone(),
-            catalog: self.catalog_kind(),
-            at_open: session.settings.iter().filter(|setting| setting.moment() == Moment::Open).cloned().collect(),
+            catalog: Some(self.catalog_kind()),
+            at_open: session.at_open(),
             statements,
             checks,
         }
     }
-}
-
-/// The lake's own extensions and then the further ones; of an extension named twice, the configured one is kept, in the
-/// first one's place.
-fn merge(own: Vec<&'static str>, further: &[Extension]) -> Vec<Extension> {
-    let mut all: Vec<Extension> = own.into_iter().map(Extension::known).collect();
-    for extension in further {
-        match all.iter_mut().find(|known| known.name() == extension.name()) {
-            Some(known) => *known = extension.clone(),
-            None => all.push(extension.clone()),
-        }
-    }
-    all
 }
 
 impl Attached {
@@ -447,7 +423,7 @@ pub fn generated_name(owner: &str, alias: &Alias) -> Ident {
     Ident::trusted(name)
 }
 
-fn encode(part: &str, name: &mut String) {
+pub(crate) fn encode(part: &str, name: &mut String) {
     for byte in part.bytes() {
         if byte.is_ascii_lowercase() || byte.is_ascii_digit() {
             name.push(char::from(byte));

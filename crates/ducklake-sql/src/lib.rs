@@ -39,6 +39,7 @@
 mod attach;
 mod catalog;
 mod credentials;
+mod database;
 mod engine;
 mod harmless;
 mod lake;
@@ -62,6 +63,7 @@ mod value;
 pub use attach::{ATTACH_OPTIONS, AttachOptions, Snapshot};
 pub use catalog::{Catalog, CatalogKind, PostgresCatalog, PostgresSpec, QuackCatalog, QuackSpec};
 pub use credentials::{credentials, mask_credentials};
+pub use database::{DuckDbDatabase, TableDatabase};
 pub use engine::{SETTINGS, SettingType, secret_parameters};
 pub use harmless::FreeTable;
 pub use lake::{Lake, LakeBuilder, Mode, generated_name};
@@ -75,7 +77,7 @@ pub use secret::{CreateSecret, SecretType};
 pub use session::{Extension, Moment, Session, Setting};
 pub use spec::{Field, FieldKind, FieldValue, Spec};
 pub use sql::{Parameter, Reveal, Sql, Writer};
-pub use statement::{Attach, CreateDatabase, Statement};
+pub use statement::{Attach, AttachFile, CreateDatabase, Statement};
 pub use storage::{AzureSpec, GcsSpec, ObjectStorage, R2Spec, Storage};
 #[doc(hidden)]
 pub use template::Template;

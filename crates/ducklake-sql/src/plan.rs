@@ -35,7 +35,7 @@ pub const PLAN_VERSION: u32 = 1;
 pub struct AttachPlan {
     pub(crate) mode: Mode,
     pub(crate) alias: Ident,
-    pub(crate) catalog: CatalogKind,
+    pub(crate) catalog: Option<CatalogKind>,
     pub(crate) at_open: Vec<Setting>,
     pub(crate) statements: Vec<Statement>,
     pub(crate) checks: Vec<Check>,
@@ -52,12 +52,13 @@ impl AttachPlan {
         &self.alias
     }
 
-    /// The kind of the lake's catalog.
-    pub fn catalog(&self) -> CatalogKind {
+    /// The kind of the lake's catalog; `None` where it attaches no lake.
+    pub fn catalog(&self) -> Option<CatalogKind> {
         self.catalog
     }
 
-    /// The database and the schema in which DuckLake's own tables can be read; `None` where a server keeps them.
+    /// The database and the schema in which DuckLake's own tables can be read; `None` where a server keeps them, or there is no
+    /// lake.
     ///
     /// ```
     /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session};
@@ -69,7 +70,7 @@ impl AttachPlan {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn metadata(&self) -> Option<(Ident, Ident)> {
-        let schema = match self.catalog {
+        let schema = match self.catalog? {
             CatalogKind::MotherDuck | CatalogKind::Quack => return None,
             CatalogKind::Postgres => "public",
             CatalogKind::DuckDb | CatalogKind::Sqlite => "main",
@@ -245,6 +246,16 @@ impl AttachPlan {
         DisplayPlan { plan: self, reveal }
     }
 
+    /// Why one of its statements is there.
+    fn purpose_of(&self, statement: &Statement) -> &'static str {
+        match statement {
+            Statement::Use(_) if self.catalog.is_none() => {
+                "tables without a catalog's name are this database's from here on"
+            }
+            other => other.purpose(),
+        }
+    }
+
     /// The plan for machine-readable output.
     pub fn view(&self, reveal: Reveal) -> PlanView {
         PlanView {
@@ -254,7 +265,11 @@ impl AttachPlan {
             catalog: self.catalog,
             extensions: self.extensions().cloned().collect(),
             settings_at_open: self.at_open.iter().map(|setting| setting.name().to_string()).collect(),
-            statements: self.statements.iter().map(|statement| StatementView::new(statement, reveal)).collect(),
+            statements: self
+                .statements
+                .iter()
+                .map(|statement| StatementView::new(statement, self.purpose_of(statement), reveal))
+                .collect(),
             checks: self.checks.iter().map(|check| check.purpose().to_owned()).collect(),
         }
     }
@@ -271,7 +286,7 @@ impl fmt::Display for DisplayPlan<'_> {
             writeln!(f, "-- opened with the setting {}, which cannot be made later", setting.name())?;
         }
         for statement in &self.plan.statements {
-            writeln!(f, "-- {}\n{};", statement.purpose(), statement.to_text(self.reveal))?;
+            writeln!(f, "-- {}\n{};", self.plan.purpose_of(statement), statement.to_text(self.reveal))?;
         }
         for check in &self.plan.checks {
             writeln!(f, "-- then checked: {}", check.purpose())?;
@@ -291,6 +306,11 @@ pub enum Check {
         /// The kind its catalog has to be of.
         catalog: CatalogKind,
     },
+    /// The database is no lake's catalog, in which other tables would stand between those of the lake.
+    IsNoCatalog {
+        /// The name the database is attached under.
+        alias: Ident,
+    },
     /// The lake's data path is this place, however it is spelt.
     DataPath {
         /// The name the lake is attached under.
@@ -305,6 +325,7 @@ impl Check {
     pub fn purpose(&self) -> &'static str {
         match self {
             Self::IsDuckLake { .. } => "the alias is a lake, with a catalog of the configured kind",
+            Self::IsNoCatalog { .. } => "the database is not the catalog of a lake",
             Self::DataPath { .. } => "the lake's stored data path is the configured one",
         }
     }
@@ -316,6 +337,12 @@ impl Check {
             Self::IsDuckLake { alias, .. } => {
                 sql!("SELECT catalog_type FROM ducklake_settings({alias})", alias = bind(alias.as_str()))
             }
+            Self::IsNoCatalog { alias } => sql!(
+                "SELECT table_name FROM duckdb_tables()
+                 WHERE database_name = {alias} AND table_name = 'ducklake_metadata'
+                 LIMIT 1",
+                alias = bind(alias.as_str()),
+            ),
             // The catalog's own word: the settings would repeat a path that was given over it.
             Self::DataPath { alias, .. } => sql!(
                 "SELECT value FROM ducklake_options({alias}) WHERE option_name = 'data_path'",
@@ -335,8 +362,8 @@ pub struct PlanView {
     pub mode: Mode,
     /// The database that is current after it.
     pub alias: Ident,
-    /// The kind of the lake's catalog.
-    pub catalog: CatalogKind,
+    /// The kind of the lake's catalog; null where no lake is attached.
+    pub catalog: Option<CatalogKind>,
     /// The extensions it loads.
     pub extensions: Vec<Extension>,
     /// The names of settings made while the instance is opened.
@@ -366,7 +393,7 @@ pub struct StatementView {
 }
 
 impl StatementView {
-    fn new(statement: &Statement, reveal: Reveal) -> Self {
+    fn new(statement: &Statement, purpose: &'static str, reveal: Reveal) -> Self {
         let sql = statement.to_sql();
         let masked = reveal == Reveal::Masked;
         let execute = match statement {
@@ -376,7 +403,7 @@ impl StatementView {
         };
         Self {
             name: statement.name(),
-            purpose: statement.purpose(),
+            purpose,
             sensitive: statement.is_sensitive(),
             sql: statement.to_text(reveal),
             execute,

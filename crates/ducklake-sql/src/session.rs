@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::credentials::mask_credentials;
 use crate::harmless::FreeTable;
 use crate::problem::Problem;
+use crate::statement::Statement;
 use crate::value::{Keyword, Secret, Value};
 
 /// Settings and further extensions of the DuckDB instance that attaches a lake.
@@ -25,6 +26,43 @@ pub struct Session {
     pub settings: Vec<Setting>,
     /// Extensions to load besides those that the lake needs.
     pub extensions: Vec<Extension>,
+}
+
+impl Session {
+    /// The settings to make while the instance is opened.
+    pub(crate) fn at_open(&self) -> Vec<Setting> {
+        self.settings.iter().filter(|setting| setting.moment() == Moment::Open).cloned().collect()
+    }
+
+    /// The statements before anything is attached: settings and extensions, those of a database first.
+    pub(crate) fn prepare(&self, extensions: Vec<&'static str>, own_setting: Option<&Setting>) -> Vec<Statement> {
+        let set = |moment| {
+            let wanted = self.settings.iter().filter(move |setting| setting.moment() == moment);
+            wanted.cloned().map(Statement::Set)
+        };
+        let mut statements: Vec<_> = set(Moment::BeforeExtensions).collect();
+        for extension in merge(extensions, &self.extensions) {
+            let init: Vec<_> = extension.init().iter().cloned().map(Statement::Init).collect();
+            statements.push(Statement::Load(extension));
+            statements.extend(init);
+        }
+        statements.extend(set(Moment::AfterExtensions));
+        statements.extend(own_setting.cloned().map(Statement::Set));
+        statements
+    }
+}
+
+/// A database's own extensions and then the further ones; of an extension named twice, the configured one is kept, in the
+/// first one's place.
+fn merge(own: Vec<&'static str>, further: &[Extension]) -> Vec<Extension> {
+    let mut all: Vec<Extension> = own.into_iter().map(Extension::known).collect();
+    for extension in further {
+        match all.iter_mut().find(|known| known.name() == extension.name()) {
+            Some(known) => *known = extension.clone(),
+            None => all.push(extension.clone()),
+        }
+    }
+    all
 }
 
 /// A DuckDB setting and its value.

@@ -32,6 +32,8 @@ pub enum Statement {
     CreateDatabase(CreateDatabase),
     /// Attaches a lake.
     Attach(Attach),
+    /// Attaches a DuckDB database without a lake.
+    AttachFile(AttachFile),
     /// Attaches MotherDuck.
     AttachMotherDuck,
     /// Makes a database the current one.
@@ -57,7 +59,7 @@ impl Statement {
             Self::CreateSecret(_) => "create-secret",
             Self::ProbeStorage(_) => "probe-storage",
             Self::CreateDatabase(_) => "create-database",
-            Self::Attach(_) => "attach",
+            Self::Attach(_) | Self::AttachFile(_) => "attach",
             Self::AttachMotherDuck => "attach-motherduck",
             Self::Use(_) | Self::UseMain(_) => "use",
             Self::Detach(_) => "detach",
@@ -94,6 +96,8 @@ impl Statement {
             Self::CreateDatabase(_) => "the lake in MotherDuck, over your own bucket",
             Self::Attach(attach) if attach.read_only => "the lake, for reading only: creates nothing",
             Self::Attach(_) => "the lake; fails if the alias is taken, so that nothing lands elsewhere",
+            Self::AttachFile(attach) if attach.read_only => "the database, for reading only: creates nothing",
+            Self::AttachFile(_) => "the database that holds the tables",
             Self::AttachMotherDuck => "the databases of your MotherDuck account",
             Self::Use(_) => "tables without a catalog's name are the lake's from here on",
             Self::UseMain(_) => "tables without a catalog's name are the instance's own again",
@@ -119,7 +123,9 @@ impl Statement {
     pub fn undo(&self, home: &Ident) -> Option<Self> {
         match self {
             Self::CreateSecret(secret) if !secret.in_motherduck() => Some(Self::DropSecret(secret.name().clone())),
-            Self::Attach(attach) => Some(Self::Detach(attach.alias.clone())),
+            Self::Attach(Attach { alias, .. }) | Self::AttachFile(AttachFile { alias, .. }) => {
+                Some(Self::Detach(alias.clone()))
+            }
             Self::Use(_) => Some(Self::UseMain(home.clone())),
             _ => None,
         }
@@ -152,6 +158,12 @@ impl Statement {
                 sql!("CREATE DATABASE IF NOT EXISTS {name} (TYPE DUCKLAKE, DATA_PATH {data_path})", name, data_path)
             }
             Self::Attach(attach) => attach.to_sql(),
+            Self::AttachFile(AttachFile { path, alias, read_only }) => {
+                let read_only = read_only.then(|| sql!("READ_ONLY"));
+                // Without the type, DuckDB would take a SQLite file for one.
+                let options = list([sql!("TYPE DUCKDB")].into_iter().chain(read_only));
+                sql!("ATTACH {path} AS {alias} ({options})", path, alias, options)
+            }
             Self::AttachMotherDuck => sql!("ATTACH 'md:'"),
             Self::Use(database) => sql!("USE {database}", database),
             Self::UseMain(database) => sql!("USE {database}.main", database),
@@ -189,6 +201,15 @@ impl Source {
 pub struct CreateDatabase {
     pub(crate) name: Ident,
     pub(crate) data_path: StringLiteral,
+}
+
+/// A DuckDB database without a lake to attach.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachFile {
+    /// The path of its file, or `:memory:`.
+    pub(crate) path: StringLiteral,
+    pub(crate) alias: Ident,
+    pub(crate) read_only: bool,
 }
 
 /// A lake to attach, through its secret.

@@ -42,6 +42,8 @@ pub(crate) struct Global {
     /// Let the configuration do what is not known to be harmless, as `METAXY_TRUST=1` does; see `metaxy trust`
     #[arg(long, global = true)]
     pub(crate) trust: bool,
+    #[command(flatten)]
+    pub(crate) other_projects: OtherProjects,
     /// When to use colours; `NO_COLOR` turns them off, too
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: clap::ColorChoice,
@@ -51,6 +53,33 @@ pub(crate) struct Global {
     /// Say more on stderr: what failed in the engine's own words, what was opened and waited for; twice: each statement
     #[arg(short = 'v', global = true, action = clap::ArgAction::Count)]
     pub(crate) verbosity: u8,
+}
+
+/// How features of other projects are taken.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct OtherProjects {
+    /// Take features of other projects as they were pushed last; else as `sync` in the file says, true unless set
+    #[arg(long, global = true, overrides_with = "no_sync")]
+    sync: bool,
+    /// Take features of other projects as metaxy.lock has them
+    #[arg(long, global = true, overrides_with = "sync")]
+    no_sync: bool,
+    /// Fail when such a feature was pushed with another version than metaxy.lock has
+    #[arg(long, global = true)]
+    locked: bool,
+}
+
+impl OtherProjects {
+    /// Whether they are taken as they were pushed last, where that was said.
+    pub(crate) fn sync(self) -> Option<bool> {
+        (self.sync || self.no_sync).then_some(self.sync)
+    }
+
+    /// Whether they must be of the versions of the lock file, where that was said.
+    pub(crate) fn locked(self) -> Option<bool> {
+        self.locked.then_some(true)
+    }
 }
 
 impl Global {
@@ -88,6 +117,8 @@ pub(crate) enum Command {
     Describe(Describe),
     /// Record the features of the project in the lake
     Push(Push),
+    /// Write metaxy.lock: the features of other projects that those of this one depend on
+    Lock(Lock),
     /// List the graphs that were recorded in the lake, the latest first
     History(History),
     /// Look at, write and delete the rows of features
@@ -327,6 +358,15 @@ pub(crate) struct Push {
     /// A tag to keep with the record; `--tags.KEY VALUE` is the same
     #[arg(long, short, value_name = "KEY=VALUE")]
     pub(crate) tags: Vec<Tag>,
+}
+
+/// `metaxy lock`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::LOCK)]
+pub(crate) struct Lock {
+    /// The file to write; else `metaxy_lock_path` of the configuration, else metaxy.lock beside it
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// A tag of a push.

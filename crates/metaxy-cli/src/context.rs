@@ -6,7 +6,7 @@ use metaxy_config::{Config, DuckDbStore, LoadError, LoadOptions, Loaded, System 
 use metaxy_feature::ProjectName;
 use metaxy_store_duckdb::Interrupt;
 
-use crate::args::Global;
+use crate::args::{Global, OtherProjects};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::printer::Printer;
@@ -20,6 +20,7 @@ pub(crate) struct Context {
     store: Option<String>,
     project: Option<String>,
     all_projects: bool,
+    other_projects: OtherProjects,
     verbosity: u8,
     trust: bool,
     interrupt: Interrupt,
@@ -27,9 +28,10 @@ pub(crate) struct Context {
 
 impl Context {
     pub(crate) fn new(global: Global, positional_store: Option<&str>) -> Self {
-        let Global { config_file, store, project, all_projects, verbosity, trust, .. } = global;
+        let Global { config_file, store, project, all_projects, other_projects, verbosity, trust, .. } = global;
         let store = store.or_else(|| positional_store.map(str::to_owned));
-        Self { config_file, store, project, all_projects, verbosity, trust, interrupt: Interrupt::default() }
+        let interrupt = Interrupt::default();
+        Self { config_file, store, project, all_projects, other_projects, verbosity, trust, interrupt }
     }
 
     /// What ends the work on every store that is opened.
@@ -40,6 +42,11 @@ impl Context {
     /// Whether the person wants to hear more than what is needed.
     pub(crate) fn is_verbose(&self) -> bool {
         self.verbosity > 0
+    }
+
+    /// How features of other projects are taken.
+    pub(crate) fn other_projects(&self) -> OtherProjects {
+        self.other_projects
     }
 
     /// The project whose features are meant; `None` for those of all.

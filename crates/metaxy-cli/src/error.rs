@@ -78,9 +78,6 @@ pub(crate) enum Error {
         "there is no configuration: no metaxy.toml, nor a pyproject.toml with `[tool.metaxy]`, was found from here upward"
     )]
     NoConfiguration,
-    /// The store has no lake.
-    #[error("the store `{0}` has no lake")]
-    NoLake(String),
     /// The lake can only be read, and was to be written.
     #[error("the lake of the store `{0}` can only be read: it is pinned to a snapshot, or attached `read_only`")]
     ReadOnly(String),
@@ -115,6 +112,9 @@ impl Error {
     pub(crate) fn help(&self) -> Option<String> {
         let help = match self {
             Self::Store(error) => return error.help(),
+            Self::Lake(error) if error.is_missing_database() => {
+                "`metaxy push` creates it, and so does `metaxy sql --mode write`; or correct the store's `database`"
+            }
             Self::Lake(error) if error.is_missing_lake() => {
                 "`metaxy push` creates it, and so does `metaxy sql --mode write`; or correct the catalog's location"
             }
@@ -133,7 +133,6 @@ impl Error {
             Self::EnvLine(_) => "write the value in single quotes, or put a `#` before the line",
             Self::Exists(_) => "choose another file with `--path`, or remove this one",
             Self::NoConfiguration => "write one with `metaxy init`, or name one with `--config-file`",
-            Self::NoLake(_) => "add a `ducklake` table with a catalog and a storage; `metaxy init` writes an example",
             Self::ReadOnly(_) => "use `--mode read`",
             Self::OpenTransaction { .. } => {
                 "end it with COMMIT, or leave out BEGIN: all statements are one transaction then"

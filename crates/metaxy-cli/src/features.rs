@@ -102,18 +102,36 @@ pub(crate) fn open_checked(
         GraphSource::Pushed => Some(name),
         _ => None,
     };
-    let options = ProjectOptions::new(mode.mode).open_options(mode.options(context)).graph(source);
-    let waiting = opening(name, printer);
-    let opened = Project::open_checked(&loaded.config, name, options, |graph| {
-        if let Some(store) = pushed_to {
-            printer.note(format_args!(
-                "no feature files are configured, so these are the features that were pushed to `{}` last",
-                store.escape_debug()
-            ));
+    let store = loaded.config.store(name).map_err(Error::store)?;
+    // What nobody has pushed here, a fallback store may know.
+    let has_others = matches!(source, GraphSource::Pushed | GraphSource::Snapshot(_))
+        && !mode.fallbacks
+        && !store.fallback_stores.is_empty();
+    let others = context.other_projects();
+    let options = ProjectOptions::new(mode.mode).graph(source).sync(others.sync()).locked(others.locked());
+    let mut check = Some(check);
+    let mut open = |mode: OpenMode<'_>, is_retry| {
+        let options = options.clone().open_options(mode.options(context));
+        let waiting = opening(name, printer);
+        let opened = Project::open_checked(&loaded.config, name, options, |graph| {
+            if let Some(store) = pushed_to {
+                printer.note(format_args!(
+                    "no feature files are configured, so these are the features that were pushed to `{}`{} last",
+                    store.escape_debug(),
+                    if is_retry { " or its fallback stores" } else { "" }
+                ));
+            }
+            check.take().map_or(Ok(()), |check| check(graph))
+        });
+        drop(waiting);
+        opened
+    };
+    let opened = match open(mode, false) {
+        Err(Error::Lake(error)) if has_others && error.is_missing_graph() => {
+            open(OpenMode { fallbacks: true, ..mode }, true)
         }
-        check(graph)
-    });
-    drop(waiting);
+        opened => opened,
+    };
     let project = opened.map_err(|error| match (error, mode.snapshot) {
         (Error::Lake(error), Some(version)) if error.is_missing_graph() => {
             Error::UnknownSnapshot { version: version.to_owned(), store: name.clone() }
@@ -131,10 +149,20 @@ pub(crate) fn open_store(
     loaded: &Loaded,
     printer: &mut Printer,
 ) -> Result<(Store, FeatureOptions), Error> {
+    open_store_with(context, loaded, OpenMode::READ_OWN, printer)
+}
+
+/// The same, with or without its fallback stores.
+pub(crate) fn open_store_with(
+    context: &Context,
+    loaded: &Loaded,
+    mode: OpenMode<'_>,
+    printer: &mut Printer,
+) -> Result<(Store, FeatureOptions), Error> {
     let name = &context.store(loaded, printer)?.name;
     let options = FeatureOptions::from_config(&loaded.config, name)?;
     let waiting = opening(name, printer);
-    let store = OpenMode::READ_OWN.options(context).open(&loaded.config, name, Mode::Read)?;
+    let store = mode.options(context).open(&loaded.config, name, Mode::Read)?;
     drop(waiting);
     say_warnings(&store, printer);
     Ok((store, options))
@@ -159,7 +187,7 @@ pub(crate) fn graph(
     printer: &mut Printer,
 ) -> Result<FeatureGraph, Error> {
     match of_files(&loaded.config)? {
-        Some(graph) if snapshot.is_none() => {
+        Some(graph) if snapshot.is_none() && context.other_projects().sync() != Some(true) => {
             printer.warnings(&loaded.diagnostics, None);
             Ok(graph)
         }

@@ -115,6 +115,13 @@ Examples:
 
 A lake that is not there is created.";
 
+pub(crate) const LOCK: &str = "\
+Examples:
+  metaxy lock
+  metaxy lock --store prod
+
+The store, or else its fallback stores, must know the features: run `metaxy push` in the projects that define them.";
+
 pub(crate) const METADATA_STATUS: &str = "\
 Examples:
   metaxy metadata status video/crop

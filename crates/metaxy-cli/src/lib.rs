@@ -32,7 +32,7 @@ use clap::error::ErrorKind;
 
 use args::Command;
 use commands::{
-    check, completions, config, describe, doctor, history, init, list, metadata, preview, push, sql, trust,
+    check, completions, config, describe, doctor, history, init, list, lock, metadata, preview, push, sql, trust,
 };
 use context::Context;
 use error::Error;
@@ -122,6 +122,7 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Config(args) => config::run(args, context, printer),
         Command::List(args) => list::run(args, context, printer),
         Command::Describe(args) => describe::run(args, context, printer),
+        Command::Lock(args) => lock::run(args, context, printer),
         Command::Push(args) => push::run(args, context, printer),
         Command::History(args) => history::run(args, context, printer),
         Command::Metadata(args) => metadata::run(args, context, printer),

@@ -32,7 +32,7 @@ fn text_to_text(criterion: &mut Criterion) {
         bencher.iter(|| {
             for system in combinations.values() {
                 let loaded = Config::load(system, &LoadOptions::file("/project/metaxy.toml")).unwrap();
-                let plan = loaded.config.default_store().unwrap().plan(Mode::Write).unwrap();
+                let plan = loaded.config.default_store().unwrap().plan(Mode::Write);
                 black_box(plan.display(Reveal::Masked).to_string());
             }
         });

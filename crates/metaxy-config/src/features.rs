@@ -2,23 +2,24 @@
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ducklake_sql::mask_credentials;
 use metaxy_diagnostics::{Diagnostics, Node};
-use metaxy_feature::{FeatureFiles, FeatureGraph, FeatureKey, ProjectName};
+use metaxy_feature::{FeatureDefinition, FeatureFiles, FeatureGraph, FeatureKey, ProjectName};
 
 use crate::config::{Config, FeatureSelection};
 use crate::decode::{Decode, Located};
 use crate::files::{self, Failure};
 use crate::lake::Scope;
+use crate::lock_file::LockFile;
 use crate::messages;
 use crate::options::{KeyOptions, RustOptions, SelectionOptions};
 use crate::system::{System, unreadable};
 
 impl Config {
-    /// The graph of the features that the [feature files](field@Self::feature_files) define; `None` where there are no
-    /// feature files.
+    /// The graph of the features that the [feature files](field@Self::feature_files) define, and of those of other projects
+    /// that the [lock file](field@Self::lock_file) holds; `None` where there are no feature files.
     ///
     /// ```
     /// use metaxy_config::{Config, LoadOptions, MemorySystem};
@@ -36,8 +37,54 @@ impl Config {
     /// When a file cannot be read or is not valid, the features do not form a graph, or no `project` is configured to
     /// which they could belong: all of it at once, each at its line.
     pub fn feature_graph(&self, system: &dyn System) -> Result<Option<FeatureGraph>, Diagnostics> {
+        let Some(mut files) = self.read_feature_files(system) else { return Ok(None) };
+        let external = match self.read_lock_file(system) {
+            Ok(lock) => lock.definitions().collect(),
+            Err((path, why)) => {
+                files.report(messages::lock_file_unreadable(path, &why));
+                Vec::new()
+            }
+        };
+        let graph = match &self.project {
+            Some(project) => files.graph_with(project, external).map(Some),
+            None => Err(files.check_without_project()),
+        };
+        graph.map_err(|found| found.map_texts(|text| mask_credentials(text).into_owned()))
+    }
+
+    /// The features that the feature files define, whatever they depend on; `None` where there are no feature files.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read or is not valid, or no `project` is configured.
+    pub fn feature_definitions(&self, system: &dyn System) -> Result<Option<Vec<FeatureDefinition>>, Diagnostics> {
+        let Some(files) = self.read_feature_files(system) else { return Ok(None) };
+        let definitions = match &self.project {
+            Some(project) => files.definitions(project).map(Some),
+            None => Err(files.check_without_project()),
+        };
+        definitions.map_err(|found| found.map_texts(|text| mask_credentials(text).into_owned()))
+    }
+
+    /// What the lock file holds, which is nothing where there is none; or its path, and why it cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// When it is no file of text, or was not written by `metaxy lock`.
+    pub fn read_lock_file(&self, system: &dyn System) -> Result<LockFile, (&Path, String)> {
+        let Some(path) = self.lock_file.as_deref() else { return Ok(LockFile::default()) };
+        let bytes = match system.read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LockFile::default()),
+            Err(error) => return Err((path, error.kind().to_string())),
+        };
+        let text = String::from_utf8(bytes).map_err(|_| (path, ErrorKind::InvalidData.to_string()))?;
+        LockFile::from_toml(&text).map_err(|why| (path, why))
+    }
+
+    fn read_feature_files(&self, system: &dyn System) -> Option<FeatureFiles> {
         if self.feature_files.is_empty() {
-            return Ok(None);
+            return None;
         }
         let mut files = FeatureFiles::new(system.current_dir().unwrap_or_default());
         for path in &self.feature_files {
@@ -48,11 +95,7 @@ impl Config {
                 Err(error) => files.report(messages::config_unreadable(path, &unreadable(&error))),
             }
         }
-        let graph = match &self.project {
-            Some(project) => files.graph(project).map(Some),
-            None => Err(files.check_without_project()),
-        };
-        graph.map_err(|found| found.map_texts(|text| mask_credentials(text).into_owned()))
+        Some(files)
     }
 }
 

@@ -27,7 +27,7 @@
 //!     "#,
 //! );
 //! let loaded = Config::load(&system, &LoadOptions::default())?;
-//! let plan = loaded.config.default_store()?.plan(Mode::Write).unwrap();
+//! let plan = loaded.config.default_store()?.plan(Mode::Write);
 //! let shown = plan.display(Reveal::Masked).to_string();
 //! assert!(shown.contains("PASSWORD '***'") && shown.contains("PORT 5432"));
 //! assert!(!shown.contains("hunter2"));
@@ -56,6 +56,7 @@ mod lake;
 mod leftovers;
 mod load;
 mod local_paths;
+mod lock_file;
 mod messages;
 mod motherduck;
 mod options;
@@ -76,6 +77,7 @@ mod variables;
 pub use ducklake_sql;
 
 pub use config::{Config, FeatureSelection, LoadError, LoadOptions, Loaded, Plugin, StoreError};
+pub use lock_file::{LockChange, LockFile};
 pub use metaxy_diagnostics::{Diagnostic, Diagnostics, Location, Severity, Style};
 pub use metaxy_feature::HashAlgorithm;
 pub use reference::diagnostics_page;

@@ -79,6 +79,11 @@ pub(crate) fn config_unreadable(path: &Path, why: &str) -> Diagnostic {
         .with_help("make it a readable file of UTF-8 text")
 }
 
+pub(crate) fn lock_file_unreadable(path: &Path, why: &str) -> Diagnostic {
+    Diagnostic::error(CONFIG_UNREADABLE, format!("cannot read `{}`: {why}", excerpt(&path.to_string_lossy())))
+        .with_help("write it anew with `metaxy lock`")
+}
+
 pub(crate) fn extend_not_found(origin: Origin, path: &Path) -> Diagnostic {
     let message = format!("the file that `extend` names does not exist: `{}`", excerpt(&path.to_string_lossy()));
     Diagnostic::error(EXTEND_NOT_FOUND, message)
@@ -361,6 +366,12 @@ pub(crate) fn catalog_without_prefix(origin: Origin, uri: &str) -> Diagnostic {
     Diagnostic::warning(CATALOG_WITHOUT_PREFIX, message)
         .with_shown_origin(origin)
         .with_help(format!("write `uri = \"sqlite:{}\"`, which both take for SQLite", excerpt(uri)))
+}
+
+pub(crate) fn not_a_duckdb_file(origin: Origin) -> Diagnostic {
+    Diagnostic::error(CATALOG_KIND, "expected a DuckDB file, found a file of another kind")
+        .with_shown_origin(origin)
+        .with_help("name a file that DuckDB has made, or one that is not there yet")
 }
 
 pub(crate) fn catalog_in_memory(origin: Origin) -> Diagnostic {

@@ -136,7 +136,7 @@ impl Decode for KeyOptions {
 #[derive(JsonSchema, Default)]
 #[schemars(deny_unknown_fields, rename = "DuckDbStore")]
 pub(crate) struct DuckDbOptions {
-    /// DuckDB's own database: a path, or `:memory:`, which is what a store with a lake needs.
+    /// DuckDB's own database: a path, or `:memory:`. It holds the tables, unless `ducklake` says where a lake is.
     pub(crate) database: Option<String>,
     /// DuckDB's settings.
     #[schemars(with = "Option<std::collections::BTreeMap<String, crate::schema::Scalar>>")]

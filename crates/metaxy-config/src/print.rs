@@ -112,7 +112,7 @@ pub(crate) fn masked(json: Json) -> Json {
 }
 
 /// TOML has no null: what is null is left out.
-fn toml_value(json: Json) -> Option<toml::Value> {
+pub(crate) fn toml_value(json: Json) -> Option<toml::Value> {
     Some(match json {
         Json::Null => return None,
         Json::Bool(boolean) => boolean.into(),

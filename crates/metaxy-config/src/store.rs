@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use ducklake_sql::{
-    AttachPlan, CatalogFile, CatalogKind, Extension, Lake, Mode, Session, Setting, StringLiteral, Value as LakeValue,
+    AttachPlan, CatalogFile, CatalogKind, DuckDbDatabase, Extension, Lake, Mode, Session, Setting, StringLiteral,
+    TableDatabase, Value as LakeValue,
 };
 use metaxy_diagnostics::{Node, Origin, Value};
 use metaxy_feature::HashAlgorithm;
@@ -17,7 +18,7 @@ use crate::print::masked;
 use crate::shapes;
 use crate::variables;
 
-/// DuckDB's own database, which a lake is attached beside.
+/// DuckDB's own database, which holds the tables unless there is a lake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Database {
@@ -54,7 +55,7 @@ impl VersioningEngine {
     }
 }
 
-/// A store in DuckDB, most of the time on a lake.
+/// A store in DuckDB: on a lake, or in DuckDB's own database.
 ///
 /// ```
 /// use metaxy_config::{Config, Database, LoadOptions, MemorySystem};
@@ -71,7 +72,7 @@ impl VersioningEngine {
 /// let loaded = Config::load(&system, &LoadOptions::default())?;
 /// let store = loaded.config.store("dev")?;
 /// assert_eq!(store.database, Database::Memory);
-/// assert_eq!(store.lake.as_ref().unwrap().data_path(), Some("/project/lake/data/"));
+/// assert_eq!(store.lake().unwrap().data_path(), Some("/project/lake/data/"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -83,8 +84,8 @@ pub struct DuckDbStore {
     pub database: Database,
     /// DuckDB's settings, and extensions besides those of the lake.
     pub session: Session,
-    /// The lake that holds the tables; without one they are in [`database`](Self::database).
-    pub lake: Option<Lake>,
+    /// What holds the tables: a lake, or [`database`](Self::database) itself.
+    pub tables: TableDatabase,
     /// Stores to read from, in order, where a table is missing in this one. Each is configured, and hashes alike.
     pub fallback_stores: Vec<String>,
     /// The hash that versions are made with.
@@ -100,9 +101,14 @@ pub struct DuckDbStore {
 }
 
 impl DuckDbStore {
-    /// The statements that attach the store's lake, in order; `None` for a store without one.
-    pub fn plan(&self, mode: Mode) -> Option<AttachPlan> {
-        self.lake.as_ref().map(|lake| lake.plan(&self.session, mode))
+    /// The lake that holds the tables, if one does.
+    pub fn lake(&self) -> Option<&Lake> {
+        self.tables.lake()
+    }
+
+    /// The statements that attach what holds the tables, in order.
+    pub fn plan(&self, mode: Mode) -> AttachPlan {
+        self.tables.plan(&self.session, mode)
     }
 }
 
@@ -147,7 +153,12 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
     shapes::check(config, scope);
     let options = DuckDbOptions::decode(config, &mut scope.context)?;
     let table = config.as_table()?;
+    let before = scope.context.diagnostics.len();
     let lake = table.get("ducklake").and_then(|node| lake::resolve(node, name, scope));
+    let is_lake_broken = table.has("ducklake") && lake.is_none();
+    if is_lake_broken && scope.context.diagnostics.len() == before {
+        return None;
+    }
     let database = database(options.database.as_deref(), config, lake.as_ref().map(|lake| &lake.lake), scope);
     let mut session = Session::default();
     session.settings = settings(options.config.as_ref(), config, scope);
@@ -175,13 +186,20 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
         Some(lake) => (Some(lake.lake), Some(masked(lake.shown)), Some(lake.identity)),
         None => (None, None, None),
     };
+    let (database, file) = database?;
+    let tables = match (lake, file) {
+        (Some(lake), _) => lake.into(),
+        (None, Some(file)) if !is_lake_broken => DuckDbDatabase::file(file).into(),
+        // What was reported of a lake makes the store unusable; its fallbacks are compared all the same.
+        (None, _) => DuckDbDatabase::in_memory().into(),
+    };
     let fallbacks: Vec<_> =
         options.fallback_stores.unwrap_or_default().into_iter().map(|at| (at.value, at.node.origin)).collect();
     let store = DuckDbStore {
         name: name.to_owned(),
-        database: database?,
+        database,
         session,
-        lake,
+        tables,
         hash_algorithm: hash_algorithm?,
         versioning_engine: versioning_engine?,
         table_prefix,
@@ -213,7 +231,15 @@ fn choice<T: Copy + Default>(
     all.get(position?).copied()
 }
 
-fn database(text: Option<&str>, config: &Node, lake: Option<&Lake>, scope: &mut Scope<'_>) -> Option<Database> {
+/// DuckDB's own database, and its file if it is one.
+fn database(
+    text: Option<&str>,
+    config: &Node,
+    lake: Option<&Lake>,
+    scope: &mut Scope<'_>,
+) -> Option<(Database, Option<CatalogFile>)> {
+    const IN_MEMORY: (Database, Option<CatalogFile>) = (Database::Memory, None);
+
     let table = config.as_table()?;
     let Some(text) = text else {
         if table.has("database") {
@@ -223,19 +249,19 @@ fn database(text: Option<&str>, config: &Node, lake: Option<&Lake>, scope: &mut 
             let help = "name DuckDB's file, or write `:memory:`";
             scope.context.report(messages::missing_key(config.origin, "database", help));
         }
-        return Some(Database::Memory);
+        return Some(IN_MEMORY);
     };
     let at = config.find("database");
     if text.is_empty() {
         return scope.context.reject(at, messages::empty_value(at, "`database`"));
     }
     if text == ":memory:" {
-        return Some(Database::Memory);
+        return Some(IN_MEMORY);
     }
     // Python Metaxy opens MotherDuck as its own database; here the plan attaches it.
     let in_mother_duck = lake.is_some_and(|lake| lake.catalog_kind() == CatalogKind::MotherDuck);
     if in_mother_duck && (text.starts_with("md:") || text.starts_with("motherduck:")) && !text.contains('?') {
-        return Some(Database::Memory);
+        return Some(IN_MEMORY);
     }
     if scope.context.bad.contains(&at.origin) {
         return None;
@@ -263,7 +289,14 @@ fn database(text: Option<&str>, config: &Node, lake: Option<&Lake>, scope: &mut 
             scope.context.report(messages::alias_taken(at.origin, lake.alias().as_str()));
         }
     }
-    Some(Database::File(PathBuf::from(file.as_str())))
+    if !table.has("ducklake")
+        && let Ok(head) = scope.system.head(Path::new(file.as_str()))
+        && !head.is_empty()
+        && CatalogKind::of_file(&head) != Some(CatalogKind::DuckDb)
+    {
+        return scope.context.reject(at, messages::not_a_duckdb_file(at.origin));
+    }
+    Some((Database::File(PathBuf::from(file.as_str())), Some(file)))
 }
 
 fn settings(given: Option<&Map<LakeValue>>, config: &Node, scope: &mut Scope<'_>) -> Vec<Setting> {

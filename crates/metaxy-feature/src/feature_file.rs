@@ -115,7 +115,33 @@ impl FeatureFiles {
     ///
     /// If one of the files is not valid; or else if the features do not form a graph, see [`FeatureGraph::new`].
     pub fn graph(self, project: &ProjectName) -> Result<FeatureGraph, Diagnostics> {
-        self.build(project)
+        self.build(project, Vec::new())
+    }
+
+    /// The graph of all features, and of those that other projects define; where a file defines a feature too, its
+    /// definition is the one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`graph`](Self::graph).
+    pub fn graph_with(
+        self,
+        project: &ProjectName,
+        external: impl IntoIterator<Item = FeatureDefinition>,
+    ) -> Result<FeatureGraph, Diagnostics> {
+        self.build(project, external.into_iter().collect())
+    }
+
+    /// The features alone, some of which may depend on features of other projects.
+    ///
+    /// # Errors
+    ///
+    /// If one of the files is not valid.
+    pub fn definitions(self, project: &ProjectName) -> Result<Vec<FeatureDefinition>, Diagnostics> {
+        if self.diagnostics.is_empty() {
+            return Ok(self.features.iter().map(|feature| feature.definition(project)).collect());
+        }
+        Err(Diagnostics::new(self.diagnostics, self.sources.into()))
     }
 
     /// Everything that is wrong where no project is known to which the features could belong, this included.
@@ -124,16 +150,17 @@ impl FeatureFiles {
             vec![messages::missing_project().into_diagnostic()],
             Sources::new(self.sources.current_dir()).into(),
         );
-        match self.build(&ProjectName::placeholder()) {
+        match self.build(&ProjectName::placeholder(), Vec::new()) {
             Ok(_) => missing,
             Err(others) => missing.merge(&others),
         }
     }
 
-    fn build(self, project: &ProjectName) -> Result<FeatureGraph, Diagnostics> {
+    fn build(self, project: &ProjectName, mut external: Vec<FeatureDefinition>) -> Result<FeatureGraph, Diagnostics> {
         let Self { sources, features, mut diagnostics } = self;
+        external.retain(|external| features.iter().all(|feature| feature.spec.key() != external.key()));
         if diagnostics.is_empty() {
-            match FeatureGraph::new(features.iter().map(|feature| feature.definition(project))) {
+            match FeatureGraph::new(features.iter().map(|feature| feature.definition(project)).chain(external)) {
                 Ok(graph) => return Ok(graph),
                 Err(error) => {
                     let mut places = Places::new(&features);

@@ -169,7 +169,7 @@ pub(crate) fn unknown_dep(feature: &FeatureKey, dep: &FeatureKey, known: &[&str]
     let problem = Problem::new(ProblemKind::UnknownFeature, message).with_feature(feature);
     match did_you_mean(dep.as_str(), known) {
         Some(help) => problem.with_help(help),
-        None => problem,
+        None => problem.with_help("define it, or run `metaxy lock` if another project has pushed it"),
     }
 }
 

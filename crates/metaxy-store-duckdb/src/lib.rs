@@ -24,6 +24,7 @@
 //! linked: set `DUCKDB_LIB_DIR` to its folder.
 
 mod engine;
+mod external;
 mod features;
 mod increment;
 mod input;
@@ -38,6 +39,7 @@ mod table;
 pub use {arrow, ducklake_sql, metaxy_config, metaxy_feature};
 
 pub use engine::{Cause, Connection, EngineError, Error, Interrupt, Rows};
+pub use external::ExternalFeatures;
 pub use features::{FeatureOptions, Features};
 pub use increment::{Change, Increment, ResolveOptions};
 pub use input::{CHANGE_COLUMN, FileFormat, InputFile, InputOptions, InputRows};

@@ -5,6 +5,7 @@ use metaxy_config::Config;
 use metaxy_feature::FeatureGraph;
 
 use crate::engine::{Connection, Error};
+use crate::external::in_step;
 use crate::features::{FeatureOptions, Features};
 use crate::lake::{OpenOptions, Secondary, Store};
 use crate::registry::load_graph;
@@ -16,6 +17,8 @@ pub struct ProjectOptions {
     mode: Mode,
     open: OpenOptions,
     source: GraphSource,
+    sync: Option<bool>,
+    locked: Option<bool>,
 }
 
 /// Where the graph of a project comes from.
@@ -37,12 +40,26 @@ pub enum GraphSource {
 impl ProjectOptions {
     /// To open a project for reading or writing, with the graph that was pushed to its store last.
     pub fn new(mode: Mode) -> Self {
-        Self { mode, open: OpenOptions::default(), source: GraphSource::default() }
+        Self { mode, open: OpenOptions::default(), source: GraphSource::default(), sync: None, locked: None }
     }
 
     /// How to open the store.
     pub fn open_options(mut self, open: OpenOptions) -> Self {
         self.open = open;
+        self
+    }
+
+    /// Whether features of other projects in a graph that is given are taken as they were pushed last; what the
+    /// configuration says unless set.
+    pub fn sync(mut self, sync: impl Into<Option<bool>>) -> Self {
+        self.sync = sync.into();
+        self
+    }
+
+    /// Whether it is an error that such a feature was pushed with another version, and not a warning; what the
+    /// configuration says unless set.
+    pub fn locked(mut self, locked: impl Into<Option<bool>>) -> Self {
+        self.locked = locked.into();
         self
     }
 
@@ -101,12 +118,19 @@ impl Project {
         options: ProjectOptions,
         check: impl FnOnce(&FeatureGraph) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let ProjectOptions { mode, open, source } = options;
+        let ProjectOptions { mode, open, source, sync, locked } = options;
         let options = FeatureOptions::from_config(config, name)?;
         let (store, graph) = match source {
             GraphSource::Given(graph) => {
                 check(&graph)?;
-                (open.open(config, name, mode)?, graph)
+                let mut store = open.open(config, name, mode)?;
+                let graph = if sync.unwrap_or(config.sync) {
+                    let is_locked = locked.or(config.locked).unwrap_or_default();
+                    synced(&mut store, config, name, &options, graph, is_locked)?
+                } else {
+                    graph
+                };
+                (store, graph)
             }
             GraphSource::Pushed => {
                 let store = open.open(config, name, mode)?;
@@ -167,6 +191,28 @@ impl Project {
         self.store.close()?;
         Ok(self.graph)
     }
+}
+
+/// The graph with the features of other projects as they were pushed last. What is different then is a warning of the
+/// store, or an error.
+fn synced(
+    store: &mut Store,
+    config: &Config,
+    name: &str,
+    options: &FeatureOptions,
+    graph: FeatureGraph,
+    is_locked: bool,
+) -> Result<FeatureGraph, Error> {
+    let (graph, changed) = in_step(store, config, options, graph)?;
+    // A fallback store may know what is missing, but was not attached.
+    let is_alone = config.store(name)?.fallback_stores.len() > store.fallback_stores().count();
+    for problem in changed.into_iter().filter(|one| !is_alone || !matches!(one, Problem::NeverPushed(_))) {
+        if is_locked && matches!(problem, Problem::OutOfStep { .. }) {
+            return Err(problem.into());
+        }
+        store.warn(problem.to_string());
+    }
+    Ok(graph)
 }
 
 /// The graph that was pushed last to the lake of another store.

@@ -1,10 +1,10 @@
 //! The record of graphs in the lake, shared with Python: which features a project had, and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ducklake_sql::{Ident, Sql, bind, list, separated, sql};
+use ducklake_sql::{Ident, Sql, WriteSql, bind, list, separated, sql};
 use metaxy_feature::{
-    Column, FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, FeatureVersions, Json, JsonObject,
+    Column, FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, FeatureVersions, Json, JsonObject, ProjectName,
 };
 
 use crate::engine::{Connection, Error, now, with_retry};
@@ -20,8 +20,15 @@ const LAYOUT: &str = "0.1.11";
 /// A graph in the record: project, version, time, number of features.
 type GraphRow = (Option<String>, Option<String>, Option<String>, i64);
 
-/// A feature in the record: key, project, specification, schema, class path.
-type FeatureRow = (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
+/// A feature in the record: key, project, specification, schema, class path, version.
+type FeatureRow = (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
+
+/// A feature as it was pushed.
+#[derive(Debug, Clone)]
+pub(crate) struct PushedFeature {
+    pub(crate) definition: FeatureDefinition,
+    pub(crate) version: String,
+}
 
 /// What a push did; see [`Features::push`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +55,9 @@ pub struct PushedGraph {
     /// How many features it has.
     pub features: usize,
 }
+
+/// The key of a feature, and the feature unless it is not valid here.
+type KeyAndFeature = (String, Result<PushedFeature, Problem>);
 
 impl Features<'_> {
     /// Records the features of the project, unless its latest record says the same.
@@ -223,13 +233,21 @@ impl Store {
         Ok(rows.into_iter().map(graph).collect())
     }
 
-    /// The graph that was pushed with this version; without one, each feature as it was pushed last.
+    /// The graph that was pushed with this version; without one, each feature as it was pushed last. Where nothing was
+    /// pushed here, the one of the first fallback store that has it.
     ///
     /// # Errors
     ///
     /// When no such graph was pushed (see [`Error::is_missing_graph`]), a feature of it is not valid here, or the lake cannot be read.
     pub fn load_graph(&self, options: &FeatureOptions, project_version: Option<&str>) -> Result<FeatureGraph, Error> {
-        load_graph(self.connection(), self.plan().alias(), &options.table_prefix, project_version)
+        let load = |alias, prefix| load_graph(self.connection(), alias, prefix, project_version);
+        let own = load(self.plan().alias(), &options.table_prefix);
+        let fallbacks = self.secondaries().iter().filter(|secondary| secondary.is_fallback);
+        fallbacks.fold(own, |found, secondary| match found {
+            Err(error) if error.is_missing_graph() => load(secondary.plan.alias(), &secondary.table_prefix)
+                .map_err(|other| if other.is_missing_graph() { error } else { other }),
+            found => found,
+        })
     }
 
     fn feature_versions(&self, options: &FeatureOptions) -> Result<Option<TableName>, Error> {
@@ -263,28 +281,83 @@ fn load(
 ) -> Result<Option<FeatureGraph>, Error> {
     let of_version =
         project_version.map(|version| sql!("WHERE metaxy_project_version = {version}", version = bind(version)));
-    let rows: Vec<FeatureRow> = connection.query_rows(sql!(
-        "SELECT feature_key, project, feature_spec, feature_schema, feature_class_path
-         FROM {table} {of_version}
-         QUALIFY row_number() OVER (PARTITION BY feature_key ORDER BY recorded_at DESC) = 1",
-        table,
-        of_version,
-    ))?;
-    if rows.is_empty() {
+    let features = read_features(connection, table, of_version)?;
+    if features.is_empty() {
         return Ok(None);
     }
-    let definition = |(key, project, spec, schema, class_path): FeatureRow| -> Result<FeatureDefinition, Problem> {
-        let [key, project, spec, schema, class_path] =
-            [key, project, spec, schema, class_path].map(Option::unwrap_or_default);
+    let definitions = features.into_iter().map(|(_, feature)| feature.map(|feature| feature.definition));
+    let mut definitions: Vec<_> = definitions.collect::<Result<_, _>>()?;
+    if project_version.is_some() {
+        add_dependencies(connection, table, &mut definitions)?;
+    }
+    Ok(Some(FeatureGraph::new(definitions).map_err(Problem::Feature)?))
+}
+
+/// Adds the features of other projects that these depend on, as they were pushed last: a project's record is of its own.
+fn add_dependencies(
+    connection: &Connection,
+    table: &TableName,
+    definitions: &mut Vec<FeatureDefinition>,
+) -> Result<(), Error> {
+    let mut known: BTreeSet<FeatureKey> = definitions.iter().map(|definition| definition.key().clone()).collect();
+    let mut pushed: Option<BTreeMap<_, _>> = None;
+    let mut at = 0;
+    while let Some(definition) = definitions.get(at) {
+        let deps: Vec<FeatureKey> = definition.spec().deps().iter().map(|dep| dep.feature.clone()).collect();
+        for key in deps.into_iter().filter(|key| known.insert(key.clone())) {
+            let pushed = match &mut pushed {
+                Some(pushed) => pushed,
+                none => none.insert(read_features(connection, table, None::<Sql>)?.into_iter().collect()),
+            };
+            if let Some(feature) = pushed.remove(key.as_str()) {
+                definitions.push(feature?.definition.into_external(BTreeMap::new()));
+            }
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+/// The features of other projects than this one, by their keys, as they were pushed last to a database.
+pub(crate) fn pushed_features(
+    connection: &Connection,
+    alias: &Ident,
+    prefix: &str,
+    without: Option<&ProjectName>,
+) -> Result<Vec<KeyAndFeature>, Error> {
+    let Some(table) = feature_versions(&Listing::new(connection), alias, prefix)? else { return Ok(Vec::new()) };
+    let of_others = without.map(|project| sql!("WHERE project <> {project}", project = bind(project.as_str())));
+    read_features(connection, &table, of_others)
+}
+
+/// The last record of each feature among these, by its key.
+fn read_features(
+    connection: &Connection,
+    table: &TableName,
+    among: impl WriteSql,
+) -> Result<Vec<KeyAndFeature>, Error> {
+    let rows: Vec<FeatureRow> = connection.query_rows(sql!(
+        "SELECT feature_key, project, feature_spec, feature_schema, feature_class_path, metaxy_feature_version
+         FROM {table} {among}
+         QUALIFY row_number() OVER (PARTITION BY feature_key ORDER BY recorded_at DESC) = 1",
+        table,
+        among,
+    ))?;
+    let feature = |(key, project, spec, schema, class_path, version): FeatureRow| {
+        let [key, project, spec, schema, class_path, version] =
+            [key, project, spec, schema, class_path, version].map(Option::unwrap_or_default);
         let definition = || {
             let schema = Json::parse(&schema)?.into_object().unwrap_or_default();
             Ok(FeatureDefinition::new(FeatureSpec::from_json(&spec)?, project.parse()?).with_schema(schema))
         };
-        let definition = definition().map_err(|error| pushed_spec(&key, &error))?;
-        Ok(if class_path.is_empty() { definition } else { definition.with_class_path(class_path) })
+        let definition = definition().map_err(|error| pushed_spec(&key, &error));
+        let feature = definition.map(|definition| {
+            let definition = if class_path.is_empty() { definition } else { definition.with_class_path(class_path) };
+            PushedFeature { definition, version }
+        });
+        (key, feature)
     };
-    let definitions: Vec<_> = rows.into_iter().map(definition).collect::<Result<_, _>>()?;
-    Ok(Some(FeatureGraph::new(definitions).map_err(Problem::Feature)?))
+    Ok(rows.into_iter().map(feature).collect())
 }
 
 fn pushed_spec(feature: &str, error: &metaxy_feature::Error) -> Problem {

@@ -89,13 +89,15 @@ struct Listed<'a> {
     catalog: Option<&'static str>,
     storage: Option<&'static str>,
     fallbacks: &'a [String],
+    /// Whether its tables are in a DuckDB database without a lake.
+    is_duckdb: bool,
     problem: Option<String>,
 }
 
 impl<'a> Listed<'a> {
     fn new(config: &'a Config, name: &'a str, default: &str) -> Self {
         let store = config.store(name);
-        let lake = store.as_ref().ok().and_then(|store| store.lake.as_ref());
+        let lake = store.as_ref().ok().and_then(|store| store.lake());
         Self {
             name,
             is_default: name == default,
@@ -103,16 +105,15 @@ impl<'a> Listed<'a> {
             catalog: lake.map(|lake| lake.catalog_kind().as_str()),
             storage: lake.and_then(storage),
             fallbacks: store.as_ref().map_or(&[], |store| &store.fallback_stores),
-            problem: match &store {
-                Ok(store) => store.lake.is_none().then(|| "it has no lake".to_owned()),
-                Err(error) => Some(why(error)),
-            },
+            is_duckdb: store.as_ref().is_ok_and(|store| store.lake().is_none()),
+            problem: store.as_ref().err().map(why),
         }
     }
 
     fn info(&self) -> String {
         match (self.catalog, self.storage) {
             (Some(catalog), Some(storage)) => [catalog, " → ", storage].concat(),
+            _ if self.is_duckdb => "none: DuckDB".to_owned(),
             _ => "-".to_owned(),
         }
     }

@@ -63,7 +63,7 @@ fn lakes() {
         let loaded = load(&archive::machine(path)).unwrap_or_else(|error| panic!("{error}"));
         assert!(loaded.diagnostics.is_empty(), "{}", loaded.diagnostics);
         let store = loaded.config.default_store().expect("the store is usable");
-        let plan = store.plan(Mode::Write).expect("the store has a lake");
+        let plan = store.plan(Mode::Write);
         let mut shown = format!("# display\n\n{}\n# execute\n\n", plan.display(Reveal::Masked));
         for statement in plan.statements() {
             let sql = statement.to_sql();

@@ -15,7 +15,7 @@ pub(crate) fn everything(result: &Result<Loaded, LoadError>) -> String {
         let _ = write!(out, "{loaded:?}{:#?}", loaded.config);
         for store in loaded.config.store_names().filter_map(|name| loaded.config.store(name).ok()) {
             let _ = write!(out, "{store:?}");
-            for plan in [Mode::Read, Mode::Write].into_iter().filter_map(|mode| store.plan(mode)) {
+            for plan in [Mode::Read, Mode::Write].map(|mode| store.plan(mode)) {
                 let _ = write!(out, "{plan:?}{:?}", plan.view(Reveal::Masked));
                 // The text that is run holds no secret either, but for `init_sql`, which is a person's own SQL.
                 for statement in plan.statements().iter().filter(|statement| statement.name() != "init-extension") {
@@ -59,7 +59,7 @@ fn stores(config: &Config, out: &mut String) {
         match config.store(name) {
             Ok(store) => {
                 for mode in [Mode::Read, Mode::Write] {
-                    let Some(plan) = store.plan(mode) else { continue };
+                    let plan = store.plan(mode);
                     let json = serde_json::to_string(&plan.view(Reveal::Masked)).expect("a view is JSON");
                     let _ = write!(out, "{}{json}", plan.display(Reveal::Masked));
                     for statement in plan.statements() {

@@ -64,7 +64,7 @@ fn going_up_from_a_link_goes_up_from_where_it_leads() {
     std::fs::write(root.join("project/metaxy.toml"), text).expect("a file");
 
     let loaded = Config::load(&In(&root.join("project")), &LoadOptions::default()).expect("it loads");
-    let lake = loaded.config.store("dev").expect("it is usable").lake.as_ref().expect("it has a lake");
+    let lake = loaded.config.store("dev").expect("it is usable").lake().expect("it has a lake");
     let file = lake.catalog().and_then(|catalog| catalog.file()).expect("the catalog is a file");
     assert_eq!(Path::new(file.as_str()), root.join("far/away/meta.sqlite"));
     assert_eq!(Path::new(lake.data_path().expect("it is local")), root.join("far/away/data"));

@@ -76,9 +76,14 @@ impl Connection {
         [&*self.plan].into_iter().chain(self.secondaries.iter()).find(|plan| plan.alias() == alias)
     }
 
+    /// Whether the database with this alias is a lake, which has snapshots and may inline rows.
+    pub(crate) fn is_lake(&self, alias: &Ident) -> bool {
+        self.plan_of(alias).is_none_or(|plan| plan.catalog().is_some())
+    }
+
     /// Whether all queries run within this process.
     pub(crate) fn is_local(&self) -> bool {
-        self.secondaries.iter().chain([&*self.plan]).all(|plan| plan.catalog() != CatalogKind::MotherDuck)
+        self.secondaries.iter().chain([&*self.plan]).all(|plan| plan.catalog() != Some(CatalogKind::MotherDuck))
     }
 
     pub(crate) fn new(inner: duckdb::Connection, plan: Arc<AttachPlan>) -> Self {

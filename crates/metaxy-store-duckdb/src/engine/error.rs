@@ -61,12 +61,19 @@ struct Context {
 #[derive(Debug)]
 pub(crate) enum Kind {
     Config(StoreError),
-    /// The store of this name has no lake in its configuration.
-    NoLakeConfigured(String),
     /// A lake that can only be read was to be written.
     ReadOnlyLake,
     /// There is no lake at this location.
     MissingLake(String),
+    /// There is no DuckDB database in this file.
+    MissingDatabase(String),
+    /// The file of a DuckDB database is of another kind.
+    NoDatabase {
+        path: String,
+        found: &'static str,
+    },
+    /// The database of this name is a lake's catalog, and was to hold tables itself.
+    IsCatalog(String),
     WrongCatalogFile {
         path: String,
         found: &'static str,
@@ -295,7 +302,7 @@ impl Error {
 
     /// Whether the configuration of the store is at fault; [`diagnostics`](Self::diagnostics) has the details.
     pub fn is_config(&self) -> bool {
-        matches!(self.kind(), Kind::Config(_) | Kind::NoLakeConfigured(_))
+        matches!(self.kind(), Kind::Config(_))
     }
 
     /// What is wrong with the configuration of the store, where that is what failed.
@@ -352,7 +359,12 @@ impl Error {
 
     /// Whether there is no lake where one was to be opened, and none was to be created.
     pub fn is_missing_lake(&self) -> bool {
-        matches!(self.kind(), Kind::MissingLake(_))
+        matches!(self.kind(), Kind::MissingLake(_) | Kind::MissingDatabase(_))
+    }
+
+    /// Whether what is missing is the file of a DuckDB database without a lake.
+    pub fn is_missing_database(&self) -> bool {
+        matches!(self.kind(), Kind::MissingDatabase(_))
     }
 
     /// Whether there is no table of the feature, or of the name in a statement.

@@ -19,7 +19,7 @@ pub(crate) const LOSSY_TYPES: &str = r"STRUCT\(|VARIANT|JSON\[|\(.*JSON";
 
 /// Whether the catalog gives back what it was given of every type.
 pub(crate) fn keeps_all(connection: &Connection) -> bool {
-    !matches!(connection.plan().catalog(), CatalogKind::Sqlite | CatalogKind::Postgres)
+    !matches!(connection.plan().catalog(), Some(CatalogKind::Sqlite | CatalogKind::Postgres))
 }
 
 /// Whether the lake has columns whose values would not come back as they are, were they inlined.
@@ -79,6 +79,9 @@ fn configured(connection: &Connection) -> Result<Vec<Limit>, Error> {
 
 /// The most rows that any limit lets inline.
 pub(crate) fn most(connection: &Connection) -> Result<u64, Error> {
+    if connection.plan().catalog().is_none() {
+        return Ok(0);
+    }
     let configured = configured(connection)?.into_iter().map(|limit| limit.rows).max();
     Ok(configured.unwrap_or_default().max(default_limit(connection)?).unsigned_abs())
 }

@@ -117,6 +117,22 @@ pub struct Increment {
 }
 
 impl Increment {
+    /// What a comparison finds that is made and run in one transaction.
+    fn of<'g>(
+        connection: Connection,
+        compare: impl FnOnce(&Connection, &Snapshots<'_>) -> Result<Comparison<'g>, Error>,
+    ) -> Result<Self, Error> {
+        let (comparison, found, kept) = in_transaction(&connection, || {
+            let snapshots = Snapshots::new(&connection);
+            let comparison = compare(&connection, &snapshots)?;
+            let found = comparison.find(&connection)?;
+            let kept = snapshots.may_change().then(|| comparison.keep(&connection, &found)).transpose()?;
+            Ok((comparison, found, kept))
+        })?;
+        let (counts, queries) = kept.map_or_else(|| comparison.changes(&connection, &found), Ok)?;
+        Ok(Self { connection, counts, queries })
+    }
+
     /// How many rows there are to do this with.
     pub fn count(&self, change: Change) -> usize {
         match change {
@@ -173,16 +189,11 @@ impl Features<'_> {
     /// no table, dependencies share no id column or both have a column, a filter does not fit, or a table was written
     /// with another hash.
     pub fn resolve_update(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<Increment, Error> {
-        let connection = self.connection.elsewhere()?;
-        let snapshots = Snapshots::new(&connection);
         let plan = self.plan(key)?;
-        let (comparison, found) = in_transaction(&connection, || {
-            let comparison = self.on(&connection).compare(plan, options, &snapshots)?;
-            let found = comparison.find(&connection)?;
-            Ok((comparison, found))
-        })
-        .map_err(|error| error.in_operation("comparing", key.as_str()))?;
-        comparison.into_increment(connection, &found)
+        let compare =
+            |connection: &Connection, snapshots: &Snapshots<'_>| self.on(connection).compare(plan, options, snapshots);
+        Increment::of(self.connection.elsewhere()?, compare)
+            .map_err(|error| error.in_operation("comparing", key.as_str()))
     }
 
     /// Compares the rows of a feature that depends on no other with samples: ids, `metaxy_provenance_by_field`, and
@@ -206,14 +217,9 @@ impl Features<'_> {
         let staging = StagingTable::fill(&connection, self.definition(key)?, samples)?;
         let (table, columns, by_field) = CheckedRows::check(staging)?.keep();
         let samples = Samples { table, columns, by_field };
-        let (comparison, found) = in_transaction(&connection, || {
-            let snapshots = Snapshots::new(&connection);
-            let comparison =
-                Comparison::new(&self.on(&connection), plan, Expected::Samples(samples), options, &snapshots)?;
-            let found = comparison.find(&connection)?;
-            Ok((comparison, found))
-        })?;
-        comparison.into_increment(connection, &found)
+        Increment::of(connection, |connection, snapshots| {
+            Comparison::new(&self.on(connection), plan, Expected::Samples(samples), options, snapshots)
+        })
     }
 
     pub(crate) fn plan(&self, key: &FeatureKey) -> Result<FeaturePlan<'_>, Error> {

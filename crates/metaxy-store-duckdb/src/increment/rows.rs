@@ -4,7 +4,7 @@ use ducklake_sql::{Ident, Sql, columns, list, numbered, separated, sql};
 use metaxy_feature::FeatureKey;
 
 use super::compare::{Comparison, Expected, count_changes};
-use super::{Change, Increment, ResolveOptions};
+use super::{Change, ResolveOptions};
 use crate::engine::{Connection, Error};
 use crate::features::Features;
 use crate::query::Snapshots;
@@ -39,16 +39,28 @@ impl Features<'_> {
 }
 
 impl Comparison<'_> {
-    /// Keeps what was found with the connection.
-    pub(super) fn into_increment(self, connection: Connection, found: &TableName) -> Result<Increment, Error> {
-        let counts = count_changes(&connection, found)?;
+    /// How many rows changed in each way, and the queries of them.
+    pub(super) fn changes(&self, connection: &Connection, found: &TableName) -> Result<([usize; 3], [Sql; 3]), Error> {
+        let counts = count_changes(connection, found)?;
         let mut left = counts.into_iter();
         let queries = Change::ALL.map(|change| {
             // Where there are none, the columns are wanted, and no table needs to be read for them.
             let any = left.next().is_some_and(|count| count > 0);
             self.rows(found, change, any)
         });
-        Ok(Increment { connection, counts, queries })
+        Ok((counts, queries))
+    }
+
+    /// The same with the rows in temporary tables, for tables that keep no snapshot: their rows, and the numbers of these,
+    /// may be others once the transaction has ended.
+    pub(super) fn keep(&self, connection: &Connection, found: &TableName) -> Result<([usize; 3], [Sql; 3]), Error> {
+        let (counts, mut queries) = self.changes(connection, found)?;
+        for (query, _) in queries.iter_mut().zip(counts).filter(|(_, count)| *count > 0) {
+            let kept = TableName::temporary()?;
+            connection.execute(sql!("CREATE TEMP TABLE {kept} AS {query}", kept, query = query.clone()))?;
+            *query = sql!("FROM {kept}", kept);
+        }
+        Ok((counts, queries))
     }
 
     /// The query of the rows that changed in this way, if there are any; of their columns otherwise.

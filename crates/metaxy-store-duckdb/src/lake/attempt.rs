@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use ducklake_sql::{AttachPlan, Catalog, Check, Ident, Lake, Mode, Statement};
+use ducklake_sql::{AttachPlan, Catalog, Check, Ident, Lake, Mode, Statement, TableDatabase};
 
 use super::catalog_file::{self, Content};
 use super::data_files;
@@ -60,10 +60,11 @@ impl<'a> Attempt<'a> {
         run_all(self.connection, &self.plan.undo(start..self.done, self.home))
     }
 
-    /// Attaches a lake by its plan.
-    pub(super) fn attach(&mut self, plan: &Arc<AttachPlan>, lake: &Lake) -> Result<(), Error> {
+    /// Attaches a lake or a database by its plan.
+    pub(super) fn attach(&mut self, plan: &Arc<AttachPlan>, tables: &TableDatabase) -> Result<(), Error> {
         let is_attached = plan.statements().iter().any(|statement| matches!(statement, Statement::Attach(_)));
-        let Some(data_path) = DataPath::of(lake).filter(|_| is_attached) else {
+        let lake = tables.lake().filter(|_| is_attached);
+        let Some((lake, data_path)) = lake.and_then(|lake| Some((lake, DataPath::of(lake)?))) else {
             return self.run(plan);
         };
         let existing = Arc::new(if data_path.is_relative() { plan.over_stored_data_path() } else { plan.must_exist() });

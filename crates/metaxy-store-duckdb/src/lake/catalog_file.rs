@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use ducklake_sql::{Catalog, CatalogKind, Lake, Sql, StringLiteral, sql};
+use ducklake_sql::{Catalog, CatalogKind, DuckDbDatabase, Lake, Sql, StringLiteral, sql};
 
 use crate::engine::{Connection, Error, Kind};
 
@@ -26,13 +26,34 @@ impl CatalogFile {
         let (Some(file), Catalog::DuckDb(_) | Catalog::Sqlite(_)) = (catalog.file(), catalog) else {
             return Ok(None);
         };
-        let path = PathBuf::from(file.as_str());
-        let found = Content::of(&path).map_err(|error| failed("reading", &path, error))?;
         let expected = if matches!(catalog, Catalog::Sqlite(_)) { Content::Sqlite } else { Content::DuckDb };
+        let missing = || Kind::MissingLake(["`", file.as_str(), "`"].concat());
+        let wrong = |found: Content| Kind::WrongCatalogFile {
+            path: file.to_string(),
+            found: found.name(),
+            configured: expected.name(),
+        };
+        Self::prepare_file(PathBuf::from(file.as_str()), expected, creates, missing, wrong).map(Some)
+    }
+
+    /// The same for the file of a DuckDB database without a lake.
+    pub(crate) fn prepare_database(database: &DuckDbDatabase, creates: bool) -> Result<Option<Self>, Error> {
+        let Some(file) = database.path() else { return Ok(None) };
+        let missing = || Kind::MissingDatabase(file.to_string());
+        let wrong = |found: Content| Kind::NoDatabase { path: file.to_string(), found: found.name() };
+        Self::prepare_file(PathBuf::from(file.as_str()), Content::DuckDb, creates, missing, wrong).map(Some)
+    }
+
+    fn prepare_file(
+        path: PathBuf,
+        expected: Content,
+        creates: bool,
+        missing: impl FnOnce() -> Kind,
+        wrong: impl FnOnce(Content) -> Kind,
+    ) -> Result<Self, Error> {
+        let found = Content::of(&path).map_err(|error| failed("reading", &path, error))?;
         match found {
-            Content::Missing | Content::Empty if !creates => {
-                Err(Error::new(Kind::MissingLake(["`", file.as_str(), "`"].concat())))
-            }
+            Content::Missing | Content::Empty if !creates => Err(Error::new(missing())),
             Content::Missing | Content::Empty => {
                 let made = match path.parent() {
                     Some(folder) => {
@@ -40,14 +61,10 @@ impl CatalogFile {
                     }
                     None => Vec::new(),
                 };
-                Ok(Some(Self { path, existed: found == Content::Empty, made }))
+                Ok(Self { path, existed: found == Content::Empty, made })
             }
-            _ if found == expected => Ok(Some(Self { path, existed: true, made: Vec::new() })),
-            _ => Err(Error::new(Kind::WrongCatalogFile {
-                path: file.to_string(),
-                found: found.name(),
-                configured: expected.name(),
-            })),
+            _ if found == expected => Ok(Self { path, existed: true, made: Vec::new() }),
+            _ => Err(Error::new(wrong(found))),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The checks of a plan, made on the attached lake.
 
-use ducklake_sql::{AttachPlan, Check, Lake};
+use ducklake_sql::{AttachPlan, Check, Lake, TableDatabase};
 
 use super::data_files::{DataFiles, was_moved};
 use super::data_path::{self, DataPath};
@@ -10,7 +10,7 @@ use crate::engine::{Connection, Error, Kind};
 pub(super) fn verify(
     connection: &Connection,
     check: &Check,
-    lake: &Lake,
+    tables: &TableDatabase,
     plan: &AttachPlan,
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
@@ -29,6 +29,10 @@ pub(super) fn verify(
             };
             Err(Error::new(Kind::NotTheLake { alias: alias.to_string(), found, said }))
         }
+        Check::IsNoCatalog { alias } => match found? {
+            Some(_) => Err(Error::new(Kind::IsCatalog(alias.to_string()))),
+            None => Ok(()),
+        },
         Check::DataPath { expected, .. } => {
             let stored = found?.unwrap_or_default();
             if data_path::makes_orphans(&stored) {
@@ -42,14 +46,14 @@ pub(super) fn verify(
                     .concat(),
                 );
             }
-            let configured = DataPath::of(lake);
+            let configured = tables.lake().and_then(DataPath::of);
             if configured.as_ref().is_none_or(|configured| configured.is_stored_as(&stored)) {
                 return Ok(());
             }
             // Where the files cannot be looked for, the more careful answer holds.
             let files =
                 configured.and_then(|configured| DataFiles::below(&configured, connection, plan).ok()).flatten();
-            if !lake.overrides_data_path() {
+            if !tables.lake().is_some_and(Lake::overrides_data_path) {
                 let (is_moved, is_gone) = (was_moved(files, &stored), data_path::is_gone(&stored));
                 return Err(Error::new(Kind::DataPath { stored, configured: expected.clone(), is_moved, is_gone }));
             }

@@ -11,6 +11,7 @@
 
 mod catalog;
 mod configuration;
+mod database;
 mod files;
 mod inlined;
 mod lake;
@@ -20,7 +21,7 @@ mod storage;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ducklake_sql::{AttachPlan, Ident, Lake, Mode, Sql, Statement, mask_credentials};
+use ducklake_sql::{AttachPlan, Ident, Lake, Mode, Sql, Statement, TableDatabase, mask_credentials};
 use metaxy_config::{LoadError, Loaded};
 
 use super::facts::facts_of;
@@ -79,18 +80,19 @@ impl Doctor {
         };
         let mut run = Run::new(name);
         let ready = configuration::examine(&mut run, loaded, name);
-        match ready {
-            Some((lake, plan)) => self.examine_lake(&mut run, lake, plan),
+        match ready.map(|store| (&store.tables, store.plan(Mode::Read))) {
+            Some((TableDatabase::Lake(lake), plan)) => self.examine_lake(&mut run, lake, plan),
+            Some((tables, plan)) => database::examine(&mut run, tables, plan),
             None => run.skip_rest("the configuration has to be corrected first"),
         }
         run.report
     }
 
     fn examine_lake(&self, run: &mut Run, lake: &Lake, plan: AttachPlan) {
-        let kind = plan.catalog().as_str();
+        let kind = lake.catalog_kind().as_str();
         let data_path = lake.data_path().unwrap_or("MotherDuck's own storage");
         run.report.subject = mask_credentials(&format!("catalog {kind}, data path {data_path}")).into_owned();
-        run.facts = facts_of(&run.report.store, lake, &plan);
+        run.facts = facts_of(&run.report.store, &lake.into(), &plan);
         let plan = Arc::new(plan);
         let Some(connection) = run.check(CheckName::Extensions, |run| prepare(run, &plan)) else {
             run.skip_rest("DuckDB is not ready");

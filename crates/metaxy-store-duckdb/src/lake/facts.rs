@@ -3,14 +3,22 @@
 //! Everything here is shown to people, so only fields that are no secrets are taken, without credentials in them.
 
 use ducklake_sql::{
-    AttachPlan, Catalog, Lake, ObjectKind, Parameter, SecretType, Sql, Statement, Storage, mask_credentials,
+    AttachPlan, Catalog, ObjectKind, Parameter, SecretType, Sql, Statement, Storage, TableDatabase, mask_credentials,
 };
 
 use crate::engine::cause::Facts;
 
-/// The facts of a store's lake; a lake that is in no configuration has an empty name of the store.
-pub(crate) fn facts_of(store: &str, lake: &Lake, plan: &AttachPlan) -> Facts {
+/// The facts of a store's lake or database; one that is in no configuration has an empty name of the store.
+pub(crate) fn facts_of(store: &str, tables: &TableDatabase, plan: &AttachPlan) -> Facts {
     let mut facts = Facts { store: store.to_owned(), ..Facts::default() };
+    let lake = match tables {
+        TableDatabase::Lake(lake) => lake,
+        TableDatabase::DuckDb(database) => {
+            facts.catalog = database.path().map(ToString::to_string).unwrap_or_default();
+            return facts;
+        }
+        _ => return facts,
+    };
     facts.catalog = match lake.catalog().and_then(Catalog::file) {
         Some(file) => file.to_string(),
         None => lake.catalog_kind().as_str().to_owned(),

@@ -1,15 +1,19 @@
 //! What a locked store may reach: the files of its lakes, and nothing else.
 
-use ducklake_sql::{AttachPlan, Lake, bind, sql};
+use ducklake_sql::{AttachPlan, Lake, TableDatabase, bind, sql};
 
 use super::store::Store;
 use crate::engine::{Connection, Error};
 
 impl Store {
-    /// Locks the instance, in which these lakes are attached.
-    pub(super) fn lock<'l>(&mut self, own: &'l Lake, secondaries: impl Iterator<Item = &'l Lake>) -> Result<(), Error> {
+    /// Locks the instance, in which these are attached. What DuckDB has attached itself, it may read whatever the lock.
+    pub(super) fn lock<'l>(
+        &mut self,
+        own: &'l TableDatabase,
+        secondaries: impl Iterator<Item = &'l TableDatabase>,
+    ) -> Result<(), Error> {
         let Some(mut connection) = self.connection.take() else { return Ok(()) };
-        let locked = lock(&mut connection, [own].into_iter().chain(secondaries));
+        let locked = lock(&mut connection, [own].into_iter().chain(secondaries).filter_map(TableDatabase::lake));
         self.connection = Some(connection);
         locked
     }

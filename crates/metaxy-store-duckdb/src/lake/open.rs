@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ducklake_sql::{AttachPlan, Extension, Ident, Lake, Mode, Session, Setting, Statement};
+use ducklake_sql::{
+    AttachPlan, DuckDbDatabase, Extension, Ident, Lake, Mode, Session, Setting, Statement, TableDatabase,
+};
 use metaxy_config::{Config, Database, DuckDbStore};
 
 use super::attempt::Attempt;
@@ -124,8 +126,8 @@ impl OpenOptions {
     }
 
     /// The plan of a lake, with the limit of a connection attempt.
-    fn plan(&self, lake: &Lake, session: &Session, mode: Mode) -> AttachPlan {
-        let plan = lake.plan(session, mode);
+    fn plan(&self, tables: &TableDatabase, session: &Session, mode: Mode) -> AttachPlan {
+        let plan = tables.plan(session, mode);
         let is_set = std::env::var_os("PGCONNECT_TIMEOUT").is_some();
         if self.connect_timeout == 0 || is_set { plan } else { plan.with_connect_timeout(self.connect_timeout) }
     }
@@ -149,13 +151,13 @@ impl OpenOptions {
         prepare: impl FnOnce(&Connection, &[Secondary]) -> Result<T, E>,
     ) -> Result<(Store, T), E> {
         let store = config.trusted_store(name).map_err(Error::from)?;
-        let lake = lake_of(store)?;
-        let database = match &store.database {
-            Database::File(path) => Some(path.as_path()),
+        let database = match (&store.tables, &store.database) {
+            (TableDatabase::Lake(_), Database::File(path)) => Some(path.as_path()),
+            // A database that holds the tables itself is attached, as a lake is.
             _ => None,
         };
         let neighbours = self.neighbours(config, store)?;
-        self.attach_all(name, database, lake, &store.session, &neighbours, mode, prepare)
+        self.attach_all(name, database, &store.tables, &store.session, &neighbours, mode, prepare)
     }
 
     /// The stores to attach beside one: its fallback stores, each before its own ones, and those that were asked for.
@@ -177,7 +179,7 @@ impl OpenOptions {
             let other = config.trusted_store(&name).map_err(|error| failed(error.into()))?;
             neighbours.push(Neighbour {
                 store: name.clone(),
-                lake: lake_of(other).map_err(failed)?.as_secondary(&name),
+                tables: other.tables.as_secondary(&name),
                 session: session_beside(&store.session, &neighbours, &other.session),
                 table_prefix: other.table_prefix.clone(),
                 is_fallback,
@@ -198,7 +200,17 @@ impl OpenOptions {
     ///
     /// As for [`Store::open`].
     pub fn attach(&self, database: Option<&Path>, lake: &Lake, session: &Session, mode: Mode) -> Result<Store, Error> {
-        self.attach_all("", database, lake, session, &[], mode, |_, _| Ok(())).map(|(store, ())| store)
+        self.attach_all("", database, &lake.into(), session, &[], mode, |_, _| Ok(())).map(|(store, ())| store)
+    }
+
+    /// Opens a DuckDB database without a lake.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Store::open`].
+    pub fn attach_database(&self, database: &DuckDbDatabase, session: &Session, mode: Mode) -> Result<Store, Error> {
+        let tables = database.clone().into();
+        self.attach_all("", None, &tables, session, &[], mode, |_, _| Ok(())).map(|(store, ())| store)
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is a part of what is opened, named where it is given")]
@@ -206,25 +218,25 @@ impl OpenOptions {
         &self,
         name: &str,
         database: Option<&Path>,
-        lake: &Lake,
+        tables: &TableDatabase,
         session: &Session,
         neighbours: &[Neighbour],
         mode: Mode,
         prepare: impl FnOnce(&Connection, &[Secondary]) -> Result<T, E>,
     ) -> Result<(Store, T), E> {
-        if mode == Mode::Write && lake.is_read_only() {
+        if mode == Mode::Write && tables.is_read_only() {
             return Err(Error::new(Kind::ReadOnlyLake).into());
         }
         let _span = tracing::info_span!("open", store = name, ?mode).entered();
         let start = Instant::now();
-        let existing = self.must_exist.then(|| lake.must_exist());
-        let lake = existing.as_ref().unwrap_or(lake);
-        let plan = self.plan(lake, session, mode);
-        let facts = Arc::new(facts_of(name, lake, &plan));
-        let creates = mode == Mode::Write && lake.creates_if_missing();
-        let file = prepare_file(lake, creates).map_err(|error| error.with_facts(&facts))?;
+        let existing = self.must_exist.then(|| tables.must_exist());
+        let tables = existing.as_ref().unwrap_or(tables);
+        let plan = self.plan(tables, session, mode);
+        let facts = Arc::new(facts_of(name, tables, &plan));
+        let creates = mode == Mode::Write && tables.creates_if_missing();
+        let file = prepare_file(tables, creates).map_err(|error| error.with_facts(&facts))?;
         let new_database = database.filter(|file| !file.exists());
-        match self.run(database, lake, plan, &facts, neighbours, mode, prepare) {
+        match self.run(database, tables, plan, &facts, neighbours, mode, prepare) {
             Ok(opened) => {
                 tracing::info!(duration = ?start.elapsed(), "opened");
                 Ok(opened)
@@ -245,14 +257,14 @@ impl OpenOptions {
     fn run<T, E: From<Error>>(
         &self,
         database: Option<&Path>,
-        lake: &Lake,
+        tables: &TableDatabase,
         plan: AttachPlan,
         facts: &Arc<Facts>,
         neighbours: &[Neighbour],
         mode: Mode,
         prepare: impl FnOnce(&Connection, &[Secondary]) -> Result<T, E>,
     ) -> Result<(Store, T), E> {
-        let plans = neighbours.iter().map(|neighbour| self.plan(&neighbour.lake, &neighbour.session, Mode::Read));
+        let plans = neighbours.iter().map(|neighbour| self.plan(&neighbour.tables, &neighbour.session, Mode::Read));
         let (plan, plans) = one_after_another(plan, plans.collect());
         let with_facts = |error: Error| error.with_facts(facts);
         let all: Vec<_> = plans.iter().chain([&plan]).collect();
@@ -271,14 +283,14 @@ impl OpenOptions {
             })?);
         }
         let prepared = prepare(&connection, &secondaries)?;
-        let plan = self.run_plan(&connection, &plan, lake, facts, &home).map_err(with_facts)?;
+        let plan = self.run_plan(&connection, &plan, tables, facts, &home).map_err(with_facts)?;
         let mut store = Store { connection: Some(connection.for_programs()), plan, home, warnings, secondaries };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);
-        check_all(store.connection(), &store.plan, lake, &mut warnings).map_err(with_facts)?;
+        check_all(store.connection(), &store.plan, tables, &mut warnings).map_err(with_facts)?;
         store.warnings = warnings;
         if self.lock && mode == Mode::Read {
-            store.lock(lake, neighbours.iter().map(|neighbour| &neighbour.lake)).map_err(with_facts)?;
+            store.lock(tables, neighbours.iter().map(|neighbour| &neighbour.tables)).map_err(with_facts)?;
         }
         Ok((store, prepared))
     }
@@ -292,12 +304,12 @@ impl OpenOptions {
         home: &Ident,
         warnings: &mut Vec<String>,
     ) -> Result<Secondary, Error> {
-        prepare_file(&neighbour.lake, false)?;
+        prepare_file(&neighbour.tables, false)?;
         let _span = tracing::debug_span!("attach", store = neighbour.store).entered();
-        let facts = Arc::new(facts_of(&neighbour.store, &neighbour.lake, &plan));
-        let plan = self.run_plan(connection, &Arc::new(plan), &neighbour.lake, &facts, home)?;
+        let facts = Arc::new(facts_of(&neighbour.store, &neighbour.tables, &plan));
+        let plan = self.run_plan(connection, &Arc::new(plan), &neighbour.tables, &facts, home)?;
         let mut found = Vec::new();
-        check_all(connection, &plan, &neighbour.lake, &mut found)?;
+        check_all(connection, &plan, &neighbour.tables, &mut found)?;
         let of = ["the store `", &neighbour.store, "`: "].concat();
         warnings.extend(found.into_iter().map(|warning| of.clone() + &warning));
         let (store, table_prefix) = (neighbour.store.clone(), neighbour.table_prefix.clone());
@@ -310,12 +322,12 @@ impl OpenOptions {
         &self,
         connection: &Connection,
         plan: &Arc<AttachPlan>,
-        lake: &Lake,
+        tables: &TableDatabase,
         facts: &Arc<Facts>,
         home: &Ident,
     ) -> Result<Arc<AttachPlan>, Error> {
         let mut attempt = Attempt::new(self, connection, home);
-        let Err(error) = attempt.attach(plan, lake) else {
+        let Err(error) = attempt.attach(plan, tables) else {
             return Ok(attempt.into_plan());
         };
         // Why it failed matters more than what the undoing has to say: the instance goes away with the error.
@@ -385,8 +397,13 @@ fn in_short_time<T>(
 }
 
 /// Makes the checks of a plan, and ends the transaction that its last statement is in.
-fn check_all(connection: &Connection, plan: &AttachPlan, lake: &Lake, warnings: &mut Vec<String>) -> Result<(), Error> {
-    let checked = plan.checks().iter().try_for_each(|check| verify(connection, check, lake, plan, warnings));
+fn check_all(
+    connection: &Connection,
+    plan: &AttachPlan,
+    tables: &TableDatabase,
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    let checked = plan.checks().iter().try_for_each(|check| verify(connection, check, tables, plan, warnings));
     let end = if checked.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = connection.execute(end).map(drop);
     checked.and(ended)
@@ -395,23 +412,25 @@ fn check_all(connection: &Connection, plan: &AttachPlan, lake: &Lake, warnings: 
 /// Another store to attach beside the one that is opened.
 struct Neighbour {
     store: String,
-    lake: Lake,
+    tables: TableDatabase,
     session: Session,
     table_prefix: String,
     is_fallback: bool,
 }
 
-/// Looks at the file of a lake's catalog, see [`CatalogFile::prepare`]; one that was cut to nothing is no missing lake.
-fn prepare_file(lake: &Lake, creates: bool) -> Result<Option<CatalogFile>, Error> {
+/// Looks at the file of a database, or of a lake's catalog, see [`CatalogFile::prepare`]; a catalog that was cut to nothing
+/// is no missing lake.
+fn prepare_file(tables: &TableDatabase, creates: bool) -> Result<Option<CatalogFile>, Error> {
+    let lake = match tables {
+        TableDatabase::Lake(lake) => lake,
+        TableDatabase::DuckDb(database) => return CatalogFile::prepare_database(database, creates),
+        _ => return Ok(None),
+    };
     let prepared = lake.catalog().map_or(Ok(None), |catalog| CatalogFile::prepare(catalog, creates));
     prepared.map_err(|error| {
         let is_emptied = error.is_missing_lake() && data_files::is_emptied(lake);
         if is_emptied { data_files::emptied(lake, None) } else { error }
     })
-}
-
-fn lake_of(store: &DuckDbStore) -> Result<&Lake, Error> {
-    store.lake.as_ref().ok_or_else(|| Error::new(Kind::NoLakeConfigured(store.name.clone())))
 }
 
 /// The session for another store's lake: an instance has one value of each setting, and no extension begins twice.

@@ -12,7 +12,7 @@ use metaxy_config::Config;
 use super::open::OpenOptions;
 use crate::engine::{Connection, Error, inlining, repeated, transaction};
 
-/// A lake, attached in a DuckDB instance of its own.
+/// A lake, or a database without one, attached in a DuckDB instance of its own.
 ///
 /// ```no_run
 /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Session};
@@ -154,6 +154,11 @@ impl Store {
     /// that makes DuckLake take live files for orphans.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Adds a warning.
+    pub(crate) fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
     }
 
     /// Lets the lake go: makes the instance's own database current, detaches the lake, drops the secrets.

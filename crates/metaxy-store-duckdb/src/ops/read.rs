@@ -146,6 +146,7 @@ impl<'s> Features<'s> {
             At::Now => {
                 self.table_or_fallback(key, options.own_only, &Listing::new(self.connection), |_| Ok(At::Now))?
             }
+            _ if !self.connection.is_lake(&self.alias) => return Err(Problem::NoSnapshots.into()),
             // It may have been dropped since.
             at => Table::find_then(self.connection, &self.table_name(key)?, at).map_err(|error| {
                 if !error.is_query() {

@@ -1,8 +1,8 @@
 //! The snapshot of each lake at which an operation looks at its tables.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
-use ducklake_sql::{Ident, bind, sql};
+use ducklake_sql::{Ident, Mode, bind, sql};
 
 use crate::engine::{Connection, Error};
 use crate::table::{At, Listing};
@@ -12,11 +12,13 @@ use crate::table::{At, Listing};
 pub(crate) struct Snapshots<'c> {
     listing: Listing<'c>,
     of: RefCell<Vec<(Ident, i64)>>,
+    /// Whether a database was asked for that has none and may be written.
+    may_change: Cell<bool>,
 }
 
 impl<'c> Snapshots<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Self {
-        Self { listing: Listing::new(connection), of: RefCell::default() }
+        Self { listing: Listing::new(connection), of: RefCell::default(), may_change: Cell::default() }
     }
 
     /// The tables of the lakes.
@@ -24,8 +26,20 @@ impl<'c> Snapshots<'c> {
         &self.listing
     }
 
+    /// Whether only the transaction keeps tables as they are: their database has no snapshots, and may be written.
+    pub(crate) fn may_change(&self) -> bool {
+        self.may_change.get()
+    }
+
     /// Of the lake with this alias: the current one when it was asked for first.
     pub(crate) fn of(&self, lake: &Ident) -> Result<At, Error> {
+        let connection = self.listing.connection();
+        if !connection.is_lake(lake) {
+            // A file that is attached for reading stays as it is: DuckDB locks it against those who write.
+            let is_written = connection.plan_of(lake).is_some_and(|plan| plan.mode() == Mode::Write);
+            self.may_change.set(self.may_change.get() || is_written);
+            return Ok(At::Now);
+        }
         let known = self.of.borrow().iter().find(|(known, _)| known == lake).map(|(_, id)| *id);
         if let Some(known) = known {
             return Ok(At::Snapshot(known));

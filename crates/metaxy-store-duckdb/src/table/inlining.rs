@@ -20,6 +20,9 @@ pub(crate) fn would_lose<'t>(
         return Ok(false);
     }
     let most = most(connection)?;
+    if most == 0 {
+        return Ok(false);
+    }
     // DuckDB quotes a text within a struct if it holds anything but plain characters.
     let quoted =
         any(structs.into_iter().map(|column| sql!("regexp_matches(CAST({column} AS VARCHAR), '[''\\\\]')", column)));

@@ -93,7 +93,7 @@ impl<'c> Listing<'c> {
 
     fn list(&self, lake: &Ident) -> Result<LakeTables, Error> {
         // Reading the catalog on a server takes a second connection, which costs more than a few tables.
-        let is_file = |plan: &&AttachPlan| matches!(plan.catalog(), CatalogKind::DuckDb | CatalogKind::Sqlite);
+        let is_file = |plan: &&AttachPlan| matches!(plan.catalog(), Some(CatalogKind::DuckDb | CatalogKind::Sqlite));
         let metadata = self.connection.plan_of(lake).filter(is_file).and_then(AttachPlan::metadata);
         let in_catalog = match metadata {
             Some((database, schema)) => in_catalog(lake, &database, &schema),

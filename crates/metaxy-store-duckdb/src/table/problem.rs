@@ -78,10 +78,22 @@ pub(crate) enum Problem {
     NotAttached { store: String, known: String },
     #[error("the lake cannot be read at `{at}`: {what}")]
     NotThen { at: String, what: String },
+    #[error("the store is a DuckDB database without a lake, which keeps no snapshots")]
+    NoSnapshots,
     #[error("there is no snapshot `{0}` in the lake")]
     UnknownSnapshot(String),
     #[error("the feature `{feature}` is of the version `{version}` here, but was pushed last with `{pushed}`")]
     NotPushed { feature: FeatureKey, version: String, pushed: String },
+    #[error("nobody has pushed {0} to the store")]
+    NeverPushed(String),
+    #[error(
+        "the feature `{feature}` was pushed with the version `{pushed}`, but is of `{version}` with the features here"
+    )]
+    ExternalVersion { feature: FeatureKey, version: String, pushed: String },
+    #[error(
+        "the feature `{feature}` of another project is of the version `{version}` in the lock file, but of `{pushed}` in the store"
+    )]
+    OutOfStep { feature: FeatureKey, version: String, pushed: String },
     #[error("the feature `{feature}` has the id columns {ids} here, but was pushed last with {pushed}")]
     OtherIds { feature: FeatureKey, ids: String, pushed: String },
     #[error("the feature `{feature}` was pushed with a spec that is not valid: {message}")]
@@ -146,6 +158,10 @@ impl Refusal for Problem {
                  `2026-01-31 12:00:00+00`, when the table was there"
                     .into()
             }
+            Self::NeverPushed(_) => "run `metaxy push` in the project that defines it".into(),
+            Self::ExternalVersion { .. } => "push the projects that define it and what it depends on again".into(),
+            Self::OutOfStep { .. } => "run `metaxy lock` to take it as it is in the store".into(),
+            Self::NoSnapshots => "read it as it is now, or keep the rows in a lake".into(),
             Self::UnknownVersion { .. } => "push that graph first".into(),
             Self::UnkeptType { .. } => {
                 "as HUGEINT, INTERVAL and TIMETZ; turn it into a DECIMAL(38, 0), a BIGINT or a VARCHAR".into()

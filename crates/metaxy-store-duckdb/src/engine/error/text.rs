@@ -11,9 +11,11 @@ impl Inner {
         let none = Facts::default();
         let facts = self.facts.as_deref().unwrap_or(&none);
         match &self.kind {
-            Kind::Config(_) | Kind::NoLakeConfigured(_) => Some(Cause::ConfigurationError),
-            Kind::MissingLake(_) => Some(Cause::NoLake),
-            Kind::WrongCatalogFile { .. } => Some(Cause::WrongCatalogFile),
+            Kind::Config(_) => Some(Cause::ConfigurationError),
+            Kind::MissingLake(_) | Kind::MissingDatabase(_) => Some(Cause::NoLake),
+            Kind::WrongCatalogFile { .. } | Kind::NoDatabase { .. } | Kind::IsCatalog(_) => {
+                Some(Cause::WrongCatalogFile)
+            }
             Kind::DataPath { .. } => Some(Cause::DataPathDiffers),
             Kind::EmptiedCatalog { .. } => Some(Cause::CatalogEmptied),
             Kind::Interrupted => Some(Cause::Interrupted),
@@ -39,11 +41,18 @@ impl Inner {
     pub(super) fn help(&self) -> Option<String> {
         match &self.kind {
             Kind::Config(error) => error.help(),
-            Kind::NoLakeConfigured(_) => Some("add a `ducklake` table with a catalog and a storage".to_owned()),
             Kind::ReadOnlyLake => Some("open it in read mode".to_owned()),
             Kind::MissingLake(_) => Some(
                 "open it in write mode to create it (unless `create_if_not_exists` is false), or correct the catalog's \
                  location"
+                    .to_owned(),
+            ),
+            Kind::MissingDatabase(_) => {
+                Some("open it in write mode to create it, or correct the store's `database`".to_owned())
+            }
+            Kind::NoDatabase { .. } => Some("name a file that DuckDB has made as the store's `database`".to_owned()),
+            Kind::IsCatalog(_) => Some(
+                "say in a `ducklake` table which lake it belongs to, or name another file as the store's `database`"
                     .to_owned(),
             ),
             Kind::WrongCatalogFile { .. } => {
@@ -120,13 +129,13 @@ impl Inner {
     pub(super) fn message(&self) -> String {
         match &self.kind {
             Kind::Config(error) => error.to_string(),
-            Kind::NoLakeConfigured(store) => {
-                format!("store `{store}` has no lake: its configuration has no `ducklake` table")
-            }
             Kind::ReadOnlyLake => {
                 "the lake can only be read: it is pinned to a snapshot, or its attach options say `read_only`"
                     .to_owned()
             }
+            Kind::MissingDatabase(path) => format!("there is no DuckDB database at `{path}`"),
+            Kind::NoDatabase { path, found } => format!("`{path}` is a {found} file, not a DuckDB database"),
+            Kind::IsCatalog(alias) => format!("the database `{alias}` is the catalog of a lake"),
             Kind::MissingLake(location) => format!("there is no lake at {location}"),
             Kind::WrongCatalogFile { path, found, configured } => {
                 format!("`{path}` is a {found} file, but the catalog is configured as {configured}")

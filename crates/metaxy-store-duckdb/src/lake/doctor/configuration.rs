@@ -1,7 +1,6 @@
 //! What is wrong with the configuration of the store, and with its data path beside those of others.
 
-use ducklake_sql::{AttachPlan, Lake, Mode};
-use metaxy_config::{Config, Diagnostic, Diagnostics, LoadError, Loaded, Location, Severity};
+use metaxy_config::{Config, Diagnostic, Diagnostics, DuckDbStore, LoadError, Loaded, Location, Severity};
 
 use super::Run;
 use super::report::{CheckName, Outcome, Verdict};
@@ -14,12 +13,12 @@ const UNKNOWN_KEY: &str = "unknown-key";
 /// The diagnostic that the catalog's file is of another kind.
 const CATALOG_KIND: &str = "catalog-kind";
 
-/// Makes the checks; the store's lake and the plan to read it, unless the configuration is in the way.
+/// Makes the checks; the store, unless the configuration is in the way.
 pub(super) fn examine<'a>(
     run: &mut Run,
     loaded: &'a Result<Loaded, LoadError>,
     store: &str,
-) -> Option<(&'a Lake, AttachPlan)> {
+) -> Option<&'a DuckDbStore> {
     let (config, diagnostics) = match loaded {
         Ok(loaded) => (Some(&loaded.config), &loaded.diagnostics),
         Err(error) => (None, error.diagnostics()),
@@ -79,25 +78,20 @@ fn findings(run: &Run, diagnostics: &Diagnostics, found: &[&Diagnostic]) -> Verd
     verdict.evidence(lines)
 }
 
-/// The lake of a store and its plan, or why there is none.
-fn usable<'a>(run: &Run, config: &'a Config, name: &str) -> (Option<(&'a Lake, AttachPlan)>, Option<Verdict>) {
-    let store = match config.trusted_store(name) {
-        Ok(store) => store,
+/// The store of a name, or why there is none.
+fn usable<'a>(run: &Run, config: &'a Config, name: &str) -> (Option<&'a DuckDbStore>, Option<Verdict>) {
+    match config.trusted_store(name) {
+        Ok(store) => (Some(store), None),
         Err(error) if error.is_untrusted() => {
             let evidence = error.diagnostics().into_iter().flatten().map(|need| need.message().to_owned());
             let verdict = Cause::ConfigurationError.verdict(Outcome::Failed, &run.facts, "").summary(error.summary());
-            return (None, Some(verdict.advice(error.help().unwrap_or_default()).evidence(evidence)));
+            (None, Some(verdict.advice(error.help().unwrap_or_default()).evidence(evidence)))
         }
         // Its errors are among the findings, or are about its data path.
-        Err(error) if error.diagnostics().is_some() => return (None, None),
+        Err(error) if error.diagnostics().is_some() => (None, None),
         Err(error) => {
             let verdict = Verdict::new(Outcome::Failed, error.to_string());
-            return (None, Some(verdict.advice(error.help().unwrap_or_default())));
+            (None, Some(verdict.advice(error.help().unwrap_or_default())))
         }
-    };
-    if let (Some(lake), Some(plan)) = (&store.lake, store.plan(Mode::Read)) {
-        return (Some((lake, plan)), None);
     }
-    let verdict = Verdict::new(Outcome::Failed, format!("the store `{name}` has no lake"));
-    (None, Some(verdict.advice("add a `ducklake` table with a catalog and a storage")))
 }

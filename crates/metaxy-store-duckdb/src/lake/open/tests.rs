@@ -136,10 +136,11 @@ fn a_plan_that_fails_anywhere_leaves_nothing() {
     let place = Place::new();
     let mut failed = Vec::new();
     for lake in place.lakes() {
+        let tables = TableDatabase::from(&lake);
         let plan = Arc::new(lake.plan(&Place::session(), Mode::Write));
         let connection = Connection::new(open_instance(None, &[&plan], Mode::Write).unwrap(), Arc::clone(&plan));
         let home = current_database(&connection).unwrap();
-        let facts = Arc::new(facts_of("", &lake, &plan));
+        let facts = Arc::new(facts_of("", &tables, &plan));
         for statement in plan.statements() {
             if matches!(statement, Statement::Set(_) | Statement::Load(_)) {
                 // These stay, and give a type to the secrets below.
@@ -154,7 +155,7 @@ fn a_plan_that_fails_anywhere_leaves_nothing() {
                 _ => continue,
             }
             let before = state(&connection);
-            let error = OpenOptions::default().run_plan(&connection, &plan, &lake, &facts, &home).unwrap_err();
+            let error = OpenOptions::default().run_plan(&connection, &plan, &tables, &facts, &home).unwrap_err();
             failed.push(statement.name());
             assert_eq!(state(&connection), before, "{when}: {error}");
             place.assert_nothing(&when);
@@ -278,9 +279,9 @@ fn an_extension_that_does_not_start_is_not_missing() {
         \"motherduck.duckdb_extension\" threw an exception: \"Failed to download \
         \"http://api.motherduck.com/extension_version\" (attempt 5): Could not establish connection\"";
     let lake = Lake::mother_duck("lake").build().unwrap();
-    let plan = lake.plan(&Session::default(), Mode::Read);
+    let (tables, plan) = (TableDatabase::from(&lake), lake.plan(&Session::default(), Mode::Read));
     let load = plan.statements().iter().position(|statement| matches!(statement, Statement::Load(_))).unwrap();
-    let facts = Arc::new(facts_of("", &lake, &plan));
+    let facts = Arc::new(facts_of("", &tables, &plan));
     let error = explain(&plan, load, Error::query(said), &facts, true);
     assert!(!error.is_missing_extension());
     assert!(error.to_string().starts_with("the extension `motherduck` is there, but does not start"), "{error}");

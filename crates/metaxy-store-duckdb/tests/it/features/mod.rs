@@ -2,6 +2,7 @@
 
 mod chains;
 mod common;
+mod databases;
 mod differences;
 mod hashes;
 mod increments;

@@ -90,12 +90,14 @@ impl Type {
     }
 }
 
-/// What a lake's catalog is.
+/// What a lake's catalog is, or that there is no lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Catalog {
     Sqlite,
     DuckDb,
     Postgres,
+    /// The tables are in a DuckDB file.
+    NoLake,
 }
 
 /// How a lake is kept.
@@ -153,7 +155,7 @@ impl<'p> Pair<'p> {
         let database = (settings.catalog == Catalog::Postgres).then(|| Postgres::shared().database());
         let file = folder.write("metaxy.toml", configuration(&folder, database.as_ref(), settings, data));
         python.configure(&file);
-        let exclusive = settings.catalog == Catalog::DuckDb;
+        let exclusive = matches!(settings.catalog, Catalog::DuckDb | Catalog::NoLake);
         Self { python, rust: Rust::new(&file), exclusive, _database: database, _folder: folder }
     }
 
@@ -222,17 +224,19 @@ fn configuration(folder: &TempLake, database: Option<&Database<'_>>, settings: S
         quoted(&data.map_or_else(|| folder.join("data"), str::to_owned))
     );
     let (maps, hash, truncation) = (settings.maps, settings.hash, settings.truncation);
-    let store = store_tables(
-        "dev",
-        "metaxy.ext.duckdb.DuckDBMetadataStore",
-        &[
-            &format!("hash_algorithm = '{hash}'"),
-            // Python takes settings as texts only.
-            &format!("config.extension_directory = {}", quoted(deps().extensions().to_str().unwrap())),
-            "config.allow_unsigned_extensions = 'true'",
-        ],
-        &[&catalog, &storage, options, inlining],
-    );
+    let config = [
+        &format!("hash_algorithm = '{hash}'"),
+        // Python takes settings as texts only.
+        &format!("config.extension_directory = {}", quoted(deps().extensions().to_str().unwrap())),
+        "config.allow_unsigned_extensions = 'true'",
+    ];
+    let class = "metaxy.ext.duckdb.DuckDBMetadataStore";
+    let store = if settings.catalog == Catalog::NoLake {
+        let (database, config) = (quoted(&path("rows.duckdb")), config.join("\n"));
+        format!("[stores.dev]\ntype = '{class}'\n[stores.dev.config]\ndatabase = {database}\n{config}\n")
+    } else {
+        store_tables("dev", class, &config, &[&catalog, &storage, options, inlining])
+    };
     format!(
         "project = 'demo'
 hash_truncation_length = {truncation}

@@ -7,6 +7,7 @@ A request is {"do": NAME, ...}, the rest being arguments of the method of this n
 import datetime
 import json
 import os
+import pathlib
 import sys
 import types
 import warnings
@@ -25,6 +26,7 @@ from metaxy.config import MetaxyConfig
 from metaxy.ext.duckdb import DuckDBMetadataStore
 from metaxy.metadata_store.system.storage import SystemTableStorage
 from metaxy.models.filter_expression import parse_filter_string
+from metaxy.utils.lock_file import generate_lock_file
 
 BY_FIELD = ("metaxy_provenance_by_field", "metaxy_data_version_by_field")
 TYPES = {"text": polars.String, "integer": polars.Int64, "float": polars.Float64, "boolean": polars.Boolean}
@@ -111,6 +113,13 @@ class Peer:
         metaxy.FeatureGraph.set_active(graph)
         self.active = graph
         return {"project_version": graph.project_version, "features": described(graph)}
+
+    def lock(self, path, keys):
+        """Writes a lock file of these features; whether that changes what is there."""
+        selection = metaxy.FeatureSelection(keys=keys)
+        with metaxy.FeatureGraph().use():
+            lock = generate_lock_file(self.store, pathlib.Path(path), exclude_project="another", selection=selection)
+        return lock.changed
 
     def open(self):
         """Opens the default store for writing."""

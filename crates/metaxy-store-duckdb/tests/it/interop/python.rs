@@ -125,6 +125,14 @@ impl Python {
     }
 }
 
+impl Python {
+    /// Writes a lock file of features that were pushed to the open lake; whether it was another one.
+    pub(crate) fn lock(&mut self, path: &str, keys: &[&str]) -> Result<bool, Refused> {
+        let changed = self.ask_lake(&json!({"do": "lock", "path": path, "keys": keys}))?;
+        Ok(changed == true)
+    }
+}
+
 impl Drop for Python {
     fn drop(&mut self) {
         // Nothing more can be done about a process that does not end.

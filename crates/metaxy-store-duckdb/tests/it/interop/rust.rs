@@ -5,7 +5,7 @@ use std::path::Path;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema};
 use ducklake_sql::Mode;
-use metaxy_config::{Config, LoadOptions, OsSystem, Trust};
+use metaxy_config::{Config, LoadOptions, LockFile, OsSystem, Trust};
 use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureSpec, Json};
 use metaxy_store_duckdb::{
     Change, Deletion, Error, FeatureOptions, Features, Increment, ReadOptions, ResolveOptions, Store, WriteOptions,
@@ -78,6 +78,14 @@ impl Rust {
     fn features(&mut self) -> Result<Features<'_>, Error> {
         self.open()?;
         self.store.as_ref().unwrap().features(&self.graph, self.options.clone())
+    }
+
+    /// The lock file of these features of another project.
+    pub(crate) fn lock(&mut self, own: Vec<FeatureDefinition>) -> LockFile {
+        self.open().unwrap();
+        let external = self.store.as_ref().unwrap().external_features(&self.options, &own, &[]).unwrap();
+        let graph = external.complete_graph(own, &self.options).unwrap();
+        LockFile::new(&graph, self.config.hash_truncation_length, |key| external.has(key))
     }
 
     fn rows(&self, feature: &str, rows: &[Value]) -> impl arrow::record_batch::RecordBatchReader + use<> {

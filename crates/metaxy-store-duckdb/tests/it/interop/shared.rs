@@ -1,5 +1,10 @@
 //! One lake, two writers: whatever one of them leaves, the other goes on with.
 
+use std::fs;
+
+use metaxy_config::LockFile;
+use metaxy_feature::FeatureDefinition;
+use metaxy_testkit::TempDir;
 use serde_json::{Value, json};
 
 use crate::interop::pair::{Catalog, Feature, Pair, Settings, Type, Who, assert_same, comparable, made};
@@ -163,6 +168,11 @@ fn on_postgres_with_maps() {
     check(Catalog::Postgres, true);
 }
 
+#[test]
+fn on_a_duckdb_file_with_structs() {
+    check(Catalog::NoLake, false);
+}
+
 /// One file with relative paths, whoever makes the lake.
 fn check_relative(catalog: Catalog) {
     for data in ["data", "./data/", "sub/../data"] {
@@ -193,6 +203,28 @@ fn on_duckdb_with_relative_paths() {
 #[test]
 fn on_postgres_with_relative_paths() {
     check_relative(Catalog::Postgres);
+}
+
+#[test]
+fn a_lock_file_of_one_is_that_of_the_other() {
+    let mut python = Borrowed::new(false);
+    let settings = Settings { catalog: Catalog::NoLake, maps: false, hash: "md5", truncation: 8, inlining: false };
+    let mut pair = Pair::new(&mut python, settings);
+    pair.define(&features(true)).unwrap();
+    let home = TempDir::new();
+    let path = home.join("metaxy.lock");
+    pair.side(Who::Python).push().unwrap();
+    assert!(pair.python.lock(&path, &["video/crop"]).unwrap());
+    let of_python = LockFile::from_toml(&fs::read_to_string(&path).unwrap()).unwrap();
+
+    pair.side(Who::Rust).push().unwrap();
+    let text = "[[feature]]\nkey = 'faces'\nid_columns = ['id']\ndeps = ['video/crop']";
+    let own = FeatureDefinition::from_toml(text, &"another".parse().unwrap()).unwrap();
+    let of_rust = pair.rust.lock(own);
+    assert_eq!((of_rust.definitions().count(), &of_rust), (2, &of_python));
+    fs::write(&path, of_rust.to_toml()).unwrap();
+    pair.side(Who::Python).push().unwrap();
+    assert!(!pair.python.lock(&path, &["video/crop"]).unwrap(), "Python reads this file as its own");
 }
 
 #[test]

@@ -23,11 +23,11 @@ fn plan(fixture: &Path, home: &TempLake, mode: Mode) -> AttachPlan {
     let text = std::fs::read_to_string(fixture).unwrap();
     let system = MemorySystem::new().file(home.path_of("metaxy.toml"), text);
     let loaded = Config::load(&system, &LoadOptions::file(home.path_of("metaxy.toml"))).unwrap();
-    loaded.config.default_store().unwrap().plan(mode).unwrap()
+    loaded.config.default_store().unwrap().plan(mode)
 }
 
 /// Whether a statement can be run here, or only prepared: no credentials are found, and no such server answers.
-fn runs(statement: &Statement, catalog: CatalogKind, mode: Mode) -> bool {
+fn runs(statement: &Statement, catalog: Option<CatalogKind>, mode: Mode) -> bool {
     match statement {
         Statement::CreateSecret(_) => {
             let text = statement.to_text(Reveal::Masked);
@@ -35,7 +35,9 @@ fn runs(statement: &Statement, catalog: CatalogKind, mode: Mode) -> bool {
             let is_known = text.contains("CHAIN 'sts'") && mode == Mode::Read;
             !is_known && (!text.contains("PROVIDER 'credential_chain'") || text.contains("VALIDATION 'none'"))
         }
-        Statement::Attach(_) | Statement::Use(_) => !matches!(catalog, CatalogKind::Postgres | CatalogKind::Quack),
+        Statement::Attach(_) | Statement::Use(_) => {
+            !matches!(catalog, Some(CatalogKind::Postgres | CatalogKind::Quack))
+        }
         _ => true,
     }
 }

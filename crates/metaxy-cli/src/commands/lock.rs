@@ -1,0 +1,51 @@
+//! `metaxy lock`: writes the lock file, with the features of other projects that those of this one depend on.
+
+use std::path::PathBuf;
+
+use metaxy_config::{LockFile, OsSystem};
+use metaxy_feature::FeatureGraph;
+
+use crate::args::Lock;
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::features::{self, OpenMode};
+use crate::printer::Printer;
+
+pub(crate) fn run(args: &Lock, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    if context.names_a_project() {
+        return Err(Error::Usage {
+            message: "`metaxy lock` is for the configured project alone",
+            help: "leave out `--project` and `--all-projects`",
+        });
+    }
+    let loaded = context.load()?;
+    let config = &loaded.config;
+    let own = config.feature_definitions(&OsSystem).map_err(Error::Features)?.unwrap_or_default();
+    let path = args.output.clone().or_else(|| config.lock_file.clone()).unwrap_or_else(|| PathBuf::from("metaxy.lock"));
+    let needs_none = config.extra_features.is_empty() && FeatureGraph::new(own.iter().cloned()).is_ok();
+    let lock = if needs_none {
+        LockFile::default()
+    } else {
+        let (store, options) = features::open_store_with(context, &loaded, OpenMode::READ, printer)?;
+        let external = store.external_features(&options, &own, &config.extra_features).map_err(Error::Lake)?;
+        let graph = external.complete_graph(own, &options).map_err(Error::Lake)?;
+        store.close()?;
+        LockFile::new(&graph, config.hash_truncation_length, |key| external.has(key))
+    };
+    let earlier = match std::fs::read_to_string(&path) {
+        Ok(text) => LockFile::from_toml(&text).unwrap_or_else(|why| {
+            printer.warn(format_args!("{} is no lock file, and is written anew: {why}", path.display()), None);
+            LockFile::default()
+        }),
+        Err(_) => LockFile::default(),
+    };
+    std::fs::write(&path, lock.to_toml()).map_err(|error| Error::file("writing", &path, error))?;
+    let changes = lock.changes(&earlier);
+    for change in &changes {
+        printer.note(change);
+    }
+    let done = if changes.is_empty() { "is up to date" } else { "is written" };
+    printer.note(format_args!("{} {done}", path.display()));
+    Ok(Exit::Done)
+}
