@@ -59,6 +59,7 @@ mod overrides;
 mod path;
 mod print;
 mod reference;
+mod retry;
 mod schema;
 mod spec;
 mod store;
@@ -73,6 +74,7 @@ pub use config::{Config, FeatureSelection, LoadError, LoadOptions, Loaded, Plugi
 pub use metaxy_diagnostics::{Diagnostic, Diagnostics, Location, Severity, Style};
 pub use metaxy_feature::HashAlgorithm;
 pub use reference::diagnostics_page;
+pub use retry::Retry;
 pub use schema::schema_json;
 pub use store::{Database, DuckDbStore, VersioningEngine};
 pub use system::{MemorySystem, OsSystem, System};

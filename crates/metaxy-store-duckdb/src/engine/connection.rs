@@ -12,11 +12,13 @@ use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use duckdb::types::{ToSqlOutput, Value as DuckDbValue, ValueRef};
 use ducklake_sql::{AttachPlan, CatalogKind, Ident, Parameter, Sql, Statement};
+use metaxy_config::Retry;
 
 use super::cause::Facts;
 use super::engine_error::EngineError;
 use super::error::{Error, Kind};
 use super::read_lock;
+use super::write_log::SharedState;
 
 /// A connection to the DuckDB instance that has the lake attached. Of those that a program gets, the lake is the current
 /// database.
@@ -49,6 +51,9 @@ pub struct Connection {
     facts: Arc<Facts>,
     /// Whether statements of a person must only read.
     is_locked: bool,
+    /// How what another program was in the way of is run again.
+    retry: Retry,
+    shared_state: SharedState,
 }
 
 impl std::fmt::Debug for Connection {
@@ -80,6 +85,8 @@ impl Connection {
             secondaries: Arc::default(),
             facts: Arc::default(),
             is_locked: false,
+            retry: Retry::default(),
+            shared_state: SharedState::default(),
         }
     }
 
@@ -91,6 +98,19 @@ impl Connection {
     /// The same connection, whose errors advise with these facts.
     pub(crate) fn with_facts(self, facts: Arc<Facts>) -> Self {
         Self { facts, ..self }
+    }
+
+    /// The same connection, whose transactions are run again in this way.
+    pub(crate) fn with_retry(self, retry: Retry) -> Self {
+        Self { retry, ..self }
+    }
+
+    pub(super) fn retry(&self) -> &Retry {
+        &self.retry
+    }
+
+    pub(super) fn shared_state(&self) -> SharedState {
+        self.shared_state.clone()
     }
 
     /// Locks the instance, so that statements of a person can only read: no files but those in these folders and at
@@ -165,6 +185,8 @@ impl Connection {
             secondaries,
             facts: Arc::clone(&self.facts),
             is_locked: self.is_locked,
+            retry: self.retry,
+            shared_state: self.shared_state(),
         })
     }
 
@@ -304,9 +326,9 @@ impl Connection {
 
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan, functions, secondaries, facts, is_locked } = self;
+        let Self { inner, plan, functions, secondaries, facts, is_locked, retry, shared_state } = self;
         inner.close().map_err(|(inner, error)| {
-            let connection = Self { inner, plan, functions, secondaries, facts, is_locked };
+            let connection = Self { inner, plan, functions, secondaries, facts, is_locked, retry, shared_state };
             connection.failed(&error, None).of_statement("closing the connection")
         })
     }

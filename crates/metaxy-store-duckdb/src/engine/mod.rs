@@ -4,14 +4,18 @@
 //! here (secrets scrubbed, values bound, errors with their statement) holds on every path.
 
 pub(crate) mod cause;
+mod commit;
 mod connection;
 mod engine_error;
 mod error;
+mod held_files;
 pub(crate) mod inlining;
 mod instance;
 mod read_lock;
+mod retry;
 mod transaction;
 mod typed_row;
+mod write_log;
 
 pub use self::cause::Cause;
 pub use self::connection::{Connection, Rows};
@@ -20,4 +24,4 @@ pub use self::error::Error;
 
 pub(crate) use self::error::{Class, Kind, MOVED_ADVICE, Refusal};
 pub(crate) use self::instance::{current_database, open_instance};
-pub(crate) use self::transaction::{end_stream, in_transaction, now, repeated, transaction, with_retry};
+pub(crate) use self::transaction::{end_stream, in_transaction, now, read_again, repeated, transaction, with_retry};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ducklake_sql::{AttachPlan, Extension, Ident, Lake, Mode, Session, Setting, Statement};
-use metaxy_config::{Config, Database, DuckDbStore};
+use metaxy_config::{Config, Database, DuckDbStore, Retry};
 
 use super::attempt::Attempt;
 use super::catalog_file::{self, CatalogFile};
@@ -40,11 +40,12 @@ pub struct OpenOptions {
     fallbacks: bool,
     secondaries: Vec<String>,
     lock: bool,
+    retry: Option<Retry>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { install: true, must_exist: false, fallbacks: true, secondaries: Vec::new(), lock: false }
+        Self { install: true, must_exist: false, fallbacks: true, secondaries: Vec::new(), lock: false, retry: None }
     }
 }
 
@@ -95,6 +96,12 @@ impl OpenOptions {
         self
     }
 
+    /// How a transaction is run again when another program was in the way, in place of what the configuration says.
+    pub fn retry(mut self, retry: impl Into<Option<Retry>>) -> Self {
+        self.retry = retry.into();
+        self
+    }
+
     /// Opens the store of this name from a configuration, see [`Store::open`].
     ///
     /// # Errors
@@ -120,7 +127,8 @@ impl OpenOptions {
             _ => None,
         };
         let neighbours = self.neighbours(config, store)?;
-        self.attach_all(name, database, lake, &store.session, &neighbours, mode, prepare)
+        let options = self.clone().retry(self.retry.unwrap_or(config.retry));
+        options.attach_all(name, database, lake, &store.session, &neighbours, mode, prepare)
     }
 
     /// The stores to attach beside one: its fallback stores, each before its own ones, and those that were asked for.
@@ -229,7 +237,7 @@ impl OpenOptions {
         let instance = open_instance(database, &settings, mode).map_err(with_facts)?;
         let plan = Arc::new(plan);
         let connection = Connection::new(instance, Arc::clone(&plan)).with_secondaries(plans.iter().cloned());
-        let connection = connection.with_facts(Arc::clone(facts));
+        let connection = connection.with_facts(Arc::clone(facts)).with_retry(self.retry.unwrap_or_default());
         let home = current_database(&connection)?;
         let (mut secondaries, mut warnings) = (Vec::new(), Vec::new());
         // Those that are only read come first: when one fails, the own lake has not been made yet.

@@ -90,7 +90,11 @@ impl Store {
     /// Runs statements in one transaction, and all of them again when another writer was faster or held the catalog.
     ///
     /// So `apply` may be called several times: what it read in the lake it must read again, and what it does besides
-    /// must bear to be repeated. After two minutes the conflict is reported.
+    /// must bear to be repeated. At the deadline of [`OpenOptions::retry`] the conflict is reported.
+    ///
+    /// When the connection to the catalog's server is lost while the transaction is committed, the catalog is asked
+    /// whether it is stored. If it is, that is a success, and if not, it is run again. Where nothing can be asked until
+    /// the deadline, see [`Error::is_unknown_outcome`]. Its snapshot has a token as `commit_extra_info`.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

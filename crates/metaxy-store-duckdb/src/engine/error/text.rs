@@ -22,7 +22,9 @@ impl Inner {
             Kind::Query(said) => said.cause(Operation::Query, facts),
             Kind::Open(said) => said.cause(Operation::OpenCatalog, facts),
             Kind::NotTheLake { said, .. } => said.as_ref()?.cause(Operation::OpenCatalog, facts),
-            Kind::Conflict { error, .. } | Kind::Secondary { error, .. } => error.cause(),
+            Kind::Conflict { error, .. } | Kind::UnknownOutcome { error, .. } | Kind::Secondary { error, .. } => {
+                error.cause()
+            }
             Kind::Source(ArrowError::ExternalError(error)) => error.downcast_ref::<Error>()?.cause(),
             Kind::File { error, .. } => match Cause::of_io(error)? {
                 Cause::FolderDenied => Some(Cause::CatalogFileDenied),
@@ -79,6 +81,10 @@ impl Inner {
                  `meta_journal_mode = \"WAL\"`, and one that stays locked is let go when the program that holds it ends"
                     .to_owned(),
             ),
+            Kind::UnknownOutcome { lake, token, .. } => Some(format!(
+                "when the server is there again, `FROM ducklake_snapshots('{lake}') WHERE commit_extra_info = '{token}'` \
+                 has a row if the transaction is stored; run it again only if there is none"
+            )),
             Kind::Secondary { error, .. } => error.help(),
             _ => {
                 let cause = self.cause().filter(|cause| {
@@ -160,6 +166,10 @@ impl Inner {
             Kind::Conflict { attempts, error } => {
                 format!("another program changed the lake at the same time, {attempts} times: {error}")
             }
+            Kind::UnknownOutcome { error, .. } => format!(
+                "the connection to the catalog was lost during the commit, and whether it is stored could not be found \
+                 out: {error}"
+            ),
             Kind::Secondary { store, error } => {
                 format!("the store `{store}`, to be read beside this one, cannot be opened: {error}")
             }

@@ -1,7 +1,7 @@
 //! Features in a lake.
 
 mod chains;
-mod common;
+pub(crate) mod common;
 mod differences;
 mod hashes;
 mod increments;
