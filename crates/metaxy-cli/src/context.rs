@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use metaxy_config::{Config, DuckDbStore, LoadError, LoadOptions, Loaded, OsSystem};
 use metaxy_feature::ProjectName;
@@ -18,12 +19,13 @@ pub(crate) struct Context {
     project: Option<String>,
     all_projects: bool,
     verbosity: u8,
+    retry_for: Option<Duration>,
 }
 
 impl Context {
     pub(crate) fn new(global: Global) -> Self {
-        let Global { config_file, store, project, all_projects, verbosity, .. } = global;
-        Self { config_file, store, project, all_projects, verbosity }
+        let Global { config_file, store, project, all_projects, verbosity, retry_for, .. } = global;
+        Self { config_file, store, project, all_projects, verbosity, retry_for }
     }
 
     /// Whether the person wants to hear more than what is needed.
@@ -54,7 +56,10 @@ impl Context {
     pub(crate) fn read(&self) -> Result<Result<Loaded, LoadError>, Error> {
         load_env(Path::new(".env"))?;
         let options = self.config_file.as_ref().map(LoadOptions::file).unwrap_or_default();
-        Ok(Config::load(&OsSystem, &options))
+        Ok(Config::load(&OsSystem, &options).map(|mut loaded| {
+            loaded.config.retry.deadline = self.retry_for.unwrap_or(loaded.config.retry.deadline);
+            loaded
+        }))
     }
 
     /// Reads a configuration of which at least some store may be usable.

@@ -37,7 +37,7 @@ mod table;
 // What the signatures of this crate use.
 pub use {arrow, ducklake_sql, metaxy_config, metaxy_feature};
 
-pub use engine::{Cause, Connection, EngineError, Error, Rows};
+pub use engine::{Cause, Connection, EngineError, Error, Rows, Transaction};
 pub use features::{FeatureOptions, Features};
 pub use increment::{Change, Increment, ResolveOptions};
 pub use input::{CHANGE_COLUMN, FileFormat, InputFile, InputOptions, InputRows};

@@ -6,7 +6,7 @@ use metaxy_testkit::{Database, Postgres, Proxy, TempDir, deps};
 
 use crate::run::{metaxy, run};
 
-const FEATURES: &str = "
+pub(crate) const FEATURES: &str = "
 [[feature]]
 key = 'a'
 id_columns = ['id']
@@ -17,7 +17,7 @@ id_columns = ['id']
 deps = ['a']
 ";
 
-fn config(database: &Database<'_>, proxy: &Proxy) -> String {
+pub(crate) fn config(database: &Database<'_>, proxy: &Proxy) -> String {
     format!(
         "store = 'one'\nproject = 'demo'\n\
          [ext.rust]\nfeatures = ['features.toml']\n\

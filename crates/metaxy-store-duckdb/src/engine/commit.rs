@@ -6,6 +6,7 @@
 //! it, on a new connection, and at a time at which no transaction is open that writes a snapshot. If it is there, the
 //! files are too, and the transaction is done. If not, they are removed, and it may be run again.
 
+use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 
 use ducklake_sql::{CatalogKind, bind, sql};
@@ -22,21 +23,34 @@ use super::write_log::WriteLog;
 ///
 /// After an error nothing of it is stored, unless it is [`Kind::UnknownOutcome`].
 pub(super) fn write<T>(connection: &Connection, apply: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let transaction = WriteTransaction::begin(connection)?;
-    match apply() {
-        Ok(value) => transaction.commit().map(|()| value),
-        Err(error) => {
-            transaction.roll_back();
-            Err(error)
-        }
+    let transaction = Transaction::begin(connection)?;
+    let value = apply()?;
+    transaction.commit()?;
+    Ok(value)
+}
+
+/// A transaction that a program begins and ends by itself, see [`Store::begin`](crate::Store::begin).
+///
+/// Dropping it rolls it back.
+pub struct Transaction<'c> {
+    connection: &'c Connection,
+    is_open: bool,
+    /// Only where the answer to a commit can be lost.
+    guard: Option<Guard>,
+}
+
+impl fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
     }
 }
 
-/// A transaction that writes, from its begin on.
-pub(super) struct WriteTransaction<'c> {
-    connection: &'c Connection,
-    /// Only where the answer to a commit can be lost.
-    guard: Option<Guard>,
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.is_open {
+            roll_back(self.connection);
+        }
+    }
 }
 
 /// What is needed to find out how a commit ended, and to have its files then.
@@ -45,21 +59,16 @@ struct Guard {
     log: WriteLog,
 }
 
-impl<'c> WriteTransaction<'c> {
+impl<'c> Transaction<'c> {
     /// Begins it.
-    pub(super) fn begin(connection: &'c Connection) -> Result<Self, Error> {
+    pub(crate) fn begin(connection: &'c Connection) -> Result<Self, Error> {
         let guard = (connection.plan().catalog() == CatalogKind::Postgres)
             .then(|| WriteLog::start(connection).map(|log| Guard { token: token(), log }))
             .transpose()?;
         connection.execute("BEGIN TRANSACTION")?;
-        let transaction = Self { connection, guard };
-        match transaction.mark() {
-            Ok(()) => Ok(transaction),
-            Err(error) => {
-                transaction.roll_back();
-                Err(error)
-            }
-        }
+        let transaction = Self { connection, is_open: true, guard };
+        transaction.mark()?;
+        Ok(transaction)
     }
 
     /// Gives the snapshot that it will make its token. An author and a message that a person sets later take its place.
@@ -75,25 +84,31 @@ impl<'c> WriteTransaction<'c> {
     }
 
     /// Ends it with nothing stored.
-    pub(super) fn roll_back(self) {
-        roll_back(self.connection);
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB refuses it; nothing is stored then either.
+    pub fn roll_back(mut self) -> Result<(), Error> {
+        self.is_open = false;
+        self.connection.execute("ROLLBACK").map(drop)
     }
 
     /// Commits it.
-    pub(super) fn commit(self) -> Result<(), Error> {
-        let Self { connection, guard } = self;
-        let Some(guard) = guard else {
-            return connection.execute("COMMIT").map(drop).inspect_err(|_| roll_back(connection));
+    ///
+    /// When the connection to the catalog's server is lost meanwhile, the catalog is asked whether it is stored.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be committed, and nothing of it is stored; see [`Error::is_unknown_outcome`] for the one exception.
+    pub fn commit(mut self) -> Result<(), Error> {
+        let connection = self.connection;
+        let Some(guard) = self.guard.take() else {
+            // A failure leaves it open.
+            return connection.execute("COMMIT").map(|_| self.is_open = false);
         };
-        let files = guard.log.files(connection);
-        let held = files.and_then(|files| HeldFiles::hold(guard.log.connection(), connection, files, &guard.token));
-        let held = match held {
-            Ok(held) => held,
-            Err(error) => {
-                roll_back(connection);
-                return Err(error);
-            }
-        };
+        let held = guard.log.files(connection)?;
+        let held = HeldFiles::hold(guard.log.connection(), connection, held, &guard.token)?;
+        self.is_open = false;
         let Err(error) = connection.execute("COMMIT") else {
             held.release();
             return Ok(());

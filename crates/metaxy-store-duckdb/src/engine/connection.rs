@@ -105,7 +105,7 @@ impl Connection {
         Self { retry, ..self }
     }
 
-    pub(super) fn retry(&self) -> &Retry {
+    pub(crate) fn retry(&self) -> &Retry {
         &self.retry
     }
 
@@ -169,6 +169,16 @@ impl Connection {
         let another = self.elsewhere()?;
         another.execute(Statement::Use(self.plan.alias().clone()).to_sql())?;
         Ok(another)
+    }
+
+    /// Another connection to the same instance for reading files: what it reads does not touch the lake, which another
+    /// program may hold.
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB refuses it.
+    pub fn for_files(&self) -> Result<Self, Error> {
+        self.elsewhere()
     }
 
     /// The same with the instance's own database as the current one.

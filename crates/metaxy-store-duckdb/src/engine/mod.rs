@@ -18,10 +18,12 @@ mod typed_row;
 mod write_log;
 
 pub use self::cause::Cause;
+pub use self::commit::Transaction;
 pub use self::connection::{Connection, Rows};
 pub use self::engine_error::EngineError;
 pub use self::error::Error;
 
 pub(crate) use self::error::{Class, Kind, MOVED_ADVICE, Refusal};
 pub(crate) use self::instance::{current_database, open_instance};
+pub(crate) use self::retry::repeat;
 pub(crate) use self::transaction::{end_stream, in_transaction, now, read_again, repeated, transaction, with_retry};

@@ -24,7 +24,9 @@ pub(crate) fn with_retry<P, T>(
         write(connection, || apply(found))
     };
     // What another writer has made since `prepare` looked is found by the next look.
-    repeat(connection.retry(), attempt, |error| error.begins_anew() || error.cause() == Some(Cause::AlreadyExists))
+    repeat(connection.retry(), attempt, |error| {
+        error.begins_anew() || (error.is_query() && error.cause() == Some(Cause::AlreadyExists))
+    })
 }
 
 /// Runs `apply` in a transaction, which is run again when another writer was faster. Nothing is inlined in it that would
@@ -49,12 +51,12 @@ pub(crate) fn repeated<T>(
         }
     };
     // A lost connection does not tell whether the statement is stored, and no token could.
-    repeat(connection.retry(), &mut run, Error::is_retryable)
+    repeat(connection.retry(), &mut run, |error| error.is_query() && error.is_retryable())
 }
 
-/// Reads what a look at the lake may find locked or out of reach for a moment, again when it is.
-pub(crate) fn read_again<T>(connection: &Connection, read: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
-    repeat(connection.retry(), read, Error::begins_anew)
+/// Runs `read` in a transaction that only reads, again when the catalog is locked or lost for a moment.
+pub(crate) fn read_again<T>(connection: &Connection, mut read: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    repeat(connection.retry(), || in_transaction(connection, &mut read), Error::begins_anew)
 }
 
 /// Runs `apply` in a transaction that only reads.

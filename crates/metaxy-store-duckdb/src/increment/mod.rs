@@ -14,7 +14,7 @@ use ducklake_sql::Sql;
 use metaxy_feature::{FeatureKey, FeaturePlan};
 
 use self::compare::{Expected, Samples};
-use crate::engine::{Connection, Error, Rows, in_transaction};
+use crate::engine::{Connection, Error, Rows, read_again};
 use crate::features::Features;
 use crate::query::{Filter, Snapshots};
 use crate::table::{CheckedRows, Problem, StagingTable};
@@ -174,10 +174,9 @@ impl Features<'_> {
     /// with another hash.
     pub fn resolve_update(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<Increment, Error> {
         let connection = self.connection.elsewhere()?;
-        let snapshots = Snapshots::new(&connection);
-        let plan = self.plan(key)?;
-        let (comparison, found) = in_transaction(&connection, || {
-            let comparison = self.on(&connection).compare(plan, options, &snapshots)?;
+        let (comparison, found) = read_again(&connection, || {
+            let snapshots = Snapshots::new(&connection);
+            let comparison = self.on(&connection).compare(self.plan(key)?, options, &snapshots)?;
             let found = comparison.find(&connection)?;
             Ok((comparison, found))
         })
@@ -199,17 +198,16 @@ impl Features<'_> {
         options: &ResolveOptions,
     ) -> Result<Increment, Error> {
         let connection = self.connection.elsewhere()?;
-        let plan = self.plan(key)?;
-        if !plan.deps.is_empty() {
+        if !self.plan(key)?.deps.is_empty() {
             return Err(Problem::Samples(key.clone()).into());
         }
         let staging = StagingTable::fill(&connection, self.definition(key)?, samples)?;
         let (table, columns, by_field) = CheckedRows::check(staging)?.keep();
         let samples = Samples { table, columns, by_field };
-        let (comparison, found) = in_transaction(&connection, || {
+        let (comparison, found) = read_again(&connection, || {
             let snapshots = Snapshots::new(&connection);
-            let comparison =
-                Comparison::new(&self.on(&connection), plan, Expected::Samples(samples), options, &snapshots)?;
+            let (plan, samples) = (self.plan(key)?, Expected::Samples(samples.clone()));
+            let comparison = Comparison::new(&self.on(&connection), plan, samples, options, &snapshots)?;
             let found = comparison.find(&connection)?;
             Ok((comparison, found))
         })?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ducklake_sql::{AttachPlan, Extension, Ident, Lake, Mode, Session, Setting, Statement};
+use ducklake_sql::{AttachPlan, CatalogKind, Extension, Ident, Lake, Mode, Session, Setting, Statement};
 use metaxy_config::{Config, Database, DuckDbStore, Retry};
 
 use super::attempt::Attempt;
@@ -15,7 +15,7 @@ use super::data_files;
 use super::facts::facts_of;
 use super::store::{Secondary, Store};
 use crate::engine::cause::{Facts, Operation};
-use crate::engine::{Cause, Connection, Error, Kind, current_database, open_instance};
+use crate::engine::{Cause, Connection, Error, Kind, current_database, open_instance, repeat};
 
 #[cfg(test)]
 mod tests;
@@ -249,7 +249,13 @@ impl OpenOptions {
             })?);
         }
         let prepared = prepare(&connection, &secondaries)?;
-        let plan = self.run_plan(&connection, &plan, lake, facts, &home).map_err(with_facts)?;
+        // Whoever has a DuckDB file keeps it until it ends; others are done with a catalog soon.
+        let is_busy = |error: &Error| {
+            let busy = [Cause::CatalogLocked, Cause::PostgresBusy];
+            plan.catalog() != CatalogKind::DuckDb && error.cause().is_some_and(|cause| busy.contains(&cause))
+        };
+        let attach = || self.run_plan(&connection, &plan, lake, facts, &home);
+        let plan = repeat(connection.retry(), attach, is_busy).map_err(with_facts)?;
         let mut store = Store { connection: Some(connection), plan, home, warnings, secondaries };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);

@@ -10,7 +10,7 @@ use ducklake_sql::{AttachPlan, Ident, Lake, Mode, Session, Statement};
 use metaxy_config::Config;
 
 use super::open::OpenOptions;
-use crate::engine::{Connection, Error, inlining, repeated, transaction};
+use crate::engine::{Connection, Error, Transaction, inlining, repeated, transaction};
 
 /// A lake, attached in a DuckDB instance of its own.
 ///
@@ -112,6 +112,25 @@ impl Store {
     /// When `apply` fails by anything else, or the transaction cannot be committed. Nothing of it is stored then.
     pub fn transaction<T>(&self, apply: impl FnMut(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         transaction(self.connection(), apply)
+    }
+
+    /// Begins a transaction that is run once, for statements that cannot be repeated.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store: metaxy_store_duckdb::Store = unreachable!();
+    /// let transaction = store.begin()?;
+    /// store.connection().execute("INSERT INTO sample VALUES ('new')")?;
+    /// transaction.commit()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When one has begun already, or the catalog cannot be reached.
+    pub fn begin(&self) -> Result<Transaction<'_>, Error> {
+        Transaction::begin(self.connection())
     }
 
     /// Runs one statement that is a transaction by itself, as `CHECKPOINT` is, again when another writer was faster.

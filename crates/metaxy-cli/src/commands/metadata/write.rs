@@ -30,7 +30,7 @@ pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer
         .add_columns(args.add_columns)
         .unpushed(args.unpushed);
     let progress = Progress::new(format!("writing `{}`", args.feature), printer.is_quiet());
-    let reader = project.store().connection().another().map_err(Error::Lake)?;
+    let reader = project.store().connection().for_files().map_err(Error::Lake)?;
     let rows = file.rows(&reader, &features, &args.feature).map_err(Error::Lake)?;
     let rows = rows.on_progress(|rows| progress.set(rows));
     let count = features.write(&args.feature, rows, &options).map_err(Error::Lake)?;

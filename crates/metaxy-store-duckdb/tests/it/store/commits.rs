@@ -43,7 +43,7 @@ impl FarLake<'_> {
             server.bucket(BUCKET);
             s3(server, &server.key(KeyRights::Full))
         });
-        let extensions = format!("config.extension_directory = {:?}", deps().extensions());
+        let extensions = format!("config.extension_directory = '{}'", deps().extensions().display());
         let storage = format!("storage = {}", storage.as_deref().unwrap_or(LOCAL));
         let catalog = format!("alias = 'lake'\ncatalog = {catalog}");
         home.configure("far", &[&extensions, WITHOUT_SIGNATURES, "auto_create_tables = true"], &[&catalog, &storage]);
