@@ -121,6 +121,7 @@ impl<'c> Transaction<'c> {
         // From here on they are where a snapshot that may be there says, whatever happens to this process.
         let held = held.restore();
         match is_stored(connection, &guard.token) {
+            Ok(true) if !(guard.log.is_on() && held.are_all()) => Err(Error::new(Kind::FilesAtRisk(error))),
             Ok(true) => {
                 tracing::info!(token = guard.token, "the answer to COMMIT was lost, and the transaction is stored");
                 Ok(())

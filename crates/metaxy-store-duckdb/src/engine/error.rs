@@ -128,6 +128,8 @@ pub(crate) enum Kind {
         token: String,
         error: Error,
     },
+    /// The same, and it is stored, but its files could not be held.
+    FilesAtRisk(Error),
     /// A store that was to be attached beside the opened one.
     Secondary {
         store: String,
@@ -255,9 +257,10 @@ impl Error {
             | Kind::NotTheLake { said: Some(said), .. }
             | Kind::Query(said)
             | Kind::Open(said) => Some(said),
-            Kind::Conflict { error, .. } | Kind::UnknownOutcome { error, .. } | Kind::Secondary { error, .. } => {
-                error.engine_error()
-            }
+            Kind::Conflict { error, .. }
+            | Kind::UnknownOutcome { error, .. }
+            | Kind::FilesAtRisk(error)
+            | Kind::Secondary { error, .. } => error.engine_error(),
             _ => None,
         }
     }
@@ -338,12 +341,13 @@ impl Error {
         self.is_query() && (self.is_retryable() || self.cause().is_some_and(|cause| lost.contains(&cause)))
     }
 
-    /// Whether a transaction may be stored, or not: the connection to the catalog's server was lost while it was
-    /// committed, and the server could not be asked before the deadline.
+    /// Whether a transaction may be stored although it failed: the connection to the catalog's server was lost while it
+    /// was committed, and the server could not be asked before the deadline; or it is stored, and DuckLake may have
+    /// removed its files, which happens only in a storage of Azure, or while a program has DuckDB's log switched on.
     ///
     /// Of every other error of a transaction, nothing is stored.
     pub fn is_unknown_outcome(&self) -> bool {
-        matches!(self.kind(), Kind::UnknownOutcome { .. })
+        matches!(self.kind(), Kind::UnknownOutcome { .. } | Kind::FilesAtRisk(_))
     }
 
     /// Whether credentials are wrong, missing or expired.
@@ -442,9 +446,10 @@ impl std::error::Error for Error {
             Kind::Refused(refusal) => refusal.source(),
             Kind::Source(error) => Some(error),
             Kind::File { error, .. } => Some(error),
-            Kind::Conflict { error, .. } | Kind::UnknownOutcome { error, .. } | Kind::Secondary { error, .. } => {
-                Some(error)
-            }
+            Kind::Conflict { error, .. }
+            | Kind::UnknownOutcome { error, .. }
+            | Kind::FilesAtRisk(error)
+            | Kind::Secondary { error, .. } => Some(error),
             _ => self.engine_error().map(|said| said as _),
         }
     }

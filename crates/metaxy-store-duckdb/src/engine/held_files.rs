@@ -18,6 +18,8 @@ pub(super) struct HeldFiles<'c> {
     local: Vec<LocalFile>,
     remote: Vec<StringLiteral>,
     detour: Option<Detour<'c>>,
+    /// How many local files could not be held.
+    missed: usize,
 }
 
 struct LocalFile {
@@ -66,10 +68,12 @@ impl<'c> HeldFiles<'c> {
     ) -> Result<Self, Error> {
         let (remote, local): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| path.contains("://"));
         let suffix: String = token.chars().filter(char::is_ascii_alphanumeric).collect();
-        let local = local.into_iter().filter_map(|path| LocalFile::hold(path.into(), &suffix)).collect();
+        let count = local.len();
+        let local: Vec<_> = local.into_iter().filter_map(|path| LocalFile::hold(path.into(), &suffix)).collect();
+        let missed = count - local.len();
         let remote: Vec<StringLiteral> = remote.into_iter().filter_map(|path| StringLiteral::new(path).ok()).collect();
         let detour = if remote.is_empty() { None } else { Some(Detour::make(connection, writer, &remote, &suffix)?) };
-        Ok(Self { local, remote, detour })
+        Ok(Self { local, remote, detour, missed })
     }
 
     /// Lets them go after the commit.
@@ -79,6 +83,14 @@ impl<'c> HeldFiles<'c> {
                 drop(fs::remove_file(link));
             }
         }
+    }
+
+    /// Whether DuckLake can remove none of them for good.
+    pub(super) fn are_all(&self) -> bool {
+        // What is neither S3 nor speaks its protocol takes no secret of S3, and has a proxy of its own.
+        let is_azure =
+            |path: &StringLiteral| ["az:", "azure:", "abfs"].iter().any(|scheme| path.as_str().starts_with(scheme));
+        self.missed == 0 && !self.remote.iter().any(is_azure)
     }
 
     /// Brings back those that DuckLake has removed. They are no more held then.

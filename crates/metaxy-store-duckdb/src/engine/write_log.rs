@@ -82,6 +82,11 @@ impl WriteLog {
         Ok(Self { other, state, is_on })
     }
 
+    /// Whether the files are known.
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     /// Where statements about the instance can run.
     pub(super) fn connection(&self) -> &Connection {
         &self.other
@@ -92,17 +97,21 @@ impl WriteLog {
         if !self.is_on {
             return Ok(Vec::new());
         }
-        let id: i64 = connection.query_value("SELECT CAST(current_connection_id() AS BIGINT)")?;
-        let messages: Vec<(String,)> = self.other.query_rows(sql!(
-            "SELECT message
-             FROM duckdb_logs
-             WHERE
-                 type = 'FileSystem'
-                 AND connection_id = {id}
-                 AND contains(message, '\"op\":\"WRITE\"')
-                 AND contains(message, '\"pos\":\"0\"')",
-            id = bind(id),
-        ))?;
+        let is_first_write = sql!(
+            "type = 'FileSystem' AND contains(message, '\"op\":\"WRITE\"') AND contains(message, '\"pos\":\"0\"')"
+        );
+        // Whatever is written beside the only transaction is no worse for being held.
+        let is_alone = self.state.lock().log_users == 1;
+        let messages: Vec<(String,)> = if is_alone {
+            self.other.query_rows(sql!("SELECT message FROM duckdb_logs() WHERE {is_first_write}", is_first_write))?
+        } else {
+            let id: i64 = connection.query_value("SELECT CAST(current_connection_id() AS BIGINT)")?;
+            self.other.query_rows(sql!(
+                "SELECT message FROM duckdb_logs WHERE connection_id = {id} AND {is_first_write}",
+                id = bind(id),
+                is_first_write,
+            ))?
+        };
         let path = |(message,): (String,)| match Json::parse(&message).ok()?.into_object()?.swap_remove("path") {
             Some(Json::String(path)) => Some(path),
             _ => None,

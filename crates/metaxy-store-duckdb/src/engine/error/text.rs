@@ -22,9 +22,10 @@ impl Inner {
             Kind::Query(said) => said.cause(Operation::Query, facts),
             Kind::Open(said) => said.cause(Operation::OpenCatalog, facts),
             Kind::NotTheLake { said, .. } => said.as_ref()?.cause(Operation::OpenCatalog, facts),
-            Kind::Conflict { error, .. } | Kind::UnknownOutcome { error, .. } | Kind::Secondary { error, .. } => {
-                error.cause()
-            }
+            Kind::Conflict { error, .. }
+            | Kind::UnknownOutcome { error, .. }
+            | Kind::FilesAtRisk(error)
+            | Kind::Secondary { error, .. } => error.cause(),
             Kind::Source(ArrowError::ExternalError(error)) => error.downcast_ref::<Error>()?.cause(),
             Kind::File { error, .. } => match Cause::of_io(error)? {
                 Cause::FolderDenied => Some(Cause::CatalogFileDenied),
@@ -85,6 +86,11 @@ impl Inner {
                 "when the server is there again, `FROM ducklake_snapshots('{lake}') WHERE commit_extra_info = '{token}'` \
                  has a row if the transaction is stored; run it again only if there is none"
             )),
+            Kind::FilesAtRisk(_) => Some(
+                "read the tables that were written: where a file is missing, DuckLake has removed it, and the rows are to \
+                 be written again; do not run the transaction again otherwise"
+                    .to_owned(),
+            ),
             Kind::Secondary { error, .. } => error.help(),
             _ => {
                 let cause = self.cause().filter(|cause| {
@@ -169,6 +175,10 @@ impl Inner {
             Kind::UnknownOutcome { error, .. } => format!(
                 "the connection to the catalog was lost during the commit, and whether it is stored could not be found \
                  out: {error}"
+            ),
+            Kind::FilesAtRisk(error) => format!(
+                "the connection to the catalog was lost during the commit; it is stored, but DuckLake may have removed \
+                 files of it: {error}"
             ),
             Kind::Secondary { store, error } => {
                 format!("the store `{store}`, to be read beside this one, cannot be opened: {error}")

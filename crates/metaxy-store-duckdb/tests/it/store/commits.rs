@@ -174,3 +174,48 @@ fn an_unknown_outcome_is_told_and_the_rows_are_there_if_they_are_stored() {
         store.close().unwrap();
     }
 }
+
+#[test]
+fn files_that_could_not_be_held_are_told_of() {
+    let lake = FarLake::new(None);
+    let store = lake.open(None);
+    store.connection().execute("CREATE TABLE t AS SELECT range AS i, 'x' AS s FROM range(100)").unwrap();
+    // The log is somebody's, and says nothing of files.
+    store.connection().execute("CALL enable_logging('QueryLog')").unwrap();
+    lake.proxy.cut(Cut::InAnswer(0));
+    let error = store.transaction(|connection| connection.execute(STATEMENTS[0])).unwrap_err();
+    assert!(error.is_unknown_outcome() && error.to_string().contains("DuckLake may have removed files"), "{error}");
+    assert!(error.help().unwrap().contains("read the tables"), "{error}");
+    store.close().unwrap();
+}
+
+#[test]
+#[ignore = "MEASURE"]
+fn measure() {
+    let lake = FarLake::new(None);
+    let store = lake.open(None);
+    let connection = store.connection();
+    connection.execute("CREATE TABLE t AS SELECT range AS i, 'x' AS s FROM range(100)").unwrap();
+    for rows in ["INSERT INTO t SELECT range, 'x' FROM range(5)", "INSERT INTO t SELECT range, 'x' FROM range(50000)"] {
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        for _ in 0..150 {
+            let start = std::time::Instant::now();
+            store
+                .begin()
+                .and_then(|begun| {
+                    connection.execute(rows)?;
+                    begun.commit()
+                })
+                .unwrap();
+            with.push(start.elapsed());
+            let start = std::time::Instant::now();
+            connection.execute("BEGIN TRANSACTION").unwrap();
+            connection.execute(rows).unwrap();
+            connection.execute("COMMIT").unwrap();
+            without.push(start.elapsed());
+        }
+        with.sort();
+        without.sort();
+        eprintln!("MEASURE {rows}: with {:?} {:?}, without {:?} {:?}", with[75], with[15], without[75], without[15]);
+    }
+}
