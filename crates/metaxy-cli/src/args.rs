@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use metaxy_feature::{Column, FeatureKey};
@@ -44,6 +45,9 @@ pub(crate) struct Global {
     pub(crate) trust: bool,
     #[command(flatten)]
     pub(crate) other_projects: OtherProjects,
+    /// How long to try again when another program is in the way, as in 30s or 5m; else the configured time, else 2m
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    pub(crate) retry_for: Option<Duration>,
     /// When to use colours; `NO_COLOR` turns them off, too
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: clap::ColorChoice,
@@ -80,6 +84,12 @@ impl OtherProjects {
     pub(crate) fn locked(self) -> Option<bool> {
         self.locked.then_some(true)
     }
+}
+
+/// A span of time, as in `30s`, `1h 30m` or `0s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|_| "expected a duration, as in 30s or 5m".to_owned())?;
+    span.try_into().map_err(|_| "a duration cannot be negative".to_owned())
 }
 
 impl Global {

@@ -1,6 +1,7 @@
 //! What a command works on: the environment with `.env`, the configuration, the store that is meant.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use metaxy_config::{Config, DuckDbStore, LoadError, LoadOptions, Loaded, System as _};
 use metaxy_feature::ProjectName;
@@ -23,15 +24,17 @@ pub(crate) struct Context {
     other_projects: OtherProjects,
     verbosity: u8,
     trust: bool,
+    retry_for: Option<Duration>,
     interrupt: Interrupt,
 }
 
 impl Context {
     pub(crate) fn new(global: Global, positional_store: Option<&str>) -> Self {
-        let Global { config_file, store, project, all_projects, other_projects, verbosity, trust, .. } = global;
+        let Global { config_file, store, project, all_projects, other_projects, verbosity, trust, retry_for, .. } =
+            global;
         let store = store.or_else(|| positional_store.map(str::to_owned));
         let interrupt = Interrupt::default();
-        Self { config_file, store, project, all_projects, other_projects, verbosity, trust, interrupt }
+        Self { config_file, store, project, all_projects, other_projects, verbosity, trust, retry_for, interrupt }
     }
 
     /// What ends the work on every store that is opened.
@@ -81,6 +84,7 @@ impl Context {
             if loaded.config.is_untrusted() && (self.trust || is_remembered(&loaded.config, environment)) {
                 loaded.config = loaded.config.trusted();
             }
+            loaded.config.retry.deadline = self.retry_for.unwrap_or(loaded.config.retry.deadline);
             loaded
         })
     }

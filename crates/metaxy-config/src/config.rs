@@ -12,6 +12,7 @@ use crate::decode::{Context, Decode};
 use crate::features::{self, RUST};
 use crate::lake::Scope;
 use crate::options::Options;
+use crate::retry::{self, Retry};
 use crate::store::DuckDbStore;
 use crate::system::System;
 use crate::trust::{self, Trust};
@@ -115,6 +116,8 @@ pub struct Config {
     /// # Ok::<(), metaxy_config::LoadError>(())
     /// ```
     pub feature_files: Vec<PathBuf>,
+    /// How a transaction is run again when another program was in the way: `[ext.rust.retry]`.
+    pub retry: Retry,
     /// How many characters of a hash are kept.
     pub hash_truncation_length: Truncation,
     /// Whether Python Metaxy keeps maps as maps.
@@ -384,7 +387,9 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut 
     };
     let auto_create_tables = options.auto_create_tables.unwrap_or(false);
     let plugins = plugins(table.get("ext"), scope);
-    let feature_files = features::files(table.get("ext").and_then(|ext| ext.as_table()?.get(RUST)), scope);
+    let rust = table.get("ext").and_then(|ext| ext.as_table()?.get(RUST));
+    let feature_files = features::files(rust, scope);
+    let retry = retry::resolve(rust.and_then(|rust| rust.as_table()?.get("retry")), scope);
     let selections = options.extra_features.unwrap_or_default().into_iter();
     let extra_features = selections.map(|at| features::selection(at.value, &at.node, scope)).collect();
     let (stores, needs) = stores::resolve(table.get("stores"), auto_create_tables, scope);
@@ -403,6 +408,7 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut 
         theme: options.theme.unwrap_or_else(|| "default".to_owned()),
         plugins,
         feature_files,
+        retry,
         hash_truncation_length: hash_truncation_length.unwrap_or_default(),
         enable_map_datatype: options.enable_map_datatype.unwrap_or(false),
         auto_create_tables,

@@ -93,9 +93,33 @@ pub(crate) struct RustOptions {
     /// The files that define features, relative to this file: paths, or patterns with `*`, `?`, `[…]` and `**`.
     #[schemars(with = "Option<Vec<String>>")]
     pub(crate) features: Option<Vec<Located<String>>>,
+    /// How a transaction is run again when another program was in the way.
+    #[schemars(with = "Option<RetryOptions>")]
+    #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
+    pub(crate) retry: Option<Unread>,
 }
 
-options!(RustOptions { enable, features });
+options!(RustOptions { enable, features, retry });
+
+/// How a transaction is run again when another program was in the way, or a catalog's server was lost.
+#[derive(JsonSchema, Default)]
+#[schemars(deny_unknown_fields, rename = "Retry")]
+pub(crate) struct RetryOptions {
+    /// How often it is run at most; as often as the deadline allows unless given.
+    #[schemars(with = "Option<u32>", range(min = 1))]
+    pub(crate) attempts: Option<Located<i64>>,
+    /// For how many seconds it is begun anew: 120 unless given. With 0 it is run once.
+    #[schemars(with = "Option<u32>")]
+    pub(crate) deadline_seconds: Option<Located<i64>>,
+    /// The longest that the first pause can be: 40 milliseconds unless given.
+    #[schemars(with = "Option<u32>", range(min = 1))]
+    pub(crate) first_pause_milliseconds: Option<Located<i64>>,
+    /// The longest that any pause can be: 1000 milliseconds unless given.
+    #[schemars(with = "Option<u32>", range(min = 1))]
+    pub(crate) longest_pause_milliseconds: Option<Located<i64>>,
+}
+
+options!(RetryOptions { attempts, deadline_seconds, first_pause_milliseconds, longest_pause_milliseconds });
 
 /// Features to load: of projects, single ones, or all.
 #[derive(JsonSchema, Default)]
@@ -263,6 +287,7 @@ pub(crate) fn is_known_word(word: &str) -> bool {
     let tables = [
         Options::KEYS,
         RustOptions::KEYS,
+        RetryOptions::KEYS,
         SelectionOptions::KEYS,
         DuckDbOptions::KEYS,
         ExtensionOptions::KEYS,
@@ -285,7 +310,8 @@ pub(crate) fn is_harmless(path: &[&str], written: &str) -> bool {
         | ["store" | "extend" | "entrypoints" | "theme" | "project" | "metaxy_lock_path"] => true,
         ["hash_truncation_length" | "enable_map_datatype" | "auto_create_tables" | "locked" | "sync"]
         | ["extra_features", "all"]
-        | ["ext", "rust", "enable"] => is_number_or_boolean(written),
+        | ["ext", "rust", "enable"]
+        | ["ext", "rust", "retry", _] => is_number_or_boolean(written),
         _ => false,
     }
 }

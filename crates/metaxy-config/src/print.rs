@@ -45,8 +45,10 @@ impl Config {
         });
         // What a pattern has matched must match itself when it is read again.
         let files = self.feature_files.iter().map(|path| glob::Pattern::escape(&path.to_string_lossy()));
-        let rust = json!({ "features": files.collect::<Vec<_>>() });
-        let rust = (!self.feature_files.is_empty()).then(|| ("rust".to_owned(), rust));
+        let files = Some(files.collect::<Vec<_>>()).filter(|files| !files.is_empty());
+        let rust = [("features", files.map(Json::from)), ("retry", self.retry.shown())];
+        let rust: Map<_, _> = rust.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+        let rust = (!rust.is_empty()).then(|| ("rust".to_owned(), Json::Object(rust)));
         let stores = self.stores.iter().map(|entry| (entry.name.clone(), shown_store(entry)));
         json!({
             "store": self.store,

@@ -31,7 +31,7 @@ pub use deps::{Deps, deps};
 pub use leak::{MARKER, assert_no_leak};
 #[cfg(all(feature = "postgres", unix))]
 pub use postgres::{Database, Login, Postgres, RoleRights, closed_port};
-pub use proxy::{Proxy, Traffic};
+pub use proxy::{Cut, Proxy, Traffic};
 #[cfg(feature = "s3")]
 pub use s3::{Fault, KeyPair, KeyRights, S3Options, S3Server};
 pub use snapshot::SNAPSHOT_FILTERS;

@@ -2,7 +2,7 @@
 //!
 //! To read, each statement is run by itself and its rows are printed as they come. To write, the statements are one
 //! transaction, which is run again when another writer was faster; so their rows are printed once it is committed. A
-//! script that begins a transaction itself is run once, as it stands.
+//! script that begins a transaction itself is run once, as it stands, and says how it ended.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::path::Path;
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use ducklake_sql::Sql as Statement;
-use metaxy_store_duckdb::{Connection, OpenOptions, Store};
+use metaxy_store_duckdb::{Connection, OpenOptions, Store, Transaction};
 
 use crate::args::{Mode, RowFormat, Sql};
 use crate::context::Context;
@@ -78,7 +78,7 @@ fn run_script(store: &Store, script: &str, statements: &[Statement], mut results
     if statements.iter().any(begins_transaction) {
         let mut done = Ok(());
         let run = |connection: &Connection| {
-            done = run_as_it_stands(connection, statements, &mut results);
+            done = run_as_it_stands(store, connection, statements, &mut results);
             Ok(())
         };
         return store.without_inlining(run).map_err(Error::Lake).and(done);
@@ -89,7 +89,7 @@ fn run_script(store: &Store, script: &str, statements: &[Statement], mut results
             statements.iter().map(run).collect::<Result<Vec<_>, _>>()
         });
         let all = all.map_err(|error| {
-            if statements.len() > 1 {
+            if statements.len() > 1 && !error.is_unknown_outcome() {
                 results.printer.note("none of the statements is stored");
             }
             Error::Lake(error)
@@ -98,8 +98,20 @@ fn run_script(store: &Store, script: &str, statements: &[Statement], mut results
     }
     // Some cannot be in a transaction with others, so each is one of its own.
     for (index, statement) in statements.iter().enumerate() {
-        let done = store.repeat(|connection| Outcome::of(connection, statement));
+        // A file that is written is written again, and one that is read into a table is read once.
+        let is_one_transaction = statement.first_word() == "COPY" || can_share_transaction(statement);
+        let done = if is_one_transaction {
+            store.transaction(|connection| Outcome::of(connection, statement))
+        } else {
+            store.repeat(|connection| Outcome::of(connection, statement))
+        };
         let outcome = done.map_err(|error| {
+            if error.is_unreachable() && !is_one_transaction {
+                results.printer.note(format_args!(
+                    "statement {} makes transactions of its own, of which some may be stored",
+                    index + 1
+                ));
+            }
             if index > 0 {
                 results.printer.note(format_args!("what stands before statement {} is stored", index + 1));
             }
@@ -111,41 +123,52 @@ fn run_script(store: &Store, script: &str, statements: &[Statement], mut results
 }
 
 /// Runs a script that begins and ends transactions itself.
-fn run_as_it_stands(connection: &Connection, statements: &[Statement], results: &mut Results<'_>) -> Result<(), Error> {
-    let mut is_open = false;
+fn run_as_it_stands(
+    store: &Store,
+    connection: &Connection,
+    statements: &[Statement],
+    results: &mut Results<'_>,
+) -> Result<(), Error> {
+    let mut open: Option<Transaction<'_>> = None;
     let mut stored = false;
     for statement in statements {
-        match Outcome::of(connection, statement) {
-            Ok(outcome) => {
-                match statement.first_word().as_str() {
-                    "BEGIN" | "START" => is_open = true,
-                    "COMMIT" | "END" => (stored, is_open) = (true, false),
-                    "ROLLBACK" | "ABORT" => is_open = false,
-                    _ => stored |= !is_open && !connection.are_queries(statement.text()).map_err(Error::Lake)?,
-                }
-                results.print(outcome)?;
+        let begun = open.take();
+        let is_open = begun.is_some();
+        let ran = match (statement.first_word().as_str(), begun) {
+            ("BEGIN" | "START", None) => store.begin().map(|begun| (Some(begun), None)),
+            ("COMMIT" | "END", Some(begun)) => begun.commit().map(|()| {
+                stored = true;
+                (None, None)
+            }),
+            ("ROLLBACK" | "ABORT", Some(begun)) => begun.roll_back().map(|()| (None, None)),
+            (_, None) if can_share_transaction(statement) && !begins_transaction(statement) => {
+                store.transaction(|connection| Outcome::of(connection, statement)).map(|outcome| (None, Some(outcome)))
             }
-            Err(error) => {
-                if is_open {
-                    drop(connection.execute("ROLLBACK"));
-                }
-                results.printer.note(match (is_open, stored) {
-                    (true, false) => "the transaction of the script is rolled back, and nothing is stored",
-                    (true, true) => {
-                        "the last transaction of the script is rolled back; what stands before it is stored"
-                    }
-                    (false, true) => "what stands before it in the script is stored",
-                    (false, false) => "nothing is stored",
-                });
-                return Err(Error::Lake(error));
-            }
+            (_, begun) => Outcome::of(connection, statement).map(|outcome| (begun, Some(outcome))),
+        };
+        let (begun, outcome) = ran.map_err(|error| {
+            results.printer.note(match (is_open, stored) {
+                _ if error.is_unknown_outcome() => "nothing after the transaction whose end is unknown was run",
+                (true, false) => "the transaction of the script is rolled back, and nothing is stored",
+                (true, true) => "the last transaction of the script is rolled back; what stands before it is stored",
+                (false, true) => "what stands before it in the script is stored",
+                (false, false) => "nothing is stored",
+            });
+            Error::Lake(error)
+        })?;
+        open = begun;
+        if let Some(outcome) = outcome {
+            stored |= !is_open && !connection.are_queries(statement.text()).map_err(Error::Lake)?;
+            results.print(outcome)?;
         }
     }
-    if is_open {
-        connection.execute("ROLLBACK").map_err(Error::Lake)?;
-        return Err(Error::OpenTransaction { stored });
+    match open {
+        Some(begun) => {
+            begun.roll_back().map_err(Error::Lake)?;
+            Err(Error::OpenTransaction { stored })
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn begins_transaction(statement: &Statement) -> bool {

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by a panic")]
 
 mod combinations;
+mod commits;
 mod faults;
 mod files;
 mod lakes;

@@ -6,7 +6,7 @@ use metaxy_testkit::{Database, Postgres, Proxy, TempDir, deps};
 
 use crate::run::{metaxy, run};
 
-const FEATURES: &str = "
+pub(crate) const FEATURES: &str = "
 [[feature]]
 key = 'a'
 id_columns = ['id']
@@ -17,7 +17,7 @@ id_columns = ['id']
 deps = ['a']
 ";
 
-fn config(database: &Database<'_>, proxy: &Proxy) -> String {
+pub(crate) fn config(database: &Database<'_>, proxy: &Proxy) -> String {
     format!(
         "store = 'one'\nproject = 'demo'\n\
          [ext.rust]\nfeatures = ['features.toml']\n\
@@ -79,8 +79,8 @@ fn round_trips_to_a_catalog_on_postgresql() {
     }
     insta::assert_snapshot!(counts, @"
     push                                     197 round trips,  7 transactions, 3 connections
-    metadata write --feature b rows.jsonl    208 round trips, 15 transactions, 1 connections
-    metadata write --feature b rows.jsonl    193 round trips, 15 transactions, 1 connections
+    metadata write --feature b rows.jsonl    128 round trips,  5 transactions, 1 connections
+    metadata write --feature b rows.jsonl    113 round trips,  5 transactions, 1 connections
     sql select(1)                             60 round trips,  4 transactions, 1 connections
     list features                              0 round trips,  0 transactions, 0 connections
     metadata status a                         80 round trips,  3 transactions, 1 connections

@@ -12,6 +12,7 @@ use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use duckdb::types::{ToSqlOutput, Value as DuckDbValue, ValueRef};
 use ducklake_sql::{AttachPlan, CatalogKind, Ident, Parameter, Sql, Statement};
+use metaxy_config::Retry;
 
 use super::cause::Facts;
 use super::engine_error::EngineError;
@@ -19,6 +20,7 @@ use super::error::{Error, Kind};
 use super::inlining;
 use super::interrupt::{Interrupt, Running};
 use super::read_lock;
+use super::write_log::SharedState;
 
 /// A connection to the DuckDB instance that has the lake attached. Of those that a program gets, the lake is the current
 /// database.
@@ -58,6 +60,9 @@ pub struct Connection {
     /// Who may end what it runs.
     interrupt: Interrupt,
     running: Arc<Running>,
+    /// How what another program was in the way of is run again.
+    retry: Retry,
+    shared_state: SharedState,
 }
 
 impl std::fmt::Debug for Connection {
@@ -99,6 +104,8 @@ impl Connection {
             is_for_programs: false,
             decides_inlining: Cell::new(false),
             interrupt,
+            retry: Retry::default(),
+            shared_state: SharedState::default(),
         }
     }
 
@@ -124,6 +131,19 @@ impl Connection {
 
     pub(super) fn is_for_programs(&self) -> bool {
         self.is_for_programs
+    }
+
+    /// The same connection, whose transactions are run again in this way.
+    pub(crate) fn with_retry(self, retry: Retry) -> Self {
+        Self { retry, ..self }
+    }
+
+    pub(crate) fn retry(&self) -> &Retry {
+        &self.retry
+    }
+
+    pub(super) fn shared_state(&self) -> SharedState {
+        self.shared_state.clone()
     }
 
     /// Locks the instance, so that statements of a person can only read: no files but those in these folders and at
@@ -190,6 +210,16 @@ impl Connection {
         Ok(another.for_programs())
     }
 
+    /// Another connection to the same instance for reading files: what it reads does not touch the lake, which another
+    /// program may hold.
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB refuses it.
+    pub fn for_files(&self) -> Result<Self, Error> {
+        self.elsewhere()
+    }
+
     /// The same with the instance's own database as the current one.
     ///
     /// It is for statements that name the lake of each table: where the lake is the current database, DuckDB asks its
@@ -208,6 +238,8 @@ impl Connection {
             is_locked: self.is_locked,
             is_for_programs: false,
             decides_inlining: Cell::new(false),
+            retry: self.retry,
+            shared_state: self.shared_state(),
         })
     }
 

@@ -130,6 +130,15 @@ pub(crate) enum Kind {
         attempts: u32,
         error: Error,
     },
+    /// The connection to the catalog's server was lost while a transaction was committed, and how it ended could not be
+    /// asked.
+    UnknownOutcome {
+        lake: String,
+        token: String,
+        error: Error,
+    },
+    /// The same, and it is stored, but its files could not be held.
+    FilesAtRisk(Error),
     /// A store that was to be attached beside the opened one.
     Secondary {
         store: String,
@@ -257,7 +266,10 @@ impl Error {
             | Kind::NotTheLake { said: Some(said), .. }
             | Kind::Query(said)
             | Kind::Open(said) => Some(said),
-            Kind::Conflict { error, .. } | Kind::Secondary { error, .. } => error.engine_error(),
+            Kind::Conflict { error, .. }
+            | Kind::UnknownOutcome { error, .. }
+            | Kind::FilesAtRisk(error)
+            | Kind::Secondary { error, .. } => error.engine_error(),
             _ => None,
         }
     }
@@ -325,7 +337,8 @@ impl Error {
 
     /// Whether the same may succeed when it is tried again as it is, for another program was in the way.
     ///
-    /// Whatever this crate does with a lake is tried again by itself for two minutes.
+    /// Whatever this crate does with a lake is tried again by itself, see
+    /// [`OpenOptions::retry`](crate::OpenOptions::retry).
     pub fn is_retryable(&self) -> bool {
         self.is_conflict() || self.is_busy()
     }
@@ -333,6 +346,22 @@ impl Error {
     /// Whether it was ended by an [`Interrupt`](crate::Interrupt); the transaction in which it ran is rolled back.
     pub fn is_interrupted(&self) -> bool {
         matches!(self.kind(), Kind::Interrupted) || self.cause() == Some(Cause::Interrupted)
+    }
+
+    /// Whether a transaction that failed by it is to be run again: another program was in the way, or the connection to
+    /// the catalog's server was lost before it was committed.
+    pub(crate) fn begins_anew(&self) -> bool {
+        let lost = [Cause::PostgresDown, Cause::PostgresBusy, Cause::PostgresTimeout];
+        self.is_query() && (self.is_retryable() || self.cause().is_some_and(|cause| lost.contains(&cause)))
+    }
+
+    /// Whether a transaction may be stored although it failed: the connection to the catalog's server was lost while it
+    /// was committed, and the server could not be asked before the deadline; or it is stored, and DuckLake may have
+    /// removed its files, which happens only in a storage of Azure, or while a program has DuckDB's log switched on.
+    ///
+    /// Of every other error of a transaction, nothing is stored.
+    pub fn is_unknown_outcome(&self) -> bool {
+        matches!(self.kind(), Kind::UnknownOutcome { .. } | Kind::FilesAtRisk(_))
     }
 
     /// Whether credentials are wrong, missing or expired.
@@ -436,7 +465,10 @@ impl std::error::Error for Error {
             Kind::Refused(refusal) => refusal.source(),
             Kind::Source(error) => Some(error),
             Kind::File { error, .. } => Some(error),
-            Kind::Conflict { error, .. } | Kind::Secondary { error, .. } => Some(error),
+            Kind::Conflict { error, .. }
+            | Kind::UnknownOutcome { error, .. }
+            | Kind::FilesAtRisk(error)
+            | Kind::Secondary { error, .. } => Some(error),
             _ => self.engine_error().map(|said| said as _),
         }
     }

@@ -6,10 +6,10 @@
 
 use ducklake_sql::{CatalogKind, Mode, Sql, Statement, Value, bind, sql};
 
+use super::commit::write;
 use super::connection::Connection;
 use super::error::Error;
 use super::read_lock;
-use super::transaction::in_transaction;
 
 /// What a limit counts as that is no number: more than any write has.
 const MANY: i64 = 1 << 32;
@@ -230,7 +230,7 @@ pub(super) fn guarded<T>(
 ) -> Result<T, Error> {
     if !has_lossy_columns(connection)? {
         let mut made_lossy = false;
-        let done = in_transaction(connection, || {
+        let done = write(connection, || {
             let value = decided(connection, || apply(connection))?;
             // It may have made such a table and filled it by one statement.
             made_lossy = has_lossy_columns(connection)?;
@@ -240,7 +240,7 @@ pub(super) fn guarded<T>(
             return done;
         }
     }
-    without(connection, || in_transaction(connection, || apply(connection)))
+    without(connection, || write(connection, || apply(connection)))
 }
 
 #[cfg(test)]

@@ -4,18 +4,23 @@
 //! here (secrets scrubbed, values bound, errors with their statement) holds on every path.
 
 pub(crate) mod cause;
+mod commit;
 mod connection;
 mod engine_error;
 mod error;
+mod held_files;
 pub(crate) mod inlining;
 mod instance;
 mod interrupt;
 mod read_lock;
+mod retry;
 mod signed_extensions;
 mod transaction;
 mod typed_row;
+mod write_log;
 
 pub use self::cause::Cause;
+pub use self::commit::Transaction;
 pub use self::connection::{Connection, Rows};
 pub use self::engine_error::EngineError;
 pub use self::error::Error;
@@ -23,4 +28,5 @@ pub use self::interrupt::Interrupt;
 
 pub(crate) use self::error::{Class, Kind, MOVED_ADVICE, Refusal};
 pub(crate) use self::instance::{current_database, open_instance};
-pub(crate) use self::transaction::{end_stream, in_transaction, now, repeated, transaction, with_retry};
+pub(crate) use self::retry::repeat;
+pub(crate) use self::transaction::{end_stream, in_transaction, now, read_again, repeated, transaction, with_retry};

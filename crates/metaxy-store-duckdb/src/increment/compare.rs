@@ -11,6 +11,7 @@ use crate::query::{Filter, Hashing, Latest, Snapshots, check_hash, column_of_r};
 use crate::table::{ByField, DuplicateIds, NamedColumn, Table, TableName, id_columns, idents, members, sorted};
 
 /// Samples of a root feature, in a temporary table.
+#[derive(Clone)]
 pub(super) struct Samples {
     pub(super) table: TableName,
     pub(super) columns: Vec<NamedColumn>,

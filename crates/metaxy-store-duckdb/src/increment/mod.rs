@@ -14,7 +14,7 @@ use ducklake_sql::Sql;
 use metaxy_feature::{FeatureKey, FeaturePlan};
 
 use self::compare::{Expected, Samples};
-use crate::engine::{Connection, Error, Rows, in_transaction};
+use crate::engine::{Connection, Error, Rows, read_again};
 use crate::features::Features;
 use crate::query::{Filter, Snapshots};
 use crate::table::{CheckedRows, Problem, StagingTable};
@@ -120,9 +120,9 @@ impl Increment {
     /// What a comparison finds that is made and run in one transaction.
     fn of<'g>(
         connection: Connection,
-        compare: impl FnOnce(&Connection, &Snapshots<'_>) -> Result<Comparison<'g>, Error>,
+        mut compare: impl FnMut(&Connection, &Snapshots<'_>) -> Result<Comparison<'g>, Error>,
     ) -> Result<Self, Error> {
-        let (comparison, found, kept) = in_transaction(&connection, || {
+        let (comparison, found, kept) = read_again(&connection, || {
             let snapshots = Snapshots::new(&connection);
             let comparison = compare(&connection, &snapshots)?;
             let found = comparison.find(&connection)?;
@@ -189,9 +189,9 @@ impl Features<'_> {
     /// no table, dependencies share no id column or both have a column, a filter does not fit, or a table was written
     /// with another hash.
     pub fn resolve_update(&self, key: &FeatureKey, options: &ResolveOptions) -> Result<Increment, Error> {
-        let plan = self.plan(key)?;
-        let compare =
-            |connection: &Connection, snapshots: &Snapshots<'_>| self.on(connection).compare(plan, options, snapshots);
+        let compare = |connection: &Connection, snapshots: &Snapshots<'_>| {
+            self.on(connection).compare(self.plan(key)?, options, snapshots)
+        };
         Increment::of(self.connection.elsewhere()?, compare)
             .map_err(|error| error.in_operation("comparing", key.as_str()))
     }
@@ -210,15 +210,15 @@ impl Features<'_> {
         options: &ResolveOptions,
     ) -> Result<Increment, Error> {
         let connection = self.connection.elsewhere()?;
-        let plan = self.plan(key)?;
-        if !plan.deps.is_empty() {
+        if !self.plan(key)?.deps.is_empty() {
             return Err(Problem::Samples(key.clone()).into());
         }
         let staging = StagingTable::fill(&connection, self.definition(key)?, samples)?;
         let (table, columns, by_field) = CheckedRows::check(staging)?.keep();
         let samples = Samples { table, columns, by_field };
         Increment::of(connection, |connection, snapshots| {
-            Comparison::new(&self.on(connection), plan, Expected::Samples(samples), options, snapshots)
+            let (plan, samples) = (self.plan(key)?, Expected::Samples(samples.clone()));
+            Comparison::new(&self.on(connection), plan, samples, options, snapshots)
         })
     }
 

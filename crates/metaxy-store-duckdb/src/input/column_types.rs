@@ -8,7 +8,7 @@ use metaxy_feature::{Column, FeatureDefinition, Json};
 use super::FileFormat;
 use super::lossless_cast::with_texts;
 use super::reader::Reader;
-use crate::engine::Error;
+use crate::engine::{Error, read_again};
 use crate::features::Features;
 use crate::table::BY_FIELD;
 
@@ -26,13 +26,14 @@ impl Reader<'_, '_> {
             return Err(self.wrong(&what, Some("`--type` takes a column of the file and a type of DuckDB")));
         }
         let table = features.table_name(self.definition.key())?;
-        let stored = self.connection.query_rows::<(String, String)>(sql!(
+        let stored = sql!(
             "SELECT column_name, data_type
              FROM duckdb_columns()
              WHERE database_name = {lake} AND table_name = {table}",
             lake = bind(features.alias.as_str()),
             table = bind(table.name().as_str()),
-        ))?;
+        );
+        let stored = read_again(self.connection, || self.connection.query_rows::<(String, String)>(stored.clone()))?;
         let mut types = schema_types(self.definition);
         types.extend(stored);
         types.extend(given.iter().cloned());

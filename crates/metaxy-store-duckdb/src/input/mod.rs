@@ -75,7 +75,7 @@ impl InputOptions {
 /// # let features: Features<'_> = unreachable!();
 /// let key = "video".parse()?;
 /// let file = InputFile::open("videos.csv", &InputOptions::new())?;
-/// let connection = store.connection().another()?;
+/// let connection = store.connection().for_files()?;
 /// let rows = file.rows(&connection, &features, &key)?.on_progress(|rows| eprintln!("{rows} rows"));
 /// features.write(&key, rows, &WriteOptions::new())?;
 /// # Ok(())
@@ -170,7 +170,7 @@ impl InputFile {
     /// Its rows, for a feature that they are to be written to or compared with.
     ///
     /// The connection is one to the features' store that nothing else runs statements on while the rows are read, see
-    /// [`Connection::another`].
+    /// [`Connection::for_files`].
     ///
     /// # Errors
     ///

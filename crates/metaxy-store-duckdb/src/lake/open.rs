@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ducklake_sql::{
-    AttachPlan, DuckDbDatabase, Extension, Ident, Lake, Mode, Session, Setting, Statement, TableDatabase,
+    AttachPlan, CatalogKind, DuckDbDatabase, Extension, Ident, Lake, Mode, Session, Setting, Statement, TableDatabase,
 };
-use metaxy_config::{Config, Database, DuckDbStore};
+use metaxy_config::{Config, Database, DuckDbStore, Retry};
 
 use super::attempt::Attempt;
 use super::catalog_file::{self, CatalogFile};
@@ -17,7 +17,7 @@ use super::data_files;
 use super::facts::facts_of;
 use super::store::{Secondary, Store};
 use crate::engine::cause::{Facts, Operation};
-use crate::engine::{Cause, Connection, Error, Interrupt, Kind, current_database, open_instance};
+use crate::engine::{Cause, Connection, Error, Interrupt, Kind, current_database, open_instance, repeat};
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +47,7 @@ pub struct OpenOptions {
     lock: bool,
     connect_timeout: u32,
     interrupt: Interrupt,
+    retry: Option<Retry>,
 }
 
 impl Default for OpenOptions {
@@ -59,6 +60,7 @@ impl Default for OpenOptions {
             lock: false,
             connect_timeout: CONNECT_TIMEOUT,
             interrupt: Interrupt::default(),
+            retry: None,
         }
     }
 }
@@ -132,6 +134,12 @@ impl OpenOptions {
         if self.connect_timeout == 0 || is_set { plan } else { plan.with_connect_timeout(self.connect_timeout) }
     }
 
+    /// How a transaction is run again when another program was in the way, in place of what the configuration says.
+    pub fn retry(mut self, retry: impl Into<Option<Retry>>) -> Self {
+        self.retry = retry.into();
+        self
+    }
+
     /// Opens the store of this name from a configuration, see [`Store::open`].
     ///
     /// # Errors
@@ -157,7 +165,8 @@ impl OpenOptions {
             _ => None,
         };
         let neighbours = self.neighbours(config, store)?;
-        self.attach_all(name, database, &store.tables, &store.session, &neighbours, mode, prepare)
+        let options = self.clone().retry(self.retry.unwrap_or(config.retry));
+        options.attach_all(name, database, &store.tables, &store.session, &neighbours, mode, prepare)
     }
 
     /// The stores to attach beside one: its fallback stores, each before its own ones, and those that were asked for.
@@ -272,6 +281,7 @@ impl OpenOptions {
         let plan = Arc::new(plan);
         let connection = Connection::new(instance, Arc::clone(&plan)).with_secondaries(plans.iter().cloned());
         let connection = connection.with_facts(Arc::clone(facts)).interrupted_by(self.interrupt.clone());
+        let connection = connection.with_retry(self.retry.unwrap_or_default());
         let home = current_database(&connection)?;
         let (mut secondaries, mut warnings) = (Vec::new(), Vec::new());
         // Those that are only read come first: when one fails, the own lake has not been made yet.
@@ -283,7 +293,14 @@ impl OpenOptions {
             })?);
         }
         let prepared = prepare(&connection, &secondaries)?;
-        let plan = self.run_plan(&connection, &plan, tables, facts, &home).map_err(with_facts)?;
+        // Whoever has a DuckDB file keeps it until it ends; others are done with a catalog soon.
+        let is_busy = |error: &Error| {
+            let busy = [Cause::CatalogLocked, Cause::PostgresBusy];
+            plan.catalog().is_some_and(|kind| kind != CatalogKind::DuckDb)
+                && error.cause().is_some_and(|cause| busy.contains(&cause))
+        };
+        let attach = || self.run_plan(&connection, &plan, tables, facts, &home);
+        let plan = repeat(connection.retry(), attach, is_busy).map_err(with_facts)?;
         let mut store = Store { connection: Some(connection.for_programs()), plan, home, warnings, secondaries };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);

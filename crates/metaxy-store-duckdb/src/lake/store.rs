@@ -10,7 +10,7 @@ use ducklake_sql::{AttachPlan, Ident, Lake, Mode, Session, Statement};
 use metaxy_config::Config;
 
 use super::open::OpenOptions;
-use crate::engine::{Connection, Error, inlining, repeated, transaction};
+use crate::engine::{Connection, Error, Transaction, inlining, repeated, transaction};
 
 /// A lake, or a database without one, attached in a DuckDB instance of its own.
 ///
@@ -90,7 +90,11 @@ impl Store {
     /// Runs statements in one transaction, and all of them again when another writer was faster or held the catalog.
     ///
     /// So `apply` may be called several times: what it read in the lake it must read again, and what it does besides
-    /// must bear to be repeated. After two minutes the conflict is reported.
+    /// must bear to be repeated. At the deadline of [`OpenOptions::retry`] the conflict is reported.
+    ///
+    /// When the connection to the catalog's server is lost while the transaction is committed, the catalog is asked
+    /// whether it is stored. If it is, that is a success, and if not, it is run again. Where nothing can be asked until
+    /// the deadline, see [`Error::is_unknown_outcome`]. Its snapshot has a token as `commit_extra_info`.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -108,6 +112,25 @@ impl Store {
     /// When `apply` fails by anything else, or the transaction cannot be committed. Nothing of it is stored then.
     pub fn transaction<T>(&self, apply: impl FnMut(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         transaction(self.connection(), apply)
+    }
+
+    /// Begins a transaction that is run once, for statements that cannot be repeated.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store: metaxy_store_duckdb::Store = unreachable!();
+    /// let transaction = store.begin()?;
+    /// store.connection().execute("INSERT INTO sample VALUES ('new')")?;
+    /// transaction.commit()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When one has begun already, or the catalog cannot be reached.
+    pub fn begin(&self) -> Result<Transaction<'_>, Error> {
+        Transaction::begin(self.connection())
     }
 
     /// Runs one statement that is a transaction by itself, as `CHECKPOINT` is, again when another writer was faster.

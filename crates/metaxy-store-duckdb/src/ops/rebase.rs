@@ -3,7 +3,7 @@
 use ducklake_sql::{Ident, Sql, all, bind, columns, sql};
 use metaxy_feature::FeatureKey;
 
-use crate::engine::{Error, end_stream, in_transaction, now, with_retry};
+use crate::engine::{Error, end_stream, now, read_again, with_retry};
 use crate::features::Features;
 use crate::increment::ExpectedRows;
 use crate::query::{Latest, check_hash};
@@ -96,7 +96,7 @@ impl Features<'_> {
         let (ids, members) = (id_columns(spec)?, members(spec)?);
         let connection = self.connection.elsewhere()?;
         let here = self.on(&connection);
-        let (table, expected) = in_transaction(&connection, || {
+        let (table, expected) = read_again(&connection, || {
             let table = here.table(key, &Listing::new(&connection))?;
             check_hash(&table, &connection, self.hashing, &members)?;
             Ok((table, here.expected_rows(&connection, key)?))

@@ -63,7 +63,7 @@ fn resolve(
     let options = options.distinct(args.distinct);
     let features = project.features()?;
     let Some(samples) = samples else { return features.resolve_update(key, &options).map_err(Error::Lake) };
-    let reader = project.store().connection().another().map_err(Error::Lake)?;
+    let reader = project.store().connection().for_files().map_err(Error::Lake)?;
     let rows = samples.rows(&reader, &features, key).map_err(Error::Lake)?;
     let rows = rows.on_progress(|rows| progress.set(rows));
     features.resolve_samples(key, rows, &options).map_err(Error::Lake)

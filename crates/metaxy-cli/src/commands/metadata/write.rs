@@ -32,7 +32,7 @@ pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer
         .add_columns(args.add_columns)
         .unpushed(args.unpushed);
     let progress = Progress::new(format!("writing `{key}`"), printer.is_quiet());
-    let reader = project.store().connection().another().map_err(Error::Lake)?;
+    let reader = project.store().connection().for_files().map_err(Error::Lake)?;
     let rows = file.rows(&reader, &features, key).map_err(Error::Lake)?;
     let rows = rows.on_progress(|rows| progress.set(rows));
     let count = features.write(key, rows, &options).map_err(Error::Lake)?;

@@ -118,6 +118,15 @@ const PATTERNS: &[Pattern] = &[
     says(System::Libpq, &["Connection timed out"], Cause::PostgresTimeout),
     says(System::Libpq, &["connection to server", "Connection refused"], Cause::PostgresDown),
     says(System::Libpq, &["server closed the connection unexpectedly"], Cause::PostgresDown),
+    says(System::Libpq, &["SSL connection has been closed unexpectedly"], Cause::PostgresDown),
+    says(System::Libpq, &["could not receive data from server"], Cause::PostgresDown),
+    says(System::Libpq, &["could not send data to server"], Cause::PostgresDown),
+    says(System::Libpq, &["SSL SYSCALL error"], Cause::PostgresDown),
+    says(System::Libpq, &["no connection to the server"], Cause::PostgresDown),
+    // DuckLake ends the transaction of a connection that is lost, and tells of that alone, without a reason.
+    says(System::DuckLake, &["Failed to execute query \"ROLLBACK\""], Cause::PostgresDown),
+    // DuckDB's pool of connections.
+    says(System::Libpq, &["GetConnection - no connection available"], Cause::PostgresBusy),
     says(System::Libpq, &["connection to server", "Network is unreachable"], Cause::PostgresDown),
     says(System::Libpq, &["connection to server", "No route to host"], Cause::PostgresDown),
     says(System::S3, &["InvalidAccessKeyId"], Cause::WrongKey),

@@ -25,7 +25,10 @@ impl Inner {
             Kind::Query(said) => said.cause(Operation::Query, facts),
             Kind::Open(said) => said.cause(Operation::OpenCatalog, facts),
             Kind::NotTheLake { said, .. } => said.as_ref()?.cause(Operation::OpenCatalog, facts),
-            Kind::Conflict { error, .. } | Kind::Secondary { error, .. } => error.cause(),
+            Kind::Conflict { error, .. }
+            | Kind::UnknownOutcome { error, .. }
+            | Kind::FilesAtRisk(error)
+            | Kind::Secondary { error, .. } => error.cause(),
             Kind::Source(ArrowError::ExternalError(error)) => error.downcast_ref::<Error>()?.cause(),
             Kind::File { error, .. } => match Cause::of_io(error)? {
                 Cause::FolderDenied => Some(Cause::CatalogFileDenied),
@@ -87,6 +90,15 @@ impl Inner {
             Kind::Conflict { .. } => Some(
                 "nothing was written; a SQLite catalog takes several writers only with the attach option \
                  `meta_journal_mode = \"WAL\"`, and one that stays locked is let go when the program that holds it ends"
+                    .to_owned(),
+            ),
+            Kind::UnknownOutcome { lake, token, .. } => Some(format!(
+                "when the server is there again, `FROM ducklake_snapshots('{lake}') WHERE commit_extra_info = '{token}'` \
+                 has a row if the transaction is stored; run it again only if there is none"
+            )),
+            Kind::FilesAtRisk(_) => Some(
+                "read the tables that were written: where a file is missing, DuckLake has removed it, and the rows are to \
+                 be written again; do not run the transaction again otherwise"
                     .to_owned(),
             ),
             Kind::Secondary { error, .. } => error.help(),
@@ -176,6 +188,14 @@ impl Inner {
             Kind::Conflict { attempts, error } => {
                 format!("another program changed the lake at the same time, {attempts} times: {error}")
             }
+            Kind::UnknownOutcome { error, .. } => format!(
+                "the connection to the catalog was lost during the commit, and whether it is stored could not be found \
+                 out: {error}"
+            ),
+            Kind::FilesAtRisk(error) => format!(
+                "the connection to the catalog was lost during the commit; it is stored, but DuckLake may have removed \
+                 files of it: {error}"
+            ),
             Kind::Secondary { store, error } => {
                 format!("the secondary store `{store}` cannot be opened: {error}")
             }

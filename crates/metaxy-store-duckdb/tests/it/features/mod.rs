@@ -1,7 +1,7 @@
 //! Features in a lake.
 
 mod chains;
-mod common;
+pub(crate) mod common;
 mod databases;
 mod differences;
 mod hashes;

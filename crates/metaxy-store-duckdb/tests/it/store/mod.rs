@@ -1,5 +1,6 @@
 //! Opening and closing lakes, and the traps in which data is lost.
 
+mod commits;
 mod configured;
 mod engine_lists;
 mod errors;

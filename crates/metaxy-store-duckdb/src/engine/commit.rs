@@ -1,0 +1,182 @@
+//! A transaction that writes, and whose commit may be stored although its answer is lost.
+//!
+//! When the connection to a catalog's server breaks before the answer to COMMIT arrives, DuckLake takes the transaction
+//! for failed and removes its files, while the catalog may have the snapshot that names them. So files are held before
+//! COMMIT, see [`HeldFiles`], and each transaction has a token in its snapshot. After an error the catalog is asked for
+//! it, on a new connection, and at a time at which no transaction is open that writes a snapshot. If it is there, the
+//! files are too, and the transaction is done. If not, they are removed, and it may be run again.
+
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
+
+use ducklake_sql::{CatalogKind, bind, sql};
+
+use super::cause::Cause;
+use super::connection::Connection;
+use super::error::{Error, Kind};
+use super::held_files::HeldFiles;
+use super::retry::repeat;
+use super::transaction::in_transaction;
+use super::write_log::WriteLog;
+
+/// Runs `apply` in a transaction that writes.
+///
+/// After an error nothing of it is stored, unless it is [`Kind::UnknownOutcome`].
+pub(super) fn write<T>(connection: &Connection, apply: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let transaction = Transaction::begin(connection)?;
+    let value = apply()?;
+    transaction.commit()?;
+    Ok(value)
+}
+
+/// A transaction that a program begins and ends by itself, see [`Store::begin`](crate::Store::begin).
+///
+/// Dropping it rolls it back.
+pub struct Transaction<'c> {
+    connection: &'c Connection,
+    is_open: bool,
+    /// Only where the answer to a commit can be lost.
+    guard: Option<Guard>,
+}
+
+impl fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.is_open {
+            roll_back(self.connection);
+        }
+    }
+}
+
+/// What is needed to find out how a commit ended, and to have its files then.
+struct Guard {
+    token: String,
+    log: WriteLog,
+}
+
+impl<'c> Transaction<'c> {
+    /// Begins it.
+    pub(crate) fn begin(connection: &'c Connection) -> Result<Self, Error> {
+        let guard = (connection.plan().catalog() == Some(CatalogKind::Postgres))
+            .then(|| WriteLog::start(connection).map(|log| Guard { token: token(), log }))
+            .transpose()?;
+        connection.execute("BEGIN TRANSACTION")?;
+        let transaction = Self { connection, is_open: true, guard };
+        transaction.mark()?;
+        Ok(transaction)
+    }
+
+    /// Gives the snapshot that it will make its token. An author and a message that a person sets later take its place.
+    fn mark(&self) -> Result<(), Error> {
+        let Some(guard) = &self.guard else { return Ok(()) };
+        let plan = self.connection.plan();
+        self.connection.execute(sql!(
+            "CALL ducklake_set_commit_message({lake}, NULL, NULL, extra_info => {token})",
+            lake = bind(plan.alias().as_str()),
+            token = bind(guard.token.as_str()),
+        ))?;
+        Ok(())
+    }
+
+    /// Ends it with nothing stored.
+    ///
+    /// # Errors
+    ///
+    /// When DuckDB refuses it; nothing is stored then either.
+    pub fn roll_back(mut self) -> Result<(), Error> {
+        self.is_open = false;
+        self.connection.execute("ROLLBACK").map(drop)
+    }
+
+    /// Commits it.
+    ///
+    /// When the connection to the catalog's server is lost meanwhile, the catalog is asked whether it is stored.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be committed, and nothing of it is stored; see [`Error::is_unknown_outcome`] for the one exception.
+    pub fn commit(mut self) -> Result<(), Error> {
+        let connection = self.connection;
+        let Some(guard) = self.guard.take() else {
+            // A failure leaves it open.
+            return connection.execute("COMMIT").map(|_| self.is_open = false);
+        };
+        let held = guard.log.files(connection)?;
+        let held = HeldFiles::hold(guard.log.connection(), connection, held, &guard.token)?;
+        self.is_open = false;
+        let Err(error) = connection.execute("COMMIT") else {
+            held.release();
+            return Ok(());
+        };
+        roll_back(connection);
+        if error.cause() == Some(Cause::WriteConflict) {
+            held.remove(connection);
+            return Err(error);
+        }
+        // From here on they are where a snapshot that may be there says, whatever happens to this process.
+        let held = held.restore();
+        match is_stored(connection, &guard.token) {
+            Ok(true) if !(guard.log.is_on() && held.are_all()) => Err(Error::new(Kind::FilesAtRisk(error))),
+            Ok(true) => {
+                tracing::info!(token = guard.token, "the answer to COMMIT was lost, and the transaction is stored");
+                Ok(())
+            }
+            Ok(false) => {
+                held.remove(connection);
+                Err(error)
+            }
+            Err(asked) => {
+                tracing::info!(%asked, token = guard.token, "whether the transaction is stored could not be asked");
+                let lake = connection.plan().alias().to_string();
+                Err(Error::new(Kind::UnknownOutcome { lake, token: guard.token, error }))
+            }
+        }
+    }
+}
+
+/// Ends a transaction after a failure.
+fn roll_back(connection: &Connection) {
+    // What fails to be undone has been undone by that failure, which is the one to report.
+    drop(connection.execute("ROLLBACK"));
+}
+
+/// A text that no other transaction has.
+fn token() -> String {
+    let random = || RandomState::new().hash_one(super::transaction::now());
+    format!("metaxy:{:016x}{:016x}", random(), random())
+}
+
+/// Whether a snapshot has this token.
+///
+/// A transaction whose connection is lost may still be about to commit. It has written its snapshot by then, so it is
+/// over once the table of snapshots can be locked against writes.
+fn is_stored(connection: &Connection, token: &str) -> Result<bool, Error> {
+    let other = connection.elsewhere()?;
+    let plan = connection.plan();
+    let ask = || {
+        in_transaction(&other, || {
+            if let Some((database, schema)) = plan.metadata() {
+                let wait = sql!("SET LOCAL lock_timeout = '60s'");
+                let lock = sql!("LOCK TABLE {schema}.ducklake_snapshot IN SHARE MODE", schema);
+                for statement in [wait, lock] {
+                    other.execute(sql!(
+                        "CALL postgres_execute({database}, {statement})",
+                        database = bind(database.as_str()),
+                        statement = bind(statement.text()),
+                    ))?;
+                }
+            }
+            other.query_value(sql!(
+                "SELECT count(*) > 0 FROM ducklake_snapshots({lake}) WHERE commit_extra_info = {token}",
+                lake = bind(plan.alias().as_str()),
+                token = bind(token),
+            ))
+        })
+    };
+    repeat(connection.retry(), ask, Error::begins_anew)
+}

@@ -1,0 +1,149 @@
+//! Which files a transaction has written, from DuckDB's log of its file systems.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ducklake_sql::{bind, sql};
+use metaxy_feature::Json;
+
+use super::connection::Connection;
+use super::error::Error;
+
+/// What the transactions of an instance share, since it is one for the instance.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SharedState(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// How many transactions have the log switched on.
+    log_users: usize,
+    /// How often DuckDB repeats a request.
+    pub(super) http_retries: Borrowed,
+    /// Through which host it makes them.
+    pub(super) http_proxy: Borrowed,
+}
+
+/// A setting of the instance that transactions change for a moment.
+#[derive(Debug, Default)]
+pub(super) struct Borrowed {
+    users: usize,
+    before: String,
+}
+
+impl Borrowed {
+    /// Changes it, unless another transaction has.
+    pub(super) fn take(
+        &mut self,
+        before: impl FnOnce() -> Result<Option<String>, Error>,
+        change: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if self.users == 0 {
+            self.before = before()?.unwrap_or_default();
+            change()?;
+        }
+        self.users += 1;
+        Ok(())
+    }
+
+    /// Changes it back to this value, unless another transaction still needs it.
+    pub(super) fn give_back(&mut self, restore: impl FnOnce(&str)) {
+        self.users = self.users.saturating_sub(1);
+        if self.users == 0 {
+            restore(&self.before);
+        }
+    }
+}
+
+impl SharedState {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The log of an instance, switched on as long as a transaction needs it.
+///
+/// Where a program has switched on DuckDB's log for itself, it is left alone, and no file is known.
+pub(super) struct WriteLog {
+    /// Where statements about the instance run: in no transaction, and without a look at the lake.
+    other: Connection,
+    state: SharedState,
+    is_on: bool,
+}
+
+impl WriteLog {
+    pub(super) fn start(connection: &Connection) -> Result<Self, Error> {
+        let other = connection.elsewhere()?;
+        let state = connection.shared_state();
+        let is_on = {
+            let mut state = state.lock();
+            let is_on = state.log_users > 0 || switch_on(&other)?;
+            state.log_users += usize::from(is_on);
+            is_on
+        };
+        Ok(Self { other, state, is_on })
+    }
+
+    /// Whether the files are known.
+    pub(super) fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// Where statements about the instance can run.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.other
+    }
+
+    /// The paths of the files that a connection has written since the log was switched on.
+    pub(super) fn files(&self, connection: &Connection) -> Result<Vec<String>, Error> {
+        if !self.is_on {
+            return Ok(Vec::new());
+        }
+        let is_first_write = sql!(
+            "type = 'FileSystem' AND contains(message, '\"op\":\"WRITE\"') AND contains(message, '\"pos\":\"0\"')"
+        );
+        // Whatever is written beside the only transaction is no worse for being held.
+        let is_alone = self.state.lock().log_users == 1;
+        let messages: Vec<(String,)> = if is_alone {
+            self.other.query_rows(sql!("SELECT message FROM duckdb_logs() WHERE {is_first_write}", is_first_write))?
+        } else {
+            let id: i64 = connection.query_value("SELECT CAST(current_connection_id() AS BIGINT)")?;
+            self.other.query_rows(sql!(
+                "SELECT message FROM duckdb_logs WHERE connection_id = {id} AND {is_first_write}",
+                id = bind(id),
+                is_first_write,
+            ))?
+        };
+        let path = |(message,): (String,)| match Json::parse(&message).ok()?.into_object()?.swap_remove("path") {
+            Some(Json::String(path)) => Some(path),
+            _ => None,
+        };
+        let mut files: Vec<String> = messages.into_iter().filter_map(path).collect();
+        files.sort_unstable();
+        files.dedup();
+        Ok(files)
+    }
+}
+
+impl Drop for WriteLog {
+    fn drop(&mut self) {
+        if !self.is_on {
+            return;
+        }
+        let mut state = self.state.lock();
+        state.log_users -= 1;
+        if state.log_users == 0 {
+            // What stays in it is overwritten by the next one.
+            drop(self.other.execute("CALL disable_logging()"));
+            drop(self.other.execute("CALL truncate_duckdb_logs()"));
+        }
+    }
+}
+
+/// Switches the log on, unless it is on for somebody else or cannot be.
+fn switch_on(connection: &Connection) -> Result<bool, Error> {
+    let is_used: bool = connection.query_value("SELECT current_setting('enable_logging')")?;
+    if is_used {
+        return Ok(false);
+    }
+    // Where settings are locked, files cannot be held, and the transaction goes on without.
+    Ok(connection.execute("CALL enable_logging('FileSystem', level => 'TRACE')").is_ok())
+}
