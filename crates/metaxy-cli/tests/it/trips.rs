@@ -90,6 +90,6 @@ fn round_trips_to_a_catalog_on_postgresql() {
     metadata read a                          126 round trips,  8 transactions, 1 connections
     metadata delete a --filter id='1'        119 round trips,  4 transactions, 1 connections
     history                                  116 round trips,  8 transactions, 1 connections
-    doctor                                   228 round trips, 23 transactions, 3 connections
+    doctor                                   407 round trips, 44 transactions, 3 connections
     ");
 }
