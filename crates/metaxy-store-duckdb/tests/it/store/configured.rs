@@ -82,8 +82,9 @@ fn a_project_has_the_graph_that_was_pushed_to_its_store_or_to_another() {
 #[test]
 fn what_cannot_be_opened_says_why() {
     let home = TempLake::new();
-    let config = load(&home, "[stores.plain]\ntype = \"duckdb\"\nconfig.database = \":memory:\"").config;
-    for (name, says) in [("plain", "no lake"), ("unknown", "not configured")] {
+    let other = "[stores.other]\ntype = 'metaxy.ext.lancedb.LanceDBMetadataStore'\nconfig.uri = 'rows'";
+    let config = load(&home, other).config;
+    for (name, says) in [("other", "cannot be opened here"), ("unknown", "not configured")] {
         let error = Store::open(&config, name, Mode::Read).unwrap_err();
         assert!(error.to_string().contains(says) && error.is_config(), "{error}");
     }
