@@ -68,6 +68,7 @@ mod spec;
 mod store;
 mod stores;
 mod system;
+mod unset;
 mod variables;
 
 // What the signatures of this crate use.
