@@ -403,12 +403,22 @@ impl FromStr for Tag {
 pub(crate) struct History {
     #[command(flatten)]
     store: PositionalStore,
+    /// The same as `--limit`
+    #[arg(id = "positional_limit", value_name = "LIMIT", conflicts_with = "limit")]
+    positional_limit: Option<usize>,
     /// List so many at most
     #[arg(long, value_name = "COUNT")]
-    pub(crate) limit: Option<usize>,
+    limit: Option<usize>,
     /// How to print them
     #[arg(long, default_value = "text")]
     pub(crate) format: TextOrJson,
+}
+
+impl History {
+    /// How many are listed at most.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.or(self.positional_limit).unwrap_or(usize::MAX)
+    }
 }
 
 /// `metaxy metadata`

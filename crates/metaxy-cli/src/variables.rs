@@ -373,6 +373,7 @@ mod tests {
             ("push", &[("CONFIG_FILE", "a.toml"), ("PUSH_CONFIG_FILE", "b.toml")], "push --config-file=b.toml"),
             ("push --config-file c.toml", &[("CONFIG_FILE", "a.toml")], "push --config-file c.toml"),
             ("history", &[("HISTORY_F", "json"), ("HISTORY_LIMIT", "3")], "history --limit=3 --format=json"),
+            ("history dev 1", &[("HISTORY_STORE", "prod"), ("HISTORY_LIMIT", "3")], "history dev 1"),
             ("history -f text", &[("HISTORY_F", "json"), ("HISTORY_FORMAT", "json")], "history -f text"),
             // Lists: words, or for conditions lines.
             (

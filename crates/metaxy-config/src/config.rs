@@ -16,7 +16,7 @@ use crate::retry::{self, Retry};
 use crate::store::DuckDbStore;
 use crate::system::System;
 use crate::trust::{self, Trust};
-use crate::{load, local_paths, messages, stores};
+use crate::{load, messages, stores, unset};
 
 /// How to load a configuration.
 #[derive(Debug, Clone, Default)]
@@ -375,7 +375,7 @@ fn shown(list: Vec<Diagnostic>, sources: &Arc<Sources>) -> Diagnostics {
 fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut Scope<'_>) -> Option<Config> {
     let options = Options::decode(root, &mut scope.context)?;
     let table = root.as_table()?;
-    warn_of_unset(root, &mut Vec::new(), scope);
+    unset::check(root, scope);
 
     let hash_truncation_length = options.hash_truncation_length.and_then(|length| truncation(length, root, scope));
     let project = options.project.as_deref().and_then(|name| project(name, root, scope));
@@ -421,46 +421,6 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut 
         trust_digest: trust::digest(&needs, scope),
         needs_trust: shown(needs.into_iter().map(|need| need.diagnostic).collect(), scope.sources),
     })
-}
-
-/// Reports every text in which a variable that is not set leaves a hole, in a path as an error: what is left of it may be
-/// the root of the machine. An empty text is its field's business.
-fn warn_of_unset<'n>(node: &'n Node, path: &mut Vec<&'n str>, scope: &mut Scope<'_>) {
-    match &node.value {
-        Value::String(text) if !text.is_empty() && !node.unset.is_empty() => {
-            let unset = node.unset.iter().filter(|name| scope.system.variable(name).is_none());
-            let mut of = node.clone();
-            of.unset = unset.cloned().collect();
-            if !of.unset.is_empty() {
-                let diagnostic =
-                    if is_path(path) { messages::unset_in_path(&of) } else { messages::unset_variable(&of) };
-                scope.context.report(match path.as_slice() {
-                    ["stores", store, ..] => diagnostic.with_store(*store),
-                    _ => diagnostic,
-                });
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| warn_of_unset(item, path, scope)),
-        Value::Table(table) => {
-            for entry in &table.0 {
-                path.push(&entry.key);
-                warn_of_unset(&entry.node, path, scope);
-                path.pop();
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Whether the text at a path of keys is a path itself.
-fn is_path(keys: &[&str]) -> bool {
-    match keys {
-        ["metaxy_lock_path"] | ["ext", "rust", "features"] | ["stores", _, "config", "database"] => true,
-        ["stores", _, "config", "config", setting] => crate::store::PATHS.contains(setting),
-        ["stores", _, "config", "ducklake", _, key] => ["uri", "path", "data_path", "prefix", "scope"].contains(key),
-        ["stores", _, "config", "ducklake", _, "secret_parameters", key] => local_paths::FILES.contains(key),
-        _ => false,
-    }
 }
 
 /// The truncation of this length, or a report that there is none.

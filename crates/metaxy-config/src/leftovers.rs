@@ -1,7 +1,8 @@
 //! What another program would have replaced in a text, and nothing here does: `$NAME`, `{{ name }}`, `$(command)`, `%NAME%`,
 //! `<name>`, and what begins with `${` without being a reference.
 //!
-//! Looked for in the texts as they are written, since the value of a variable may hold anything.
+//! Looked for in the texts as they are written, since the value of a variable may hold anything; of variables only in
+//! those that override the configuration.
 
 use metaxy_diagnostics::{Node, Origin, Value};
 
@@ -31,10 +32,17 @@ impl Leftover {
 /// Keys whose values have no `$`, `{`, `%` or `<` wherever they are used.
 const NAMES: &[&str] = &["account_id", "account_name", "bucket", "endpoint", "host", "hostaddr", "port", "region"];
 
-/// Everything that is left in the texts of a configuration.
-pub(crate) fn find(root: &Node, system: &dyn System) -> Vec<Leftover> {
+/// Everything that is left in the texts of files, before their variables are expanded.
+pub(crate) fn in_files(root: &Node, system: &dyn System) -> Vec<Leftover> {
     let mut found = Vec::new();
     search(root, &mut Vec::new(), system, &mut found);
+    found
+}
+
+/// Everything that is left in the variables that override them, in which nothing is expanded.
+pub(crate) fn in_variables(root: &Node, system: &dyn System) -> Vec<Leftover> {
+    let mut found = in_files(root, system);
+    found.retain(|leftover| matches!(leftover.origin, Origin::Variable(_)));
     found
 }
 
@@ -44,7 +52,7 @@ fn search<'n>(node: &'n Node, path: &mut Vec<&'n str>, system: &dyn System, foun
             let key = path.last().copied().unwrap_or_default();
             // A word of a secret may look like anything, so it has to be the whole of it.
             let is_secret = !options::is_harmless(path, "\"\"") && !NAMES.contains(&key);
-            if let Some((what, help)) = left_in(text, is_secret, system) {
+            if let Some((what, help)) = left_in(text, node.origin, is_secret, system) {
                 let store = (path.first() == Some(&"stores")).then(|| path.get(1).map(|name| (*name).to_owned()));
                 let is_certain = NAMES.contains(&key);
                 found.push(Leftover { what, help, origin: node.origin, is_certain, store: store.flatten() });
@@ -71,9 +79,13 @@ fn search<'n>(node: &'n Node, path: &mut Vec<&'n str>, system: &dyn System, foun
 }
 
 /// What is left in a text, in words, and what to write.
-fn left_in(text: &str, is_secret: bool, system: &dyn System) -> Option<(&'static str, &'static str)> {
-    const VARIABLE: &str = "write `${NAME}`, or `${NAME:-default}`";
-
+fn left_in(text: &str, origin: Origin, is_secret: bool, system: &dyn System) -> Option<(&'static str, &'static str)> {
+    let is_file = !matches!(origin, Origin::Variable(_));
+    let help = if is_file {
+        "write `${NAME}`, or `${NAME:-default}`"
+    } else {
+        "set the variable to the value itself: in variables nothing is expanded"
+    };
     let encloses = |open: &str, close: &str| text.split_once(open).is_some_and(|(_, rest)| rest.contains(close));
     if encloses("{{", "}}") || encloses("{%", "%}") {
         return Some((
@@ -83,6 +95,9 @@ fn left_in(text: &str, is_secret: bool, system: &dyn System) -> Option<(&'static
     }
     if encloses("$(", ")") {
         return Some(("a command `$(…)`", "no command is run; put what it prints into a variable: `${NAME}`"));
+    }
+    if !is_file && expand::names(text).next().is_some() {
+        return Some(("`${NAME}`", help));
     }
     if expand::is_malformed(text) {
         return Some((
@@ -101,7 +116,7 @@ fn left_in(text: &str, is_secret: bool, system: &dyn System) -> Option<(&'static
         let is_whole = before.is_empty() && rest.len() == text.len() && name.len() == after.len();
         let is_escaped = before.ends_with(['$', '\\']);
         if !is_escaped && is_variable(name, is_whole) && (is_whole || !is_secret) {
-            return Some(("`$NAME`", VARIABLE));
+            return Some(("`$NAME`", help));
         }
         rest = after;
     }
@@ -109,7 +124,7 @@ fn left_in(text: &str, is_secret: bool, system: &dyn System) -> Option<(&'static
         let name = word(after);
         let is_upper = name.len() > 2 && name.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'));
         if is_upper && after[name.len()..].starts_with('%') {
-            return Some(("`%NAME%`", VARIABLE));
+            return Some(("`%NAME%`", help));
         }
     }
     let inner = text.trim().strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or_default();
@@ -168,8 +183,8 @@ mod tests {
             ("<your-bucket>", true, true),
             ("a < b > c", false, false),
         ] {
-            assert_eq!(left_in(text, false, &system).is_some(), shown, "{text}");
-            assert_eq!(left_in(text, true, &system).is_some(), secret, "{text}, which may be a secret");
+            assert_eq!(left_in(text, Origin::Root, false, &system).is_some(), shown, "{text}");
+            assert_eq!(left_in(text, Origin::Root, true, &system).is_some(), secret, "{text}, which may be a secret");
         }
     }
 }

@@ -72,6 +72,7 @@ mod store;
 mod stores;
 mod system;
 mod trust;
+mod unset;
 mod variables;
 
 // What the signatures of this crate use.

@@ -50,12 +50,13 @@ pub(crate) fn load(system: &dyn System, options: &LoadOptions) -> Tree {
         table = loader.read_named(found);
     }
     let mut root = Node::new(Value::Table(table), Origin::Root);
-    let leftovers = leftovers::find(&root, system);
+    let mut leftovers = leftovers::in_files(&root, system);
     let mut expanded = Expanded::default();
     expand::expand(&mut root, system, &mut expanded);
     if let Value::Table(table) = &mut root.value {
         overrides::apply(table, system, &mut loader.sources, &mut loader.diagnostics);
     }
+    leftovers.extend(leftovers::in_variables(&root, system));
     if let Some(known) = &options.known_variables {
         for (name, _) in system.variables() {
             if let Some(known) = overrides::unread(&name, known, &loader.referenced) {

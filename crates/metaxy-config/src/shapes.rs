@@ -124,6 +124,7 @@ fn check_catalog(catalog: &Node, scope: &mut Scope<'_>) {
             }
             if let Some(parameters) = parameters {
                 check_libpq(parameters, scope);
+                check_values(parameters, SecretType::Postgres, scope);
                 check_parameters(parameters, SecretType::Postgres, scope);
             }
         }
@@ -237,6 +238,45 @@ const OTHER_NAMES: &[(SecretType, &str, &str)] = &[
     (SecretType::Azure, "account", "account_name"),
 ];
 
+/// Parameters of storages that are booleans.
+const BOOLEANS: &[&str] = &["requester_pays", "url_compatibility_mode", "use_ssl", "verify_ssl"];
+
+/// Values that the parameters of a secret have in DuckDB, in any case.
+fn choices(kind: SecretType, key: &str) -> &'static [&'static str] {
+    match (kind, key) {
+        (SecretType::Postgres | SecretType::Quack, "provider") => &["config"],
+        (SecretType::Azure, "provider") => {
+            &["config", "credential_chain", "service_principal", "access_token", "managed_identity"]
+        }
+        (_, "provider") => &["config", "credential_chain"],
+        (SecretType::S3 | SecretType::R2 | SecretType::Gcs, "url_style") => &["path", "vhost"],
+        (SecretType::S3 | SecretType::R2 | SecretType::Gcs, "validation") => &["exists", "none"],
+        _ => &[],
+    }
+}
+
+/// Values of the parameters of a secret.
+fn check_values(parameters: &Node, kind: SecretType, scope: &mut Scope<'_>) {
+    let Some(table) = parameters.as_table() else { return };
+    for entry in &table.0 {
+        let key = entry.key.to_ascii_lowercase();
+        let Some((node, written)) = text(parameters, &entry.key, scope) else { continue };
+        let choices = choices(kind, &key);
+        if !choices.is_empty() && !choices.iter().any(|choice| choice.eq_ignore_ascii_case(written)) {
+            report(node, messages::invalid_choice(node.origin, written, choices), scope);
+        }
+        if BOOLEANS.contains(&key.as_str()) && !is_boolean(written) {
+            report(node, Diagnostic::wrong_type("a boolean", "a string").with_origin(node.origin), scope);
+        }
+    }
+}
+
+fn is_boolean(text: &str) -> bool {
+    ["true", "false", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(text))
+}
+
 /// The type of the secret that belongs to a catalog or a storage of this `type`.
 fn secret_type(kind: &str) -> Option<SecretType> {
     let all =
@@ -309,14 +349,7 @@ fn check_storage(storage: &Node, scope: &mut Scope<'_>) {
             );
         }
         if let Some((node, endpoint)) = parameters.and_then(|parameters| text(parameters, "endpoint", scope)) {
-            let fault = if endpoint.contains("://") {
-                wrong(
-                    "has a scheme, which DuckDB takes for a part of the host",
-                    "write `host:port`, and `use_ssl = false` for HTTP",
-                )
-            } else {
-                endpoint_fault(endpoint, bucket.as_deref())
-            };
+            let fault = bare_endpoint_fault(endpoint, bucket.as_deref());
             report_fault(messages::INVALID_ENDPOINT, "the endpoint", node, fault, scope);
         }
     }
@@ -327,6 +360,7 @@ fn check_storage(storage: &Node, scope: &mut Scope<'_>) {
         check_region(table, scope);
     }
     if let Some(parameters) = parameters {
+        check_values(parameters, kind, scope);
         check_parameters(parameters, kind, scope);
     }
 }
@@ -386,7 +420,10 @@ fn check_settings(settings: &Node, extensions: Option<&Node>, scope: &mut Scope<
         let key = entry.key.to_ascii_lowercase();
         let is_word = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         match SETTINGS.iter().find(|(name, _)| name.eq_ignore_ascii_case(&key)) {
-            Some((_, kind)) => check_setting(entry, *kind, scope),
+            Some((_, kind)) => {
+                check_setting(entry, *kind, scope);
+                check_location(settings, &entry.key, scope);
+            }
             // MotherDuck's extension cannot be asked without its service.
             None if !is_word || key.is_empty() || key.starts_with("motherduck_") => {}
             None => scope.context.report(messages::unknown_setting(entry.key_origin, &entry.key, &names, has_others)),
@@ -398,8 +435,7 @@ fn check_setting(entry: &Entry, kind: SettingType, scope: &mut Scope<'_>) {
     let Value::String(text) = &entry.node.value else { return };
     let text = text.trim();
     let is_right = match kind {
-        SettingType::Boolean => ["true", "false", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"]
-            .contains(&text.to_ascii_lowercase().as_str()),
+        SettingType::Boolean => is_boolean(text),
         SettingType::Integer | SettingType::Float => text.replace('_', "").parse::<f64>().is_ok(),
         _ => true,
     };
@@ -407,4 +443,25 @@ fn check_setting(entry: &Entry, kind: SettingType, scope: &mut Scope<'_>) {
         let expected = if kind == SettingType::Boolean { "a boolean" } else { "a number" };
         report(&entry.node, Diagnostic::wrong_type(expected, "a string").with_origin(entry.node.origin), scope);
     }
+}
+
+/// Settings that say where a storage is, as its own fields do.
+fn check_location(settings: &Node, key: &str, scope: &mut Scope<'_>) {
+    let Some((node, written)) = text(settings, key, scope) else { return };
+    let (code, what, fault) = match key.to_ascii_lowercase().as_str() {
+        "s3_endpoint" => (messages::INVALID_ENDPOINT, "the endpoint", bare_endpoint_fault(written, None)),
+        "s3_region" => (messages::INVALID_REGION, "the region", region_fault(written)),
+        "azure_account_name" => (messages::INVALID_HOST, "the account's name", account_fault(written)),
+        _ => return,
+    };
+    report_fault(code, what, node, fault, scope);
+}
+
+/// What no endpoint is that goes to DuckDB as it is.
+fn bare_endpoint_fault(endpoint: &str, bucket: Option<&str>) -> Option<Fault> {
+    if endpoint.contains("://") {
+        let help = "write `host:port`, and `use_ssl = false` for HTTP";
+        return wrong("has a scheme, which DuckDB takes for a part of the host", help);
+    }
+    endpoint_fault(endpoint, bucket)
 }

@@ -19,7 +19,7 @@ pub(crate) fn run(args: &History, context: &Context, printer: &mut Printer) -> R
     store.close().map_err(Error::Lake)?;
     let project = context.project(&loaded.config);
     graphs.retain(|graph| project.is_none_or(|project| project == graph.project));
-    graphs.truncate(args.limit.unwrap_or(usize::MAX));
+    graphs.truncate(args.limit());
     match args.format {
         TextOrJson::Text if graphs.is_empty() => printer.note("nothing was recorded so far"),
         TextOrJson::Text => {
