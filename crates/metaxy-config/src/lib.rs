@@ -51,6 +51,7 @@ mod expand;
 mod features;
 mod files;
 mod harmless;
+mod init_sql;
 mod lake;
 mod load;
 mod local_paths;
