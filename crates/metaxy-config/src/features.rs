@@ -140,6 +140,9 @@ pub(crate) fn files(node: Option<&Node>, scope: &mut Scope<'_>) -> Vec<PathBuf> 
             _ if pattern.is_empty() => Err(messages::empty_value(&node, "the path of a feature file")),
             Ok(found) if found.is_empty() => Err(messages::no_feature_file(node.origin, &absolute)),
             Ok(found) => Ok(found),
+            Err(Failure::TooMany) => {
+                Err(messages::invalid_pattern(node.origin, "it leads to too many files and folders"))
+            }
             Err(Failure::Pattern(why)) => Err(messages::invalid_pattern(node.origin, why)),
             Err(Failure::Folder(folder, error)) => Err(messages::config_unreadable(&folder, &unreadable(&error))),
         };

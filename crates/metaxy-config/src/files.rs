@@ -21,7 +21,12 @@ pub(crate) enum Failure {
     Pattern(&'static str),
     /// A folder on the way cannot be read.
     Folder(PathBuf, io::Error),
+    /// There are too many files and folders where it leads.
+    TooMany,
 }
+
+/// How many names a pattern may have to look at: `/**` is no list of feature files.
+const MOST_NAMES: usize = 100_000;
 
 /// The files that an absolute pattern matches, in the order of their names.
 pub(crate) fn matching(pattern: &Path, system: &dyn System) -> Result<Vec<PathBuf>, Failure> {
@@ -52,6 +57,9 @@ fn below(folders: Vec<PathBuf>, system: &dyn System) -> Result<Vec<PathBuf>, Fai
         level = each(level, system, |name| !name.starts_with('.'))?;
         level.retain(|path| !system.is_file(path));
         all.extend(level.iter().cloned());
+        if all.len() > MOST_NAMES {
+            return Err(Failure::TooMany);
+        }
     }
     all.sort_unstable();
     Ok(all)
@@ -65,6 +73,9 @@ fn each(folders: Vec<PathBuf>, system: &dyn System, has: impl Fn(&str) -> bool) 
             Ok(names) => found.extend(names.iter().filter(|name| has(name)).map(|name| folder.join(name))),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             Err(error) => return Err(Failure::Folder(folder, error)),
+        }
+        if found.len() > MOST_NAMES {
+            return Err(Failure::TooMany);
         }
     }
     found.sort_unstable();

@@ -212,6 +212,7 @@ pub(crate) const HARMLESS_PARAMETERS: &[&str] = &[
     "session_token",
     "sslmode",
     "sslnegotiation",
+    "sslpassword",
     "target_session_attrs",
     "tenant_id",
     "token",

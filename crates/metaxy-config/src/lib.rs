@@ -52,6 +52,7 @@ mod faults;
 mod features;
 mod files;
 mod harmless;
+mod init_sql;
 mod lake;
 mod leftovers;
 mod load;

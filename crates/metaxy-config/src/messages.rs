@@ -133,10 +133,10 @@ pub(crate) fn untrusted_extension(origin: Origin, name: &str, repository: &str) 
     )
 }
 
-pub(crate) fn untrusted_sql(origin: Origin, extension: &str) -> Diagnostic {
+pub(crate) fn untrusted_sql(origin: Origin, extension: &str, shown: &str) -> Diagnostic {
     let extension = excerpt(extension);
     let message = "needs trust: SQL can read and write every file that you can";
-    untrusted(origin, format!("`init_sql` of the extension `{extension}` {message}"))
+    untrusted(origin, format!("`init_sql` of the extension `{extension}` {message}: `{shown}`"))
 }
 
 pub(crate) fn untrusted_parameter(origin: Origin, name: &str) -> Diagnostic {

@@ -17,6 +17,7 @@ use crate::harmless::{
     HARMLESS_WHEN_OFF, HOSTS, LIBPQ_CREDENTIALS, NO_TEXTS, PARTS_OF_A_HOST, PLAIN_VARIABLES, SEEN_BY_THE_OWNER,
     UNSIGNED,
 };
+use crate::init_sql;
 use crate::lake::Scope;
 use crate::messages;
 use crate::store::DuckDbStore;
@@ -257,7 +258,10 @@ impl Needs<'_> {
         for statement in statements {
             if !self.is_own(statement.origin) {
                 let content = [&lower, "\0", &text(statement)].concat();
-                self.add(messages::untrusted_sql(statement.origin, name), "init_sql", &content);
+                let written = text(statement);
+                let written = self.scope.expanded.written(statement.origin).unwrap_or(&written);
+                let shown = init_sql::shown(written);
+                self.add(messages::untrusted_sql(statement.origin, name, &shown), "init_sql", &content);
             }
         }
     }

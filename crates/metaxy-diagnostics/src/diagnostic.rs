@@ -12,6 +12,9 @@ use serde_json::json;
 use crate::render::{self, Style};
 use crate::tree::{Origin, Sources};
 
+/// How many diagnostics a document has: each takes a look at the whole file.
+const MOST_IN_JSON: usize = 1000;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -262,9 +265,10 @@ impl Diagnostics {
     }
 
     /// For programs: `{"version": 1, "diagnostics": [{"code", "severity", "message", "help", "file", "line", "column",
-    /// "variable", "stores"}]}`; what does not apply is `null`.
+    /// "variable", "stores"}]}`; what does not apply is `null`. Of more than a thousand, the first thousand are there, and
+    /// `"left_out"` says how many are not.
     pub fn to_json(&self) -> serde_json::Value {
-        let list = self.list.iter().map(|diagnostic| {
+        let list = self.list.iter().take(MOST_IN_JSON).map(|diagnostic| {
             let (mut file, mut line, mut column, mut variable) = (None, None, None, None);
             match self.location(diagnostic) {
                 Some(Location::File { path, line: at, column: character }) => {
@@ -286,7 +290,12 @@ impl Diagnostics {
                 "stores": diagnostic.stores,
             })
         });
-        json!({ "version": 1, "diagnostics": list.collect::<Vec<_>>() })
+        let mut document = json!({ "version": 1, "diagnostics": list.collect::<Vec<_>>() });
+        let left_out = self.list.len().saturating_sub(MOST_IN_JSON);
+        if left_out > 0 {
+            document["left_out"] = left_out.into();
+        }
+        document
     }
 }
 

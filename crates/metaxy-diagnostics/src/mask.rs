@@ -73,7 +73,8 @@ fn hidden_in_parsed(source: &Source, scalars: &[Scalar], line: &Span, show: Opti
         flags[start..end.max(start)].fill(flag);
     };
     let mark = |flags: &mut Vec<bool>, span: &Span| set(flags, span, true);
-    for Scalar { span, is_harmless } in scalars {
+    let is_there = |span: &Span| span.start < line.end && span.end > line.start;
+    for Scalar { span, is_harmless } in scalars.iter().filter(|scalar| is_there(&scalar.span)) {
         mark(&mut taken, span);
         let quotes = quotes(&source.text[span.clone()]);
         let inner = span.start + quotes..span.end.saturating_sub(quotes).max(span.start + quotes);
@@ -92,7 +93,7 @@ fn hidden_in_parsed(source: &Source, scalars: &[Scalar], line: &Span, show: Opti
             }
         }
     }
-    for key in &source.keys {
+    for key in source.keys.iter().filter(|key| is_there(key)) {
         mark(&mut taken, key);
     }
     let text = source.text[line.clone()].bytes();

@@ -11,6 +11,12 @@ use crate::tree::{Origin, Sources};
 /// How wide a shown line may be.
 const WIDTH: usize = 140;
 
+/// How many diagnostics are shown: nobody reads more, and each takes a look at the whole file.
+const MOST: usize = 100;
+
+/// How long a line may be, in bytes, to be shown: to mask it takes a look at each of its values.
+const LONGEST_LINE: usize = 64 * 1024;
+
 /// With or without colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -28,12 +34,16 @@ pub(crate) fn render(diagnostics: &Diagnostics, style: Style) -> String {
     };
     let renderer = renderer.term_width(WIDTH);
     let mut text = String::new();
-    for diagnostic in diagnostics {
+    for diagnostic in diagnostics.iter().take(MOST) {
         text.push_str(&renderer.render(&[group(diagnostic, &diagnostics.sources)]));
         text.push_str("\n\n");
     }
     if !text.is_empty() {
         text.pop();
+    }
+    let left_out = diagnostics.iter().len().saturating_sub(MOST);
+    if left_out > 0 {
+        text.push_str(&["\nand ", &left_out.to_string(), " more\n"].concat());
     }
     text
 }
@@ -47,12 +57,16 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     for (index, label) in diagnostic.labels.iter().enumerate() {
         let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
         match sources.location(label.origin) {
-            Some(Location::File { path, line, .. }) => {
+            Some(Location::File { path, line, column }) => {
                 if let Origin::File { file, start, end } = label.origin
                     && let Some(source) = sources.files.get(file)
                 {
-                    let (text, span) =
-                        mask::masked_line(source, &mask::line_of(&source.text, start), &(start..end), label.show);
+                    let of_source = mask::line_of(&source.text, start);
+                    if of_source.len() > LONGEST_LINE {
+                        group = group.element(Place::path(path.display().to_string()).line(line).char_column(column));
+                        continue;
+                    }
+                    let (text, span) = mask::masked_line(source, &of_source, &(start..end), label.show);
                     let mut annotation = kind.span(span);
                     if !label.text.is_empty() {
                         annotation = annotation.label(label.text);

@@ -1,8 +1,10 @@
-//! `metaxy preview`: the SQL that attaches the lake, or the database of a store without one. It is planned from the configuration alone: no database, no network.
+//! `metaxy preview`: the SQL that attaches the lake, or the database of a store without one.
+//!
+//! It is planned from the configuration alone: no database, no network.
 
 use std::io::Write as _;
 
-use ducklake_sql::{Lake, Mode, Reveal, Storage};
+use ducklake_sql::{CatalogKind, Lake, Mode, Reveal, Storage, mask_credentials};
 
 use crate::args::{Preview, SqlOrJson};
 use crate::context::Context;
@@ -25,8 +27,38 @@ pub(crate) fn run(args: &Preview, context: &Context, printer: &mut Printer) -> R
     }
     let reveal = if args.reveal_secrets { Reveal::Secrets } else { Reveal::Masked };
     match args.format {
-        SqlOrJson::Sql => write!(printer, "{}", plan.display(reveal))?,
+        SqlOrJson::Sql => {
+            // A shell reads the text, so this is a comment.
+            let needs = loaded.config.needs_trust().iter().filter(|need| need.is_about_store(&store.name));
+            for line in
+                needs.map(|need| need.message().to_owned()).chain(store.lake().into_iter().flat_map(redirections))
+            {
+                writeln!(printer, "-- {line}")?;
+            }
+            write!(printer, "{}", plan.display(reveal))?;
+        }
         SqlOrJson::Json => printer.json(&plan.view(reveal))?,
     }
     Ok(Exit::Done)
+}
+
+/// What in the environment leads a connection elsewhere than the plan says, in words.
+fn redirections(lake: &Lake) -> Vec<String> {
+    const OF_LIBPQ: &[&str] = &["PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGSERVICEFILE"];
+    const PROXIES: &[&str] = &["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+
+    let (mut names, mut lines) = (Vec::<&str>::new(), Vec::new());
+    if lake.catalog_kind() == CatalogKind::Postgres {
+        names.extend(OF_LIBPQ);
+    }
+    if matches!(lake.storage(), Some(Storage::Object(_))) || lake.catalog_kind() == CatalogKind::Quack {
+        names.extend(PROXIES);
+    }
+    for name in names {
+        if let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) {
+            let value: String = value.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+            lines.push(format!("{name} of the environment may lead elsewhere: {}", mask_credentials(&value)));
+        }
+    }
+    lines
 }

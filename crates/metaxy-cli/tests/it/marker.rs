@@ -2,7 +2,7 @@
 //!
 //! `run` looks for the secret in all that a command writes.
 
-use metaxy_testkit::{MARKER, TempDir, deps};
+use metaxy_testkit::{KeyRights, MARKER, S3Options, S3Server, TempDir, assert_no_leak, deps};
 
 use crate::run::{SECRET, metaxy, run};
 
@@ -97,5 +97,44 @@ fn a_query_that_fails_shows_no_credential() {
         command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions());
         let ran = run(&mut command, &query.replace(SECRET, MARKER));
         assert_eq!(ran.exit, 1, "{query}: {}", ran.stderr);
+    }
+}
+
+/// What DuckDB itself shows of an open lake, to a person who may do everything.
+#[test]
+fn the_engine_shows_no_secret_of_a_lake() {
+    let server = S3Server::start(S3Options::default());
+    server.bucket("lake");
+    let key = server.key(KeyRights::Full);
+    assert!(key.secret.contains(MARKER), "nothing would be found");
+    let folder = TempDir::new();
+    let storage = format!(
+        "config.ducklake.catalog = {{ type = 'sqlite', uri = 'lake.sqlite' }}\n\
+         config.ducklake.storage = {{ type = 's3', secret_name = 's', bucket = 'lake', key_id = '{}', secret = '{}', \
+         endpoint = '{}', region = '{}', url_style = 'path', use_ssl = false }}",
+        key.id,
+        key.secret,
+        server.endpoint(),
+        server.region(),
+    );
+    folder.write("metaxy.toml", ["[stores.dev]\ntype = 'duckdb'\n", &storage].concat());
+    let sql = |statements: &str| {
+        let mut command = metaxy(&folder, &["-vv", "sql", "--mode", "write", "--format", "json", "-"]);
+        command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions()).env("RUST_LOG", "trace");
+        run(&mut command, statements).done()
+    };
+    sql("CREATE TABLE t AS FROM range(100) AS r(id)");
+    assert!(sql("FROM duckdb_secrets()").contains("redacted"));
+    assert!(sql("EXPLAIN ANALYZE SELECT count(*) FROM t WHERE id > 7").contains("TABLE_SCAN"));
+    assert!(sql("FROM duckdb_settings()").contains("threads"));
+    assert!(sql("FROM duckdb_databases()").contains("lake.sqlite"));
+    sql("PRAGMA enable_profiling = 'json'; SET profiling_output = 'profile.json'; SELECT count(*) FROM t WHERE id > 7");
+    assert_no_leak(&std::fs::read_to_string(folder.join("profile.json")).expect("a profile"), "a profile");
+    let logged = sql("CALL enable_logging(level = 'trace'); SELECT count(*) FROM t WHERE id > 7; FROM duckdb_logs");
+    assert!(logged.contains("SELECT count(*)"), "{logged}");
+    // What is left on the disk is the configuration, in which the secret was written.
+    for file in folder.files().into_iter().filter(|file| file != "metaxy.toml") {
+        let content = std::fs::read(folder.join(&file)).expect("a file that is left");
+        assert_no_leak(&String::from_utf8_lossy(&content), &file);
     }
 }

@@ -6,9 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use metaxy_testkit::{TempDir, closed_port, deps};
+use metaxy_testkit::{MARKER, TempDir, closed_port, deps};
 
-use crate::run::{Ran, metaxy, run};
+use crate::run::{Ran, SECRET, metaxy, run};
 
 const LAKE: &str = "config.ducklake.catalog = { type = 'sqlite', uri = 'lake.sqlite' }
 config.ducklake.storage = { type = 'local', path = 'data' }
@@ -176,6 +176,32 @@ config.config = { http_retries = 0 }";
         assert!(open(true), "{name} leads nowhere, so nothing was tested");
         let listed = run(&mut metaxy(&folder, &["check", "--untrusted"]), "");
         assert!(listed.stderr.contains(name), "{}", listed.stderr);
+    }
+}
+
+#[test]
+fn a_preview_says_what_leads_elsewhere_and_what_needs_trust() {
+    let folder = TempDir::new();
+    let store = "[stores.dev]
+type = 'duckdb'
+config.extensions = [{ name = 'sqlite', init_sql = [\"COPY (SELECT '{SECRET}') TO '~/.profile'\"] }]
+config.ducklake.catalog = { type = 'postgres', secret_name = 'p', host = 'db.example', database = 'd', user = 'u', password = '{SECRET}' }
+config.ducklake.storage = { type = 's3', secret_name = 's', bucket = 'b', key_id = 'k', secret = '{SECRET}' }
+";
+    folder.write("metaxy.toml", store.replace(SECRET, MARKER));
+    let plain = run(&mut metaxy(&folder, &["preview"]), "").done();
+    assert!(
+        plain.contains("`COPY (SELECT '***') TO '~/.profile'`") && !plain.contains("may lead elsewhere"),
+        "{plain}"
+    );
+    let mut command = metaxy(&folder, &["preview"]);
+    let proxy = ["http://id:", MARKER, "@proxy.example"].concat();
+    let led = run(command.env("PGHOSTADDR", "10.0.0.1").env("HTTPS_PROXY", proxy), "").done();
+    for said in [
+        "-- PGHOSTADDR of the environment may lead elsewhere: 10.0.0.1",
+        "may lead elsewhere: http://***@proxy.example",
+    ] {
+        assert!(led.contains(said), "{led}");
     }
 }
 

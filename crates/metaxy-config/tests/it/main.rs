@@ -7,6 +7,7 @@ mod archive;
 mod cases;
 mod generated;
 mod leaks;
+mod limits;
 mod marker;
 mod mutations;
 mod os;

@@ -75,7 +75,7 @@ fn what_is_not_known_to_be_harmless_needs_trust() {
         ),
         (
             "config.extensions = [{ name = 'icu', init_sql = ['SELECT 1'] }]",
-            "`init_sql` of the extension `icu`: SQL can read and write every file that you can",
+            "`init_sql` of the extension `icu`: SQL can read and write every file that you can: `SELECT 1`",
         ),
         ("config.ducklake.attach_options = { meta_journal_mode = 'WAL', encrypted = true }", ""),
         (
