@@ -80,6 +80,7 @@ impl<'c> Transaction<'c> {
             lake = bind(plan.alias().as_str()),
             token = bind(guard.token.as_str()),
         ))?;
+        self.connection.take_sets_message();
         Ok(())
     }
 
@@ -120,6 +121,11 @@ impl<'c> Transaction<'c> {
         }
         // From here on they are where a snapshot that may be there says, whatever happens to this process.
         let held = held.restore();
+        if connection.take_sets_message() {
+            // The message of a person has taken the token's place.
+            let lake = connection.plan().alias().to_string();
+            return Err(Error::new(Kind::UnknownOutcome { lake, token: None, error }));
+        }
         match is_stored(connection, &guard.token) {
             Ok(true) if !(guard.log.is_on() && held.are_all()) => Err(Error::new(Kind::FilesAtRisk(error))),
             Ok(true) => {
@@ -133,7 +139,7 @@ impl<'c> Transaction<'c> {
             Err(asked) => {
                 tracing::info!(%asked, token = guard.token, "whether the transaction is stored could not be asked");
                 let lake = connection.plan().alias().to_string();
-                Err(Error::new(Kind::UnknownOutcome { lake, token: guard.token, error }))
+                Err(Error::new(Kind::UnknownOutcome { lake, token: Some(guard.token), error }))
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Every statement is a `tracing` span with its text, in which `?` stands for each value, and an event at its end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -54,6 +54,8 @@ pub struct Connection {
     /// How what another program was in the way of is run again.
     retry: Retry,
     shared_state: SharedState,
+    /// Whether a statement has set the message of a commit.
+    sets_message: Cell<bool>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -87,6 +89,7 @@ impl Connection {
             is_locked: false,
             retry: Retry::default(),
             shared_state: SharedState::default(),
+            sets_message: Cell::default(),
         }
     }
 
@@ -107,6 +110,11 @@ impl Connection {
 
     pub(crate) fn retry(&self) -> &Retry {
         &self.retry
+    }
+
+    /// Whether a statement has set the message of a commit since this was asked last.
+    pub(super) fn take_sets_message(&self) -> bool {
+        self.sets_message.take()
     }
 
     pub(super) fn shared_state(&self) -> SharedState {
@@ -197,6 +205,7 @@ impl Connection {
             is_locked: self.is_locked,
             retry: self.retry,
             shared_state: self.shared_state(),
+            sets_message: Cell::default(),
         })
     }
 
@@ -264,6 +273,9 @@ impl Connection {
     ) -> Result<duckdb::Statement<'_>, Error> {
         if self.is_locked && sql.is_user_query() {
             read_lock::check(self, sql.text())?;
+        }
+        if sql.text().to_ascii_lowercase().contains("set_commit_message") {
+            self.sets_message.set(true);
         }
         let _span = tracing::debug_span!("statement", name, sql = &*sql.text_for_log()).entered();
         let start = Instant::now();
@@ -336,9 +348,10 @@ impl Connection {
 
     /// Closes the connection, and with the last one the instance.
     pub(crate) fn close(self) -> Result<(), Error> {
-        let Self { inner, plan, functions, secondaries, facts, is_locked, retry, shared_state } = self;
+        let Self { inner, plan, functions, secondaries, facts, is_locked, retry, shared_state, sets_message } = self;
         inner.close().map_err(|(inner, error)| {
-            let connection = Self { inner, plan, functions, secondaries, facts, is_locked, retry, shared_state };
+            let connection =
+                Self { inner, plan, functions, secondaries, facts, is_locked, retry, shared_state, sets_message };
             connection.failed(&error, None).of_statement("closing the connection")
         })
     }

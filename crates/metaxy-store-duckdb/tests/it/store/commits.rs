@@ -189,6 +189,26 @@ fn files_that_could_not_be_held_are_told_of() {
     store.close().unwrap();
 }
 
+/// The token is gone then, and a transaction that may be stored must not be run again.
+#[test]
+fn a_transaction_with_a_message_of_its_own_is_run_once() {
+    for (cut, rows) in [(Cut::InAnswer(0), "140"), (Cut::InCommit(0), "100")] {
+        let lake = FarLake::new(None);
+        let store = lake.open(None);
+        store.connection().execute("CREATE TABLE t AS SELECT range AS i, 'x' AS s FROM range(100)").unwrap();
+        lake.proxy.cut(cut);
+        let error = store
+            .transaction(|connection| {
+                connection.execute("CALL lake.set_commit_message('me', 'more rows')")?;
+                connection.execute(STATEMENTS[0])
+            })
+            .unwrap_err();
+        assert!(error.is_unknown_outcome() && error.help().unwrap().contains("message of its own"), "{error}");
+        assert_eq!(value(&store, "SELECT count(i + length(s)) FROM t"), rows, "{cut:?}");
+        store.close().unwrap();
+    }
+}
+
 #[test]
 fn a_conflict_leaves_no_file() {
     for objects in [None, Some(S3Server::start(S3Options::default()))] {
