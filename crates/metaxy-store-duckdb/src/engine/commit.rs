@@ -115,7 +115,8 @@ impl<'c> Transaction<'c> {
             return Ok(());
         };
         roll_back(connection);
-        if error.cause() == Some(Cause::WriteConflict) {
+        // What the server or DuckLake has refused is not stored.
+        if error.cause().is_some_and(|cause| !is_lost(cause)) {
             held.remove(connection);
             return Err(error);
         }
@@ -149,6 +150,11 @@ impl<'c> Transaction<'c> {
 fn roll_back(connection: &Connection) {
     // What fails to be undone has been undone by that failure, which is the one to report.
     drop(connection.execute("ROLLBACK"));
+}
+
+/// Whether a server that fails by this may still have done what it was asked for.
+fn is_lost(cause: Cause) -> bool {
+    matches!(cause, Cause::PostgresDown | Cause::PostgresBusy | Cause::PostgresTimeout | Cause::PostgresHostUnknown)
 }
 
 /// A text that no other transaction has.
