@@ -80,6 +80,7 @@ impl<'c> Transaction<'c> {
             lake = bind(plan.alias().as_str()),
             token = bind(guard.token.as_str()),
         ))?;
+        self.connection.take_sets_message();
         Ok(())
     }
 
@@ -114,12 +115,18 @@ impl<'c> Transaction<'c> {
             return Ok(());
         };
         roll_back(connection);
-        if error.cause() == Some(Cause::WriteConflict) {
+        // What the server or DuckLake has refused is not stored.
+        if error.cause().is_some_and(|cause| !is_lost(cause)) {
             held.remove(connection);
             return Err(error);
         }
         // From here on they are where a snapshot that may be there says, whatever happens to this process.
         let held = held.restore();
+        if connection.take_sets_message() {
+            // The message of a person has taken the token's place.
+            let lake = connection.plan().alias().to_string();
+            return Err(Error::new(Kind::UnknownOutcome { lake, token: None, error }));
+        }
         match is_stored(connection, &guard.token) {
             Ok(true) if !(guard.log.is_on() && held.are_all()) => Err(Error::new(Kind::FilesAtRisk(error))),
             Ok(true) => {
@@ -133,7 +140,7 @@ impl<'c> Transaction<'c> {
             Err(asked) => {
                 tracing::info!(%asked, token = guard.token, "whether the transaction is stored could not be asked");
                 let lake = connection.plan().alias().to_string();
-                Err(Error::new(Kind::UnknownOutcome { lake, token: guard.token, error }))
+                Err(Error::new(Kind::UnknownOutcome { lake, token: Some(guard.token), error }))
             }
         }
     }
@@ -143,6 +150,11 @@ impl<'c> Transaction<'c> {
 fn roll_back(connection: &Connection) {
     // What fails to be undone has been undone by that failure, which is the one to report.
     drop(connection.execute("ROLLBACK"));
+}
+
+/// Whether a server that fails by this may still have done what it was asked for.
+fn is_lost(cause: Cause) -> bool {
+    matches!(cause, Cause::PostgresDown | Cause::PostgresBusy | Cause::PostgresTimeout | Cause::PostgresHostUnknown)
 }
 
 /// A text that no other transaction has.

@@ -63,6 +63,8 @@ pub struct Connection {
     /// How what another program was in the way of is run again.
     retry: Retry,
     shared_state: SharedState,
+    /// Whether a statement has set the message of a commit.
+    sets_message: Cell<bool>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -106,6 +108,7 @@ impl Connection {
             interrupt,
             retry: Retry::default(),
             shared_state: SharedState::default(),
+            sets_message: Cell::default(),
         }
     }
 
@@ -140,6 +143,11 @@ impl Connection {
 
     pub(crate) fn retry(&self) -> &Retry {
         &self.retry
+    }
+
+    /// Whether a statement has set the message of a commit since this was asked last.
+    pub(super) fn take_sets_message(&self) -> bool {
+        self.sets_message.take()
     }
 
     pub(super) fn shared_state(&self) -> SharedState {
@@ -240,6 +248,7 @@ impl Connection {
             decides_inlining: Cell::new(false),
             retry: self.retry,
             shared_state: self.shared_state(),
+            sets_message: Cell::default(),
         })
     }
 
@@ -307,6 +316,9 @@ impl Connection {
     ) -> Result<duckdb::Statement<'_>, Error> {
         if self.is_locked && sql.is_user_query() {
             read_lock::check(self, sql.text())?;
+        }
+        if sql.text().to_ascii_lowercase().contains("set_commit_message") {
+            self.sets_message.set(true);
         }
         let _span = tracing::debug_span!("statement", name, sql = &*sql.text_for_log()).entered();
         let start = Instant::now();

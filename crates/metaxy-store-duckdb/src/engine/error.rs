@@ -134,7 +134,8 @@ pub(crate) enum Kind {
     /// asked.
     UnknownOutcome {
         lake: String,
-        token: String,
+        /// What its snapshot can be found by.
+        token: Option<String>,
         error: Error,
     },
     /// The same, and it is stored, but its files could not be held.

@@ -92,7 +92,11 @@ impl Inner {
                  `meta_journal_mode = \"WAL\"`, and one that stays locked is let go when the program that holds it ends"
                     .to_owned(),
             ),
-            Kind::UnknownOutcome { lake, token, .. } => Some(format!(
+            Kind::UnknownOutcome { lake, token: None, .. } => Some(format!(
+                "the script has set a message of its own: look for it in `FROM ducklake_snapshots('{lake}')` when the \
+                 server is there again, and run the script again only if it is not there"
+            )),
+            Kind::UnknownOutcome { lake, token: Some(token), .. } => Some(format!(
                 "when the server is there again, `FROM ducklake_snapshots('{lake}') WHERE commit_extra_info = '{token}'` \
                  has a row if the transaction is stored; run it again only if there is none"
             )),
