@@ -17,7 +17,7 @@ fn project(catalog: &str, storage: &str) -> TempDir {
     let folder = TempDir::new();
     let text = format!(
         "store = 'dev'\n[stores.dev]\ntype = 'duckdb'\n\
-         [stores.dev.config.config]\nextension_directory = '{}'\nallow_unsigned_extensions = true\n\
+         [stores.dev.config.config]\nextension_directory = '{}'\n\
          [stores.dev.config.ducklake]\ncatalog = {catalog}\nstorage = {storage}\n",
         deps().extensions().display()
     );
