@@ -10,9 +10,9 @@ use metaxy_feature::{FeatureKey, ProjectName, Truncation};
 
 use crate::decode::{Context, Decode};
 use crate::features::{self, RUST};
-use crate::lake::Scope;
 use crate::options::Options;
 use crate::retry::{self, Retry};
+use crate::scope::Scope;
 use crate::store::DuckDbStore;
 use crate::system::System;
 use crate::trust::{self, Trust};

@@ -11,10 +11,10 @@ use metaxy_feature::{FeatureDefinition, FeatureFiles, FeatureGraph, FeatureKey, 
 use crate::config::{Config, FeatureSelection};
 use crate::decode::{Decode, Located};
 use crate::files::{self, Failure};
-use crate::lake::Scope;
 use crate::lock_file::LockFile;
 use crate::messages;
 use crate::options::{KeyOptions, RustOptions, SelectionOptions};
+use crate::scope::Scope;
 use crate::system::{System, unreadable};
 
 impl Config {

@@ -4,71 +4,21 @@
 //! looked at. A problem found there is reported at the place of its field.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use ducklake_sql::{
     Alias, AttachOptions, AzureSpec, Catalog, CatalogFile, CatalogKind, GcsSpec, Lake, LocalFolder, MotherDuckSpec,
-    ObjectStorage, Parameters, PostgresSpec, Problem, Problems, QuackSpec, R2Spec, S3Spec, Spec, Storage,
-    Value as LakeValue,
+    ObjectStorage, Parameters, PostgresSpec, Problems, QuackSpec, R2Spec, S3Spec, Spec, Storage, Value as LakeValue,
 };
-use metaxy_diagnostics::{Node, Origin, Severity, Sources, Value};
+use metaxy_diagnostics::{Node, Origin, Severity, Value};
 use serde_json::Value as Json;
 
-use crate::decode::{AttachPairs, Context, Decode, Show};
-use crate::expand::Expanded;
+use crate::decode::{AttachPairs, Decode, Show};
 use crate::local_paths::{PathOf, local_path, other_files, with_absolute_files};
 use crate::messages;
 use crate::options::{DuckLakeOptions, FileCatalogOptions, LocalOptions};
 use crate::path;
+use crate::scope::Scope;
 use crate::spec::{self, Described};
-use crate::system::System;
-
-/// What everything that is resolved needs.
-pub(crate) struct Scope<'a> {
-    pub(crate) system: &'a dyn System,
-    pub(crate) sources: &'a Arc<Sources>,
-    /// The folder of the file that the configuration begins with, where Python Metaxy's relative paths start.
-    pub(crate) project: PathBuf,
-    /// The texts that had references to variables, as they are written.
-    pub(crate) expanded: Expanded,
-    pub(crate) context: Context,
-    /// Whether the store is named by a class of Python Metaxy, so that this is who opens it, too.
-    pub(crate) is_for_python: bool,
-}
-
-impl Scope<'_> {
-    /// The absolute path that a text written at `origin` means.
-    pub(crate) fn path(&self, text: &str, origin: Origin) -> PathBuf {
-        path::absolute(text, self.sources.dir(origin), self.system)
-    }
-
-    /// The absolute path as text, or a report that it is none.
-    pub(crate) fn path_text(&mut self, text: &str, origin: Origin) -> Option<String> {
-        let path = self.path(text, origin).into_os_string().into_string();
-        path.map_err(|_| self.context.report(messages::invalid_path(origin, "is not Unicode"))).ok()
-    }
-
-    /// Reports what is wrong in the table `node`, unless its field was reported already.
-    pub(crate) fn problems(&mut self, problems: impl IntoIterator<Item = Problem>, node: &Node) {
-        for problem in problems {
-            let at = node.find(problem.field()).origin;
-            if !self.context.bad.contains(&at) {
-                self.context.report(messages::problem(&problem, node));
-            }
-        }
-    }
-
-    fn keep<T>(&mut self, result: Result<T, Problems>, node: &Node) -> Option<T> {
-        result.map_err(|problems| self.problems(problems, node)).ok()
-    }
-
-    /// Reports a key that a table lacks.
-    pub(crate) fn missing(&mut self, node: &Node, key: &str, help: &str) {
-        if node.as_table().is_some_and(|table| !table.has(key)) {
-            self.context.report(messages::missing_key(node.origin, key, help));
-        }
-    }
-}
 
 /// A lake, how to show it, and what tells it apart from others.
 pub(crate) struct Resolved {

@@ -67,6 +67,7 @@ mod print;
 mod reference;
 mod retry;
 mod schema;
+mod scope;
 mod shapes;
 mod spec;
 mod store;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use metaxy_diagnostics::{Node, Value};
 
-use crate::lake::Scope;
+use crate::scope::Scope;
 use crate::{messages, path};
 
 /// What a path is of.

@@ -1,6 +1,8 @@
 //! Every diagnostic this crate can make, one constructor each.
 //!
 //! A constructor never puts a value into a message unless the field it comes from cannot be a secret.
+//!
+//! One file because they share one vocabulary, and a reader compares their words.
 
 use std::path::Path;
 

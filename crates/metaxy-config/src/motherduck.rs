@@ -5,8 +5,8 @@
 use ducklake_sql::{Setting, Value as LakeValue};
 use metaxy_diagnostics::{Node, Value};
 
-use crate::lake::Scope;
 use crate::messages;
+use crate::scope::Scope;
 
 /// Parameters of a URL, without the `motherduck_` that some are written with, and that all have as settings.
 const PARAMETERS: &[&str] = &["token", "attach_mode", "host", "saas_mode"];

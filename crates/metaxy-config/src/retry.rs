@@ -8,8 +8,8 @@ use metaxy_diagnostics::{Diagnostic, Node};
 use serde_json::{Value as Json, json};
 
 use crate::decode::{Decode as _, Located};
-use crate::lake::Scope;
 use crate::options::RetryOptions;
+use crate::scope::Scope;
 
 /// How a transaction is run again when another program was in the way, or a catalog's server was lost.
 ///

@@ -9,8 +9,8 @@ use ducklake_sql::{SETTINGS, SecretType, SettingType, secret_parameters};
 use metaxy_diagnostics::{Diagnostic, Entry, Node, Severity, Value};
 
 use crate::faults::{Fault, account_fault, bucket_fault, endpoint_fault, host_fault, region_fault, wrong};
-use crate::lake::Scope;
 use crate::messages;
+use crate::scope::Scope;
 
 /// Keys whose values have no blank at an end wherever they are used; elsewhere a name or a password may have one.
 const WITHOUT_BLANKS: &[&str] = &[

@@ -9,7 +9,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value as Json};
 
 use crate::decode::{self, Context, Decode};
-use crate::lake::Scope;
+use crate::scope::Scope;
 use crate::{messages, schema, shapes};
 
 /// A description that was read from a table.

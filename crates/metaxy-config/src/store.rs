@@ -10,11 +10,12 @@ use metaxy_diagnostics::{Node, Origin, Value};
 use metaxy_feature::HashAlgorithm;
 
 use crate::decode::{Decode, Located, Map};
-use crate::lake::{self, LakeIdentity, Scope};
+use crate::lake::{self, LakeIdentity};
 use crate::messages;
 use crate::motherduck;
 use crate::options::{DuckDbOptions, ExtensionEntry, ExtensionOptions};
 use crate::print::masked;
+use crate::scope::Scope;
 use crate::shapes;
 use crate::variables;
 

@@ -6,7 +6,7 @@ use metaxy_diagnostics::{Diagnostics, Entry, Node, Origin, Table, Value};
 
 use crate::config::{StoreEntry, StoreState, masked};
 use crate::decode::Decode;
-use crate::lake::Scope;
+use crate::scope::Scope;
 use crate::trust::{self, Need};
 use crate::{messages, store};
 

@@ -18,8 +18,8 @@ use crate::harmless::{
     UNSIGNED,
 };
 use crate::init_sql;
-use crate::lake::Scope;
 use crate::messages;
+use crate::scope::Scope;
 use crate::store::DuckDbStore;
 use crate::system::VariableSource;
 use crate::variables;

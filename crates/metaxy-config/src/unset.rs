@@ -2,7 +2,7 @@
 
 use metaxy_diagnostics::{Node, Value};
 
-use crate::lake::Scope;
+use crate::scope::Scope;
 use crate::{local_paths, messages, store};
 
 /// Reports every text in which a variable that is not set leaves a hole, in a path as an error: what is left of it may be

@@ -7,6 +7,7 @@ mod data_files;
 mod data_path;
 mod doctor;
 mod facts;
+mod limits;
 mod lock;
 mod open;
 mod store;

@@ -208,7 +208,7 @@ fn secrets_of_one_name_do_not_collide_and_do_not_leak() {
 
     // The fallback's password is wrong: it is in no error.
     let error = Store::open(&wrong, "dev", Mode::Write).unwrap_err();
-    assert!(error.to_string().contains("the store `prod`"), "{error}");
+    assert!(error.to_string().contains("the secondary store `prod`"), "{error}");
     assert_no_leak(&format!("{error} {error:?}"), "the fallback's password");
 }
 

@@ -30,7 +30,7 @@ fn rows_that_do_not_fit_are_refused_before_anything_is_written() {
         (
             json!([{"id": 1, "metaxy_provenance_by_field": {"x": 1, "y": 2}}]),
             "`metaxy_provenance_by_field` of the rows for `a` is STRUCT(\"x\" BIGINT, \"y\" BIGINT), and must be a struct \
-             or a map of texts",
+             or a map of strings",
         ),
         (
             json!([{"id": 1, "metaxy_provenance_by_field": {"x": "1"}}]),
