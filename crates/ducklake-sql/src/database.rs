@@ -17,7 +17,7 @@ pub enum TableDatabase {
     DuckDb(DuckDbDatabase),
 }
 
-/// A DuckDB database without a lake: a file, or one in memory that goes away with its instance.
+/// A DuckDB database without a lake: a file, one in memory that goes away with its instance, or one in MotherDuck.
 ///
 /// ```
 /// use ducklake_sql::{CatalogFile, DuckDbDatabase, Mode, Reveal, Session};
@@ -30,10 +30,16 @@ pub enum TableDatabase {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DuckDbDatabase {
-    /// `None` for one in memory.
-    file: Option<CatalogFile>,
+    location: Location,
     alias: Ident,
     must_exist: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Location {
+    Memory,
+    File(CatalogFile),
+    MotherDuck,
 }
 
 impl From<Lake> for TableDatabase {
@@ -96,6 +102,8 @@ impl TableDatabase {
     pub fn as_secondary(&self, owner: &str) -> Self {
         match self {
             Self::Lake(lake) => Self::Lake(lake.as_secondary(owner)),
+            // Its name there is its alias, as for a lake in MotherDuck.
+            Self::DuckDb(database) if database.location == Location::MotherDuck => self.must_exist(),
             Self::DuckDb(database) => {
                 let mut alias = String::from("metaxy_beside_");
                 encode(owner, &mut alias);
@@ -116,14 +124,28 @@ impl TableDatabase {
 impl DuckDbDatabase {
     /// One in memory.
     pub fn in_memory() -> Self {
-        Self { file: None, alias: Ident::trusted(name_of("memory")), must_exist: false }
+        Self { location: Location::Memory, alias: Ident::trusted(name_of("memory")), must_exist: false }
     }
 
     /// The one in a file, under the name that DuckDB gives it: that of the file up to the first dot.
     pub fn file(file: CatalogFile) -> Self {
         let name = file.as_str().rsplit('/').next().unwrap_or_default();
         let alias = Ident::trusted(name_of(name.split('.').next().unwrap_or_default()));
-        Self { file: Some(file), alias, must_exist: false }
+        Self { location: Location::File(file), alias, must_exist: false }
+    }
+
+    /// The one of this name in MotherDuck; the token is a setting of the session, or in the environment.
+    ///
+    /// ```
+    /// use ducklake_sql::{DuckDbDatabase, Ident, Mode, Reveal, Session};
+    ///
+    /// let plan = DuckDbDatabase::mother_duck(Ident::new("rows")?).plan(&Session::default(), Mode::Write);
+    /// let text: Vec<_> = plan.statements().iter().map(|one| one.to_text(Reveal::Masked)).collect();
+    /// assert_eq!(text, ["LOAD motherduck", "ATTACH 'md:'", r#"USE "rows""#]);
+    /// # Ok::<(), ducklake_sql::Problem>(())
+    /// ```
+    pub fn mother_duck(name: Ident) -> Self {
+        Self { location: Location::MotherDuck, alias: name, must_exist: true }
     }
 
     /// The name under which its tables are found.
@@ -131,9 +153,17 @@ impl DuckDbDatabase {
         &self.alias
     }
 
-    /// Its file; `None` for one in memory.
+    /// Its file; `None` for one in memory or in MotherDuck.
     pub fn path(&self) -> Option<&CatalogFile> {
-        self.file.as_ref()
+        match &self.location {
+            Location::File(file) => Some(file),
+            Location::Memory | Location::MotherDuck => None,
+        }
+    }
+
+    /// Whether it is in MotherDuck.
+    pub fn is_in_motherduck(&self) -> bool {
+        self.location == Location::MotherDuck
     }
 
     /// The statements that attach it, in order, and the checks to make after them.
@@ -141,15 +171,27 @@ impl DuckDbDatabase {
     /// It is attached in an instance in memory, as a lake is, so that both are opened, read beside each other and detached
     /// alike.
     pub fn plan(&self, session: &Session, mode: Mode) -> AttachPlan {
-        let mut statements = session.prepare(Vec::new(), None);
-        statements.push(Statement::AttachFile(AttachFile {
-            path: StringLiteral::trusted(self.file.as_ref().map_or(":memory:", CatalogFile::as_str)),
-            alias: self.alias.clone(),
-            // What is in memory can be read only by whoever has written it.
-            read_only: mode == Mode::Read && self.file.is_some(),
-        }));
+        let extensions = if self.is_in_motherduck() { vec!["motherduck"] } else { Vec::new() };
+        let mut statements = session.prepare(extensions, None);
+        let mut checks = vec![Check::IsNoCatalog { alias: self.alias.clone() }];
+        let path = match &self.location {
+            Location::Memory => Some(":memory:"),
+            Location::File(file) => Some(file.as_str()),
+            Location::MotherDuck => None,
+        };
+        match path {
+            Some(path) => statements.push(Statement::AttachFile(AttachFile {
+                path: StringLiteral::trusted(path),
+                alias: self.alias.clone(),
+                // What is in memory can be read only by whoever has written it.
+                read_only: mode == Mode::Read && self.path().is_some(),
+            })),
+            None => {
+                statements.push(Statement::AttachMotherDuck);
+                checks.clear();
+            }
+        }
         statements.push(Statement::Use(self.alias.clone()));
-        let checks = vec![Check::IsNoCatalog { alias: self.alias.clone() }];
         AttachPlan { mode, alias: self.alias.clone(), catalog: None, at_open: session.at_open(), statements, checks }
     }
 }

@@ -45,6 +45,10 @@ fn is_catalog(key: &str) -> bool {
 }
 
 fn is_motherduck(config: &Node) -> bool {
+    if let Some(table) = config.as_table().filter(|table| !table.has("ducklake")) {
+        let database = table.get("database").map(|node| &node.value);
+        return matches!(database, Some(Value::String(text)) if without_scheme(text).is_some());
+    }
     let lake = config.as_table().and_then(|table| table.get("ducklake")?.as_table());
     let mut catalogs = lake.into_iter().flat_map(|lake| &lake.0).filter(|entry| is_catalog(&entry.key));
     catalogs.any(|catalog| {
@@ -53,7 +57,7 @@ fn is_motherduck(config: &Node) -> bool {
     })
 }
 
-fn without_scheme(text: &str) -> Option<&str> {
+pub(crate) fn without_scheme(text: &str) -> Option<&str> {
     text.strip_prefix("md:").or_else(|| text.strip_prefix("motherduck:"))
 }
 

@@ -160,7 +160,8 @@ impl Decode for KeyOptions {
 #[derive(JsonSchema, Default)]
 #[schemars(deny_unknown_fields, rename = "DuckDbStore")]
 pub(crate) struct DuckDbOptions {
-    /// DuckDB's own database: a path, or `:memory:`. It holds the tables, unless `ducklake` says where a lake is.
+    /// DuckDB's own database: a path, `:memory:`, or `md:name` for one in MotherDuck. It holds the tables, unless `ducklake` says
+    /// where a lake is.
     pub(crate) database: Option<String>,
     /// DuckDB's settings.
     #[schemars(with = "Option<std::collections::BTreeMap<String, crate::schema::Scalar>>")]

@@ -91,6 +91,7 @@ fn shown_duckdb(store: &DuckDbStore) -> Json {
         "database": match &store.database {
             Database::Memory => ":memory:".into(),
             Database::File(path) => path.to_string_lossy(),
+            Database::MotherDuck(name) => ["md:", name.as_str()].concat().into(),
         },
         "hash_algorithm": store.hash_algorithm.as_str(),
         "versioning_engine": store.versioning_engine.as_str(),

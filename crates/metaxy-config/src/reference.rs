@@ -177,8 +177,8 @@ const REFERENCE: &[Reference] = &[
     },
     Reference {
         code: UNSUPPORTED_DATABASE,
-        meaning: "`database` is a URL. This program opens a file or `:memory:`, and reaches everything else through a lake.",
-        example: "database = \"md:analytics\"",
+        meaning: "`database` is a URL. This program opens a file, `:memory:` or, without a lake, a database in MotherDuck.",
+        example: "database = \"s3://bucket/rows.duckdb\"",
         remedy: "Use `:memory:` and say in `ducklake` where the lake is; a token goes into the variable `motherduck_token`.",
     },
     Reference {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use ducklake_sql::{
-    AttachPlan, CatalogFile, CatalogKind, DuckDbDatabase, Extension, Lake, Mode, Session, Setting, StringLiteral,
-    TableDatabase, Value as LakeValue,
+    AttachPlan, CatalogFile, CatalogKind, DuckDbDatabase, Extension, Ident, Lake, Mode, Session, Setting,
+    StringLiteral, TableDatabase, Value as LakeValue,
 };
 use metaxy_diagnostics::{Node, Origin, Value};
 use metaxy_feature::HashAlgorithm;
@@ -27,6 +27,8 @@ pub enum Database {
     Memory,
     /// An absolute path.
     File(PathBuf),
+    /// The name of a database in MotherDuck, of a store without a lake.
+    MotherDuck(Ident),
 }
 
 /// Where Python Metaxy computes versions; kept for it, without effect here.
@@ -188,11 +190,12 @@ pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope
         None => (None, None, None),
     };
     let (database, file) = database?;
-    let tables = match (lake, file) {
-        (Some(lake), _) => lake.into(),
-        (None, Some(file)) if !is_lake_broken => DuckDbDatabase::file(file).into(),
+    let tables = match (lake, file, &database) {
+        (Some(lake), ..) => lake.into(),
+        (None, _, Database::MotherDuck(name)) => DuckDbDatabase::mother_duck(name.clone()).into(),
+        (None, Some(file), _) if !is_lake_broken => DuckDbDatabase::file(file).into(),
         // What was reported of a lake makes the store unusable; its fallbacks are compared all the same.
-        (None, _) => DuckDbDatabase::in_memory().into(),
+        (None, ..) => DuckDbDatabase::in_memory().into(),
     };
     let fallbacks: Vec<_> =
         options.fallback_stores.unwrap_or_default().into_iter().map(|at| (at.value, at.node.origin)).collect();
@@ -266,6 +269,13 @@ fn database(
     }
     if scope.context.bad.contains(&at.origin) {
         return None;
+    }
+    if let Some(name) = motherduck::without_scheme(text).filter(|_| !table.has("ducklake")) {
+        if name.is_empty() {
+            return scope.context.reject(at, messages::empty_value(at, "the name of the database in MotherDuck"));
+        }
+        let name = Ident::new(name).map_err(|problem| scope.problems([problem.at("database")], config)).ok()?;
+        return Some((Database::MotherDuck(name), None));
     }
     if text.contains("://") || text.starts_with("md:") || text.starts_with("motherduck:") {
         return scope.context.reject(at, messages::unsupported_database(at.origin));

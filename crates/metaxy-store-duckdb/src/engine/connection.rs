@@ -90,7 +90,8 @@ impl Connection {
 
     /// Whether all queries run within this process.
     pub(crate) fn is_local(&self) -> bool {
-        self.secondaries.iter().chain([&*self.plan]).all(|plan| plan.catalog() != Some(CatalogKind::MotherDuck))
+        let in_motherduck = |statement: &Statement| matches!(statement, Statement::AttachMotherDuck);
+        !self.secondaries.iter().chain([&*self.plan]).any(|plan| plan.statements().iter().any(in_motherduck))
     }
 
     pub(crate) fn new(inner: duckdb::Connection, plan: Arc<AttachPlan>) -> Self {

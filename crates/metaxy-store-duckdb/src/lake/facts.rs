@@ -14,7 +14,11 @@ pub(crate) fn facts_of(store: &str, tables: &TableDatabase, plan: &AttachPlan) -
     let lake = match tables {
         TableDatabase::Lake(lake) => lake,
         TableDatabase::DuckDb(database) => {
-            facts.catalog = database.path().map(ToString::to_string).unwrap_or_default();
+            facts.catalog = match database.path() {
+                Some(path) => path.to_string(),
+                None if database.is_in_motherduck() => ["md:", database.alias().as_str()].concat(),
+                None => String::new(),
+            };
             return facts;
         }
         _ => return facts,
