@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::api::api;
 use crate::codegen::{Mode, codegen};
 use crate::error::Result;
 use crate::repo::Repo;
@@ -13,7 +14,7 @@ use crate::tidy::tidy;
 /// A gate: its name, and what runs it.
 type Step = (&'static str, fn(&Repo) -> Result<()>);
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("fmt", |repo| run(&mut repo.cargo(["fmt", "--all", "--check"]))),
     ("tidy", tidy),
     ("codegen --check", |repo| codegen(repo, Mode::Check)),
@@ -26,6 +27,8 @@ const STEPS: [Step; 7] = [
         let mut doc = repo.cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
         run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
     }),
+    // The last, since it builds what it needs anew.
+    ("api --check", |repo| api(repo, Mode::Check)),
 ];
 
 /// Passes every gate; the first that does not pass ends it.

@@ -179,17 +179,16 @@ impl DuckDbDatabase {
             Location::File(file) => Some(file.as_str()),
             Location::MotherDuck => None,
         };
-        match path {
-            Some(path) => statements.push(Statement::AttachFile(AttachFile {
+        if let Some(path) = path {
+            statements.push(Statement::AttachFile(AttachFile {
                 path: StringLiteral::trusted(path),
                 alias: self.alias.clone(),
                 // What is in memory can be read only by whoever has written it.
                 read_only: mode == Mode::Read && self.path().is_some(),
-            })),
-            None => {
-                statements.push(Statement::AttachMotherDuck);
-                checks.clear();
-            }
+            }));
+        } else {
+            statements.push(Statement::AttachMotherDuck);
+            checks.clear();
         }
         statements.push(Statement::Use(self.alias.clone()));
         AttachPlan { mode, alias: self.alias.clone(), catalog: None, at_open: session.at_open(), statements, checks }

@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use duckdb::types::{ToSqlOutput, Value as DuckDbValue, ValueRef};
-use ducklake_sql::{AttachPlan, CatalogKind, Ident, Parameter, Sql, Statement};
+use ducklake_sql::{AttachPlan, Ident, Parameter, Sql, Statement};
 use metaxy_config::Retry;
 
 use super::cause::Facts;
