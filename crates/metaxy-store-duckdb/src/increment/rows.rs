@@ -12,7 +12,7 @@ use crate::table::{ByField, TableName};
 
 /// What the rows of a feature should be, whatever they are; in a temporary table of the connection.
 pub(crate) struct ExpectedRows {
-    /// The query of the rows that [`Increment::rows`] would hand out as new.
+    /// The query of the rows that [`Increment::rows`](super::Increment::rows) would hand out as new.
     pub(crate) rows: Sql,
     /// What its `metaxy_provenance_by_field` is.
     pub(crate) by_field: ByField,

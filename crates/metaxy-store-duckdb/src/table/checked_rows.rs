@@ -9,7 +9,7 @@ use crate::engine::{Connection, Error};
 
 /// Rows of a feature of which each has ids, no two have the same, and every one has the version of each field.
 ///
-/// Only [`CheckedRows::build`] makes one, so what takes one need not check again.
+/// Only [`CheckedRows::check`] makes one, so what takes one need not check again.
 #[derive(Debug)]
 pub(crate) struct CheckedRows<'r> {
     staging: StagingTable<'r>,
