@@ -132,7 +132,7 @@ impl CatalogKind {
 }
 
 spec! {
-    /// A PostgreSQL catalog as a person describes it; [`check`](Self::check) makes it one that can be used.
+    /// A PostgreSQL catalog as a person describes it; [`build`](Self::build) makes it one that can be used.
     ///
     /// With host, database, user and password the project makes a secret of that name. With only `parameters` (`service`,
     /// `passfile`, `uri`, …) it makes one of just those. With neither, the secret of that name is used as it is.
@@ -258,7 +258,7 @@ impl PostgresCatalog {
 }
 
 spec! {
-    /// A catalog behind a Quack server as a person describes it; [`check`](Self::check) makes it one that can be used.
+    /// A catalog behind a Quack server as a person describes it; [`build`](Self::build) makes it one that can be used.
     ///
     /// With a token the project makes a secret of that name, for that server only. Without, DuckDB has to know one for it.
     ///

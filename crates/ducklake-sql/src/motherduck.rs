@@ -48,7 +48,7 @@ impl MotherDuck {
 }
 
 spec! {
-    /// A MotherDuck lake as a person describes it; [`check`](Self::check) makes it one that can be planned.
+    /// A MotherDuck lake as a person describes it; [`build`](Self::build) makes it one that can be planned.
     ///
     /// Without a storage MotherDuck keeps the data; with one it is a bucket of one's own.
     ///

@@ -11,7 +11,7 @@ use crate::value::{Parameters, Secret, Value};
 const URL_STYLES: &[&str] = &["path", "vhost"];
 
 spec! {
-    /// An S3 storage as a person describes it; [`check`](Self::check) makes it one that can be used.
+    /// An S3 storage as a person describes it; [`build`](Self::build) makes it one that can be used.
     ///
     /// The data path is `data_path`, or `s3://bucket/prefix/`, or else a `scope` that starts with `s3://`. With any of the
     /// credential or connection fields, or with `parameters`, a secret of that name is made; without, it is used as it is.

@@ -67,7 +67,7 @@ impl ObjectStorage {
 }
 
 spec! {
-    /// A Cloudflare R2 storage as a person describes it; [`check`](Self::check) makes it one that can be used.
+    /// A Cloudflare R2 storage as a person describes it; [`build`](Self::build) makes it one that can be used.
     ///
     /// ```
     /// use ducklake_sql::{R2Spec, Secret};
@@ -135,7 +135,7 @@ impl R2Spec {
 }
 
 spec! {
-    /// A Google Cloud Storage as a person describes it; [`check`](Self::check) makes it one that can be used.
+    /// A Google Cloud Storage as a person describes it; [`build`](Self::build) makes it one that can be used.
     ///
     /// Its keys are HMAC keys; a `bearer_token` goes into `parameters`.
     ///
@@ -188,7 +188,7 @@ impl GcsSpec {
 }
 
 spec! {
-    /// An Azure Blob Storage as a person describes it; [`check`](Self::check) makes it one that can be used.
+    /// An Azure Blob Storage as a person describes it; [`build`](Self::build) makes it one that can be used.
     ///
     /// With an account's name the rest of the login goes into `parameters`: `provider = "credential_chain"`,
     /// `service_principal`, … With none of the fields the secret of that name is used as it is.

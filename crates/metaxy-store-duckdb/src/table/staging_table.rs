@@ -3,7 +3,7 @@
 //! 1. [`StagingTable::fill`] reads batches to their end. Each array becomes the one encoding of its type, which no value
 //!    may lose anything by; [`SortedIds`] compares the ids of each row with those of the row before; then the batch goes
 //!    into a temporary table, which the engine spills to disk beyond its memory limit.
-//! 2. [`CheckedRows::build`](super::CheckedRows::check) takes the table: id columns that are there, without NULL and
+//! 2. [`CheckedRows::check`](super::CheckedRows::check) takes the table: id columns that are there, without NULL and
 //!    without duplicates (of sorted rows that is known already, of others [`DuplicateIds`](super::DuplicateIds) finds
 //!    out), and `*_by_field` columns that have each field of the feature and no other.
 //! 3. Who has checked rows looks at the lake with them, and inserts them in one transaction, which can be run again, since
