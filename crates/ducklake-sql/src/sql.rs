@@ -241,7 +241,7 @@ impl From<&'static str> for Sql {
 /// Writes one statement.
 ///
 /// Nothing gets into the text but what is known at compile time, what is validated, and what is quoted or bound.
-/// A [`WriteSql`](crate::WriteSql) is given one, and [`write_sql!`](crate::write_sql) writes to it.
+/// A [`WriteSql`] is given one, and [`write_sql!`](crate::write_sql) writes to it.
 #[derive(Debug)]
 pub struct Writer {
     text: String,
