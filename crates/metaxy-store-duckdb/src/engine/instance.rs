@@ -21,8 +21,8 @@ pub(crate) fn open_instance(
     mode: Mode,
 ) -> Result<duckdb::Connection, Error> {
     let settings = settings_of(plans);
-    let check_here = !settings.iter().any(|setting| is_named(setting, ALLOW_UNSIGNED));
     let extensions: Vec<_> = plans.iter().flat_map(|plan| plan.extensions()).collect();
+    let check_here = !extensions.is_empty() && !settings.iter().any(|setting| is_named(setting, ALLOW_UNSIGNED));
     let open = || {
         let mut config = duckdb::Config::default().enable_autoload_extension(false)?;
         if check_here {
