@@ -1,19 +1,15 @@
 //! What commands say when the connection to PostgreSQL is cut around their commit, and what is stored then.
 
-use metaxy_testkit::{Cut, Postgres, Proxy, TempDir};
+use metaxy_testkit::{Cut, Postgres, Proxy};
 
 use crate::run::{Ran, metaxy, run};
-use crate::trips::{FEATURES, config};
+use crate::trips::project;
 
 #[test]
 fn a_command_whose_commit_is_not_answered_is_done_once() {
     let database = Postgres::shared().database();
     let proxy = Proxy::before(database.port());
-    let folder = TempDir::new();
-    folder.write("metaxy.toml", config(&database, &proxy));
-    folder.write("features.toml", FEATURES);
-    let row = |id: u32| format!(r#"{{"id": "{id}", "metaxy_provenance_by_field": {{"default": "1"}}}}"#);
-    folder.write("rows.jsonl", (0..20).map(row).collect::<Vec<_>>().join("\n"));
+    let folder = project(&database, &proxy);
     folder.write("other.csv", "id,n\n1,1\n2,2\n");
     let typed = |words: &[&str]| -> Ran { run(&mut metaxy(&folder, words), "") };
     typed(&["sql", "--mode", "write", "CREATE TABLE t (id VARCHAR, n BIGINT)"]).done();

@@ -6,7 +6,7 @@ use metaxy_testkit::{Database, Postgres, Proxy, TempDir, deps};
 
 use crate::run::{metaxy, run};
 
-pub(crate) const FEATURES: &str = "
+const FEATURES: &str = "
 [[feature]]
 key = 'a'
 id_columns = ['id']
@@ -17,7 +17,7 @@ id_columns = ['id']
 deps = ['a']
 ";
 
-pub(crate) fn config(database: &Database<'_>, proxy: &Proxy) -> String {
+fn config(database: &Database<'_>, proxy: &Proxy) -> String {
     format!(
         "store = 'one'\nproject = 'demo'\n\
          [ext.rust]\nfeatures = ['features.toml']\n\
@@ -37,15 +37,21 @@ pub(crate) fn config(database: &Database<'_>, proxy: &Proxy) -> String {
     )
 }
 
+/// A project of two features whose catalog is behind the proxy, with an input file of 20 rows for either.
+pub(crate) fn project(database: &Database<'_>, proxy: &Proxy) -> TempDir {
+    let folder = TempDir::new();
+    folder.write("metaxy.toml", config(database, proxy));
+    folder.write("features.toml", FEATURES);
+    let row = |id: u32| format!(r#"{{"id": "{id}", "metaxy_provenance_by_field": {{"default": "1"}}}}"#);
+    folder.write("rows.jsonl", (0..20).map(row).collect::<Vec<_>>().join("\n"));
+    folder
+}
+
 #[test]
 fn round_trips_to_a_catalog_on_postgresql() {
     let database = Postgres::shared().database();
     let proxy = Proxy::before(database.port());
-    let folder = TempDir::new();
-    folder.write("metaxy.toml", config(&database, &proxy));
-    folder.write("features.toml", FEATURES);
-    let row = |id: u32| format!(r#"{{"id": "{id}", "metaxy_provenance_by_field": {{"default": "1"}}}}"#);
-    folder.write("rows.jsonl", (0..20).map(row).collect::<Vec<_>>().join("\n"));
+    let folder = project(&database, &proxy);
     let mut counts = String::new();
     for (line, is_counted) in [
         ("push", true),
