@@ -30,16 +30,10 @@ impl Environment {
 
     /// That of a command run in this folder.
     pub(crate) fn of(folder: PathBuf) -> Result<Self, Error> {
-        let path = folder.join(FILE);
-        // A folder of that name is somebody's virtual environment.
-        let text = if OsSystem.is_file(&path) { read(&path)? } else { String::new() };
+        let text = text(&folder)?;
         let mut of_file = BTreeMap::new();
-        for variable in dotenvy::from_read_iter(text.as_bytes()) {
-            let (name, value) = variable.map_err(|error| match error {
-                dotenvy::Error::LineParse(line, _) => Error::EnvLine(line_number(&text, &line)),
-                dotenvy::Error::Io(error) => Error::file("reading", Path::new(FILE), error),
-                _ => Error::file("reading", Path::new(FILE), ErrorKind::InvalidData.into()),
-            })?;
+        for variable in parsed(&text) {
+            let (name, value) = variable?;
             // A value that is not written there was made from variables of the process.
             let is_written = text.contains(&value);
             let source = if is_written { VariableSource::File } else { VariableSource::FileWithEnvironment };
@@ -61,6 +55,29 @@ fn is_of_a_library(name: &str) -> bool {
     const SUFFIXES: &[&str] = &["_PROXY"];
     let name = name.to_ascii_uppercase();
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+}
+
+/// The variables of the file in the working directory; whoever loads the configuration says what is wrong with it.
+pub(crate) fn variables_of_file() -> Vec<(String, String)> {
+    let text = text(Path::new("")).unwrap_or_default();
+    parsed(&text).filter_map(Result::ok).collect()
+}
+
+/// The text of the file in a folder.
+fn text(folder: &Path) -> Result<String, Error> {
+    let path = folder.join(FILE);
+    // A folder of that name is somebody's virtual environment.
+    if OsSystem.is_file(&path) { read(&path) } else { Ok(String::new()) }
+}
+
+fn parsed(text: &str) -> impl Iterator<Item = Result<(String, String), Error>> {
+    dotenvy::from_read_iter(text.as_bytes()).map(move |variable| {
+        variable.map_err(|error| match error {
+            dotenvy::Error::LineParse(line, _) => Error::EnvLine(line_number(text, &line)),
+            dotenvy::Error::Io(error) => Error::file("reading", Path::new(FILE), error),
+            _ => Error::file("reading", Path::new(FILE), ErrorKind::InvalidData.into()),
+        })
+    })
 }
 
 fn read(path: &Path) -> Result<String, Error> {

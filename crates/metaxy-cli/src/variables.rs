@@ -9,7 +9,6 @@
 
 use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
@@ -17,6 +16,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches as _};
 use metaxy_store_duckdb::Filter;
 
 use crate::args::{self, Args, ColumnType, TYPED_ONLY, Tag};
+use crate::environment;
 
 const PREFIX: &str = "METAXY_";
 
@@ -35,10 +35,7 @@ impl Variables {
     pub(crate) fn read() -> Self {
         let is_ours = |(name, _): &(String, OsString)| name.starts_with(PREFIX);
         let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-        let path = Path::new(".env");
-        let lines = path.is_file().then(|| dotenvy::from_path_iter(path).ok()).flatten();
-        let env_file =
-            lines.into_iter().flatten().filter_map(|line| line.ok().map(|(name, value)| (name, value.into())));
+        let env_file = environment::variables_of_file().into_iter().map(|(name, value)| (name, value.into()));
         Self { environment: environment.filter(is_ours).collect(), env_file: env_file.filter(is_ours).collect() }
     }
 }
