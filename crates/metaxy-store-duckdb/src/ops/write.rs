@@ -4,7 +4,7 @@ use arrow::record_batch::RecordBatchReader;
 use ducklake_sql::{Ident, List, Sql, bind, columns, list, sql};
 use metaxy_feature::FeatureKey;
 
-use crate::engine::{Error, end_stream, now, with_retry};
+use crate::engine::{Connection, Error, end_stream, now, with_retry};
 use crate::features::Features;
 use crate::query::{Hashing, Latest, check_hash};
 use crate::table::{
@@ -105,23 +105,40 @@ impl Features<'_> {
         let here = self.on(&connection);
         let mut checked = Vec::new();
         for (key, rows) in features {
-            let staging = StagingTable::fill(&connection, self.definition(key)?, rows)?;
-            check_created_at(&staging)?;
-            checked.push(CheckedRows::check(staging)?);
+            checked.push(
+                self.checked(&connection, key, rows).map_err(|error| error.in_operation("writing", key.as_str()))?,
+            );
         }
         // Not before: the rows may come from that stream.
         end_stream(self.connection)?;
+        let of = |error: Error, rows: &CheckedRows<'_>| {
+            let key = rows.definition().key();
+            error.in_operation("writing", key.as_str())
+        };
         let prepare = || {
             let listing = Listing::new(&connection);
-            checked.iter().map(|rows| here.prepare(rows, options, &listing)).collect::<Result<Vec<_>, _>>()
+            let prepare = |rows| here.prepare(rows, options, &listing).map_err(|error| of(error, rows));
+            checked.iter().map(prepare).collect::<Result<Vec<_>, _>>()
         };
         with_retry(&connection, prepare, |tables| {
             let mut count = 0;
             for (rows, target) in checked.iter().zip(tables) {
-                count += here.insert(rows, target, options)?;
+                count += here.insert(rows, target, options).map_err(|error| of(error, rows))?;
             }
             Ok(count)
         })
+    }
+
+    /// Rows of a feature that can be written, on this connection.
+    fn checked<'c>(
+        &'c self,
+        connection: &'c Connection,
+        key: &FeatureKey,
+        rows: impl RecordBatchReader,
+    ) -> Result<CheckedRows<'c>, Error> {
+        let staging = StagingTable::fill(connection, self.definition(key)?, rows)?;
+        check_created_at(&staging)?;
+        CheckedRows::check(staging)
     }
 
     /// Where checked rows go.
