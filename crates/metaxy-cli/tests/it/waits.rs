@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use metaxy_testkit::{TempDir, deps};
+use metaxy_testkit::{KeyRights, S3Options, S3Server, TempDir, deps};
 
 use crate::run::{metaxy, run};
 
@@ -42,17 +42,36 @@ fn a_server_that_says_nothing_is_given_up() {
         )
     };
     let storage = format!(
-        "{{ type = 's3', secret_name = 's', bucket = 'b', key_id = 'k', secret = 'x', region = 'r', \
+        "{{ type = 's3', secret_name = 's', bucket = 'lake', key_id = 'k', secret = 'x', region = 'r', \
          endpoint = 'http://127.0.0.1:{port}', url_style = 'path' }}"
     );
     let write = ["sql", "--mode", "write", "CREATE TABLE t (i INTEGER)"];
     let read = ["sql", "SELECT 1"];
+    // Rows in a bucket, which is at the silent port then.
+    let server = S3Server::start(S3Options::default());
+    server.bucket("lake");
+    let key = server.key(KeyRights::Full);
+    let server_port = server.endpoint().rsplit(':').next().expect("a port").to_owned();
+    let text = storage.replace(&port.to_string(), &server_port);
+    let text = text.replace("key_id = 'k', secret = 'x'", &format!("key_id = '{}', secret = '{}'", key.id, key.secret));
+    let text = text.replace("region = 'r'", &format!("region = '{}'", server.region()));
+    let moved = project(SQLITE, &text);
+    run(&mut metaxy(&moved, &["sql", "--mode", "write", "CREATE TABLE t AS FROM range(100)"]), "").done();
+    let ask =
+        ["sql", "--format", "csv", "SELECT current_setting('http_timeout') AS s, current_setting('http_retries') AS r"];
+    assert_eq!(run(&mut metaxy(&moved, &ask), "").done(), "s,r\n10,3\n");
+    let config = moved.join("metaxy.toml");
+    let text = std::fs::read_to_string(&config).expect("it is there").replace(&server_port, &port.to_string());
+    let settings = "http_timeout = 2\nhttp_retries = 0\n[stores.dev.config.ducklake]";
+    moved.write("metaxy.toml", text.replace("[stores.dev.config.ducklake]", settings));
+    let rows = ["sql", "FROM t"];
     // All at once, since all that they do is to wait.
     let waiting = [
         (project(&login(""), LOCAL), &read[..], "help: correct `host` and `port`", 10..60),
         (project(&login(", secret_parameters = { connect_timeout = '2' }"), LOCAL), &read[..], "correct `host`", 2..60),
         (project(&login(""), LOCAL), &["doctor"][..], "does not answer", 10..60),
         (project(SQLITE, &storage), &write[..], "help: correct `endpoint`", 5..60),
+        (moved, &rows[..], "raise `http_timeout`", 2..20),
     ];
     thread::scope(|scope| {
         for (folder, arguments, told, seconds) in &waiting {
