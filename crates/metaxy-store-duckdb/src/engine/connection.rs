@@ -19,8 +19,9 @@ use super::engine_error::EngineError;
 use super::error::{Error, Kind};
 use super::inlining;
 use super::interrupt::{Interrupt, Running};
+use super::leftovers;
 use super::read_lock;
-use super::write_log::SharedState;
+use super::write_log::{SharedState, number_of};
 
 /// A connection to the DuckDB instance that has the lake attached. Of those that a program gets, the lake is the current
 /// database.
@@ -65,6 +66,10 @@ pub struct Connection {
     shared_state: SharedState,
     /// Whether a statement has set the message of a commit.
     sets_message: Cell<bool>,
+    /// Its number in DuckDB's log.
+    id: Option<i64>,
+    /// Whether the files are known that are written now.
+    pub(super) is_logged: Cell<bool>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -98,6 +103,8 @@ impl Connection {
         let interrupt = Interrupt::default();
         Self {
             running: interrupt.register(&inner),
+            id: number_of(&inner),
+            is_logged: Cell::new(false),
             inner,
             plan,
             functions: RefCell::default(),
@@ -116,6 +123,16 @@ impl Connection {
     /// The same connection, which can be interrupted from another thread.
     pub(crate) fn interrupted_by(self, interrupt: Interrupt) -> Self {
         Self { running: interrupt.register(&self.inner), interrupt, ..self }
+    }
+
+    /// The same connection, for what undoes something: nobody can interrupt it.
+    pub(crate) fn uninterrupted(self) -> Self {
+        self.interrupted_by(Interrupt::default())
+    }
+
+    /// Its number in DuckDB's log.
+    pub(super) fn id(&self) -> Option<i64> {
+        self.id
     }
 
     /// The same connection, whose errors hold no secret of these plans either.
@@ -185,7 +202,7 @@ impl Connection {
     /// When DuckDB refuses it.
     pub fn execute(&self, sql: impl Into<Sql>) -> Result<usize, Error> {
         let sql = sql.into();
-        inlining::guard(self, &sql, || self.run(&sql))
+        leftovers::guard(self, &sql, || inlining::guard(self, &sql, || self.run(&sql)))
     }
 
     /// Runs a query; its rows come as Arrow batches, one at a time, while the engine produces them.
@@ -239,6 +256,8 @@ impl Connection {
         Ok(Self {
             running: self.interrupt.register(&inner),
             interrupt: self.interrupt.clone(),
+            id: number_of(&inner),
+            is_logged: Cell::new(false),
             inner,
             plan,
             functions: self.functions.clone(),

@@ -208,10 +208,10 @@ fn copy(mut file: &File, path: &Path) -> io::Result<()> {
 
 /// Removes files of a storage, to which DuckDB itself has no statement: they are scheduled for DuckLake to remove, at a
 /// time before every other one, and it is told to remove all up to that time.
-fn remove_remote(connection: &Connection, files: &[StringLiteral]) -> Result<(), Error> {
+pub(super) fn remove_remote(connection: &Connection, files: &[StringLiteral]) -> Result<(), Error> {
     let plan = connection.plan();
     let Some((database, schema)) = plan.metadata() else { return Ok(()) };
-    let other = connection.elsewhere()?;
+    let other = connection.elsewhere()?.uninterrupted();
     // Far beyond those of the files that DuckLake knows.
     let first = 1_u64 << 62 | u64::from(std::process::id()) << 24;
     let rows =

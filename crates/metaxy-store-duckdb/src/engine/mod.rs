@@ -12,6 +12,7 @@ mod held_files;
 pub(crate) mod inlining;
 mod instance;
 mod interrupt;
+mod leftovers;
 mod read_lock;
 mod retry;
 mod signed_extensions;

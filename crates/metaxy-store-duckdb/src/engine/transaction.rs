@@ -8,6 +8,7 @@ use super::commit::write;
 use super::connection::Connection;
 use super::error::Error;
 use super::inlining;
+use super::leftovers;
 use super::retry::repeat;
 
 /// Runs `prepare` on the lake, then `apply` on what it found; both again when another writer was faster.
@@ -43,15 +44,16 @@ pub(crate) fn repeated<T>(
     connection: &Connection,
     mut statement: impl FnMut(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let mut run = || {
+    let mut attempt = || {
         if inlining::has_lossy_columns(connection)? {
             inlining::without(connection, || statement(connection))
         } else {
             inlining::decided(connection, || statement(connection))
         }
     };
+    let run = || leftovers::guarded(connection, &mut attempt);
     // A lost connection does not tell whether the statement is stored, and no token could.
-    repeat(connection.retry(), &mut run, |error| error.is_query() && error.is_retryable())
+    repeat(connection.retry(), run, |error| error.is_query() && error.is_retryable())
 }
 
 /// Runs `read` in a transaction that only reads, again when the catalog is locked or lost for a moment.

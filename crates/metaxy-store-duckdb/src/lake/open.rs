@@ -15,7 +15,7 @@ use super::catalog_file::{self, CatalogFile};
 use super::checks::verify;
 use super::data_files;
 use super::facts::facts_of;
-use super::limits::in_short_time;
+use super::limits::{in_short_time, limit};
 use super::store::{Secondary, Store};
 use crate::engine::cause::{Facts, Operation};
 use crate::engine::{Cause, Connection, Error, Interrupt, Kind, current_database, open_instance, repeat};
@@ -117,6 +117,9 @@ impl OpenOptions {
     ///
     /// It holds where nothing else says so: neither `connect_timeout` in the `secret_parameters` of the catalog, nor a
     /// `uri` there, nor the variable `PGCONNECT_TIMEOUT`. A secret that is only named decides for itself.
+    ///
+    /// A storage that says nothing for 10 seconds is asked again, three times; the settings `http_timeout` and
+    /// `http_retries` of the store say otherwise.
     pub fn connect_timeout(mut self, seconds: u32) -> Self {
         self.connect_timeout = seconds;
         self
@@ -364,14 +367,20 @@ impl OpenOptions {
         for (index, statement) in plan.statements().iter().enumerate().take(range.end).skip(range.start) {
             let run = || connection.run_statement(statement);
             let result = match statement {
-                Statement::Load(extension) if self.install => run().or_else(|missing| {
-                    if does_not_start(&missing) {
-                        return Err(missing);
-                    }
-                    let install = Statement::Install(extension.clone());
-                    connection.run_statement(&install).map_err(|_| missing)?;
-                    run()
-                }),
+                Statement::Load(extension) => run()
+                    .or_else(|missing| {
+                        if !self.install || does_not_start(&missing) {
+                            return Err(missing);
+                        }
+                        let install = Statement::Install(extension.clone());
+                        connection.run_statement(&install).map_err(|_| missing)?;
+                        run()
+                    })
+                    .inspect(|_| {
+                        if extension.name().as_str() == "httpfs" {
+                            limit(connection, plan);
+                        }
+                    }),
                 // A key that may not list can still read and write, which is all that a lake needs.
                 Statement::ProbeStorage(_) => in_short_time(connection, plan, run).or_else(|error| {
                     let denied = Cause::NoPermissionToList;

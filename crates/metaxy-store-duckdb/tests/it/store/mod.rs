@@ -5,6 +5,7 @@ mod configured;
 mod engine_lists;
 mod errors;
 mod hostile;
+mod leftovers;
 mod locked;
 mod open;
 mod paths;
