@@ -1,8 +1,10 @@
 //! Writing rows: checked first, then hashed and inserted in one transaction.
 
+use std::cell::OnceCell;
+
 use arrow::record_batch::RecordBatchReader;
 use ducklake_sql::{Ident, List, Sql, bind, columns, list, sql};
-use metaxy_feature::FeatureKey;
+use metaxy_feature::{FeatureDefinition, FeatureKey};
 
 use crate::engine::{Error, end_stream, now, with_retry};
 use crate::features::Features;
@@ -113,7 +115,24 @@ impl Features<'_> {
         end_stream(self.connection)?;
         let prepare = || {
             let listing = Listing::new(&connection);
-            checked.iter().map(|rows| here.prepare(rows, options, &listing)).collect::<Result<Vec<_>, _>>()
+            // Asked for when the first of them was found to be hashed as its table is.
+            let pushed = OnceCell::new();
+            let check_pushed = |definition: &FeatureDefinition| {
+                if options.unpushed {
+                    return Ok(());
+                }
+                let pushed = if let Some(pushed) = pushed.get() {
+                    pushed
+                } else {
+                    let found = here.last_pushed(checked.iter().map(CheckedRows::definition), &listing)?;
+                    pushed.get_or_init(|| found)
+                };
+                here.check_pushed(definition, pushed)
+            };
+            checked
+                .iter()
+                .map(|rows| here.prepare(rows, options, &listing, check_pushed))
+                .collect::<Result<Vec<_>, _>>()
         };
         with_retry(&connection, prepare, |tables| {
             let mut count = 0;
@@ -125,7 +144,13 @@ impl Features<'_> {
     }
 
     /// Where checked rows go.
-    fn prepare(&self, rows: &CheckedRows<'_>, options: &WriteOptions, listing: &Listing<'_>) -> Result<Target, Error> {
+    fn prepare(
+        &self,
+        rows: &CheckedRows<'_>,
+        options: &WriteOptions,
+        listing: &Listing<'_>,
+        check_pushed: impl FnOnce(&FeatureDefinition) -> Result<(), Error>,
+    ) -> Result<Target, Error> {
         let name = self.table_name(rows.definition().key())?;
         let table = match Table::find(listing, &name, At::Now)? {
             Some(table) => {
@@ -145,11 +170,9 @@ impl Features<'_> {
             }
         };
         // A graph of versions cut to another length is none that was pushed, so the hash is looked at first.
-        if !options.unpushed {
-            self.check_pushed(rows.definition(), listing)?;
-        }
+        check_pushed(rows.definition())?;
         let columns = rows.columns().iter().map(|(name, of)| (name, of));
-        let needs_file = inlining::would_lose(self.connection, columns, &sql!("{rows}", rows = rows.table()))?;
+        let needs_file = inlining::would_lose(listing, columns, &sql!("{rows}", rows = rows.table()))?;
         Ok(Target { table, needs_file })
     }
 
