@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ducklake_sql::{AttachPlan, Ident, Mode, Parameter, Setting, Sql, Statement};
+use ducklake_sql::{AttachPlan, CatalogKind, Ident, Mode, Parameter, Setting, Sql, Statement};
 
 use super::cause::Facts;
 use super::connection::{Connection, engine_text};
@@ -74,6 +74,20 @@ fn settings_of<'p>(plans: &[&'p AttachPlan]) -> Vec<&'p Setting> {
         }
     }
     settings
+}
+
+/// Lets a SQLite catalog be read through one connection of each transaction, unless the plan says otherwise.
+///
+/// DuckDB would open a file of SQLite anew for each scan of a table in it, to scan with several threads. Each time SQLite
+/// reads the definitions of all tables, and DuckLake makes one for each table of the lake: a look at one table would take
+/// longer the more tables there are.
+pub(crate) fn share_sqlite_connection(connection: &Connection, plan: &AttachPlan) {
+    const NAME: &str = "sqlite_disable_multithreaded_scans";
+    let is_set = |statement: &Statement| matches!(statement, Statement::Set(setting) if is_named(setting, NAME));
+    if plan.catalog() == Some(CatalogKind::Sqlite) && !plan.statements().iter().any(is_set) {
+        // Without it, reading takes longer and nothing else.
+        drop(connection.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true"));
+    }
 }
 
 fn is_named(setting: &Setting, name: &str) -> bool {

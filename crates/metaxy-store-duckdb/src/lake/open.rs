@@ -18,7 +18,9 @@ use super::facts::facts_of;
 use super::limits::{in_short_time, limit};
 use super::store::{Secondary, Store};
 use crate::engine::cause::{Facts, Operation};
-use crate::engine::{Cause, Connection, Error, Interrupt, Kind, current_database, open_instance, repeat};
+use crate::engine::{
+    Cause, Connection, Error, Interrupt, Kind, current_database, open_instance, repeat, share_sqlite_connection,
+};
 
 #[cfg(test)]
 mod tests;
@@ -391,6 +393,10 @@ impl OpenOptions {
                     // What fails to be undone has been undone by the failure.
                     drop(connection.execute("ROLLBACK"));
                 }),
+                Statement::Attach(_) => {
+                    share_sqlite_connection(connection, plan);
+                    run()
+                }
                 _ => run(),
             };
             result.map_err(|error| (index, error))?;

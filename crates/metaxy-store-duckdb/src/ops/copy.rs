@@ -209,11 +209,8 @@ impl Features<'_> {
         source.latest(options).check(self.connection, key, &source.filters)?;
         let further = source.further_members(self.connection, options)?;
         source.members.extend(further);
-        source.needs_file = inlining::would_lose(
-            self.connection,
-            source.table.columns(),
-            &source.latest(options).rows(&source.filters),
-        )?;
+        source.needs_file =
+            inlining::would_lose(listing, source.table.columns(), &source.latest(options).rows(&source.filters))?;
         let own = self.table_name(key)?;
         source.into = match Table::find(listing, &own, At::Now)? {
             Some(into) => {

@@ -69,13 +69,14 @@ impl Features<'_> {
         self.must_write()?;
         let ids = id_columns(self.definition(key)?.spec())?;
         let prepare = || {
-            let table = self.table(key, &Listing::new(self.connection))?;
+            let listing = Listing::new(self.connection);
+            let table = self.table(key, &listing)?;
             if version.is_some() {
                 check_truncation(&table, self.hashing)?;
             }
             let latest = latest_of(&table, &ids, version);
             latest.check(self.connection, key, filters)?;
-            let needs_file = inlining::would_lose(self.connection, table.columns(), &latest.rows(filters))?;
+            let needs_file = inlining::would_lose(&listing, table.columns(), &latest.rows(filters))?;
             Ok((table, needs_file))
         };
         with_retry(self.connection, prepare, |(table, needs_file)| {

@@ -114,8 +114,9 @@ impl Features<'_> {
             return Ok(usize::try_from(count).unwrap_or_default());
         }
         let prepare = || {
-            let table = here.table(key, &Listing::new(&connection))?;
-            let needs_file = inlining::would_lose(&connection, table.columns(), &rebase.latest(&table).rows(&[]))?;
+            let listing = Listing::new(&connection);
+            let table = here.table(key, &listing)?;
+            let needs_file = inlining::would_lose(&listing, table.columns(), &rebase.latest(&table).rows(&[]))?;
             Ok((table, needs_file))
         };
         let versions = [self.feature_version(key)?, project_version];
