@@ -257,6 +257,12 @@ pub(crate) struct Doctor {
     /// Also print what DuckDB and the servers say themselves, secrets as ***
     #[arg(long)]
     pub(crate) verbose: bool,
+    /// Only look for files that the catalog names and that are gone; with --yes, make their tables readable without them
+    #[arg(long, conflicts_with_all = ["write", "deep", "verbose"])]
+    pub(crate) repair: bool,
+    /// Do what --repair tells of
+    #[arg(long, requires = "repair")]
+    pub(crate) yes: bool,
 }
 
 /// `metaxy config`

@@ -16,6 +16,8 @@ pub(super) struct SharedState(Arc<Mutex<State>>);
 pub(super) struct State {
     /// How many transactions have the log switched on.
     log_users: usize,
+    /// Whether second links to files were looked for that a killed program has left.
+    pub(super) has_removed_links: bool,
     /// How often DuckDB repeats a request.
     pub(super) http_retries: Borrowed,
     /// Through which host it makes them.

@@ -11,4 +11,5 @@ mod open;
 mod paths;
 mod plans;
 mod postgres;
+mod repair;
 mod traps;
