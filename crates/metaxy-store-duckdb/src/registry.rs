@@ -7,7 +7,7 @@ use metaxy_feature::{
     Column, FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, FeatureVersions, Json, JsonObject, ProjectName,
 };
 
-use crate::engine::{Connection, Error, now, with_retry};
+use crate::engine::{Connection, Error, now, read_together, with_retry};
 use crate::features::{FeatureOptions, Features};
 use crate::lake::Store;
 use crate::table::{Listing, Problem, TableName, names};
@@ -232,14 +232,16 @@ impl Store {
     ///
     /// When the lake cannot be read.
     pub fn history(&self, options: &FeatureOptions) -> Result<Vec<PushedGraph>, Error> {
-        let Some(table) = self.feature_versions(options)? else { return Ok(Vec::new()) };
-        let rows: Vec<GraphRow> = self.connection().query_rows(sql!(
-            "SELECT project, metaxy_project_version, CAST(min(recorded_at) AS VARCHAR), count(DISTINCT feature_key)
-             FROM {table}
-             GROUP BY project, metaxy_project_version
-             ORDER BY min(recorded_at) DESC",
-            table,
-        ))?;
+        let rows: Vec<GraphRow> = read_together(self.connection(), || {
+            let Some(table) = self.feature_versions(options)? else { return Ok(Vec::new()) };
+            self.connection().query_rows(sql!(
+                "SELECT project, metaxy_project_version, CAST(min(recorded_at) AS VARCHAR), count(DISTINCT feature_key)
+                 FROM {table}
+                 GROUP BY project, metaxy_project_version
+                 ORDER BY min(recorded_at) DESC",
+                table,
+            ))
+        })?;
         let graph = |(project, project_version, recorded_at, features): GraphRow| PushedGraph {
             project: project.unwrap_or_default(),
             project_version: project_version.unwrap_or_default(),
@@ -279,8 +281,10 @@ pub(crate) fn load_graph(
     project_version: Option<&str>,
 ) -> Result<FeatureGraph, Error> {
     let unknown = || Problem::UnknownSnapshot(project_version.unwrap_or("latest").to_owned());
-    let table = feature_versions(&Listing::new(connection), alias, prefix)?.ok_or_else(unknown)?;
-    Ok(load(connection, &table, project_version)?.ok_or_else(unknown)?)
+    read_together(connection, || {
+        let table = feature_versions(&Listing::new(connection), alias, prefix)?.ok_or_else(unknown)?;
+        Ok(load(connection, &table, project_version)?.ok_or_else(unknown)?)
+    })
 }
 
 /// The table of records, if there is one.
@@ -341,9 +345,11 @@ pub(crate) fn pushed_features(
     prefix: &str,
     without: Option<&ProjectName>,
 ) -> Result<Vec<KeyAndFeature>, Error> {
-    let Some(table) = feature_versions(&Listing::new(connection), alias, prefix)? else { return Ok(Vec::new()) };
-    let of_others = without.map(|project| sql!("WHERE project <> {project}", project = bind(project.as_str())));
-    read_features(connection, &table, of_others)
+    read_together(connection, || {
+        let Some(table) = feature_versions(&Listing::new(connection), alias, prefix)? else { return Ok(Vec::new()) };
+        let of_others = without.map(|project| sql!("WHERE project <> {project}", project = bind(project.as_str())));
+        read_features(connection, &table, of_others)
+    })
 }
 
 /// The last record of each feature among these, by its key.

@@ -70,6 +70,8 @@ pub struct Connection {
     id: Option<i64>,
     /// Whether the files are known that are written now.
     pub(super) is_logged: Cell<bool>,
+    /// Whether a statement may have begun a transaction that has not ended.
+    may_be_in_transaction: Cell<bool>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -117,6 +119,7 @@ impl Connection {
             retry: Retry::default(),
             shared_state: SharedState::default(),
             sets_message: Cell::default(),
+            may_be_in_transaction: Cell::default(),
         }
     }
 
@@ -157,6 +160,11 @@ impl Connection {
     /// The same connection, whose transactions are run again in this way.
     pub(crate) fn with_retry(self, retry: Retry) -> Self {
         Self { retry, ..self }
+    }
+
+    /// Whether a statement may have begun a transaction that has not ended: DuckDB does not tell.
+    pub(super) fn may_be_in_transaction(&self) -> bool {
+        self.may_be_in_transaction.get()
     }
 
     pub(crate) fn retry(&self) -> &Retry {
@@ -269,6 +277,7 @@ impl Connection {
             retry: self.retry,
             shared_state: self.shared_state(),
             sets_message: Cell::default(),
+            may_be_in_transaction: Cell::default(),
         })
     }
 
@@ -337,8 +346,12 @@ impl Connection {
         if self.is_locked && sql.is_user_query() {
             read_lock::check(self, sql.text())?;
         }
-        if sql.text().to_ascii_lowercase().contains("set_commit_message") {
+        let text = sql.text().to_ascii_lowercase();
+        if text.contains("set_commit_message") {
             self.sets_message.set(true);
+        }
+        if text.contains("begin") || text.contains("start") {
+            self.may_be_in_transaction.set(true);
         }
         let _span = tracing::debug_span!("statement", name, sql = &*sql.text_for_log()).entered();
         let start = Instant::now();
@@ -352,6 +365,15 @@ impl Connection {
             statement.map_err(|error| self.failed(&error, Some(sql)))
         });
         let duration = start.elapsed();
+        let ends_transaction = match sql.first_word().as_str() {
+            "ROLLBACK" | "ABORT" => true,
+            "COMMIT" | "END" => statement.is_ok(),
+            _ => false,
+        };
+        // A text of several statements may begin another one.
+        if ends_transaction && !text.contains(';') {
+            self.may_be_in_transaction.set(false);
+        }
         match statement {
             Ok(statement) => {
                 tracing::debug!(rows, ?duration, "done");

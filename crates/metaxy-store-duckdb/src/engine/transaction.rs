@@ -61,6 +61,15 @@ pub(crate) fn read_again<T>(connection: &Connection, mut read: impl FnMut() -> R
     repeat(connection.retry(), || in_transaction(connection, &mut read), Error::begins_anew)
 }
 
+/// Runs `read` in one transaction: that of a program which has begun one, or else one of its own.
+///
+/// Outside of a transaction, each statement of a connection whose current database is the lake would ask its catalog for
+/// the snapshot.
+pub(crate) fn read_together<T>(connection: &Connection, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    // DuckDB would undo a transaction in which another one is begun.
+    if connection.may_be_in_transaction() { read() } else { in_transaction(connection, read) }
+}
+
 /// Runs `apply` in a transaction that only reads.
 pub(crate) fn in_transaction<T>(connection: &Connection, apply: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     connection.execute("BEGIN TRANSACTION")?;

@@ -7,8 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::{fs, iter, mem};
 
+use ducklake_sql::Mode;
 use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey};
-use metaxy_store_duckdb::{Features, ReadOptions, ResolveOptions, Versions, WriteOptions};
+use metaxy_store_duckdb::{
+    CopyOptions, Doctor, Features, OpenOptions, ReadOptions, ResolveOptions, Store, Versions, WriteOptions,
+};
+use metaxy_testkit::deps;
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -16,7 +20,7 @@ use tracing::subscriber::with_default;
 use tracing::{Event, Metadata, Subscriber};
 
 use crate::features::common::{graph, key, md5, read_all, row, rows, write};
-use crate::lake::TempLake;
+use crate::lake::{TempLake, WITHOUT_SIGNATURES, store_tables};
 
 /// Counts the spans of statements.
 #[derive(Default)]
@@ -73,6 +77,18 @@ fn fill(features: &Features<'_>) -> u64 {
     statements(|| features.write_many(written, &WriteOptions::new().unpushed(true)).unwrap())
 }
 
+/// A line for each name, from the statements of one, two and ten pairs; each further pair must take as many.
+fn per_pair<const N: usize>(names: &[&str; N], counts: &[[u64; N]; 3]) -> String {
+    let mut table = String::new();
+    for (at, name) in names.iter().enumerate() {
+        let [one, two, ten] = counts.map(|counts| counts[at]);
+        let each = two - one;
+        assert_eq!(ten, one + 9 * each, "{name}: {counts:?}");
+        writeln!(table, "{name:20} {one:3} statements, {each:2} more for each further pair").unwrap();
+    }
+    table
+}
+
 #[test]
 fn each_further_feature_takes_few_statements() {
     let counts = [1, 2, 10].map(|count| {
@@ -92,19 +108,47 @@ fn each_further_feature_takes_few_statements() {
         let one = statements(|| features.status(keys[0], &options).unwrap());
         [push, write, again, status, one]
     });
-    let mut table = String::new();
-    for (at, name) in ["push", "write, new tables", "write", "status of all", "status of one"].into_iter().enumerate() {
-        let [one, two, ten] = counts.map(|counts| counts[at]);
-        let each = two - one;
-        assert_eq!(ten, one + 9 * each, "{name}: {counts:?}");
-        writeln!(table, "{name:20} {one:3} statements, {each:2} more for each further pair").unwrap();
-    }
-    insta::assert_snapshot!(table, @"
+    let names = ["push", "write, new tables", "write", "status of all", "status of one"];
+    insta::assert_snapshot!(per_pair(&names, &counts), @"
     push                   7 statements,  0 more for each further pair
     write, new tables     25 statements, 16 more for each further pair
     write                 21 statements, 12 more for each further pair
     status of all          6 statements,  2 more for each further pair
     status of one          5 statements,  0 more for each further pair
+    ");
+}
+
+#[test]
+fn a_copy_and_the_doctor_take_few_statements_for_each_further_feature() {
+    let counts = [1, 2, 10].map(|count| {
+        let (home, graph) = (TempLake::new(), pairs(count));
+        let catalog = |store| format!("catalog = {{ type = 'sqlite', uri = 'sqlite:{store}.sqlite' }}");
+        let storage = |store| format!("storage = {{ type = 'local', path = '{store}' }}");
+        let extensions = format!("config.extension_directory = '{}'", deps().extensions().display());
+        let tables = ["from", "into"].map(|store| {
+            store_tables(store, "duckdb", &[&extensions, WITHOUT_SIGNATURES], &[&catalog(store), &storage(store)])
+        });
+        home.write("metaxy.toml", tables.concat());
+        let loaded = home.load();
+        let config = &loaded.as_ref().unwrap().config;
+        let store = Store::open(config, "from", Mode::Write).unwrap();
+        fill(&store.features(&graph, md5()).unwrap());
+        store.close().unwrap();
+        let store = OpenOptions::default().secondary("from").open(config, "into", Mode::Write).unwrap();
+        let features = store.features(&graph, md5()).unwrap();
+        let keys = || graph.iter().map(FeatureDefinition::key);
+        let copy = statements(|| features.copy("from", keys(), &CopyOptions::new()).unwrap());
+        let again = statements(|| features.copy("from", keys(), &CopyOptions::new()).unwrap());
+        drop(features);
+        store.close().unwrap();
+        let doctor = statements(|| Doctor::default().examine(&loaded, Some("from")));
+        [copy, again, doctor]
+    });
+    let names = ["copy, new tables", "copy", "doctor"];
+    insta::assert_snapshot!(per_pair(&names, &counts), @"
+    copy, new tables      16 statements,  8 more for each further pair
+    copy                  12 statements,  4 more for each further pair
+    doctor                27 statements,  0 more for each further pair
     ");
 }
 
