@@ -2,7 +2,7 @@
 
 use ducklake_sql::{
     Declared, DeclaredSchema, DeclaredTable, Ident, LAKE_OPTIONS, LakeOption, LakeOptionSpec, Manage, PartitionKey,
-    Problem, SortKey, TableName, Value as LakeValue,
+    Problem, Setting, SortKey, TableName, Value as LakeValue,
 };
 use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin};
 use metaxy_feature::FeatureKey;
@@ -151,8 +151,15 @@ pub(crate) fn resolve(node: Option<&Node>, stores: &[StoreEntry], scope: &mut Sc
 }
 
 fn of_store(entry: &Entry, stores: &[StoreEntry], scope: &mut Scope<'_>) -> Option<Declared> {
+    let mut keeps_order = true;
     let prefix = match stores.iter().find(|store| store.name == entry.key).map(|store| &store.state) {
-        Some(StoreState::Ready(store)) if store.lake().is_some() => store.table_prefix.clone(),
+        Some(StoreState::Ready(store)) if store.lake().is_some() => {
+            let is_off = |setting: &Setting| {
+                setting.name().as_str() == "preserve_insertion_order" && *setting.value() == LakeValue::Boolean(false)
+            };
+            keeps_order = !store.session.settings.iter().any(is_off);
+            store.table_prefix.clone()
+        }
         Some(StoreState::Broken(_)) => String::new(),
         Some(_) => {
             scope.context.report(messages::no_lake(entry.key_origin, &entry.key));
@@ -165,7 +172,7 @@ fn of_store(entry: &Entry, stores: &[StoreEntry], scope: &mut Scope<'_>) -> Opti
         }
     };
     let options = DeclaredOptions::decode(&entry.node, &mut scope.context)?;
-    let mut reader = Reader { places: Vec::new(), prefix };
+    let mut reader = Reader { places: Vec::new(), prefix, keeps_order };
     let mut declared = Declared::default();
     declared.protect = options.protect.unwrap_or(true);
     if let Some(Located { node, value }) = options.manage {
@@ -232,6 +239,8 @@ struct Reader {
     places: Vec<(String, Node)>,
     /// What the names of the store's tables begin with.
     prefix: String,
+    /// Whether DuckDB keeps the order of rows, as it does unless it is told otherwise.
+    keeps_order: bool,
 }
 
 impl Reader {
@@ -251,6 +260,10 @@ impl Reader {
             let Some(spec) = LakeOptionSpec::find(&entry.key) else { continue };
             if !is_of_lake && !spec.is_scoped {
                 scope.context.report(at(&Problem::only_of_lake(spec.name), entry.key_origin));
+                continue;
+            }
+            if self.keeps_order && spec.name == "parquet_row_group_size_bytes" {
+                scope.context.report(messages::needs_no_order(entry.key_origin));
                 continue;
             }
             let Some(value) = LakeValue::decode(&entry.node, &mut scope.context) else { continue };

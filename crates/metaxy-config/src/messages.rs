@@ -493,6 +493,13 @@ pub(crate) fn retained_twice(origin: Origin, key: &str, option: &str) -> Diagnos
         .with_help(format!("keep `retain.{key}`"))
 }
 
+pub(crate) fn needs_no_order(origin: Origin) -> Diagnostic {
+    let message = "DuckDB writes row groups of so many bytes only where it need not keep the order of rows: every later write would fail";
+    Diagnostic::error(NOT_APPLICABLE, message).with_origin(origin).with_help(
+        "write `parquet_row_group_size`, or `config.preserve_insertion_order = false` in the store, for every program that writes",
+    )
+}
+
 pub(crate) fn nul_byte(origin: Origin) -> Diagnostic {
     Diagnostic::error("nul-byte", "the text contains a NUL byte").with_origin(origin).with_help("remove it")
 }

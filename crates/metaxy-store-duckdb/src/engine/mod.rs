@@ -26,7 +26,11 @@ pub use self::engine_error::EngineError;
 pub use self::error::Error;
 pub use self::interrupt::Interrupt;
 
+pub(crate) use self::commit::Message;
 pub(crate) use self::error::{Class, Kind, MOVED_ADVICE, Refusal};
 pub(crate) use self::instance::{current_database, open_instance};
 pub(crate) use self::retry::repeat;
-pub(crate) use self::transaction::{end_stream, in_transaction, now, read_again, repeated, transaction, with_retry};
+pub(crate) use self::transaction::{
+    alone, end_stream, in_transaction, now, read_again, repeated, transaction, transaction_with, with_retry,
+};
+pub(crate) use self::typed_row::FromRow;

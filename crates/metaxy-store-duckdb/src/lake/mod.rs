@@ -4,13 +4,14 @@ mod attempt;
 mod catalog_file;
 mod checks;
 mod data_files;
-mod data_path;
+pub(crate) mod data_path;
 mod doctor;
 mod facts;
 mod limits;
 mod lock;
 mod open;
 mod store;
+pub(crate) mod stored_state;
 
 pub use self::doctor::{CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Report};
 pub use self::open::OpenOptions;

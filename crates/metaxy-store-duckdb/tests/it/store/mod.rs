@@ -9,5 +9,5 @@ mod locked;
 mod open;
 mod paths;
 mod plans;
-mod postgres;
+pub(crate) mod postgres;
 mod traps;
