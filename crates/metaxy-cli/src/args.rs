@@ -16,7 +16,7 @@ use crate::printer::Talk;
 
 mod lake;
 
-pub(crate) use lake::{Apply, Changes, Maintain, Plan, Snapshots};
+pub(crate) use lake::{Apply, Backup, Changes, Maintain, Plan, Restore, Snapshots};
 
 /// Keeps feature metadata in a DuckLake that metaxy.toml describes.
 #[derive(Debug, Parser)]
@@ -144,6 +144,10 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Keep the lake in shape: flush, rewrite, merge, expire, clean up
     Maintain(Maintain),
+    /// Write the catalog of the lake into a file
+    Backup(Backup),
+    /// Make a lake of such a file, in a catalog of any kind
+    Restore(Restore),
     /// List the snapshots of the lake, the latest first
     Snapshots(Snapshots),
     /// Print the rows that have changed since a snapshot
@@ -925,6 +929,8 @@ impl Command {
             Self::Plan(args) => args.format,
             Self::Apply(args) => args.format,
             Self::Maintain(args) => args.format,
+            Self::Backup(args) => args.format,
+            Self::Restore(args) => args.format,
             Self::Snapshots(args) => args.format,
             Self::Metadata(Metadata::Status(args)) => args.format,
             Self::Changes(Changes { output, .. })

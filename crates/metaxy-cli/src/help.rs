@@ -119,6 +119,23 @@ is declared and applied, and files are deleted after two days unless `retain.fil
 What is not safe is refused with its reason, and the exit code is 1 then. It may be interrupted, and
 run again.";
 
+pub(crate) const BACKUP: &str = "\
+Examples:
+  metaxy backup
+  metaxy backup --store prod --to backups        The name of the file is printed on stdout
+
+The file holds the catalog, not the data files: it is of use as long as those of its snapshots are not
+deleted, so keep it for no longer than `retain.snapshots` and `retain.files` do. Rows that are inlined
+have to be flushed before: `metaxy maintain --only flush`.";
+
+pub(crate) const RESTORE: &str = "\
+Examples:
+  metaxy restore dev-41.backup --to dev          After the catalog was lost
+  metaxy restore dev-41.backup --to new          In a catalog of another kind
+
+The store must have the data path where the files are, and no lake of its own. Where files are missing,
+the snapshots that are whole are told, and the exit code is 1.";
+
 pub(crate) const SNAPSHOTS: &str = "\
 Examples:
   metaxy snapshots

@@ -115,3 +115,29 @@ impl From<MaintainStep> for metaxy_store_duckdb::MaintainStep {
         }
     }
 }
+
+/// `metaxy backup`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::BACKUP)]
+pub(crate) struct Backup {
+    /// The folder to write it into
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(crate) to: PathBuf,
+    /// How to print what was done
+    #[arg(long, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+/// `metaxy restore`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::RESTORE)]
+pub(crate) struct Restore {
+    /// The backup
+    pub(crate) file: PathBuf,
+    /// The store whose lake is made; it must have nothing yet
+    #[arg(long, value_name = "STORE")]
+    pub(crate) to: String,
+    /// How to print what was done
+    #[arg(long, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
