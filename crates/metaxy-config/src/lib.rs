@@ -46,6 +46,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod declared;
 mod decode;
 mod expand;
 mod faults;

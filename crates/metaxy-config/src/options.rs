@@ -8,7 +8,7 @@ use metaxy_diagnostics::{Node, Value as NodeValue};
 use schemars::JsonSchema;
 
 use crate::decode::{AttachPairs, Context, Decode, Located, Map, Show, options};
-use crate::spec;
+use crate::{declared, spec};
 
 /// The whole of `metaxy.toml`, or `[tool.metaxy]` in `pyproject.toml`.
 #[derive(Default)]
@@ -103,9 +103,16 @@ pub(crate) struct RustOptions {
     #[cfg_attr(feature = "schema", schemars(with = "Option<RetryOptions>"))]
     #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
     pub(crate) retry: Option<Unread>,
+    /// What the lakes of stores are to have, by the names of the stores.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<std::collections::BTreeMap<String, crate::declared::DeclaredOptions>>")
+    )]
+    #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
+    pub(crate) lake: Option<Unread>,
 }
 
-options!(RustOptions { enable, features, retry });
+options!(RustOptions { enable, features, retry, lake });
 
 /// How a transaction is run again when another program was in the way, or a catalog's server was lost.
 #[derive(Default)]
@@ -313,7 +320,7 @@ pub(crate) fn is_known_word(word: &str) -> bool {
         LocalOptions::KEYS,
         &["type", "enable", "rust"],
     ];
-    tables.iter().any(|keys| keys.contains(&word)) || spec::is_field(word)
+    tables.iter().any(|keys| keys.contains(&word)) || spec::is_field(word) || declared::is_known_word(word)
 }
 
 /// Whether the value at a path of keys, positions in lists left out, can be no secret, as it is written.
@@ -321,6 +328,7 @@ pub(crate) fn is_harmless(path: &[&str], written: &str) -> bool {
     match path {
         ["tool", "metaxy", rest @ ..] => is_harmless(rest, written),
         ["stores", _, "config", rest @ ..] => is_harmless_in_store(rest, written),
+        ["ext", "rust", "lake", _, rest @ ..] => declared::is_harmless(rest),
         ["stores", _, "type"]
         | ["extra_features", "projects" | "keys"]
         | ["ext", "rust", "features"]

@@ -3,7 +3,8 @@
 //! A number or a boolean may always be a text as well, since `${VAR}` is one until it is expanded.
 
 use ducklake_sql::{
-    AzureSpec, Field, FieldKind, GcsSpec, MotherDuckSpec, PostgresSpec, QuackSpec, R2Spec, S3Spec, Spec,
+    AzureSpec, Field, FieldKind, GcsSpec, LAKE_OPTIONS, LakeOptionKind, MotherDuckSpec, PostgresSpec, QuackSpec,
+    R2Spec, S3Spec, Spec,
 };
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -116,6 +117,10 @@ schemas! {
         ("gcs", table::<GcsSpec>("Google Cloud Storage, with HMAC keys.", generator)),
         ("azure", table::<AzureSpec>("Azure Blob Storage.", generator)),
     ]);
+    /// What of a lake follows its declaration.
+    Manage = |_generator| choices(ducklake_sql::Manage::ALL.iter().map(|it| it.as_str()));
+    /// Options that DuckLake keeps in a lake's catalog.
+    LakeOptions = |_generator| lake_options();
     /// A store: its type, and a configuration of that type.
     Store = |generator| {
         let duckdb = generator.subschema_for::<DuckDbOptions>();
@@ -185,6 +190,28 @@ fn one_of<const N: usize>(shapes: [(&'static str, Schema); N]) -> Schema {
         schema
     });
     json_schema!({ "oneOf": shapes.as_slice() })
+}
+
+/// The options that a catalog keeps, each with the type of its value.
+fn lake_options() -> Schema {
+    let properties = LAKE_OPTIONS.iter().map(|spec| {
+        let mut property = match spec.kind {
+            LakeOptionKind::Choice(names) => choices(names.iter().copied()),
+            LakeOptionKind::ParquetVersion => json_schema!({ "type": "integer", "minimum": 1, "maximum": 2 }),
+            LakeOptionKind::Integer { least, most: i64::MAX } => json_schema!({ "type": "integer", "minimum": least }),
+            LakeOptionKind::Integer { least, most } => {
+                json_schema!({ "type": "integer", "minimum": least, "maximum": most })
+            }
+            LakeOptionKind::Size => json_schema!({ "type": ["string", "integer"], "minimum": 1 }),
+            LakeOptionKind::Boolean => json_schema!({ "type": "boolean" }),
+            LakeOptionKind::Fraction => json_schema!({ "type": "number", "minimum": 0, "maximum": 1 }),
+            _ => json_schema!({ "type": "string" }),
+        };
+        property.insert("description".to_owned(), json!(spec.meaning));
+        (spec.name.to_owned(), Json::from(property))
+    });
+    let properties: serde_json::Map<_, _> = properties.collect();
+    json_schema!({ "type": "object", "properties": properties, "additionalProperties": false })
 }
 
 /// The options that DuckLake has, in any case, and `meta_…`.

@@ -24,10 +24,32 @@ use super::write_log::WriteLog;
 ///
 /// After an error nothing of it is stored, unless it is [`Kind::UnknownOutcome`].
 pub(super) fn write<T>(connection: &Connection, apply: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let transaction = Transaction::begin(connection)?;
+    write_with(connection, None, apply)
+}
+
+/// The same with a message of its snapshot.
+pub(super) fn write_with<T>(
+    connection: &Connection,
+    message: Option<&Message>,
+    apply: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let transaction = Transaction::begin_with(connection, message)?;
     let value = apply()?;
     transaction.commit()?;
     Ok(value)
+}
+
+/// Who makes a snapshot, and what is said about it.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    author: &'static str,
+    text: String,
+}
+
+impl Message {
+    pub(crate) fn new(author: &'static str, text: String) -> Self {
+        Self { author, text }
+    }
 }
 
 /// A transaction that a program begins and ends by itself, see [`Store::begin`](crate::Store::begin).
@@ -61,24 +83,46 @@ impl Drop for Transaction<'_> {
 impl<'c> Transaction<'c> {
     /// Begins it.
     pub(crate) fn begin(connection: &'c Connection) -> Result<Self, Error> {
+        Self::begin_with(connection, None)
+    }
+
+    /// Begins it with a message of its snapshot.
+    pub(super) fn begin_with(connection: &'c Connection, message: Option<&Message>) -> Result<Self, Error> {
         let log = writes_files(connection).then(|| WriteLog::start(connection)).transpose()?;
         let token = (connection.plan().catalog() == Some(CatalogKind::Postgres)).then(token);
         connection.execute("BEGIN TRANSACTION")?;
         connection.is_logged.set(true);
         let transaction = Self { connection, is_open: true, log, token };
-        transaction.mark()?;
+        transaction.mark(message)?;
         Ok(transaction)
     }
 
-    /// Gives the snapshot that it will make its token. An author and a message that a person sets later take its place.
-    fn mark(&self) -> Result<(), Error> {
-        let Some(token) = &self.token else { return Ok(()) };
+    /// Gives the snapshot that it will make its token, and its message. An author and a message that a person sets later
+    /// take their place.
+    fn mark(&self, message: Option<&Message>) -> Result<(), Error> {
         let plan = self.connection.plan();
-        self.connection.execute(sql!(
-            "CALL ducklake_set_commit_message({lake}, NULL, NULL, extra_info => {token})",
-            lake = bind(plan.alias().as_str()),
-            token = bind(token.as_str()),
-        ))?;
+        let lake = bind(plan.alias().as_str());
+        let author = message.map(|message| bind(message.author));
+        let text = message.map(|message| bind(message.text.as_str()));
+        let sql = match (author.zip(text), &self.token) {
+            (None, None) => return Ok(()),
+            (None, Some(token)) => sql!(
+                "CALL ducklake_set_commit_message({lake}, NULL, NULL, extra_info => {token})",
+                lake,
+                token = bind(token.as_str()),
+            ),
+            (Some((author, text)), None) => {
+                sql!("CALL ducklake_set_commit_message({lake}, {author}, {text})", lake, author, text)
+            }
+            (Some((author, text)), Some(token)) => sql!(
+                "CALL ducklake_set_commit_message({lake}, {author}, {text}, extra_info => {token})",
+                lake,
+                author,
+                text,
+                token = bind(token.as_str()),
+            ),
+        };
+        self.connection.execute(sql)?;
         self.connection.take_sets_message();
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::cause::Cause;
-use super::commit::write;
+use super::commit::{Message, write, write_with};
 use super::connection::Connection;
 use super::error::Error;
 use super::inlining;
@@ -37,6 +37,25 @@ pub(crate) fn transaction<T>(
     mut apply: impl FnMut(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
     repeat(connection.retry(), || inlining::guarded(connection, &mut apply), Error::begins_anew)
+}
+
+/// Runs statements that inline no rows in a transaction whose snapshot has a message; all again when another writer was
+/// faster.
+pub(crate) fn transaction_with<T>(
+    connection: &Connection,
+    message: &Message,
+    mut apply: impl FnMut(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let attempt = || inlining::decided(connection, || write_with(connection, Some(message), || apply(connection)));
+    repeat(connection.retry(), attempt, Error::begins_anew)
+}
+
+/// Runs a statement that is a transaction by itself, inlines no rows and may be run twice.
+pub(crate) fn alone<T>(
+    connection: &Connection,
+    mut statement: impl FnMut(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    repeat(connection.retry(), || inlining::decided(connection, || statement(connection)), Error::begins_anew)
 }
 
 /// Runs a statement that is a transaction by itself, again when another writer was faster.

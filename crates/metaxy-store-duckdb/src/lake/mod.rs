@@ -4,7 +4,7 @@ mod attempt;
 mod catalog_file;
 mod checks;
 mod data_files;
-mod data_path;
+pub(crate) mod data_path;
 mod doctor;
 mod facts;
 mod known_files;
@@ -13,6 +13,7 @@ mod lock;
 mod open;
 mod repair;
 mod store;
+pub(crate) mod stored_state;
 
 pub use self::doctor::{CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Report};
 pub use self::open::OpenOptions;

@@ -10,6 +10,6 @@ mod locked;
 mod open;
 mod paths;
 mod plans;
-mod postgres;
+pub(crate) mod postgres;
 mod repair;
 mod traps;
