@@ -84,18 +84,18 @@ fn round_trips_to_a_catalog_on_postgresql() {
         }
     }
     insta::assert_snapshot!(counts, @"
-    push                                     197 round trips,  7 transactions, 3 connections
-    metadata write --feature b rows.jsonl    125 round trips,  5 transactions, 1 connections
-    metadata write --feature b rows.jsonl    110 round trips,  5 transactions, 1 connections
-    sql select(1)                             60 round trips,  4 transactions, 1 connections
+    push                                     174 round trips,  7 transactions, 3 connections
+    metadata write --feature b rows.jsonl    112 round trips,  5 transactions, 1 connections
+    metadata write --feature b rows.jsonl     97 round trips,  5 transactions, 1 connections
+    sql select(1)                             47 round trips,  4 transactions, 1 connections
     list features                              0 round trips,  0 transactions, 0 connections
-    metadata status a                         80 round trips,  3 transactions, 1 connections
-    metadata status b                         89 round trips,  3 transactions, 1 connections
-    metadata status --all-features            96 round trips,  3 transactions, 1 connections
-    metadata increment b                      89 round trips,  3 transactions, 1 connections
-    metadata read a                          102 round trips,  5 transactions, 1 connections
-    metadata delete a --filter id='1'        119 round trips,  4 transactions, 1 connections
-    history                                   76 round trips,  3 transactions, 1 connections
-    doctor                                   285 round trips, 29 transactions, 3 connections
+    metadata status a                         71 round trips,  3 transactions, 1 connections
+    metadata status b                         80 round trips,  3 transactions, 1 connections
+    metadata status --all-features            87 round trips,  3 transactions, 1 connections
+    metadata increment b                      80 round trips,  3 transactions, 1 connections
+    metadata read a                           89 round trips,  5 transactions, 1 connections
+    metadata delete a --filter id='1'        108 round trips,  4 transactions, 1 connections
+    history                                   67 round trips,  3 transactions, 1 connections
+    doctor                                   208 round trips, 29 transactions, 3 connections
     ");
 }
