@@ -12,7 +12,7 @@ use metaxy_config::{Config, Database, DuckDbStore, Retry};
 
 use super::attempt::Attempt;
 use super::catalog_file::{self, CatalogFile};
-use super::checks::verify;
+use super::checks::check_all;
 use super::data_files;
 use super::facts::facts_of;
 use super::limits::in_short_time;
@@ -410,19 +410,6 @@ impl OpenOptions {
         }
         Ok(())
     }
-}
-
-/// Makes the checks of a plan, and ends the transaction that its last statement is in.
-fn check_all(
-    connection: &Connection,
-    plan: &AttachPlan,
-    tables: &TableDatabase,
-    warnings: &mut Vec<String>,
-) -> Result<(), Error> {
-    let checked = plan.checks().iter().try_for_each(|check| verify(connection, check, tables, plan, warnings));
-    let end = if checked.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = connection.execute(end).map(drop);
-    checked.and(ended)
 }
 
 /// Another store to attach beside the one that is opened.
