@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ducklake_sql::CatalogKind;
+
 use super::cause::Cause;
 use super::commit::{Message, write, write_with};
 use super::connection::Connection;
@@ -14,13 +16,18 @@ use super::retry::repeat;
 /// Runs `prepare` on the lake, then `apply` on what it found; both again when another writer was faster.
 ///
 /// Each has a transaction of its own: a SQLite catalog stays locked against other writers from the first read of a
-/// transaction to its end. Within one, DuckLake asks its catalog for the snapshot once, not with every statement.
+/// transaction to its end. PostgreSQL locks nobody out, and each transaction has to be waited for, so both are one there.
+/// Within one, DuckLake asks its catalog for the snapshot once, not with every statement.
 pub(crate) fn with_retry<P, T>(
     connection: &Connection,
     mut prepare: impl FnMut() -> Result<P, Error>,
     mut apply: impl FnMut(P) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    let is_one = connection.plan().catalog() == Some(CatalogKind::Postgres);
     let attempt = || {
+        if is_one {
+            return write(connection, || prepare().and_then(&mut apply));
+        }
         let found = in_transaction(connection, &mut prepare)?;
         write(connection, || apply(found))
     };

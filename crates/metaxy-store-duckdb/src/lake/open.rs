@@ -12,14 +12,15 @@ use metaxy_config::{Config, Database, DuckDbStore, Retry};
 
 use super::attempt::Attempt;
 use super::catalog_file::{self, CatalogFile};
-use super::checks::verify;
+use super::checks::check_all;
 use super::data_files;
 use super::facts::facts_of;
 use super::limits::{in_short_time, limit};
 use super::store::{Secondary, Store};
 use crate::engine::cause::{Facts, Operation};
 use crate::engine::{
-    Cause, Connection, Error, Interrupt, Kind, current_database, open_instance, repeat, share_sqlite_connection,
+    Cause, Connection, Error, Interrupt, Kind, current_database, leave_out_health_check, open_instance, repeat,
+    share_sqlite_connection,
 };
 
 #[cfg(test)]
@@ -51,6 +52,7 @@ pub struct OpenOptions {
     connect_timeout: u32,
     interrupt: Interrupt,
     retry: Option<Retry>,
+    health_check: bool,
 }
 
 impl Default for OpenOptions {
@@ -64,6 +66,7 @@ impl Default for OpenOptions {
             connect_timeout: CONNECT_TIMEOUT,
             interrupt: Interrupt::default(),
             retry: None,
+            health_check: true,
         }
     }
 }
@@ -124,6 +127,16 @@ impl OpenOptions {
     /// `http_retries` of the store say otherwise.
     pub fn connect_timeout(mut self, seconds: u32) -> Self {
         self.connect_timeout = seconds;
+        self
+    }
+
+    /// Whether DuckDB asks PostgreSQL, before and after each transaction, if a connection that it keeps is alive; true
+    /// unless set.
+    ///
+    /// That are two round trips for each transaction. A program that ends soon can do without: a connection that was lost
+    /// fails then, and what the store runs again ([`Store::transaction`], writing, comparing) is run on another one.
+    pub fn health_check(mut self, health_check: bool) -> Self {
+        self.health_check = health_check;
         self
     }
 
@@ -395,6 +408,9 @@ impl OpenOptions {
                 }),
                 Statement::Attach(_) => {
                     share_sqlite_connection(connection, plan);
+                    if !self.health_check {
+                        leave_out_health_check(connection, plan);
+                    }
                     run()
                 }
                 _ => run(),
@@ -403,19 +419,6 @@ impl OpenOptions {
         }
         Ok(())
     }
-}
-
-/// Makes the checks of a plan, and ends the transaction that its last statement is in.
-fn check_all(
-    connection: &Connection,
-    plan: &AttachPlan,
-    tables: &TableDatabase,
-    warnings: &mut Vec<String>,
-) -> Result<(), Error> {
-    let checked = plan.checks().iter().try_for_each(|check| verify(connection, check, tables, plan, warnings));
-    let end = if checked.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = connection.execute(end).map(drop);
-    checked.and(ended)
 }
 
 /// Another store to attach beside the one that is opened.
