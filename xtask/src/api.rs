@@ -11,7 +11,7 @@ use crate::repo::Repo;
 use crate::shell::output;
 
 /// The libraries that are published, dependencies first, with those of their features that add to the API.
-const LIBRARIES: [(&str, &str); 5] = [
+pub(crate) const LIBRARIES: [(&str, &str); 5] = [
     ("metaxy-diagnostics", ""),
     ("ducklake-sql", ""),
     ("metaxy-feature", ""),

@@ -23,7 +23,10 @@ const STEPS: [Step; 6] = [
     ("clippy", |repo| {
         run(&mut repo.cargo(["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
     }),
-    ("test, doc, api", |repo| test(repo, vec![("doc".to_owned(), doc(repo)), ("api --check".to_owned(), api(repo)?)])),
+    ("test and more", |repo| {
+        let task = |args: &[&str]| Ok((args.join(" "), this_program(repo, args)?));
+        test(repo, vec![("doc".to_owned(), doc(repo)), task(&["api", "--check"])?, task(&["package"])?])
+    }),
 ];
 
 /// The documentation of all, private items too; a link that leads nowhere fails.
@@ -33,11 +36,11 @@ fn doc(repo: &Repo) -> Command {
     doc
 }
 
-/// `cargo xtask api --check`.
-fn api(repo: &Repo) -> Result<Command> {
-    let mut api = Command::new(env::current_exe().context(|| "cannot find this program".to_owned())?);
-    api.args(["api", "--check"]).current_dir(repo.path(""));
-    Ok(api)
+/// Another task, by this program.
+fn this_program(repo: &Repo, args: &[&str]) -> Result<Command> {
+    let mut program = Command::new(env::current_exe().context(|| "cannot find this program".to_owned())?);
+    program.args(args).current_dir(repo.path(""));
+    Ok(program)
 }
 
 /// Passes every gate; the first that does not pass ends it.

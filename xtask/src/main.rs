@@ -10,6 +10,7 @@ mod codegen;
 mod demo;
 mod error;
 mod interop;
+mod package;
 mod peer;
 mod peer_bench;
 mod pins;
@@ -37,12 +38,13 @@ Usage: cargo xtask TASK
   tidy                check the rules that compiler and clippy do not
   codegen [--check]   write, or check, what is generated from the types
   api [--check]       write, or check, the public API of each published library, in docs/api
+  package             pack every published crate, and build all of them from their packages
   interop [--seed N] [--cases M]
                       run the tests that share lakes with Python Metaxy, which it brings into .deps
   bench [ARGS…]       run the benchmarks; ARGS go to Criterion
   bench --peer [--rows N,M,…] [--rounds N]
                       run those that Python Metaxy can run too, side by side, and write docs/benchmarks.md
-  ci                  fmt, tidy, codegen --check, setup, clippy; test, doc and api --check side by side
+  ci                  fmt, tidy, codegen --check, setup, clippy; test, doc, api --check and package side by side
   help                this";
 
 /// What was asked for.
@@ -54,6 +56,7 @@ enum Task {
     Tidy,
     Codegen(codegen::Mode),
     Api(codegen::Mode),
+    Package,
     Interop(interop::Options),
     Bench(Vec<OsString>),
     PeerBench(peer_bench::Options),
@@ -88,6 +91,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Tidy => tidy::tidy(&repo),
         Task::Codegen(mode) => codegen::codegen(&repo, mode),
         Task::Api(mode) => api::api(&repo, mode),
+        Task::Package => package::package(&repo),
         Task::Interop(options) => interop::interop(&repo, &options),
         Task::Bench(args) => bench::bench(&repo, &args),
         Task::PeerBench(options) => peer_bench::bench(&repo, &options),
@@ -109,6 +113,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
         Some("tidy") => Task::Tidy,
         Some("codegen") => Task::Codegen(parse_mode(&mut args)?),
         Some("api") => Task::Api(parse_mode(&mut args)?),
+        Some("package") => Task::Package,
         Some("interop") => Task::Interop(interop::Options::parse(&mut args)?),
         Some("bench") => parse_bench(args.by_ref().collect())?,
         Some("ci") => Task::Ci,
