@@ -16,7 +16,7 @@ fn sql(folder: &TempDir, arguments: &[&str]) -> std::process::Command {
     let mut command = metaxy(folder, &[&["sql"], arguments].concat());
     command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions());
     // The extensions were checked when they were brought.
-    command.env("METAXY_STORES__DEV__CONFIG__CONFIG__ALLOW_UNSIGNED_EXTENSIONS", "true");
+    command.env("METAXY_STORES__DEV__CONFIG__CONFIG__ALLOW_UNSIGNED_EXTENSIONS", "true").env("METAXY_TRUST", "1");
     command
 }
 
