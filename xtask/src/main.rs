@@ -17,6 +17,7 @@ mod pins;
 mod repo;
 mod setup;
 mod shell;
+mod stress;
 mod test;
 mod tidy;
 
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 use crate::error::{Error, Result};
 use crate::repo::Repo;
 use crate::shell::say;
+use crate::stress::Stress;
 
 const HELP: &str = "\
 Usage: cargo xtask TASK
@@ -41,6 +43,9 @@ Usage: cargo xtask TASK
   package             pack every published crate, and build all of them from their packages
   interop [--seed N] [--cases M]
                       run the tests that share lakes with Python Metaxy, which it brings into .deps
+  crash [--kills N]   kill programs while they write, N for each kind of catalog, and look at what they have left
+  load [--operations N]
+                      let programs write at once, and say how long each operation takes
   bench [ARGS…]       run the benchmarks; ARGS go to Criterion
   bench --peer [--rows N,M,…] [--rounds N]
                       run those that Python Metaxy can run too, side by side, and write docs/benchmarks.md
@@ -58,6 +63,7 @@ enum Task {
     Api(codegen::Mode),
     Package,
     Interop(interop::Options),
+    Stress(stress::Options),
     Bench(Vec<OsString>),
     PeerBench(peer_bench::Options),
     Ci,
@@ -93,6 +99,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Api(mode) => api::api(&repo, mode),
         Task::Package => package::package(&repo),
         Task::Interop(options) => interop::interop(&repo, &options),
+        Task::Stress(options) => stress::stress(&repo, &options),
         Task::Bench(args) => bench::bench(&repo, &args),
         Task::PeerBench(options) => peer_bench::bench(&repo, &options),
         Task::Ci => ci::ci(&repo),
@@ -115,6 +122,8 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
         Some("api") => Task::Api(parse_mode(&mut args)?),
         Some("package") => Task::Package,
         Some("interop") => Task::Interop(interop::Options::parse(&mut args)?),
+        Some("crash") => Task::Stress(stress::Options::parse(Stress::Crash, &mut args)?),
+        Some("load") => Task::Stress(stress::Options::parse(Stress::Load, &mut args)?),
         Some("bench") => parse_bench(args.by_ref().collect())?,
         Some("ci") => Task::Ci,
         Some("help" | "--help" | "-h") => Task::Help,

@@ -9,6 +9,7 @@ mod floors;
 mod lengths;
 mod manifests;
 mod sources;
+mod supply;
 mod texts;
 
 use std::fmt;
@@ -51,7 +52,9 @@ impl fmt::Display for Finding {
 ///
 /// When a rule is broken; the error lists every place.
 pub(crate) fn tidy(repo: &Repo) -> Result<()> {
-    let mut findings = edges::check(&edges::Metadata::read(repo)?);
+    let metadata = edges::Metadata::read(repo)?;
+    let mut findings = edges::check(&metadata);
+    findings.extend(supply::check(&metadata));
     let mut exposures = sources::Exposures::default();
     let mut engine_texts = engine_texts::EngineTexts::default();
     let mut files = 0;

@@ -262,6 +262,7 @@ pub(crate) struct Sql {
 /// `metaxy doctor`
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::DOCTOR)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Doctor {
     /// How to print what is found
     #[arg(long, default_value = "text")]

@@ -65,7 +65,9 @@ fn name_fault(name: &str) -> Option<Fault> {
 }
 
 /// What no bucket, or no container of Azure, is called.
-pub(crate) fn bucket_fault(kind: SecretType, name: &str) -> Option<Fault> {
+///
+/// Buckets in upper case are at Amazon since before 2018, in one region; its hosts have no such names, so a path leads there.
+pub(crate) fn bucket_fault(kind: SecretType, name: &str, may_be_in_upper_case: bool) -> Option<Fault> {
     if name.contains("://") {
         return wrong("is a location", "write its name alone; what follows it goes into `prefix`");
     }
@@ -81,7 +83,11 @@ pub(crate) fn bucket_fault(kind: SecretType, name: &str) -> Option<Fault> {
     }
     let has_upper = name.bytes().any(|byte| byte.is_ascii_uppercase());
     match kind {
-        // Some servers have such buckets, and so has Amazon since before 2018.
+        SecretType::S3 if has_upper && !may_be_in_upper_case => wrong(
+            "is in upper case, as only the oldest of Amazon in `us-east-1` are, with `url_style = \"path\"`",
+            "write it in lower case, if it is",
+        ),
+        // Other servers may have such buckets.
         SecretType::S3 if has_upper => {
             odd("is in upper case, as no newer bucket of Amazon is", "write it in lower case, if it is")
         }

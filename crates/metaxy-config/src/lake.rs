@@ -74,6 +74,17 @@ impl LakeIdentity {
 const CATALOG_TYPES: &[&str] = &["duckdb", "sqlite", "postgres", "quack", "motherduck"];
 const STORAGE_TYPES: &[&str] = &["local", "s3", "r2", "gcs", "azure"];
 
+/// What people write for a type, and why there is none of that name.
+const OTHER_TYPES: &[(&str, &[&str], &str)] = &[
+    ("mysql", CATALOG_TYPES, NO_MYSQL),
+    ("mariadb", CATALOG_TYPES, NO_MYSQL),
+    ("minio", STORAGE_TYPES, "write `type = \"s3\"`, and where the server is as `endpoint`"),
+    ("hdfs", STORAGE_TYPES, "DuckDB cannot write to HDFS; mount it, and write `type = \"local\"`"),
+];
+
+const NO_MYSQL: &str = "DuckLake's documentation advises against MySQL, whose extension has faults as a catalog; write \
+                        `type = \"postgres\"`, or `type = \"sqlite\"` for programs on one machine";
+
 /// The lake of the store `owner`, or reports of why there is none.
 pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option<Resolved> {
     let mut options = DuckLakeOptions::decode(node, &mut scope.context)?;
@@ -205,7 +216,15 @@ fn typed(node: &Node, types: &[&'static str], scope: &mut Scope<'_>) -> Option<(
     };
     let text = String::decode(given, &mut scope.context)?;
     let Some(known) = types.iter().find(|known| **known == text) else {
-        return scope.context.reject(given, messages::invalid_choice(given.origin, &text, types));
+        let diagnostic = messages::invalid_choice(given.origin, &text, types);
+        let other = OTHER_TYPES.iter().find(|(name, of, _)| *of == types && text.eq_ignore_ascii_case(name));
+        return scope.context.reject(
+            given,
+            match other {
+                Some((.., help)) => diagnostic.with_help(*help),
+                None => diagnostic,
+            },
+        );
     };
     let mut rest = table.clone();
     rest.remove("type");

@@ -315,13 +315,38 @@ fn check_parameters(parameters: &Node, kind: SecretType, scope: &mut Scope<'_>) 
     }
 }
 
+/// Whether a bucket of S3 in upper case can be reached: on another server than Amazon's, or in the one way that is left there.
+fn may_be_in_upper_case(storage: &Node, scope: &Scope<'_>) -> bool {
+    let has = |key: &str| {
+        let parameters = storage.find("secret_parameters");
+        storage.as_table().is_some_and(|table| table.get(key).is_some())
+            || parameters.as_table().is_some_and(|table| table.get(key).is_some())
+    };
+    // A secret that is only named knows its server itself.
+    if has("endpoint") || !(has("key_id") || has("provider")) {
+        return true;
+    }
+    let is = |key: &str, wanted: &str, unless_given: bool| match text(storage, key, scope) {
+        Some((_, found)) => found == wanted,
+        None => unless_given && !has(key),
+    };
+    is("url_style", "path", false) && is("region", "us-east-1", true)
+}
+
 fn check_storage(storage: &Node, scope: &mut Scope<'_>) {
     let Some(kind) = storage.as_table().and_then(|table| table.get("type")) else { return };
     let Value::String(kind) = &kind.value else { return };
     let Some(kind) = secret_type(kind) else { return };
+    let may_be_in_upper_case = may_be_in_upper_case(storage, scope);
     let mut bucket = None;
     if let Some((node, name)) = text(storage, "bucket", scope) {
-        report_fault(messages::INVALID_BUCKET, "the bucket", node, bucket_fault(kind, name), scope);
+        report_fault(
+            messages::INVALID_BUCKET,
+            "the bucket",
+            node,
+            bucket_fault(kind, name, may_be_in_upper_case),
+            scope,
+        );
         bucket = Some(name.to_owned());
     }
     for key in ["data_path", "scope"] {
@@ -330,7 +355,13 @@ fn check_storage(storage: &Node, scope: &mut Scope<'_>) {
         let name = rest.split('/').next().unwrap_or_default();
         // Other characters are told of with the location.
         if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
-            report_fault(messages::INVALID_BUCKET, "the bucket", node, bucket_fault(kind, name), scope);
+            report_fault(
+                messages::INVALID_BUCKET,
+                "the bucket",
+                node,
+                bucket_fault(kind, name, may_be_in_upper_case),
+                scope,
+            );
         }
         bucket = bucket.or_else(|| Some(name.to_owned()));
     }

@@ -76,15 +76,20 @@ const CRATES: [Rule; 9] = [
 /// The part of `cargo metadata` that is needed here.
 #[derive(Debug, Deserialize)]
 pub(super) struct Metadata {
-    packages: Vec<Package>,
+    pub(super) packages: Vec<Package>,
     workspace_members: Vec<String>,
     resolve: Resolve,
 }
 
 #[derive(Debug, Deserialize)]
-struct Package {
-    id: String,
-    name: String,
+pub(super) struct Package {
+    pub(super) id: String,
+    pub(super) name: String,
+    /// Where it comes from; `None` for a crate of the workspace.
+    #[serde(default)]
+    pub(super) source: Option<String>,
+    #[serde(default)]
+    pub(super) license: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

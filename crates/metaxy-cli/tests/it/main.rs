@@ -4,6 +4,7 @@
 
 mod combinations;
 mod commits;
+mod crashes;
 mod faults;
 mod files;
 mod lakes;

@@ -9,6 +9,7 @@ use ducklake_sql::{CatalogKind, Mode, Sql, Statement, Value, bind, sql};
 use super::commit::write;
 use super::connection::Connection;
 use super::error::Error;
+use super::fatal_types;
 use super::read_lock;
 
 /// What a limit counts as that is no number: more than any write has.
@@ -112,6 +113,7 @@ fn default_limit(connection: &Connection) -> Result<i64, Error> {
 
 /// Runs a statement of a program, with nothing inlined that would not come back from the catalog as it is.
 pub(super) fn guard<T>(connection: &Connection, sql: &Sql, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    fatal_types::refuse(connection, sql)?;
     let may_lose = connection.is_for_programs()
         && !connection.decides_inlining.get()
         && !keeps_all(connection)
@@ -141,7 +143,7 @@ fn fills_lossy_table(connection: &Connection, sql: &Sql) -> bool {
 }
 
 /// The query behind `CREATE TABLE … AS`.
-fn query_of_table(text: &str) -> Option<&str> {
+pub(super) fn query_of_table(text: &str) -> Option<&str> {
     let is_of_word = |character: char| character.is_alphanumeric() || character == '_';
     let (mut depth, mut quote, mut start) = (0_u32, None, None);
     let mut has_table = false;

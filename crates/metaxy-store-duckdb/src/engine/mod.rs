@@ -8,6 +8,7 @@ mod commit;
 mod connection;
 mod engine_error;
 mod error;
+mod fatal_types;
 mod held_files;
 pub(crate) mod inlining;
 mod instance;

@@ -550,6 +550,8 @@ fn instead_of(unsupported: &str) -> String {
         "make the column a STRUCT with a field for each member, all but one of them NULL".to_owned()
     } else if let Some((item, _)) = unsupported.split_once('[').filter(|(_, size)| !size.starts_with(']')) {
         format!("make the column a list, as in `{item}[]`, to which `CAST(… AS {item}[])` turns a value")
+    } else if has("TIME_NS") {
+        "make the column a TIME, which has microseconds, or a BIGINT of nanoseconds".to_owned()
     } else if has("BIT") {
         "make the column a VARCHAR, of which `CAST(… AS BIT)` makes bits again, or a BLOB".to_owned()
     } else if has("BIGNUM") {

@@ -11,7 +11,9 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 pub(crate) use self::advice::Facts;
-pub(crate) use self::patterns::{Operation, class_of, formats_of, lock_holder, reason_of, without_hints};
+pub(crate) use self::patterns::{
+    Operation, class_of, formats_of, lock_holder, reason_of, said_of_unsupported_type, without_hints,
+};
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $cause:ident = $name:literal,)*) => {

@@ -462,6 +462,11 @@ pub(super) fn unsupported_type(text: &str) -> Option<&str> {
     rest.lines().next()
 }
 
+/// What DuckLake says of a type that it does not take.
+pub(crate) fn said_of_unsupported_type(name: &str) -> String {
+    ["Failed to convert DuckDB type to DuckLake - unsupported type ", name].concat()
+}
+
 /// The file that could not be written, where that is told.
 pub(super) fn file(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("file \"")?;

@@ -126,3 +126,39 @@ proptest! {
         })?;
     }
 }
+
+/// DuckDB ends the process when a row of such a type is written to a lake.
+#[test]
+fn a_type_that_would_end_the_process_is_refused() {
+    let home = TempLake::new();
+    let store = home.open();
+    store.connection().execute("CREATE TABLE t (i BIGINT)").unwrap();
+    let of_others = format!(
+        "ATTACH 'ducklake:sqlite:{}' AS l; CREATE TABLE l.main.theirs (moment TIME_NS, i BIGINT)",
+        home.join("meta.sqlite")
+    );
+    crate::lake::raw().execute_batch(&of_others).unwrap();
+    for statement in [
+        "CREATE TABLE u (moment TIME_NS)",
+        "create or replace table u as select {'at': '01:02:03'::time_ns} as s from range(20)",
+        "CREATE TABLE u AS FROM theirs",
+        "ALTER TABLE t ADD COLUMN moment TIME_NS",
+        "INSERT INTO theirs VALUES (NULL, 1)",
+        "INSERT INTO main.\"theirs\" SELECT NULL, range FROM range(30)",
+        "WITH x AS (SELECT 1 AS i) INSERT INTO Theirs (i) SELECT i FROM x",
+    ] {
+        let run = |one: &metaxy_store_duckdb::Connection| one.execute(statement);
+        for error in [run(store.connection()).unwrap_err(), store.transaction(run).unwrap_err()] {
+            assert_eq!(error.cause().map(metaxy_store_duckdb::Cause::as_str), Some("unsupported-type"), "{error}");
+            assert!(error.to_string().contains("`TIME_NS`") && error.help().unwrap().contains("TIME,"), "{error}");
+        }
+    }
+    for statement in [
+        "CREATE TABLE u AS SELECT CAST('01:02:03'::TIME_NS AS TIME) AS moment, TIMESTAMP_NS '2026-01-01' AS stamp FROM range(20)",
+        "INSERT INTO t SELECT count(*) FROM u",
+        "DROP TABLE theirs",
+    ] {
+        store.connection().execute(statement).unwrap();
+    }
+    store.close().unwrap();
+}
