@@ -40,6 +40,7 @@ mod attach;
 mod catalog;
 mod credentials;
 mod database;
+mod declared;
 mod engine;
 mod harmless;
 mod lake;
@@ -64,6 +65,10 @@ pub use attach::{ATTACH_OPTIONS, AttachOptions, Snapshot};
 pub use catalog::{Catalog, CatalogKind, PostgresCatalog, PostgresSpec, QuackCatalog, QuackSpec};
 pub use credentials::{credentials, mask_credentials};
 pub use database::{DuckDbDatabase, TableDatabase};
+pub use declared::{
+    Age, Declared, DeclaredSchema, DeclaredTable, Difference, LAKE_OPTIONS, LakeOption, LakeOptionKind, LakeOptionSpec,
+    Manage, Note, OptionScope, PartitionKey, Sign, SortKey, Step, StoredOption, StoredState, StoredTable, TableName,
+};
 pub use engine::{SETTINGS, SettingType, secret_parameters};
 pub use harmless::FreeTable;
 pub use lake::{Lake, LakeBuilder, Mode, generated_name};

@@ -53,6 +53,12 @@ pub enum Code {
     ReservedOption,
     /// Two secrets of one lake that share a name.
     SecretNameClash,
+    /// A number that is too small or too large.
+    OutOfRange,
+    /// An option that has no effect where it stands.
+    NotApplicable,
+    /// A text that is not what its option or key is written as: a size, a span of time, a table.
+    InvalidText,
 }
 
 impl Code {
@@ -74,6 +80,9 @@ impl Code {
         Self::WrongType,
         Self::ReservedOption,
         Self::SecretNameClash,
+        Self::OutOfRange,
+        Self::NotApplicable,
+        Self::InvalidText,
     ];
 
     /// The stable name, in kebab case.
@@ -95,6 +104,9 @@ impl Code {
             Self::WrongType => "wrong-type",
             Self::ReservedOption => "reserved-option",
             Self::SecretNameClash => "secret-name-clash",
+            Self::OutOfRange => "out-of-range",
+            Self::NotApplicable => "not-applicable",
+            Self::InvalidText => "invalid-text",
         }
     }
 
@@ -123,6 +135,11 @@ impl Code {
                 "The option is set from elsewhere in the configuration, or would carry a secret into SQL text."
             }
             Self::SecretNameClash => "Two secrets of one lake have the same name; names are case-insensitive.",
+            Self::OutOfRange => "A number is too small or too large.",
+            Self::NotApplicable => "The option has no effect where it stands, so leaving it in would mislead.",
+            Self::InvalidText => {
+                "A text is not written as its key needs it: a size, a span of time, a table, a column."
+            }
         }
     }
 }
@@ -303,6 +320,53 @@ impl Problem {
             .help("write only `host:port`; the login goes into `key_id` and `secret`")
     }
 
+    pub(crate) fn out_of_range(least: i64, most: i64) -> Self {
+        Self::new(Code::OutOfRange, "", format!("expected an integer from {least} to {most}"))
+    }
+
+    pub(crate) fn not_a_fraction() -> Self {
+        Self::new(Code::OutOfRange, "", "expected a number from 0 to 1")
+    }
+
+    pub(crate) fn not_an_age() -> Self {
+        Self::new(Code::InvalidText, "", "expected a span of time, longer than nothing")
+            .help("write numbers with units, as in `30 days` or `36 hours`")
+    }
+
+    pub(crate) fn not_a_size() -> Self {
+        Self::new(Code::InvalidText, "", "expected a size, of a byte at least")
+            .help("write a number with a unit, as in `256MB` or `1GiB`")
+    }
+
+    pub(crate) fn not_a_table(text: &str) -> Self {
+        let message = ["`", &excerpt(text), "` is not a valid name of a table"].concat();
+        Self::new(Code::InvalidText, "", message)
+            .help("write `schema.table`, with a part that has a dot in double quotes")
+    }
+
+    pub(crate) fn not_a_partition_key(text: &str) -> Self {
+        let message = ["`", &excerpt(text), "` is not a valid partition key"].concat();
+        Self::new(Code::InvalidText, "", message)
+            .help("write a column, or `year(…)`, `month(…)`, `day(…)`, `hour(…)` or `bucket(8, …)` of one")
+    }
+
+    pub(crate) fn not_a_sort_key(text: &str) -> Self {
+        let message = ["`", &excerpt(text), "` is not a valid sort key"].concat();
+        Self::new(Code::InvalidText, "", message)
+            .help("write a column, and behind it `ASC` or `DESC`, `NULLS FIRST` or `NULLS LAST`")
+    }
+
+    pub(crate) fn level_without_zstd(field: String) -> Self {
+        let message = "only `zstd` has compression levels: every later write would fail";
+        Self::new(Code::NotApplicable, field, message).help("write `parquet_compression = \"zstd\"` beside it")
+    }
+
+    /// An option that DuckLake stores for a schema or a table, but reads of the whole lake only.
+    pub fn only_of_lake(option: &'static str) -> Self {
+        let message = ["DuckLake reads `", option, "` of the whole lake only"].concat();
+        Self::new(Code::NotApplicable, option, message).help("write it into the `options` of the lake")
+    }
+
     pub(crate) fn secret_name_clash(name: &str) -> Self {
         Self::new(
             Code::SecretNameClash,
@@ -350,6 +414,11 @@ fn excerpt(text: &str) -> String {
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
+    /// `Ok` when there are none.
+    pub(crate) fn of(problems: Vec<Problem>) -> Result<(), Self> {
+        if problems.is_empty() { Ok(()) } else { Err(Self(problems)) }
+    }
+
     /// The problems, in the order of the fields.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()

@@ -14,6 +14,10 @@ use metaxy_store_duckdb::Filter;
 use crate::help;
 use crate::printer::Talk;
 
+mod lake;
+
+pub(crate) use lake::{Apply, Backup, Changes, Maintain, Plan, Restore, Snapshots};
+
 /// Keeps feature metadata in a DuckLake that metaxy.toml describes.
 #[derive(Debug, Parser)]
 #[command(name = "metaxy", version, max_term_width = 100, after_help = help::metaxy())]
@@ -134,6 +138,20 @@ pub(crate) enum Command {
     /// Look at, write and delete the rows of features
     #[command(subcommand)]
     Metadata(Metadata),
+    /// Compare what is declared for the lake with what it has
+    Plan(Plan),
+    /// Give the lake what is declared for it; one that is not there is created
+    Apply(Apply),
+    /// Keep the lake in shape: flush, rewrite, merge, expire, clean up
+    Maintain(Maintain),
+    /// Write the catalog of the lake into a file
+    Backup(Backup),
+    /// Make a lake of such a file, in a catalog of any kind
+    Restore(Restore),
+    /// List the snapshots of the lake, the latest first
+    Snapshots(Snapshots),
+    /// Print the rows that have changed since a snapshot
+    Changes(Changes),
     /// Allow what the configuration asks for and is not known to be harmless, as it stands
     Trust(Trust),
     /// Print the completions for a shell
@@ -257,6 +275,12 @@ pub(crate) struct Doctor {
     /// Also print what DuckDB and the servers say themselves, secrets as ***
     #[arg(long)]
     pub(crate) verbose: bool,
+    /// Only look for files that the catalog names and that are gone; with --yes, make their tables readable without them
+    #[arg(long, conflicts_with_all = ["write", "deep", "verbose"])]
+    pub(crate) repair: bool,
+    /// Do what --repair tells of
+    #[arg(long, requires = "repair")]
+    pub(crate) yes: bool,
 }
 
 /// `metaxy config`
@@ -856,7 +880,7 @@ pub(crate) fn with_tags(arguments: impl IntoIterator<Item = OsString>) -> Vec<Os
 pub(crate) const BY_PLACE: &str = "positional_";
 
 /// Flags that a person has to type: each is an answer to "really?", which a variable of yesterday cannot give.
-pub(crate) const TYPED_ONLY: &[&str] = &["yes", "allow_files", "reveal_secrets"];
+pub(crate) const TYPED_ONLY: &[&str] = &["yes", "allow_destructive", "allow_files", "alone", "reveal_secrets"];
 
 /// The whole command line: what is derived, with the spellings that every option of a kind has.
 ///
@@ -908,8 +932,15 @@ impl Command {
             Self::Describe(Describe::Features(args)) => args.format,
             Self::Describe(Describe::Graph(args)) => args.format,
             Self::History(args) => args.format,
+            Self::Plan(args) => args.format,
+            Self::Apply(args) => args.format,
+            Self::Maintain(args) => args.format,
+            Self::Backup(args) => args.format,
+            Self::Restore(args) => args.format,
+            Self::Snapshots(args) => args.format,
             Self::Metadata(Metadata::Status(args)) => args.format,
-            Self::Metadata(
+            Self::Changes(Changes { output, .. })
+            | Self::Metadata(
                 Metadata::Read(MetadataRead { output, .. }) | Metadata::Increment(MetadataIncrement { output, .. }),
             ) => {
                 return output.format == RowFormat::Json && output.output.is_none();

@@ -1,5 +1,8 @@
 //! The commands, one file each.
 
+pub(crate) mod apply;
+pub(crate) mod backup;
+pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -9,8 +12,11 @@ pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod lock;
+pub(crate) mod maintain;
 pub(crate) mod metadata;
+pub(crate) mod plan;
 pub(crate) mod preview;
 pub(crate) mod push;
+pub(crate) mod snapshots;
 pub(crate) mod sql;
 pub(crate) mod trust;

@@ -96,6 +96,33 @@ pub(crate) enum Error {
     /// The person at the terminal left a question unanswered.
     #[error("nothing was chosen, so nothing is written")]
     NothingChosen,
+    /// Nothing is declared for the lake.
+    #[error("nothing is declared for the lake of the store `{0}`")]
+    NothingDeclared(String),
+    /// A file that is no plan, or of another version.
+    #[error("`{0}` is not a plan of `metaxy plan --out`")]
+    NoPlan(String),
+    /// A plan of another store.
+    #[error("the plan is for the store `{plan}`, not for `{store}`")]
+    PlanOfOther { plan: String, store: String },
+    /// A change that nobody could be asked about.
+    #[error("the lake is changed only if that is confirmed")]
+    UnconfirmedChange,
+    /// The lake has changed while the person was asked.
+    #[error("the lake is not as it was when the plan was made")]
+    LakeChanged,
+    /// A step of a plan failed.
+    #[error("a step failed, and {left} after it were not begun: {step}: {error}")]
+    NotApplied { step: String, left: usize, error: metaxy_store_duckdb::Error },
+    /// A step of the upkeep failed.
+    #[error("it ended with an error; what was done before is stored, and it can be run again: {0}")]
+    NotMaintained(metaxy_store_duckdb::Error),
+    /// A lake that was changed does not have what is declared.
+    #[error("a new session does not find what was applied: {0}")]
+    NotInForce(String),
+    /// A name that is no table's.
+    #[error("{message}")]
+    InvalidTable { message: String },
     /// Rows cannot be printed in this format.
     #[error("the rows cannot be printed: {0}")]
     Rows(#[from] arrow::error::ArrowError),
@@ -125,7 +152,15 @@ impl Error {
             Self::Lake(error) if error.cause() == Some(Cause::ReadLocked) => {
                 "`--mode write` can change the lake, and `--allow-files` reach files, settings and other databases"
             }
-            Self::Lake(error) => return error.help(),
+            Self::Lake(error) | Self::NotApplied { error, .. } | Self::NotMaintained(error) => return error.help(),
+            Self::NothingDeclared(store) => {
+                return Some(format!("write what it is to have into `[ext.rust.lake.{store}]` of metaxy.toml"));
+            }
+            Self::NoPlan(_) | Self::LakeChanged => "make a new one, and read it",
+            Self::PlanOfOther { .. } => "name its store with `--store`",
+            Self::UnconfirmedChange => "say so with `--yes`, or give a plan that was written with `metaxy plan --out`",
+            Self::NotInForce(_) => "another program has changed the lake meanwhile: run `metaxy plan`",
+            Self::InvalidTable { .. } => "write `schema.table`, or the key of a feature, as in `video/crop`",
             Self::Untrusted { command, .. } => {
                 return Some(format!("read it; `{command}` allows it as it stands, and `--trust` does so once"));
             }

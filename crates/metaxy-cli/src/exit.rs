@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Failed,
     /// 2: the command line itself is wrong.
     Usage,
+    /// 2: `metaxy plan` found something to do.
+    Changes,
     /// 130 or 143: a signal ended the program, SIGINT (Ctrl-C) or SIGTERM. What was not stored is undone.
     Interrupted(u8),
 }
@@ -21,7 +23,7 @@ impl Exit {
 Exit codes:
   0  done
   1  problems found, or failed
-  2  wrong usage
+  2  wrong usage; of `metaxy plan`: there is something to do
   130, 143  interrupted (Ctrl-C, SIGTERM); what was not stored is undone";
 }
 
@@ -30,7 +32,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
-            Exit::Usage => 2,
+            Exit::Usage | Exit::Changes => 2,
             Exit::Interrupted(code) => code,
         })
     }

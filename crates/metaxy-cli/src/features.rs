@@ -173,7 +173,7 @@ pub(crate) fn opening(store: &str, printer: &Printer) -> Progress {
     Progress::new(format!("opening the store `{}`", store.escape_debug()), printer.is_quiet())
 }
 
-fn say_warnings(store: &Store, printer: &mut Printer) {
+pub(crate) fn say_warnings(store: &Store, printer: &mut Printer) {
     for warning in store.warnings() {
         printer.warn(warning, None);
     }

@@ -22,7 +22,8 @@ has to be in the environment.
 
 Every option can come from a variable METAXY_<COMMAND>_<OPTION>: METAXY_PUSH_STORE=prod is
 `push --store prod`. What is typed wins; a .env may give the store, the project and the
-configuration file. `--yes`, `--allow-files` and `--reveal-secrets` have to be typed.";
+configuration file. `--yes`, `--alone`, `--allow-destructive`, `--allow-files` and `--reveal-secrets`
+have to be typed.";
 
 pub(crate) const INIT: &str = "\
 Examples:
@@ -84,8 +85,73 @@ Examples:
   metaxy doctor --store prod --write             See whether files can be written, too
   metaxy doctor --deep                           See whether all rows can be read
   metaxy doctor --format json | jq '.findings[] | select(.outcome == \"failed\")'
+  metaxy doctor --repair                         See which files are gone, and which rows with them
+  metaxy doctor --repair --yes                   Make their tables readable without them
 
-Nothing is created or installed, and no file is left. Warnings alone exit with 0.";
+Nothing is created or installed, and no file is left. Warnings alone exit with 0.
+With --repair, 0 means that no file is gone, or that the tables can be read again.";
+
+pub(crate) const PLAN: &str = "\
+Examples:
+  metaxy plan                                    What `metaxy apply` would do, with its SQL
+  metaxy plan --out lake.plan                    Keep it, to apply exactly that
+  metaxy plan --format json | jq '.steps[].subject'
+
+What is declared is in `[ext.rust.lake.STORE]` of metaxy.toml. In front of a step, + adds, ~ changes,
+- unsets and ! destroys something. The exit code is 0 where there is nothing to do, and 2 where there
+is. Nothing is changed.";
+
+pub(crate) const APPLY: &str = "\
+Examples:
+  metaxy apply                                   Look at the steps, be asked, apply them
+  metaxy apply --yes
+  metaxy apply lake.plan                         The steps of a plan, if nothing has changed since
+
+It stops at the first step that fails, says what is done and what is not, and can be run again. Other
+programs that are attached keep the options that they have read until they attach again.";
+
+pub(crate) const MAINTAIN: &str = "\
+Examples:
+  metaxy maintain --dry-run                      What there is to do
+  metaxy maintain
+  metaxy maintain --table video/crop --only flush,rewrite,merge
+  metaxy maintain --orphans --dry-run            Files that the lake does not know, with age and size
+
+The steps are flush, rewrite, merge, expire and cleanup. Snapshots expire only where `retain.snapshots`
+is declared and applied, and files are deleted after two days unless `retain.files` says otherwise.
+What is not safe is refused with its reason, and the exit code is 1 then. It may be interrupted, and
+run again.";
+
+pub(crate) const BACKUP: &str = "\
+Examples:
+  metaxy backup
+  metaxy backup --store prod --to backups        The name of the file is printed on stdout
+
+The file holds the catalog, not the data files: it is of use as long as those of its snapshots are not
+deleted, so keep it for no longer than `retain.snapshots` and `retain.files` do. Rows that are inlined
+have to be flushed before: `metaxy maintain --only flush`.";
+
+pub(crate) const RESTORE: &str = "\
+Examples:
+  metaxy restore dev-41.backup --to dev          After the catalog was lost
+  metaxy restore dev-41.backup --to new          In a catalog of another kind
+
+The store must have the data path where the files are, and no lake of its own. Where files are missing,
+the snapshots that are whole are told, and the exit code is 1.";
+
+pub(crate) const SNAPSHOTS: &str = "\
+Examples:
+  metaxy snapshots
+  metaxy snapshots --last 100 --format json | jq '.snapshots[].message'";
+
+pub(crate) const CHANGES: &str = "\
+Examples:
+  metaxy changes video/crop --since 41
+  metaxy changes main.video__crop --since '2026-01-31 12:00' --to 50 --format csv
+  metaxy changes video/crop --since 41 --format parquet --output changed.parquet
+
+The snapshot of --since itself is not in the feed, that of --to is. The columns are those that the
+table has at the end, behind `snapshot_id`, `rowid` and `change_type`.";
 
 pub(crate) const COMPLETIONS: &str = "\
 Examples:

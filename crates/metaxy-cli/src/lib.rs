@@ -32,7 +32,8 @@ use clap::error::ErrorKind;
 
 use args::Command;
 use commands::{
-    check, completions, config, describe, doctor, history, init, list, lock, metadata, preview, push, sql, trust,
+    apply, backup, changes, check, completions, config, describe, doctor, history, init, list, lock, maintain,
+    metadata, plan, preview, push, snapshots, sql, trust,
 };
 use context::Context;
 use error::Error;
@@ -126,6 +127,13 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Push(args) => push::run(args, context, printer),
         Command::History(args) => history::run(args, context, printer),
         Command::Metadata(args) => metadata::run(args, context, printer),
+        Command::Plan(args) => plan::run(args, context, printer),
+        Command::Maintain(args) => maintain::run(args, context, printer),
+        Command::Backup(args) => backup::run(args, context, printer),
+        Command::Restore(args) => backup::restore(args, context, printer),
+        Command::Apply(args) => apply::run(args, context, printer),
+        Command::Snapshots(args) => snapshots::run(args, context, printer),
+        Command::Changes(args) => changes::run(args, context, printer),
         Command::Trust(args) => trust::run(args, context, printer),
         Command::Completions(args) => completions::run(args, printer),
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ducklake_sql::mask_credentials;
+use ducklake_sql::{Declared, mask_credentials};
 use metaxy_diagnostics::{Diagnostic, Diagnostics, Node, Severity, Sources, Value};
 use metaxy_feature::{FeatureKey, ProjectName, Truncation};
 
@@ -16,7 +16,7 @@ use crate::scope::Scope;
 use crate::store::DuckDbStore;
 use crate::system::System;
 use crate::trust::{self, Trust};
-use crate::{load, messages, stores, unset};
+use crate::{declared, load, messages, stores, unset};
 
 /// How to load a configuration.
 #[derive(Debug, Clone, Default)]
@@ -134,6 +134,8 @@ pub struct Config {
     /// The lock file; `None` when there is no configuration file beside which it could be.
     pub lock_file: Option<PathBuf>,
     pub(crate) stores: Vec<StoreEntry>,
+    /// What is declared for the lakes of stores.
+    pub(crate) declared: Vec<(String, Declared)>,
     pub(crate) trust: Trust,
     pub(crate) needs_trust: Diagnostics,
     pub(crate) trust_digest: Option<String>,
@@ -393,6 +395,7 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut 
     let selections = options.extra_features.unwrap_or_default().into_iter();
     let extra_features = selections.map(|at| features::selection(at.value, &at.node, scope)).collect();
     let (stores, needs) = stores::resolve(table.get("stores"), auto_create_tables, scope);
+    let declared = declared::resolve(rust.and_then(|rust| rust.as_table()?.get("lake")), &stores, scope);
     let store = options.store.unwrap_or_else(|| "dev".to_owned());
     let names: Vec<_> = stores.iter().map(|entry| entry.name.as_str()).collect();
     if table.has("store") && !names.is_empty() && !names.contains(&store.as_str()) {
@@ -417,6 +420,7 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut 
         extra_features,
         lock_file,
         stores,
+        declared,
         trust,
         trust_digest: trust::digest(&needs, scope),
         needs_trust: shown(needs.into_iter().map(|need| need.diagnostic).collect(), scope.sources),

@@ -465,6 +465,45 @@ pub(crate) fn missing_field(origin: Origin, field: &Field) -> Diagnostic {
     missing_key(origin, field.name, &format!("`{}` is {}{}", field.name, first.unwrap_or_default(), rest.as_str()))
 }
 
+pub(crate) fn unknown_lake_store(origin: Origin, store: &str, known: &[&str]) -> Diagnostic {
+    Diagnostic::error(UNKNOWN_STORE, format!("the store `{}` is not configured", excerpt(store)))
+        .with_origin(origin)
+        .with_help(did_you_mean(store, known).unwrap_or_else(|| ["known stores: ", &quoted(known)].concat()))
+}
+
+pub(crate) fn no_lake(origin: Origin, store: &str) -> Diagnostic {
+    Diagnostic::error(
+        NOT_APPLICABLE,
+        format!("the store `{}` has no lake of which something could be declared", excerpt(store)),
+    )
+    .with_origin(origin)
+    .with_help("leave it out, or give the store a `ducklake`")
+}
+
+pub(crate) fn declared_twice(origin: Origin, other: Origin, table: &str) -> Diagnostic {
+    Diagnostic::error(CONFLICT, format!("the table `{}` is declared twice", excerpt(table)))
+        .with_origin(origin)
+        .with_label(other, "declared here as well")
+        .with_help("keep one of them")
+}
+
+pub(crate) fn retained_twice(origin: Origin, key: &str, option: &str) -> Diagnostic {
+    Diagnostic::error(CONFLICT, format!("`retain.{key}` and the option `{option}` are two names of one thing"))
+        .with_origin(origin)
+        .with_help(format!("keep `retain.{key}`"))
+}
+
+pub(crate) fn needs_no_order(origin: Origin) -> Diagnostic {
+    let message = "DuckDB writes row groups of so many bytes only where it need not keep the order of rows: every later write would fail";
+    Diagnostic::error(NOT_APPLICABLE, message).with_origin(origin).with_help(
+        "write `parquet_row_group_size`, or `config.preserve_insertion_order = false` in the store, for every program that writes",
+    )
+}
+
+pub(crate) fn nul_byte(origin: Origin) -> Diagnostic {
+    Diagnostic::error("nul-byte", "the text contains a NUL byte").with_origin(origin).with_help("remove it")
+}
+
 pub(crate) fn alias_in_motherduck(origin: Origin) -> Diagnostic {
     Diagnostic::warning(NOT_APPLICABLE, "a MotherDuck lake is used under the name of its database, not under an alias")
         .with_origin(origin)

@@ -5,6 +5,7 @@ use metaxy_feature::{FeatureKey, ProjectName};
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::{Config, StoreEntry, StoreState};
+use crate::declared;
 use crate::store::{Database, DuckDbStore};
 
 impl Config {
@@ -46,7 +47,11 @@ impl Config {
         // What a pattern has matched must match itself when it is read again.
         let files = self.feature_files.iter().map(|path| glob::Pattern::escape(&path.to_string_lossy()));
         let files = Some(files.collect::<Vec<_>>()).filter(|files| !files.is_empty());
-        let rust = [("features", files.map(Json::from)), ("retry", self.retry.shown())];
+        let rust = [
+            ("features", files.map(Json::from)),
+            ("retry", self.retry.shown()),
+            ("lake", declared::shown(&self.declared)),
+        ];
         let rust: Map<_, _> = rust.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
         let rust = (!rust.is_empty()).then(|| ("rust".to_owned(), Json::Object(rust)));
         let stores = self.stores.iter().map(|entry| (entry.name.clone(), shown_store(entry)));

@@ -301,6 +301,12 @@ const REFERENCE: &[Reference] = &[
         remedy: "Give the two secrets different names.",
     },
     Reference {
+        code: "invalid-text",
+        meaning: "",
+        example: "[ext.rust.lake.dev.options]\ntarget_file_size = \"large\"",
+        remedy: "Write it as the help shows, as in `256MB`, `30 days`, `main.video__raw` or `bucket(8, id)`.",
+    },
+    Reference {
         code: BLANKS,
         meaning: "A value begins or ends with a blank, or with the end of a line: most often it comes out of a file. Where nothing can be called so, it is an error.",
         example: "password = \"${PASSWORD}\" with PASSWORD from a file of secrets",

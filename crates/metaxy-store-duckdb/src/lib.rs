@@ -29,6 +29,7 @@ mod features;
 mod increment;
 mod input;
 mod lake;
+mod maintain;
 mod ops;
 mod project;
 mod query;
@@ -43,7 +44,11 @@ pub use external::ExternalFeatures;
 pub use features::{FeatureOptions, Features};
 pub use increment::{Change, Increment, ResolveOptions};
 pub use input::{CHANGE_COLUMN, FileFormat, InputFile, InputOptions, InputRows};
-pub use lake::{CheckName, Doctor, Finding, OpenOptions, Outcome, REPORT_VERSION, Report, Store};
+pub use lake::{CheckName, Doctor, Finding, MissingFile, OpenOptions, Outcome, REPORT_VERSION, Report, Store};
+pub use maintain::{
+    Applied, Backup, ChangeBound, ChangeFeed, FailedStep, LakeSize, LakeSnapshot, MaintainOptions, MaintainStep,
+    Maintained, MaintainedStep, Orphan, Orphans, PlannedLake, Restored, StepOutcome, TableSize,
+};
 pub use ops::{
     Copied, CopyOptions, Deletion, FeatureStatus, ReadOptions, RebaseOptions, Snapshot, UpdateCounts, Versions,
     WriteOptions,

@@ -11,6 +11,7 @@ mod logs;
 mod marker;
 mod output;
 mod paths;
+mod repair;
 mod run;
 mod sessions;
 mod trips;

@@ -81,7 +81,22 @@ fn program(words: &[&str], input: &str, folder: &TempDir) -> String {
         command.env(name, value.replace(SECRET, MARKER));
     }
     // Only what opens a lake needs extensions; a preview would show where they are.
-    let opens = ["sql", "doctor", "push", "history", "metadata", "features", "graph"];
+    let opens = [
+        "sql",
+        "doctor",
+        "push",
+        "history",
+        "metadata",
+        "features",
+        "graph",
+        "plan",
+        "apply",
+        "snapshots",
+        "changes",
+        "maintain",
+        "backup",
+        "restore",
+    ];
     if words.iter().any(|word| opens.contains(word)) {
         command.env("METAXY_EXTENSION_DIRECTORY", metaxy_testkit::deps().extensions());
         // The fixtures turn the check of signatures off, which takes its time.

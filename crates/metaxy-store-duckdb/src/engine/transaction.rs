@@ -6,10 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ducklake_sql::CatalogKind;
 
 use super::cause::Cause;
-use super::commit::write;
+use super::commit::{Message, write, write_with};
 use super::connection::Connection;
 use super::error::Error;
 use super::inlining;
+use super::leftovers;
 use super::retry::repeat;
 
 /// Runs `prepare` on the lake, then `apply` on what it found; both again when another writer was faster.
@@ -45,20 +46,40 @@ pub(crate) fn transaction<T>(
     repeat(connection.retry(), || inlining::guarded(connection, &mut apply), Error::begins_anew)
 }
 
+/// Runs statements that inline no rows in a transaction whose snapshot has a message; all again when another writer was
+/// faster.
+pub(crate) fn transaction_with<T>(
+    connection: &Connection,
+    message: &Message,
+    mut apply: impl FnMut(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let attempt = || inlining::decided(connection, || write_with(connection, Some(message), || apply(connection)));
+    repeat(connection.retry(), attempt, Error::begins_anew)
+}
+
+/// Runs a statement that is a transaction by itself, inlines no rows and may be run twice.
+pub(crate) fn alone<T>(
+    connection: &Connection,
+    mut statement: impl FnMut(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    repeat(connection.retry(), || inlining::decided(connection, || statement(connection)), Error::begins_anew)
+}
+
 /// Runs a statement that is a transaction by itself, again when another writer was faster.
 pub(crate) fn repeated<T>(
     connection: &Connection,
     mut statement: impl FnMut(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let mut run = || {
+    let mut attempt = || {
         if inlining::has_lossy_columns(connection)? {
             inlining::without(connection, || statement(connection))
         } else {
             inlining::decided(connection, || statement(connection))
         }
     };
+    let run = || leftovers::guarded(connection, &mut attempt);
     // A lost connection does not tell whether the statement is stored, and no token could.
-    repeat(connection.retry(), &mut run, |error| error.is_query() && error.is_retryable())
+    repeat(connection.retry(), run, |error| error.is_query() && error.is_retryable())
 }
 
 /// Runs `read` in a transaction that only reads, again when the catalog is locked or lost for a moment.

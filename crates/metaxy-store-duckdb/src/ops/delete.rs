@@ -133,9 +133,10 @@ impl Features<'_> {
             let exists = Listing::new(self.connection).has(&name)?;
             if exists { Ok(()) } else { Err(Self::missing_table(key, &name, false)) }
         };
-        with_retry(self.connection, prepare, |()| {
+        let dropped = with_retry(self.connection, prepare, |()| {
             self.connection.execute(sql!("DROP TABLE {table}", table = name))?;
             Ok(())
-        })
+        });
+        dropped.map_err(|error| error.in_operation("dropping the table of", key.as_str()))
     }
 }

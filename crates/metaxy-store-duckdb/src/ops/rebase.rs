@@ -65,6 +65,10 @@ impl Features<'_> {
     /// When the feature depends on no other, no graph was pushed with the version to rebase to, a table is missing or was
     /// written with another hash, or the lake cannot be written. Nothing is written then.
     pub fn rebase(&self, key: &FeatureKey, from: &str, options: &RebaseOptions) -> Result<usize, Error> {
+        self.rebase_from(key, from, options).map_err(|error| error.in_operation("rebasing", key.as_str()))
+    }
+
+    fn rebase_from(&self, key: &FeatureKey, from: &str, options: &RebaseOptions) -> Result<usize, Error> {
         if !options.dry_run {
             self.must_write()?;
         }

@@ -6,7 +6,7 @@ use arrow::record_batch::RecordBatchReader;
 use ducklake_sql::{Ident, List, Sql, bind, columns, list, sql};
 use metaxy_feature::{FeatureDefinition, FeatureKey};
 
-use crate::engine::{Error, end_stream, now, with_retry};
+use crate::engine::{Connection, Error, end_stream, now, with_retry};
 use crate::features::Features;
 use crate::query::{Hashing, Latest, check_hash};
 use crate::table::{
@@ -106,10 +106,9 @@ impl Features<'_> {
         let connection = self.connection.elsewhere()?;
         let here = self.on(&connection);
         let mut checked = Vec::new();
+        let of = |key: &FeatureKey, error: Error| error.in_operation("writing", key.as_str());
         for (key, rows) in features {
-            let staging = StagingTable::fill(&connection, self.definition(key)?, rows)?;
-            check_created_at(&staging)?;
-            checked.push(CheckedRows::check(staging)?);
+            checked.push(self.checked(&connection, key, rows).map_err(|error| of(key, error))?);
         }
         // Not before: the rows may come from that stream.
         end_stream(self.connection)?;
@@ -129,18 +128,32 @@ impl Features<'_> {
                 };
                 here.check_pushed(definition, pushed)
             };
-            checked
-                .iter()
-                .map(|rows| here.prepare(rows, options, &listing, check_pushed))
-                .collect::<Result<Vec<_>, _>>()
+            let prepare = |rows: &CheckedRows<'_>| {
+                let prepared = here.prepare(rows, options, &listing, check_pushed);
+                prepared.map_err(|error| of(rows.definition().key(), error))
+            };
+            checked.iter().map(prepare).collect::<Result<Vec<_>, _>>()
         };
         with_retry(&connection, prepare, |tables| {
             let mut count = 0;
             for (rows, target) in checked.iter().zip(tables) {
-                count += here.insert(rows, target, options)?;
+                let inserted = here.insert(rows, target, options);
+                count += inserted.map_err(|error| of(rows.definition().key(), error))?;
             }
             Ok(count)
         })
+    }
+
+    /// Rows of a feature that can be written, on this connection.
+    fn checked<'c>(
+        &'c self,
+        connection: &'c Connection,
+        key: &FeatureKey,
+        rows: impl RecordBatchReader,
+    ) -> Result<CheckedRows<'c>, Error> {
+        let staging = StagingTable::fill(connection, self.definition(key)?, rows)?;
+        check_created_at(&staging)?;
+        CheckedRows::check(staging)
     }
 
     /// Where checked rows go.

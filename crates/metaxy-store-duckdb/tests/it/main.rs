@@ -11,5 +11,6 @@ mod features;
 mod interop;
 mod json;
 mod lake;
+mod maintain;
 mod matrix;
 mod store;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema};
-use ducklake_sql::Mode;
+use ducklake_sql::{Declared, Mode};
 use metaxy_config::{Config, LoadOptions, LockFile, OsSystem, Trust};
 use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureSpec, Json};
 use metaxy_store_duckdb::{
-    Change, Deletion, Error, FeatureOptions, Features, Increment, ReadOptions, ResolveOptions, Store, WriteOptions,
+    Change, Deletion, Error, FeatureOptions, Features, Increment, MaintainOptions, ReadOptions, ResolveOptions, Store,
+    WriteOptions,
 };
 use serde_json::{Value, json};
 
@@ -30,6 +31,20 @@ impl Rust {
         let options = FeatureOptions::from_config(&config, &config.store).unwrap();
         let graph = FeatureGraph::new([]).unwrap();
         Self { config, options, graph, columns: BTreeMap::new(), store: None, increment: None }
+    }
+
+    /// Applies what is declared for the lake, and keeps it in shape.
+    pub(crate) fn keep(&mut self, declared: &Declared) -> usize {
+        self.store = None;
+        let store = Store::open(&self.config, &self.config.store, Mode::Write).unwrap();
+        let applied = store.apply(&store.plan_declared(declared).unwrap(), true).unwrap();
+        assert!(applied.failed.is_none(), "{:?}", applied.failed);
+        store.close().unwrap();
+        let store = Store::open(&self.config, &self.config.store, Mode::Write).unwrap();
+        let done = store.maintain(&MaintainOptions::new(), |_, _| ()).unwrap();
+        assert!(done.failed.is_none(), "{:?}", done.failed);
+        store.close().unwrap();
+        applied.done.len() + done.steps.len()
     }
 
     /// Defines features, with the schemas of Python's classes where there are any: a definition's version is made of

@@ -2,13 +2,14 @@
 
 use std::fs;
 
+use ducklake_sql::{Declared, DeclaredTable, LakeOption, PartitionKey, TableName};
 use metaxy_config::LockFile;
 use metaxy_feature::FeatureDefinition;
 use metaxy_testkit::TempDir;
 use serde_json::{Value, json};
 
 use crate::interop::pair::{Catalog, Feature, Pair, Settings, Type, Who, assert_same, comparable, made};
-use crate::interop::python::{Borrowed, Python};
+use crate::interop::python::Borrowed;
 
 /// A root and a feature that depends on it; later both have one field more.
 fn features(grown: bool) -> Vec<Feature> {
@@ -175,10 +176,9 @@ fn on_a_duckdb_file_with_structs() {
 
 /// One file with relative paths, whoever makes the lake.
 fn check_relative(catalog: Catalog) {
+    let mut python = Borrowed::new(true);
     for data in ["data", "./data/", "sub/../data"] {
         for first in [Who::Python, Who::Rust] {
-            // A process of its own: its working directory is the lake's folder.
-            let mut python = Python::start();
             let settings = Settings { catalog, maps: true, hash: "md5", truncation: 8, inlining: false };
             let mut pair = Pair::relative(&mut python, settings, data);
             pair.define(&features(false)).unwrap();
@@ -243,4 +243,40 @@ fn rows_without_an_id_are_seen_alike() {
     assert_eq!(pair.resolve_both("video/crop"), [4, 0, 0]);
     pair.side(Who::Python).write_increment("video/crop", 0).unwrap();
     assert_eq!(pair.resolve_both("video/crop"), [1, 0, 1]);
+}
+
+/// Python goes on with the session that it has, and with a new one, after each of our commands on the lake.
+#[test]
+fn a_lake_that_is_applied_and_kept_is_read_and_written_by_both() {
+    let mut python = Borrowed::new(false);
+    for catalog in [Catalog::Sqlite, Catalog::DuckDb, Catalog::Postgres] {
+        let settings = Settings { catalog, maps: false, hash: "md5", truncation: 8, inlining: false };
+        let mut pair = Pair::new(&mut python, settings);
+        pair.define(&features(false)).unwrap();
+        pair.side(Who::Python).push().unwrap();
+        let mut declared = Declared::default();
+        let mut table = DeclaredTable::new(TableName::new("video__raw").unwrap());
+        for round in 0..2 {
+            let from = round * 20;
+            pair.side(Who::Python).write("video/raw", &samples(from..from + 12, "", false)).unwrap();
+            pair.side(Who::Rust).write("video/raw", &samples(from + 10..from + 20, "x", false)).unwrap();
+            pair.side(Who::Python).delete("video/raw", "size = 4").unwrap();
+            // A step more of what is declared with each round.
+            match round {
+                0 => declared.options = vec![LakeOption::new("parquet_compression", "zstd").unwrap()],
+                _ => table.partitioned_by = Some(vec![PartitionKey::new("metaxy_feature_version").unwrap()]),
+            }
+            declared.tables = vec![table.clone()];
+            if catalog == Catalog::DuckDb {
+                pair.side(Who::Rust);
+            }
+            assert!(pair.rust.keep(&declared) >= 2, "{catalog:?}, round {round}");
+            let count = pair.read_both("video/raw", false).len();
+            assert_eq!(count, 20 * (round as usize + 1) - 1, "{catalog:?}, round {round}");
+            pair.side(Who::Python).close();
+        }
+        assert_eq!(pair.resolve_both("video/crop"), [39, 0, 0], "{catalog:?}");
+        pair.side(Who::Python).write_increment("video/crop", 0).unwrap();
+        assert_eq!(pair.read_both("video/crop", false).len(), 39, "{catalog:?}");
+    }
 }

@@ -8,7 +8,7 @@ use metaxy_testkit::{Database, MARKER, Postgres, assert_no_leak, closed_port};
 
 use crate::lake::{TempLake, session, session_with_signatures, texts};
 
-pub(super) fn spec(database: &Database<'_>) -> PostgresSpec {
+pub(crate) fn spec(database: &Database<'_>) -> PostgresSpec {
     let mut spec = PostgresSpec::new("pg");
     spec.host = Some(database.host().to_owned());
     spec.port = Some(database.port());

@@ -1,0 +1,101 @@
+//! What is looked at before the upkeep of a lake: what compaction passes over, what a file would not keep, what another
+//! role owns, and how old things must be.
+
+use ducklake_sql::{Age, CatalogKind, Ident, StringLiteral, TableName, bind, sql};
+
+use crate::engine::{Connection, Error, read_again};
+use crate::lake::Store;
+
+/// DuckLake's own age of files that are deleted.
+const FILES_AGE: &str = "2 days";
+
+/// The tables whose option `auto_compact`, or that of their schema or of the lake, is false.
+pub(super) fn passed_over(
+    connection: &Connection,
+    (database, schema): &(Ident, Ident),
+) -> Result<Vec<TableName>, Error> {
+    let rows: Vec<(String, String)> = connection.query_rows(sql!(
+        "SELECT s.schema_name, t.table_name
+         FROM {database}.{schema}.ducklake_table AS t
+         JOIN {database}.{schema}.ducklake_schema AS s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
+         WHERE t.end_snapshot IS NULL AND coalesce(
+             (SELECT any_value(value) FROM {database}.{schema}.ducklake_metadata
+                 WHERE key = 'auto_compact' AND scope = 'table' AND scope_id = t.table_id),
+             (SELECT any_value(value) FROM {database}.{schema}.ducklake_metadata
+                 WHERE key = 'auto_compact' AND scope = 'schema' AND scope_id = t.schema_id),
+             (SELECT any_value(value) FROM {database}.{schema}.ducklake_metadata
+                 WHERE key = 'auto_compact' AND scope IS NULL)) = 'false'",
+        database,
+        schema,
+    ))?;
+    rows.into_iter().map(|(schema, table)| table_name(&schema, &table)).collect()
+}
+
+pub(super) fn table_name(schema: &str, table: &str) -> Result<TableName, Error> {
+    let name = |text: &str| Ident::new(text).map_err(|problem| Error::query(problem.to_string()));
+    Ok(TableName::of(name(schema)?, name(table)?))
+}
+
+/// The tables with columns of which a Parquet file keeps less than a catalog: large integers, spans of time, times of day
+/// with a zone.
+pub(super) fn inexact(connection: &Connection, lake: &Ident) -> Result<Vec<(TableName, String)>, Error> {
+    let rows: Vec<(String, String, String)> = connection.query_rows(sql!(
+        "SELECT schema_name, table_name, string_agg(column_name || ' ' || data_type, ', ' ORDER BY column_index)
+         FROM duckdb_columns()
+         WHERE database_name = {lake} AND regexp_matches(data_type, 'HUGEINT|INTERVAL|TIME WITH TIME ZONE')
+         GROUP BY ALL",
+        lake = bind(lake.as_str()),
+    ))?;
+    rows.into_iter().map(|(schema, table, columns)| Ok((table_name(&schema, &table)?, columns))).collect()
+}
+
+/// The stored ages, and whether a threshold is.
+pub(super) fn ages(connection: &Connection, lake: &Ident) -> Result<Vec<(String, Option<String>)>, Error> {
+    connection.query_rows(sql!(
+        "SELECT option_name, value FROM ducklake_options({lake})
+         WHERE (scope = 'GLOBAL' AND option_name IN ('expire_older_than', 'delete_older_than'))
+             OR option_name = 'rewrite_delete_threshold'",
+        lake = bind(lake.as_str()),
+    ))
+}
+
+/// A stored age.
+pub(super) fn age(stored: &[(String, Option<String>)], name: &str) -> Result<Option<Age>, Error> {
+    let found = stored.iter().find(|(option, _)| option == name).and_then(|(_, value)| value.as_deref());
+    let age = found.filter(|value| !value.is_empty()).map(Age::new).transpose();
+    age.map_err(|problem| Error::query(problem.to_string()))
+}
+
+pub(super) fn files_age_of(stored: &[(String, Option<String>)]) -> Result<Age, Error> {
+    let age = age(stored, "delete_older_than")?.map_or_else(|| Age::new(FILES_AGE), Ok);
+    age.map_err(|problem| Error::query(problem.to_string()))
+}
+
+/// How old files must be that are deleted.
+pub(super) fn files_age(store: &Store) -> Result<Age, Error> {
+    let connection = store.connection();
+    files_age_of(&read_again(connection, || ages(connection, store.plan().alias()))?)
+}
+
+/// Tables with inlined rows that this role does not own, in PostgreSQL.
+pub(super) fn of_others(store: &Store, (database, schema): &(Ident, Ident)) -> Result<Vec<String>, Error> {
+    if store.plan().catalog() != Some(CatalogKind::Postgres) {
+        return Ok(Vec::new());
+    }
+    let literal = |text: &str| StringLiteral::new(text).map_err(|problem| Error::query(problem.to_string()));
+    let asked = sql!(
+        "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+         WHERE nspname = {schema} AND relkind = 'r' AND relname LIKE 'ducklake_inlined_%'
+             AND NOT pg_has_role(relowner, 'USAGE') ORDER BY 1",
+        schema = literal(schema.as_str())?,
+    );
+    let connection = store.connection();
+    let found: Vec<(String,)> = read_again(connection, || {
+        connection.query_rows(sql!(
+            "FROM postgres_query({database}, {asked})",
+            database = bind(database.as_str()),
+            asked = bind(asked.text()),
+        ))
+    })?;
+    Ok(found.into_iter().map(|(name,)| name).collect())
+}

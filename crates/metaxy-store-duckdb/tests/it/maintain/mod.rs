@@ -1,0 +1,7 @@
+//! A lake as it is declared: compared, applied and kept, on real catalogs and storages.
+
+mod apply;
+mod backup;
+mod history;
+mod home;
+mod upkeep;
