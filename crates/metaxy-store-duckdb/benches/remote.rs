@@ -1,7 +1,7 @@
 //! A catalog on PostgreSQL that is so many milliseconds away: what a command waits for, and what each of many small
 //! writes does that one open store makes.
 //!
-//! `cargo bench -p metaxy-store-duckdb --bench remote -- --delays 0,10,50 --writes 100` prints, for each step, seconds and
+//! `cargo bench -p metaxy-store-duckdb --bench remote -- --delays 0,10,50 --writes 20` prints, for each step, seconds and
 //! round trips. Each answer of the server is held back for so long by a proxy.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by a panic")]
@@ -35,7 +35,7 @@ fn main() {
         let value = arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
         value.map_or(default.to_owned(), String::clone)
     };
-    let writes: u32 = value("--writes", "100").parse().unwrap();
+    let writes: u32 = value("--writes", "20").parse().unwrap();
     for delay in value("--delays", "0,10,50").split(',') {
         run(Duration::from_millis(delay.parse().unwrap()), writes);
     }
@@ -51,6 +51,8 @@ fn run(delay: Duration, writes: u32) {
     postgres.database = Some(database.name().to_owned());
     postgres.user = Some(database.owner().user.clone());
     postgres.password = Some(database.owner().password.clone().into());
+    // What is encrypted cannot be counted.
+    postgres.parameters.insert("sslmode", "disable".into());
     let lake =
         Lake::builder(postgres.build().unwrap(), LocalFolder::new(folder.join("data")).unwrap()).build().unwrap();
     let mut session = Session::default();

@@ -81,7 +81,14 @@ fn round_trips_to_a_catalog_on_postgresql() {
     let proxy = Proxy::before(database.port());
     let folder = project(&database, &proxy);
     let mut counts = String::new();
-    for line in COMMANDS {
+    // Of two tables and the record of features, and of fifty tables more.
+    for line in
+        COMMANDS.into_iter().chain(["metadata status a", "metadata read a", "metadata write --feature a rows.jsonl"])
+    {
+        if line == "metadata status a" && counts.contains("doctor") {
+            let tables = (0..50).map(|at| format!("CREATE TABLE more_{at} (id VARCHAR)")).collect::<Vec<_>>().join(";");
+            assert_eq!(run(&mut metaxy(&folder, &["sql", "--mode", "write", &tables]), "").exit, 0);
+        }
         proxy.take();
         done(&folder, line);
         let traffic = proxy.take();
@@ -107,6 +114,9 @@ fn round_trips_to_a_catalog_on_postgresql() {
     metadata delete a --filter id='1'        102 round trips,  3 transactions, 1 connections
     history                                   67 round trips,  3 transactions, 1 connections
     doctor                                   208 round trips, 29 transactions, 3 connections
+    metadata status a                         77 round trips,  4 transactions, 2 connections
+    metadata read a                           95 round trips,  6 transactions, 2 connections
+    metadata write --feature a rows.jsonl     99 round trips,  5 transactions, 2 connections
     ");
 }
 

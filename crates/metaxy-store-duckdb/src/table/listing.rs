@@ -2,8 +2,8 @@
 //!
 //! DuckDB's list of tables also tells about how many rows each table has, for which DuckLake asks its catalog once for
 //! every table of the lake. So the columns come from DuckDB's list of columns, and the comments and numbers of rows from
-//! the catalog's own tables, where they are in files: one statement, whatever the number of tables. A catalog on a server
-//! would be asked over a second connection, which takes longer to make than to ask about a few tables.
+//! the catalog's own tables: one statement, whatever the number of tables. A catalog on a server would be asked over a
+//! second connection, which takes longer to make than to ask about a few tables.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -31,8 +31,22 @@ pub(crate) struct ListedTables(HashMap<Ident, LakeTables>);
 #[derive(Debug, Default, Clone)]
 struct LakeTables {
     by_name: HashMap<String, ListedTable>,
+    /// Whether the catalog's own tables were read.
+    is_from_catalog: bool,
     /// Whether DuckDB's own list of tables was read too.
     is_complete: bool,
+}
+
+impl LakeTables {
+    /// Adds what is said of tables.
+    fn add(&mut self, rows: Vec<TableRow>) {
+        for (name, comment, rows) in rows {
+            if let Some(table) = self.by_name.get_mut(&name) {
+                table.listed = Listed::new(comment.as_deref(), rows);
+                table.is_table = true;
+            }
+        }
+    }
 }
 
 /// A table and its columns.
@@ -60,6 +74,9 @@ impl Listed {
     }
 }
 
+/// Of no more tables than these on a server, DuckDB is asked: a further connection to it takes as long.
+const ASKED_ONE_BY_ONE: usize = 8;
+
 /// A column: table, name, type, and of the table the comment, the number of rows, and whether the catalog knows it.
 type ColumnRow = (String, String, String, Option<String>, Option<i64>, bool);
 
@@ -76,7 +93,7 @@ impl<'c> Listing<'c> {
     pub(crate) fn list_all(&self, lakes: &[&Ident]) -> Result<ListedTables, Error> {
         for lake in lakes {
             let mut tables = self.list(lake)?;
-            if tables.by_name.values().any(|table| !table.is_table) {
+            while !tables.is_complete && tables.by_name.values().any(|table| !table.is_table) {
                 self.complete(lake, &mut tables)?;
             }
             self.lakes.borrow_mut().insert((*lake).clone(), tables);
@@ -112,7 +129,7 @@ impl<'c> Listing<'c> {
             Entry::Vacant(new) => new.insert(self.list(lake)?),
         };
         let name = name.name().as_str();
-        if !tables.is_complete && tables.by_name.get(name).is_some_and(|table| !table.is_table) {
+        while !tables.is_complete && tables.by_name.get(name).is_some_and(|table| !table.is_table) {
             self.complete(lake, tables)?;
         }
         Ok(tables.by_name.get(name).filter(|table| table.is_table).cloned())
@@ -127,6 +144,7 @@ impl<'c> Listing<'c> {
         // Reading the catalog on a server takes a second connection, which costs more than a few tables.
         let is_file = |plan: &&AttachPlan| matches!(plan.catalog(), Some(CatalogKind::DuckDb | CatalogKind::Sqlite));
         let metadata = self.connection.plan_of(lake).filter(is_file).and_then(AttachPlan::metadata);
+        let is_read = metadata.is_some();
         let in_catalog = match metadata {
             Some((database, schema)) => in_catalog(lake, &database, &schema),
             None => sql!(
@@ -143,7 +161,7 @@ impl<'c> Listing<'c> {
             in_catalog,
             lake = bind(lake.as_str()),
         ))?;
-        let mut tables = LakeTables::default();
+        let mut tables = LakeTables { is_from_catalog: is_read, ..LakeTables::default() };
         for (table, name, of, comment, rows, is_table) in columns {
             let table = tables.by_name.entry(table).or_insert_with(|| {
                 let listed = Listed::new(comment.as_deref(), rows);
@@ -155,20 +173,25 @@ impl<'c> Listing<'c> {
     }
 
     /// Adds what only DuckDB's own list tells: of tables made in this transaction, and where the catalog cannot be read.
-    /// What it does not have is no table.
+    /// What it does not have is no table. Of many tables on a server, the catalog's own tables are asked first.
     fn complete(&self, lake: &Ident, tables: &mut LakeTables) -> Result<(), Error> {
+        let metadata = self.connection.plan_of(lake).and_then(AttachPlan::metadata);
+        if let Some((database, schema)) = metadata
+            && !tables.is_from_catalog
+            && tables.by_name.len() > ASKED_ONE_BY_ONE
+        {
+            let rows: Vec<TableRow> = self.connection.query_rows(in_catalog(lake, &database, &schema))?;
+            tables.add(rows);
+            tables.is_from_catalog = true;
+            return Ok(());
+        }
         let rows: Vec<TableRow> = self.connection.query_rows(sql!(
             "SELECT table_name, comment, estimated_size
              FROM duckdb_tables()
              WHERE database_name = {lake} AND schema_name = 'main'",
             lake = bind(lake.as_str()),
         ))?;
-        for (name, comment, rows) in rows {
-            if let Some(table) = tables.by_name.get_mut(&name) {
-                table.listed = Listed::new(comment.as_deref(), rows);
-                table.is_table = true;
-            }
-        }
+        tables.add(rows);
         tables.is_complete = true;
         Ok(())
     }
