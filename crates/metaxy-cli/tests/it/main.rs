@@ -6,6 +6,7 @@ mod combinations;
 mod commits;
 mod faults;
 mod files;
+mod killed;
 mod lakes;
 mod logs;
 mod marker;
