@@ -114,7 +114,8 @@ pub(crate) const MAINTAIN: &str = "\
 Examples:
   metaxy maintain --dry-run                      What there is to do
   metaxy maintain
-  metaxy maintain --table video/crop --only flush,rewrite,merge
+  metaxy maintain --alone                        Flush, too, while no other program has the lake attached
+  metaxy maintain --table video/crop --only rewrite,merge
   metaxy maintain --orphans --dry-run            Files that the lake does not know, with age and size
 
 The steps are flush, rewrite, merge, expire and cleanup. Snapshots expire only where `retain.snapshots`
@@ -129,7 +130,7 @@ Examples:
 
 The file holds the catalog, not the data files: it is of use as long as those of its snapshots are not
 deleted, so keep it for no longer than `retain.snapshots` and `retain.files` do. Rows that are inlined
-have to be flushed before: `metaxy maintain --only flush`.";
+have to be flushed before: `metaxy maintain --only flush --alone`.";
 
 pub(crate) const RESTORE: &str = "\
 Examples:

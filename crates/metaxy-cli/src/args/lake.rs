@@ -78,7 +78,7 @@ pub(crate) struct Maintain {
     /// Only these steps
     #[arg(long, value_name = "STEP,…", value_delimiter = ',')]
     pub(crate) only: Vec<MaintainStep>,
-    /// No other program has the lake attached, so flush tables that were altered since rows were inlined
+    /// No other program has the lake attached, so that inlined rows can be flushed
     #[arg(long)]
     pub(crate) alone: bool,
     /// List files below the data path that the lake does not know, and delete those that are old enough

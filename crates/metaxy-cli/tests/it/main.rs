@@ -7,6 +7,7 @@ mod commits;
 mod crashes;
 mod faults;
 mod files;
+mod killed;
 mod lakes;
 mod logs;
 mod marker;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ducklake_sql::CatalogKind;
+use ducklake_sql::{CatalogKind, sql};
 
 use super::cause::Cause;
 use super::commit::{Message, write, write_with};
@@ -54,7 +54,18 @@ pub(crate) fn transaction_with<T>(
     mut apply: impl FnMut(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let attempt = || inlining::decided(connection, || write_with(connection, Some(message), || apply(connection)));
-    repeat(connection.retry(), attempt, Error::begins_anew)
+    // DuckLake would commit again what it has made of an older snapshot. Beside deletes, files of that were gone, and the
+    // instance ended.
+    let own: i64 = connection.query_value("SELECT CAST(current_setting('ducklake_max_retry_count') AS BIGINT)")?;
+    set_own_retries(connection, 0)?;
+    let done = repeat(connection.retry(), attempt, Error::begins_anew);
+    let restored = set_own_retries(connection, own.unsigned_abs());
+    done.and_then(|value| restored.map(|()| value))
+}
+
+/// Sets how often DuckLake tries a commit again by itself, in the instance, since its own connections see no other setting.
+fn set_own_retries(connection: &Connection, count: u64) -> Result<(), Error> {
+    connection.run(&sql!("SET GLOBAL ducklake_max_retry_count = {count}", count)).map(drop)
 }
 
 /// Runs a statement that is a transaction by itself, inlines no rows and may be run twice.

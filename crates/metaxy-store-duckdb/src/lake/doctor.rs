@@ -21,7 +21,7 @@ mod storage;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ducklake_sql::{AttachPlan, Ident, Lake, Mode, Sql, Statement, TableDatabase, mask_credentials};
+use ducklake_sql::{AttachPlan, Declared, Ident, Lake, Mode, Sql, Statement, TableDatabase, mask_credentials};
 use metaxy_config::{LoadError, Loaded};
 
 use super::facts::facts_of;
@@ -83,14 +83,17 @@ impl Doctor {
         let mut run = Run::new(name);
         let ready = configuration::examine(&mut run, loaded, name);
         match ready.map(|store| (&store.tables, store.plan(Mode::Read))) {
-            Some((TableDatabase::Lake(lake), plan)) => self.examine_lake(&mut run, lake, plan),
+            Some((TableDatabase::Lake(lake), plan)) => {
+                let declared = loaded.as_ref().ok().and_then(|loaded| loaded.config.declared(name));
+                self.examine_lake(&mut run, lake, plan, declared);
+            }
             Some((tables, plan)) => database::examine(&mut run, tables, plan),
             None => run.skip_rest("the configuration has to be corrected first"),
         }
         run.report
     }
 
-    fn examine_lake(&self, run: &mut Run, lake: &Lake, plan: AttachPlan) {
+    fn examine_lake(&self, run: &mut Run, lake: &Lake, plan: AttachPlan, declared: Option<&Declared>) {
         let kind = lake.catalog_kind().as_str();
         let data_path = lake.data_path().unwrap_or("MotherDuck's own storage");
         run.report.subject = mask_credentials(&format!("catalog {kind}, data path {data_path}")).into_owned();
@@ -109,7 +112,7 @@ impl Doctor {
                 lake::examine_settings(run, &target, attached);
                 files::examine(run, &target, self.deep);
                 inlined::examine(run, &target);
-                lake::examine_health(run, &target);
+                lake::examine_health(run, &target, declared);
             }
             None => run.skip_rest("the lake is not attached"),
         }

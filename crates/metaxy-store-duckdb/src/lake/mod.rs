@@ -7,6 +7,7 @@ mod data_files;
 pub(crate) mod data_path;
 mod doctor;
 mod facts;
+pub(crate) mod inlined_owner;
 mod known_files;
 mod limits;
 mod lock;

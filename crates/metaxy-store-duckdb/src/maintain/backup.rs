@@ -128,12 +128,9 @@ impl Store {
         attached.detach()?;
         let (database, schema) = &catalog;
         let needed = needed_files(&connection, database, schema)?;
-        let data_path: String = connection.query_value(sql!(
-            "SELECT value FROM {database}.{schema}.ducklake_metadata WHERE key = 'data_path' AND scope IS NULL",
-            database,
-            schema,
-        ))?;
-        let there = listed(&connection, &data_path, needed.iter().map(|(path, ..)| path.as_str()))?;
+        // What is stored may be relative, and then starts from wherever a program runs.
+        let data_path = self.data_path().ok_or(Problem::NoMetadata)?;
+        let there = listed(&connection, data_path, needed.iter().map(|(path, ..)| path.as_str()))?;
         let gone: Vec<&NeededFile> = needed.iter().filter(|(path, ..)| !there.contains(path)).collect();
         let snapshots: Vec<(i64,)> = connection.query_rows(sql!(
             "SELECT snapshot_id FROM {database}.{schema}.ducklake_snapshot ORDER BY snapshot_id",

@@ -1,7 +1,7 @@
 //! What is looked at before the upkeep of a lake: what compaction passes over, what a file would not keep, what another
 //! role owns, and how old things must be.
 
-use ducklake_sql::{Age, CatalogKind, Ident, StringLiteral, TableName, bind, sql};
+use ducklake_sql::{Age, Ident, TableName, bind, sql};
 
 use crate::engine::{Connection, Error, read_again};
 use crate::lake::Store;
@@ -75,27 +75,4 @@ pub(super) fn files_age_of(stored: &[(String, Option<String>)]) -> Result<Age, E
 pub(super) fn files_age(store: &Store) -> Result<Age, Error> {
     let connection = store.connection();
     files_age_of(&read_again(connection, || ages(connection, store.plan().alias()))?)
-}
-
-/// Tables with inlined rows that this role does not own, in PostgreSQL.
-pub(super) fn of_others(store: &Store, (database, schema): &(Ident, Ident)) -> Result<Vec<String>, Error> {
-    if store.plan().catalog() != Some(CatalogKind::Postgres) {
-        return Ok(Vec::new());
-    }
-    let literal = |text: &str| StringLiteral::new(text).map_err(|problem| Error::query(problem.to_string()));
-    let asked = sql!(
-        "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-         WHERE nspname = {schema} AND relkind = 'r' AND relname LIKE 'ducklake_inlined_%'
-             AND NOT pg_has_role(relowner, 'USAGE') ORDER BY 1",
-        schema = literal(schema.as_str())?,
-    );
-    let connection = store.connection();
-    let found: Vec<(String,)> = read_again(connection, || {
-        connection.query_rows(sql!(
-            "FROM postgres_query({database}, {asked})",
-            database = bind(database.as_str()),
-            asked = bind(asked.text()),
-        ))
-    })?;
-    Ok(found.into_iter().map(|(name,)| name).collect())
 }

@@ -97,7 +97,9 @@ impl Store {
             })
             .collect();
         let is_own = |file: &&Orphan| {
-            let relative = file.path.strip_prefix(&stored).map(|path| path.trim_start_matches('/'));
+            let places = [stored.as_str(), self.data_path().unwrap_or(&stored)];
+            let relative = places.iter().find_map(|place| file.path.strip_prefix(*place));
+            let relative = relative.map(|path| path.trim_start_matches('/'));
             let parts: Vec<&str> = relative.unwrap_or_default().split('/').collect();
             matches!(parts.as_slice(), [schema, _, partitions @ .., _]
                 if schemas.iter().any(|(known,)| known == schema) && partitions.iter().all(|part| part.contains('=')))

@@ -35,7 +35,7 @@ impl Refusal for Problem {
     fn help(&self) -> Option<String> {
         let help = match self {
             Self::NoMetadata | Self::NoLake | Self::NoBackup => return None,
-            Self::Inlined(_) => "`metaxy maintain --only flush` writes them into files",
+            Self::Inlined(_) => "`metaxy maintain --only flush --alone` writes them into files",
             Self::OtherFormat(_) => "use a version of this program that knows it",
             Self::NotEmpty => "restore into a store whose catalog has no lake yet",
             Self::DataPath(_) => "never delete orphaned files of this lake; correct the data path in its catalog first",

@@ -9,11 +9,11 @@ use std::fmt;
 use ducklake_sql::{Age, CatalogKind, Ident, Sql, TableName, bind, sql};
 use serde::{Serialize, Serializer};
 
-use super::guards::{age, ages, files_age_of, inexact, of_others, passed_over};
+use super::guards::{age, ages, files_age_of, inexact, passed_over};
 use super::message;
 use super::size::{self, TableSize};
 use crate::engine::{Error, FromRow, alone, read_again, transaction_with};
-use crate::lake::Store;
+use crate::lake::{Store, inlined_owner};
 
 /// A step of the upkeep; they are taken in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -87,8 +87,9 @@ impl MaintainOptions {
         self
     }
 
-    /// Whether no other program has the lake attached: a flush after an `ALTER TABLE` breaks those that have, so it is
-    /// refused without this.
+    /// Whether no other program has the lake attached. Without this, a flush is refused, but of a DuckDB file, which one
+    /// program has to itself: statements that run beside it may miss the rows, and after an `ALTER TABLE` it breaks the
+    /// programs that have the lake attached.
     pub fn alone(mut self, alone: bool) -> Self {
         self.alone = alone;
         self
@@ -246,7 +247,7 @@ impl<'s> Upkeep<'s> {
         let (passed_over, inexact, stored) = read_again(connection, || {
             Ok((passed_over(connection, &catalog)?, inexact(connection, &lake)?, ages(connection, &lake)?))
         })?;
-        let of_others = of_others(store, &catalog)?;
+        let of_others = inlined_owner::of_others(connection, store.plan())?;
         let expire = age(&stored, "expire_older_than")?;
         let delete = files_age_of(&stored)?;
         let has_threshold = stored.iter().any(|(option, _)| option == "rewrite_delete_threshold");
@@ -325,10 +326,14 @@ impl<'s> Upkeep<'s> {
             );
             return refused(why, "give all roles that write one common owner: `ALTER ROLE … SET ROLE …`");
         }
-        if table.inlined_tables > 1 && !options.alone && self.is_shared() {
-            let why = "the table was altered since rows were inlined: programs that have the lake attached would fail with \
-                       the next read, or end";
-            return refused(why.to_owned(), "end them, and say `--alone`");
+        if !options.alone && self.is_shared() {
+            let why = if table.inlined_tables > 1 {
+                "the table was altered since rows were inlined: programs that have the lake attached would fail with the next \
+                 read, or end"
+            } else {
+                "statements of other programs that read or delete these rows at the same time may not find them"
+            };
+            return refused(why.to_owned(), "end the other programs, and say `--alone`");
         }
         let what = format!("{} rows, {} deletions", table.inlined_rows, table.inlined_deletes);
         if options.dry_run {

@@ -499,13 +499,13 @@ impl Cause {
             ),
             Self::ManySmallFiles => (
                 "most of the lake's files are small, which makes reading slow".to_owned(),
-                "run `ducklake_merge_adjacent_files`".to_owned(),
+                "run `metaxy maintain`".to_owned(),
             ),
             Self::ManyInlinedRows => {
-                ("many rows are still in the catalog".to_owned(), "run `ducklake_flush_inlined_data`".to_owned())
+                ("many rows are still in the catalog".to_owned(), "run `metaxy maintain --only flush --alone`".to_owned())
             }
             Self::ManySnapshots => {
-                ("the lake keeps very many snapshots".to_owned(), "run `ducklake_expire_snapshots`".to_owned())
+                ("the lake keeps very many snapshots".to_owned(), "declare `retain.snapshots`, and run `metaxy apply` and `metaxy maintain`".to_owned())
             }
             Self::PostgresBusy => (
                 format!("PostgreSQL{at_server} takes no connection now: it starts, stops, or has too many"),

@@ -1,6 +1,6 @@
 //! The attached lake: whether what it has stored agrees with the configuration, and how it is.
 
-use ducklake_sql::{Ident, Parameter, Sql, Statement, bind, sql};
+use ducklake_sql::{Declared, Ident, Parameter, Sql, Statement, bind, sql};
 
 use super::catalog::Attached;
 use super::inlined::count_rows;
@@ -9,6 +9,7 @@ use super::{Run, Target};
 use crate::engine::{Cause, MOVED_ADVICE};
 use crate::lake::data_files::{DataFiles, was_moved};
 use crate::lake::data_path::{self, DataPath};
+use crate::lake::{inlined_owner, stored_state};
 
 /// A data file smaller than this counts as small.
 const SMALL_FILE: i64 = 1 << 20;
@@ -27,8 +28,8 @@ pub(super) fn examine_settings(run: &mut Run, target: &Target<'_>, attached: &At
 }
 
 /// Counts what the lake has.
-pub(super) fn examine_health(run: &mut Run, target: &Target<'_>) {
-    run.check(CheckName::Health, |run| ((), health(run, target)));
+pub(super) fn examine_health(run: &mut Run, target: &Target<'_>, declared: Option<&Declared>) {
+    run.check(CheckName::Health, |run| ((), health(run, target, declared)));
 }
 
 fn stored_settings(run: &Run, target: &Target<'_>, attached: &Attached) -> Verdict {
@@ -108,7 +109,7 @@ fn attach_option(target: &Target<'_>, name: &str) -> Option<String> {
     })
 }
 
-fn health(run: &Run, target: &Target<'_>) -> Verdict {
+fn health(run: &Run, target: &Target<'_>, declared: Option<&Declared>) -> Verdict {
     let Some((database, schema)) = target.plan.metadata() else {
         return Verdict::skipped("the catalog's server keeps the metadata");
     };
@@ -151,11 +152,29 @@ fn health(run: &Run, target: &Target<'_>) -> Verdict {
     } else {
         None
     };
+    let of_others = inlined_owner::of_others(target.connection, target.plan).unwrap_or_default();
+    let drift = drift(target, declared);
     let verdict = match cause {
+        _ if !of_others.is_empty() => {
+            let what = "tables of inlined rows belong to another role: a flush by this one would lose rows";
+            Verdict::new(Outcome::Warning, what)
+                .advice("give all roles that write one common owner: `ALTER ROLE … SET ROLE …`")
+        }
         Some(cause) => cause.verdict(Outcome::Warning, &run.facts, ""),
+        None if !drift.is_empty() => Verdict::new(Outcome::Warning, "the lake differs from what is declared for it")
+            .advice("`metaxy plan` shows how, and `metaxy apply` changes it"),
         None => Verdict::ok(format!("tables: {tables}")),
     };
-    verdict.evidence(evidence).evidence(inexact)
+    verdict.evidence(evidence).evidence(inexact).evidence(of_others).evidence(drift)
+}
+
+/// A few of the steps to what is declared.
+fn drift(target: &Target<'_>, declared: Option<&Declared>) -> Vec<String> {
+    let Some(declared) = declared else { return Vec::new() };
+    match stored_state::read(target.connection, target.plan) {
+        Ok(Some(stored)) => declared.difference(&stored).steps.iter().take(5).map(ToString::to_string).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// A few columns of types that Parquet files of DuckLake round: large integers, times of day with a zone, spans of time.

@@ -4,4 +4,5 @@ mod apply;
 mod backup;
 mod history;
 mod home;
+mod measure;
 mod upkeep;

@@ -79,7 +79,7 @@ fn check_upkeep(home: &Home) {
 
     // A dry run says what there is to do, and changes nothing.
     let newest = snapshots();
-    let dry = maintain(&store, &MaintainOptions::new().dry_run(true));
+    let dry = maintain(&store, &MaintainOptions::new().alone(true).dry_run(true));
     assert_eq!((snapshots(), &dry.before), (newest, &dry.after), "{name}");
     let steps: Vec<_> =
         dry.steps.iter().map(|step| (step.step, step.table.as_ref().map(ToString::to_string))).collect();
@@ -97,9 +97,9 @@ fn check_upkeep(home: &Home) {
     );
 
     // One table alone, then all of it.
-    let one = MaintainOptions::new().tables([TableName::new("S.U").unwrap()]);
+    let one = MaintainOptions::new().alone(true).tables([TableName::new("S.U").unwrap()]);
     assert_eq!(lines(&maintain(&store, &one)), ["flush s.u: 3 rows, 0 deletions"], "{name}");
-    let done = maintain(&store, &MaintainOptions::new());
+    let done = maintain(&store, &MaintainOptions::new().alone(true));
     assert!(done.steps.iter().all(|step| matches!(step.outcome, StepOutcome::Done(_))), "{name}: {:?}", lines(&done));
     let after = &done.after.tables[0];
     let left = (after.files, after.delete_files, after.inlined_rows, after.inlined_deletes);
@@ -107,7 +107,7 @@ fn check_upkeep(home: &Home) {
     assert_eq!(value(&store, CONTENT), before, "{name}");
     assert_eq!(value(&store, "SELECT count(*) FROM t AT (VERSION => 5)"), old, "{name}: an older snapshot");
     assert_eq!(
-        lines(&maintain(&store, &MaintainOptions::new())),
+        lines(&maintain(&store, &MaintainOptions::new().alone(true))),
         Vec::<String>::new(),
         "{name}: nothing is left to do"
     );
@@ -126,11 +126,11 @@ fn check_upkeep(home: &Home) {
     store.close().unwrap();
     thread::sleep(Duration::from_millis(1100));
     let store = home.open();
-    let done = maintain(&store, &MaintainOptions::new().only([MaintainStep::Expire]));
+    let done = maintain(&store, &MaintainOptions::new().alone(true).only([MaintainStep::Expire]));
     assert_eq!((done.steps.len(), done.after.snapshots), (1, 1), "{name}: {:?}", lines(&done));
     assert!(done.after.unused_files > 0, "{name}");
     thread::sleep(Duration::from_millis(1100));
-    let done = maintain(&store, &MaintainOptions::new());
+    let done = maintain(&store, &MaintainOptions::new().alone(true));
     assert_eq!((done.steps.len(), done.after.unused_files), (1, 0), "{name}: {:?}", lines(&done));
     assert_eq!(value(&store, CONTENT), before, "{name}");
     let found = store.orphans().unwrap();
@@ -241,6 +241,14 @@ fn a_flush_by_a_role_that_does_not_own_the_inlined_tables() {
     let done = maintain(&store, &MaintainOptions::new().alone(true));
     assert!(lines(&done).iter().any(|line| line.contains("belongs to another role")), "{:?}", lines(&done));
     assert_eq!(value(&store, "SELECT count(*) FROM t"), "4");
+    let postgres = crate::lake::postgres(&database, &writer, "");
+    folder.configure(
+        "dev",
+        &[crate::lake::WITHOUT_SIGNATURES, &extensions()],
+        &[&format!("catalog = {postgres}"), &format!("storage = {}", crate::lake::LOCAL)],
+    );
+    let report = metaxy_store_duckdb::Doctor::default().examine(&folder.load(), Some("dev")).to_string();
+    assert!(report.contains("belong to another role"), "{report}");
     // Plain SQL: it fails, and the rows are gone.
     let error =
         store.connection().execute("CALL ducklake_flush_inlined_data('ducklake', table_name => 't')").unwrap_err();
@@ -334,4 +342,110 @@ fn plain_file(store: &Store) -> String {
     let batch = rows.next().unwrap().unwrap();
     let column = arrow::compute::cast(batch.column(0), &arrow::datatypes::DataType::Utf8).unwrap();
     arrow::array::AsArray::as_string::<i32>(column.as_ref()).value(0).to_owned()
+}
+
+/// The line of a configuration that says where the extensions are.
+fn extensions() -> String {
+    format!("config.extension_directory = '{}'", metaxy_testkit::deps().extensions().display())
+}
+
+#[test]
+fn the_doctor_says_what_differs_from_what_is_declared() {
+    let folder = TempLake::new();
+    folder.configure(
+        "dev",
+        &[crate::lake::WITHOUT_SIGNATURES, &extensions()],
+        &[&format!("catalog = {}", crate::lake::SQLITE), &format!("storage = {}", crate::lake::LOCAL)],
+    );
+    let text = std::fs::read_to_string(folder.path_of("metaxy.toml")).unwrap();
+    folder.write("metaxy.toml", text + "[ext.rust.lake.dev]\noptions = { parquet_version = 2 }\n");
+    let loaded = folder.load().unwrap();
+    let open = || Store::open(&loaded.config, "dev", Mode::Write).unwrap();
+    let report = || metaxy_store_duckdb::Doctor::default().examine(&folder.load(), Some("dev")).to_string();
+    open().close().unwrap();
+    let before = report();
+    assert!(before.contains("differs from what is declared") && before.contains("+ parquet_version = V2"), "{before}");
+    let store = open();
+    let declared = loaded.config.declared("dev").unwrap();
+    assert!(store.apply(&store.plan_declared(declared).unwrap(), false).unwrap().failed.is_none());
+    store.close().unwrap();
+    assert!(!report().contains("declared"), "{}", report());
+}
+
+#[test]
+fn writers_and_readers_go_on_while_a_lake_is_kept() {
+    check_beside("sqlite");
+}
+
+#[test]
+#[ignore = "the same on PostgreSQL, which takes as long again"]
+fn writers_and_readers_go_on_while_a_lake_on_postgres_is_kept() {
+    check_beside("postgres");
+}
+
+fn check_beside(catalog: &str) {
+    let home = home(catalog, "local");
+    let store = home.open();
+    store.connection().execute("CREATE TABLE t (id BIGINT, writer BIGINT)").unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let is_done = || done.load(std::sync::atomic::Ordering::Relaxed);
+    let rows = thread::scope(|scope| {
+        let writers: Vec<_> = (0..2_i64)
+            .map(|writer| {
+                let store = home.open();
+                scope.spawn(move || {
+                    let mut left = 0;
+                    for number in 0..10_i64 {
+                        // Some inserts are inlined, some are files; some of their rows are deleted again.
+                        let count = if number % 2 == 0 { 3 } else { 20 };
+                        store
+                            .transaction(|connection| {
+                                connection.execute(ducklake_sql::sql!(
+                                    "INSERT INTO t SELECT {number} * 100 + range, {writer} FROM range({count})",
+                                    number = ducklake_sql::bind(number),
+                                    writer = ducklake_sql::bind(writer),
+                                    count = ducklake_sql::bind(count),
+                                ))
+                            })
+                            .unwrap();
+                        let deleted = store
+                            .transaction(|connection| {
+                                connection.execute(ducklake_sql::sql!(
+                                    "DELETE FROM t WHERE id = {number} * 100 AND writer = {writer}",
+                                    number = ducklake_sql::bind(number),
+                                    writer = ducklake_sql::bind(writer),
+                                ))
+                            })
+                            .unwrap();
+                        assert_eq!(deleted, 1);
+                        left += count - 1;
+                    }
+                    left
+                })
+            })
+            .collect();
+        let reader = home.read();
+        let reads = scope.spawn(move || {
+            let mut reads = 0;
+            while !is_done() || reads == 0 {
+                assert!(value(&reader, "SELECT count(*) - count(id) FROM t") == "0");
+                reads += 1;
+            }
+            reads
+        });
+        let mut kept = 0;
+        while !writers.iter().all(thread::ScopedJoinHandle::is_finished) || kept < 2 {
+            maintain(&store, &MaintainOptions::new());
+            kept += 1;
+        }
+        let rows: Vec<_> = writers.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        let rows: i64 = rows.into_iter().map(Result::unwrap).sum();
+        assert!(reads.join().unwrap() > 0);
+        rows
+    });
+    assert_eq!(value(&store, "SELECT count(*) FROM t"), rows.to_string(), "{catalog}");
+    let done = maintain(&store, &MaintainOptions::new().alone(true));
+    assert_eq!(done.after.tables[0].inlined_rows, 0, "{catalog}: {:?}", lines(&done));
+    assert_eq!(value(&store, "SELECT count(DISTINCT (id, writer)) FROM t"), rows.to_string(), "{catalog}");
 }
