@@ -89,6 +89,25 @@ pub(crate) fn share_sqlite_connection(connection: &Connection, plan: &AttachPlan
     }
 }
 
+/// Keeps DuckDB from giving the rows of one table of a SQLite catalog for those of another one.
+///
+/// DuckDB 1.5.5 takes scans of two tables of SQLite for the same scan if the tables have the same columns, and computes what is
+/// the same of both, such as a count or a join, only once. DuckLake's own queries of the catalog are not safe from it either.
+pub(crate) fn keep_sqlite_tables_apart(connection: &Connection, plan: &AttachPlan) -> Result<(), Error> {
+    const RULE: &str = "common_subplan";
+    if plan.catalog() != Some(CatalogKind::Sqlite) {
+        return Ok(());
+    }
+    let disabled = connection.text(&Sql::fixed("SELECT current_setting('disabled_optimizers')"))?.unwrap_or_default();
+    let mut rules: Vec<&str> = disabled.split(',').map(str::trim).filter(|rule| !rule.is_empty()).collect();
+    if !rules.contains(&RULE) {
+        rules.push(RULE);
+        let rules = rules.join(",");
+        connection.execute(Sql::fixed("SET GLOBAL disabled_optimizers = ?").with_text("disabled_optimizers", rules))?;
+    }
+    Ok(())
+}
+
 /// Lets the connections to a catalog on PostgreSQL be used without a question whether they are alive, unless the plan says
 /// otherwise.
 pub(crate) fn leave_out_health_check(connection: &Connection, plan: &AttachPlan) {

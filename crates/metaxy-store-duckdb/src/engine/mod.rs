@@ -31,7 +31,9 @@ pub use self::interrupt::Interrupt;
 pub(crate) use self::commit::Message;
 pub(crate) use self::error::{Class, Kind, MOVED_ADVICE, Refusal};
 pub(crate) use self::held_files::{file_of, link_to};
-pub(crate) use self::instance::{current_database, leave_out_health_check, open_instance, share_sqlite_connection};
+pub(crate) use self::instance::{
+    current_database, keep_sqlite_tables_apart, leave_out_health_check, open_instance, share_sqlite_connection,
+};
 pub(crate) use self::retry::repeat;
 pub(crate) use self::transaction::{
     alone, end_stream, in_transaction, now, read_again, read_together, repeated, transaction, transaction_with,

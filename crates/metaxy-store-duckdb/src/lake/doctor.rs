@@ -27,7 +27,8 @@ use metaxy_config::{LoadError, Loaded};
 use super::facts::facts_of;
 use crate::engine::cause::{Facts, Operation};
 use crate::engine::{
-    Cause, Connection, EngineError, Error, leave_out_health_check, open_instance, share_sqlite_connection,
+    Cause, Connection, EngineError, Error, keep_sqlite_tables_apart, leave_out_health_check, open_instance,
+    share_sqlite_connection,
 };
 use report::Verdict;
 
@@ -276,6 +277,9 @@ fn prepare(run: &mut Run, plan: &Arc<AttachPlan>) -> (Option<Connection>, Verdic
     }
     be_quick(&connection, plan);
     share_sqlite_connection(&connection, plan);
+    if let Err(error) = keep_sqlite_tables_apart(&connection, plan) {
+        return (None, Verdict::new(Outcome::Failed, error.to_string()));
+    }
     leave_out_health_check(&connection, plan);
     let versions = "SELECT extension_name, extension_version FROM duckdb_extensions()
                     WHERE loaded AND install_mode <> 'STATICALLY_LINKED'";

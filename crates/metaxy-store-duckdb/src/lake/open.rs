@@ -19,8 +19,8 @@ use super::limits::{in_short_time, limit};
 use super::store::{Secondary, Store};
 use crate::engine::cause::{Facts, Operation};
 use crate::engine::{
-    Cause, Connection, Error, Kind, current_database, leave_out_health_check, open_instance, repeat,
-    share_sqlite_connection,
+    Cause, Connection, Error, Kind, current_database, keep_sqlite_tables_apart, leave_out_health_check, open_instance,
+    repeat, share_sqlite_connection,
 };
 
 mod options;
@@ -286,6 +286,7 @@ impl OpenOptions {
                 }),
                 Statement::Attach(_) => {
                     share_sqlite_connection(connection, plan);
+                    keep_sqlite_tables_apart(connection, plan).map_err(|error| (index, error))?;
                     if !self.health_check {
                         leave_out_health_check(connection, plan);
                     }

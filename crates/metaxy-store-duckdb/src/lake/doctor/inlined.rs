@@ -109,7 +109,5 @@ pub(super) fn count_rows(target: &Target<'_>, names: &[String], condition: &Sql)
         let one = |count: &Sql| counted(std::slice::from_ref(count)).unwrap_or_default();
         counted(counts).unwrap_or_else(|_| counts.iter().flat_map(one).collect())
     };
-    // DuckDB 1.5.5 takes scans of two tables of SQLite for one, if the tables have the same columns.
-    let are_apart = target.run("SET GLOBAL disabled_optimizers = 'common_subplan'").is_ok();
-    counts.chunks(if are_apart { COUNTED_AT_ONCE } else { 1 }).flat_map(each).collect()
+    counts.chunks(COUNTED_AT_ONCE).flat_map(each).collect()
 }
