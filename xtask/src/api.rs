@@ -10,9 +10,14 @@ use crate::error::{Error, Result};
 use crate::repo::Repo;
 use crate::shell::output;
 
-/// The libraries that are published, dependencies first.
-const LIBRARIES: [&str; 5] =
-    ["metaxy-diagnostics", "ducklake-sql", "metaxy-feature", "metaxy-config", "metaxy-store-duckdb"];
+/// The libraries that are published, dependencies first, with those of their features that add to the API.
+const LIBRARIES: [(&str, &str); 5] = [
+    ("metaxy-diagnostics", ""),
+    ("ducklake-sql", ""),
+    ("metaxy-feature", ""),
+    ("metaxy-config", "schema"),
+    ("metaxy-store-duckdb", ""),
+];
 
 /// Where the texts are.
 const FOLDER: &str = "docs/api";
@@ -26,13 +31,15 @@ const RUST: &str = "1.95";
 ///
 /// When a library cannot be described, or its text differs in [`Mode::Check`].
 pub(crate) fn api(repo: &Repo, mode: Mode) -> Result<()> {
-    let text = |library: &&str| Ok((format!("{FOLDER}/{library}.txt"), describe(repo, library)?));
+    let text = |(library, features): &(&str, &str)| {
+        Ok((format!("{FOLDER}/{library}.txt"), describe(repo, library, features)?))
+    };
     generate(repo, mode, "api", LIBRARIES.iter().map(text).collect::<Result<Vec<_>>>()?)
 }
 
 /// The public API of a library, a line for each item.
-fn describe(repo: &Repo, library: &str) -> Result<String> {
-    let mut rustdoc = repo.cargo(["rustdoc", "--quiet", "--lib", "--package", library, "--"]);
+fn describe(repo: &Repo, library: &str, features: &str) -> Result<String> {
+    let mut rustdoc = repo.cargo(["rustdoc", "--quiet", "--lib", "--package", library, "--features", features, "--"]);
     rustdoc.args(["-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"]);
     output(rustdoc.env("RUSTC_BOOTSTRAP", "1"))?;
     let json = repo.target().join("doc").join(library.replace('-', "_")).with_extension("json");

@@ -42,7 +42,7 @@ Usage: cargo xtask TASK
   bench [ARGS…]       run the benchmarks; ARGS go to Criterion
   bench --peer [--rows N,M,…] [--rounds N]
                       run those that Python Metaxy can run too, side by side, and write docs/benchmarks.md
-  ci                  fmt, tidy, codegen --check, setup, clippy, test, doc
+  ci                  fmt, tidy, codegen --check, setup, clippy; test, doc and api --check side by side
   help                this";
 
 /// What was asked for.
@@ -84,7 +84,7 @@ fn perform(task: Task) -> Result<()> {
     match task {
         Task::Setup(options) => setup::run(&repo, &options),
         Task::Demo => demo::demo(&repo),
-        Task::Test => test::test(&repo),
+        Task::Test => test::test(&repo, Vec::new()),
         Task::Tidy => tidy::tidy(&repo),
         Task::Codegen(mode) => codegen::codegen(&repo, mode),
         Task::Api(mode) => api::api(&repo, mode),

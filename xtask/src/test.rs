@@ -27,15 +27,21 @@ use crate::shell::{lines, say, times};
 /// Where Insta writes down the snapshot files that were compared with; below the ignored `target`.
 const REFERENCES: &str = "target/insta-references.txt";
 
+/// This package, which has no doctests.
+const THIS: &str = env!("CARGO_PKG_NAME");
+
 /// How many tests of a program run at once.
 const THREADS: &str = "RUST_TEST_THREADS";
+
+/// Something to run beside the tests, and its name.
+pub(crate) type Beside = (String, Command);
 
 /// Brings what the tests need, runs them all, and looks for snapshots without a test.
 ///
 /// # Errors
 ///
-/// When the setup or a test fails, or a snapshot file belongs to no test.
-pub(crate) fn test(repo: &Repo) -> Result<()> {
+/// When the setup, a test or something beside the tests fails, or a snapshot file belongs to no test.
+pub(crate) fn test(repo: &Repo, beside: Vec<Beside>) -> Result<()> {
     let mut took = Vec::new();
     let mut timed = |name: &str, started: Instant| took.push((name.to_owned(), started.elapsed()));
     let started = Instant::now();
@@ -57,7 +63,7 @@ pub(crate) fn test(repo: &Repo) -> Result<()> {
         .and_then(|()| fs::write(&references, ""))
         .context(|| format!("cannot write `{REFERENCES}`"))?;
     let started = Instant::now();
-    let ran = run_all(repo, &programs, &references)?;
+    let ran = run_all(repo, &programs, beside, &references)?;
     timed("all tests", started);
     took.extend(ran.iter().map(|ran| (["  ", &ran.name].concat(), ran.time)));
     say(format_args!("\ntest: where the time went; programs run side by side\n{}", times(&took)));
@@ -111,9 +117,15 @@ struct Profile {
 
 /// Builds all test programs; those that probably take longest come first.
 fn build(repo: &Repo) -> Result<Vec<Program>> {
-    let args = ["test", "--workspace", "--no-run", "--message-format", "json-render-diagnostics"];
-    let said = lines(&mut repo.cargo(args))?;
-    let mut programs: Vec<_> = said.lines().filter_map(program).collect();
+    let messages = ["--no-run", "--message-format", "json-render-diagnostics"];
+    // This package by itself, as `cargo xtask` has built it, and the others as their doctests need them. Together they
+    // would have other features, and a third of all packages would be built twice.
+    let parts: [&[_]; 2] = [&["--workspace", "--exclude", THIS], &["--package", THIS]];
+    let mut programs = Vec::new();
+    for part in parts {
+        let said = lines(&mut repo.cargo([&["test"], part, &messages].concat()))?;
+        programs.extend(said.lines().filter_map(program));
+    }
     if programs.is_empty() {
         return Err(Error::new("Cargo names no test program"));
     }
@@ -140,11 +152,14 @@ struct Ran {
     passed: bool,
 }
 
-/// Runs all programs and the doctests, as many at once as there are cores, and shows what each one said when it ended.
-fn run_all(repo: &Repo, programs: &[Program], references: &Path) -> Result<Vec<Ran>> {
+/// Runs all programs, the doctests and what is to run beside them, as many at once as there are cores, and shows what each
+/// one said when it ended.
+fn run_all(repo: &Repo, programs: &[Program], beside: Vec<Beside>, references: &Path) -> Result<Vec<Ran>> {
     let mut waiting: Vec<_> = programs.iter().map(|program| (program.name.clone(), command_of(program))).collect();
-    // The compiler is busy with them, and needs no tests beside it at the end.
-    waiting.insert(1.min(waiting.len()), ("doctests".to_owned(), repo.cargo(["test", "--workspace", "--doc"])));
+    let doctests = repo.cargo(["test", "--workspace", "--exclude", THIS, "--doc"]);
+    // They need the compiler, which nothing should wait for at the end. The longest program has a core of its own.
+    let with_compiler = [("doctests".to_owned(), doctests)].into_iter().chain(beside);
+    waiting.splice(1.min(waiting.len())..1.min(waiting.len()), with_compiler);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let waiting = Mutex::new(waiting.into_iter());
     let ran = Mutex::new(Vec::new());

@@ -262,6 +262,7 @@ pub(crate) struct Sql {
 /// `metaxy doctor`
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::DOCTOR)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Doctor {
     /// How to print what is found
     #[arg(long, default_value = "text")]
@@ -275,6 +276,12 @@ pub(crate) struct Doctor {
     /// Also print what DuckDB and the servers say themselves, secrets as ***
     #[arg(long)]
     pub(crate) verbose: bool,
+    /// Only look for files that the catalog names and that are gone; with --yes, make their tables readable without them
+    #[arg(long, conflicts_with_all = ["write", "deep", "verbose"])]
+    pub(crate) repair: bool,
+    /// Do what --repair tells of
+    #[arg(long, requires = "repair")]
+    pub(crate) yes: bool,
 }
 
 /// `metaxy config`

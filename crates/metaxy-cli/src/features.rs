@@ -55,7 +55,7 @@ impl<'a> OpenMode<'a> {
     }
 
     fn options(self, context: &Context) -> OpenOptions {
-        let open = OpenOptions::default().interrupt(context.interrupt());
+        let open = OpenOptions::default().health_check(false).interrupt(context.interrupt());
         let open = open.fallback_stores(self.fallbacks).must_exist(self.must_exist);
         match self.secondary {
             Some(store) => open.secondary(store),

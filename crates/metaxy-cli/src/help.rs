@@ -85,8 +85,11 @@ Examples:
   metaxy doctor --store prod --write             See whether files can be written, too
   metaxy doctor --deep                           See whether all rows can be read
   metaxy doctor --format json | jq '.findings[] | select(.outcome == \"failed\")'
+  metaxy doctor --repair                         See which files are gone, and which rows with them
+  metaxy doctor --repair --yes                   Make their tables readable without them
 
-Nothing is created or installed, and no file is left. Warnings alone exit with 0.";
+Nothing is created or installed, and no file is left. Warnings alone exit with 0.
+With --repair, 0 means that no file is gone, or that the tables can be read again.";
 
 pub(crate) const PLAN: &str = "\
 Examples:

@@ -6,6 +6,7 @@ use ducklake_sql::{
 };
 use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin};
 use metaxy_feature::FeatureKey;
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde_json::{Map, Value as Json, json};
 
@@ -42,72 +43,85 @@ impl Config {
 }
 
 /// What a lake is to have: `metaxy plan` compares, `metaxy apply` changes.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields, rename = "DeclaredLake")]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields, rename = "DeclaredLake"))]
 pub(crate) struct DeclaredOptions {
     /// `declared` unless given: only what is declared here follows. With `all`, everything else is unset.
-    #[schemars(with = "Option<crate::schema::Manage>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Manage>"))]
     pub(crate) manage: Option<Located<String>>,
     /// Whether steps that destroy something need `--allow-destructive`; true unless given.
     pub(crate) protect: Option<bool>,
     /// Options that the catalog keeps for the whole lake.
-    #[schemars(with = "Option<crate::schema::LakeOptions>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::LakeOptions>"))]
     pub(crate) options: Option<Located<Unread>>,
     /// Schemas by their names; one that is missing is created.
-    #[schemars(with = "Option<std::collections::BTreeMap<String, DeclaredSchemaOptions>>")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<std::collections::BTreeMap<String, DeclaredSchemaOptions>>")
+    )]
     pub(crate) schemas: Option<Located<Unread>>,
     /// Tables by their names, as `schema.table`.
-    #[schemars(with = "Option<std::collections::BTreeMap<String, DeclaredTableOptions>>")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<std::collections::BTreeMap<String, DeclaredTableOptions>>")
+    )]
     pub(crate) tables: Option<Located<Unread>>,
     /// Tables of features by their keys, as `part/part`.
-    #[schemars(with = "Option<std::collections::BTreeMap<String, DeclaredTableOptions>>")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<std::collections::BTreeMap<String, DeclaredTableOptions>>")
+    )]
     pub(crate) features: Option<Located<Unread>>,
     /// How long what is not current is kept.
-    #[schemars(with = "Option<RetainOptions>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<RetainOptions>"))]
     pub(crate) retain: Option<Located<RetainOptions>>,
 }
 
 options!(DeclaredOptions { manage, protect, options, schemas, tables, features, retain });
 
 /// A schema of a lake.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields, rename = "DeclaredSchema")]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields, rename = "DeclaredSchema"))]
 pub(crate) struct DeclaredSchemaOptions {
     /// Options that hold for the schema's tables.
-    #[schemars(with = "Option<crate::schema::LakeOptions>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::LakeOptions>"))]
     pub(crate) options: Option<Located<Unread>>,
 }
 
 options!(DeclaredSchemaOptions { options });
 
 /// A table of a lake.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields, rename = "DeclaredTable")]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields, rename = "DeclaredTable"))]
 pub(crate) struct DeclaredTableOptions {
     /// What new files are partitioned by: columns, or `year(…)`, `month(…)`, `day(…)`, `hour(…)` or `bucket(8, …)` of one.
-    #[schemars(with = "Option<Vec<String>>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub(crate) partitioned_by: Option<Vec<Located<String>>>,
     /// What rows of new files are sorted by: columns, each with `ASC` or `DESC`, `NULLS FIRST` or `NULLS LAST`.
-    #[schemars(with = "Option<Vec<String>>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub(crate) sorted_by: Option<Vec<Located<String>>>,
     /// What is said about the table; nothing, if empty.
     pub(crate) comment: Option<String>,
     /// Options that hold for the table.
-    #[schemars(with = "Option<crate::schema::LakeOptions>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::LakeOptions>"))]
     pub(crate) options: Option<Located<Unread>>,
 }
 
 options!(DeclaredTableOptions { partitioned_by, sorted_by, comment, options });
 
 /// How long what is not current is kept, as in `30 days`.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields, rename = "Retain")]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields, rename = "Retain"))]
 pub(crate) struct RetainOptions {
     /// Snapshots: the option `expire_older_than`.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub(crate) snapshots: Option<Located<String>>,
     /// Files that nothing needs any more: the option `delete_older_than`.
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub(crate) files: Option<Located<String>>,
 }
 

@@ -67,6 +67,7 @@ mod path;
 mod print;
 mod reference;
 mod retry;
+#[cfg(feature = "schema")]
 mod schema;
 mod scope;
 mod shapes;
@@ -87,6 +88,7 @@ pub use metaxy_diagnostics::{Diagnostic, Diagnostics, Location, Severity, Style}
 pub use metaxy_feature::HashAlgorithm;
 pub use reference::diagnostics_page;
 pub use retry::Retry;
+#[cfg(feature = "schema")]
 pub use schema::schema_json;
 pub use store::{Database, DuckDbStore, VersioningEngine};
 pub use system::{MemorySystem, OsSystem, System, VariableSource};

@@ -4,19 +4,24 @@
 
 use ducklake_sql::{FieldKind, FreeTable, Secret, Value};
 use metaxy_diagnostics::{Node, Value as NodeValue};
+#[cfg(feature = "schema")]
 use schemars::JsonSchema;
 
 use crate::decode::{AttachPairs, Context, Decode, Located, Map, Show, options};
 use crate::{declared, spec};
 
 /// The whole of `metaxy.toml`, or `[tool.metaxy]` in `pyproject.toml`.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields, rename = "Metaxy")]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields, rename = "Metaxy"))]
 pub(crate) struct Options {
     /// The store to use when none is named; `dev` unless given.
     pub(crate) store: Option<String>,
     /// The stores, by name.
-    #[schemars(with = "Option<std::collections::BTreeMap<String, crate::schema::Store>>")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<std::collections::BTreeMap<String, crate::schema::Store>>")
+    )]
     #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
     pub(crate) stores: Option<Unread>,
     /// Another configuration file to inherit from, relative to this one.
@@ -27,25 +32,25 @@ pub(crate) struct Options {
     /// The colours in which Python Metaxy draws graphs.
     pub(crate) theme: Option<String>,
     /// Settings of plugins, by plugin; those of this program are in `rust`.
-    #[schemars(with = "Option<crate::schema::Plugins>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Plugins>"))]
     #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
     pub(crate) ext: Option<Unread>,
     /// How many characters of a hash are kept: 8, unless given, to 64.
-    #[schemars(range(min = 8, max = 64))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 8, max = 64)))]
     pub(crate) hash_truncation_length: Option<i64>,
     /// Whether Python Metaxy keeps maps as maps (experimental there).
     pub(crate) enable_map_datatype: Option<bool>,
     /// Whether stores make the tables they need; a store can say otherwise.
     pub(crate) auto_create_tables: Option<bool>,
     /// The project's name: letters, digits, `-` and single `_`.
-    #[schemars(length(min = 1))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub(crate) project: Option<String>,
     /// Whether a feature of another project with another version than the locked one is an error.
     pub(crate) locked: Option<bool>,
     /// Whether definitions of features of other projects are brought up to date from the store.
     pub(crate) sync: Option<bool>,
     /// Features of other projects to load.
-    #[schemars(with = "Option<Vec<SelectionOptions>>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<SelectionOptions>>"))]
     pub(crate) extra_features: Option<Vec<Located<SelectionOptions>>>,
     /// The lock file, relative to this file; `metaxy.lock` beside it unless given.
     pub(crate) metaxy_lock_path: Option<String>,
@@ -85,20 +90,24 @@ impl Show for Unread {
 }
 
 /// What only this program reads.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields, rename = "Rust")]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields, rename = "Rust"))]
 pub(crate) struct RustOptions {
     /// Whether the features count; they do unless this is `false`.
     pub(crate) enable: Option<bool>,
     /// The files that define features, relative to this file: paths, or patterns with `*`, `?`, `[…]` and `**`.
-    #[schemars(with = "Option<Vec<String>>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub(crate) features: Option<Vec<Located<String>>>,
     /// How a transaction is run again when another program was in the way.
-    #[schemars(with = "Option<RetryOptions>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<RetryOptions>"))]
     #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
     pub(crate) retry: Option<Unread>,
     /// What the lakes of stores are to have, by the names of the stores.
-    #[schemars(with = "Option<std::collections::BTreeMap<String, crate::declared::DeclaredOptions>>")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<std::collections::BTreeMap<String, crate::declared::DeclaredOptions>>")
+    )]
     #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
     pub(crate) lake: Option<Unread>,
 }
@@ -106,34 +115,36 @@ pub(crate) struct RustOptions {
 options!(RustOptions { enable, features, retry, lake });
 
 /// How a transaction is run again when another program was in the way, or a catalog's server was lost.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields, rename = "Retry")]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields, rename = "Retry"))]
 pub(crate) struct RetryOptions {
     /// How often it is run at most; as often as the deadline allows unless given.
-    #[schemars(with = "Option<u32>", range(min = 1))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u32>", range(min = 1)))]
     pub(crate) attempts: Option<Located<i64>>,
     /// For how many seconds it is begun anew: 120 unless given. With 0 it is run once.
-    #[schemars(with = "Option<u32>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u32>"))]
     pub(crate) deadline_seconds: Option<Located<i64>>,
     /// The longest that the first pause can be: 40 milliseconds unless given.
-    #[schemars(with = "Option<u32>", range(min = 1))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u32>", range(min = 1)))]
     pub(crate) first_pause_milliseconds: Option<Located<i64>>,
     /// The longest that any pause can be: 1000 milliseconds unless given.
-    #[schemars(with = "Option<u32>", range(min = 1))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u32>", range(min = 1)))]
     pub(crate) longest_pause_milliseconds: Option<Located<i64>>,
 }
 
 options!(RetryOptions { attempts, deadline_seconds, first_pause_milliseconds, longest_pause_milliseconds });
 
 /// Features to load: of projects, single ones, or all.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields, rename = "FeatureSelection")]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields, rename = "FeatureSelection"))]
 pub(crate) struct SelectionOptions {
     /// All features of these projects.
-    #[schemars(with = "Option<Vec<String>>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub(crate) projects: Option<Vec<Located<String>>>,
     /// These features, as `part/part`.
-    #[schemars(with = "Option<Vec<KeyOptions>>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<KeyOptions>>"))]
     pub(crate) keys: Option<Vec<Located<KeyOptions>>>,
     /// Every feature in the store.
     pub(crate) all: Option<bool>,
@@ -142,8 +153,8 @@ pub(crate) struct SelectionOptions {
 options!(SelectionOptions { projects, keys, all });
 
 /// A feature's key: `part/part`, or a list of parts.
-#[derive(JsonSchema)]
-#[schemars(untagged, rename = "FeatureKey")]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(untagged, rename = "FeatureKey"))]
 pub(crate) enum KeyOptions {
     /// `part/part`
     Text(String),
@@ -161,30 +172,34 @@ impl Decode for KeyOptions {
 }
 
 /// The configuration of a DuckDB store.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields, rename = "DuckDbStore")]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields, rename = "DuckDbStore"))]
 pub(crate) struct DuckDbOptions {
     /// DuckDB's own database: a path, `:memory:`, or `md:name` for one in MotherDuck. It holds the tables, unless `ducklake` says
     /// where a lake is.
     pub(crate) database: Option<String>,
     /// DuckDB's settings.
-    #[schemars(with = "Option<std::collections::BTreeMap<String, crate::schema::Scalar>>")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<std::collections::BTreeMap<String, crate::schema::Scalar>>")
+    )]
     pub(crate) config: Option<Map<Value>>,
     /// Extensions to load besides those that the lake needs.
-    #[schemars(with = "Option<Vec<ExtensionEntry>>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<ExtensionEntry>>"))]
     pub(crate) extensions: Option<Vec<Located<ExtensionEntry>>>,
     /// The lake that holds the tables.
-    #[schemars(with = "Option<DuckLakeOptions>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<DuckLakeOptions>"))]
     #[expect(dead_code, reason = "resolved from the tree; here for the schema")]
     pub(crate) ducklake: Option<Unread>,
     /// Stores to read from, in order, where a table is missing in this one.
-    #[schemars(with = "Option<Vec<String>>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub(crate) fallback_stores: Option<Vec<Located<String>>>,
     /// The hash for versions: `xxhash32` unless given, `xxhash64`, `xxh3_64` or `md5`.
-    #[schemars(with = "Option<crate::schema::HashAlgorithm>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::HashAlgorithm>"))]
     pub(crate) hash_algorithm: Option<String>,
     /// Where Python Metaxy computes versions: `auto` unless given, `native` or `polars`.
-    #[schemars(with = "Option<crate::schema::VersioningEngine>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::VersioningEngine>"))]
     pub(crate) versioning_engine: Option<String>,
     /// What every table's name begins with.
     pub(crate) table_prefix: Option<String>,
@@ -205,23 +220,24 @@ options!(DuckDbOptions {
 });
 
 /// An extension of DuckDB.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields, rename = "Extension")]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields, rename = "Extension"))]
 pub(crate) struct ExtensionOptions {
     /// Its name.
     pub(crate) name: Option<String>,
     /// Where it is installed from when it is not there: `core` unless given, `community`, a URL or a folder.
     pub(crate) repository: Option<String>,
     /// Statements to run once it is loaded.
-    #[schemars(with = "Option<Vec<String>>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<String>>"))]
     pub(crate) init_sql: Option<Vec<Secret>>,
 }
 
 options!(ExtensionOptions { name, repository, init_sql });
 
 /// An extension of DuckDB: its name, or a table.
-#[derive(JsonSchema)]
-#[schemars(untagged)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(untagged))]
 pub(crate) enum ExtensionEntry {
     /// Its name.
     Name(String),
@@ -239,25 +255,26 @@ impl Decode for ExtensionEntry {
 }
 
 /// A lake: where its metadata is, where its data files are, and how it is attached.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields, rename = "DuckLake")]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields, rename = "DuckLake"))]
 pub(crate) struct DuckLakeOptions {
     /// The database that holds the metadata.
-    #[schemars(with = "Option<crate::schema::Catalog>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Catalog>"))]
     pub(crate) catalog: Option<Unread>,
     /// An older name of `catalog`.
-    #[schemars(with = "Option<crate::schema::Catalog>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Catalog>"))]
     pub(crate) metadata_backend: Option<Unread>,
     /// Where the data files are; left out where MotherDuck keeps them.
-    #[schemars(with = "Option<crate::schema::Storage>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Storage>"))]
     pub(crate) storage: Option<Unread>,
     /// An older name of `storage`.
-    #[schemars(with = "Option<crate::schema::Storage>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Storage>"))]
     pub(crate) storage_backend: Option<Unread>,
     /// The name under which the lake is attached; `ducklake` unless given.
     pub(crate) alias: Option<String>,
     /// Further options of `ATTACH`.
-    #[schemars(with = "Option<crate::schema::AttachOptions>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::AttachOptions>"))]
     pub(crate) attach_options: Option<AttachPairs>,
     /// Inserts of up to so many rows go into the catalog instead of a file.
     pub(crate) data_inlining_row_limit: Option<i64>,
@@ -268,8 +285,9 @@ options!(shown DuckLakeOptions {
 });
 
 /// A catalog in a file.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields)]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 pub(crate) struct FileCatalogOptions {
     /// The file, relative to this one; also with the prefix `sqlite:` or `duckdb:`.
     pub(crate) uri: Option<String>,
@@ -278,8 +296,9 @@ pub(crate) struct FileCatalogOptions {
 options!(shown FileCatalogOptions { uri });
 
 /// A folder of this machine.
-#[derive(JsonSchema, Default)]
-#[schemars(deny_unknown_fields)]
+#[derive(Default)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 pub(crate) struct LocalOptions {
     /// The folder, relative to this file.
     pub(crate) path: Option<String>,

@@ -3,14 +3,14 @@
 //! A number or a boolean may always be a text as well, since `${VAR}` is one until it is expanded.
 
 use ducklake_sql::{
-    AzureSpec, GcsSpec, LAKE_OPTIONS, LakeOptionKind, MotherDuckSpec, PostgresSpec, QuackSpec, R2Spec, S3Spec,
+    AzureSpec, Field, FieldKind, GcsSpec, LAKE_OPTIONS, LakeOptionKind, MotherDuckSpec, PostgresSpec, QuackSpec,
+    R2Spec, S3Spec, Spec,
 };
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::options::{DuckDbOptions, FileCatalogOptions, LocalOptions, Options, RustOptions};
-use crate::spec;
 
 /// The JSON schema of `metaxy.toml`, for editors and other programs.
 ///
@@ -105,17 +105,17 @@ schemas! {
     Catalog = |generator| one_of([
         ("duckdb", FileCatalogOptions::json_schema(generator)),
         ("sqlite", FileCatalogOptions::json_schema(generator)),
-        ("postgres", spec::schema::<PostgresSpec>("A catalog in PostgreSQL: a login, or only `secret_parameters`, or the name of an existing secret.", generator)),
-        ("quack", spec::schema::<QuackSpec>("A catalog that a Quack server shares.", generator)),
-        ("motherduck", spec::schema::<MotherDuckSpec>("A catalog that MotherDuck keeps.", generator)),
+        ("postgres", table::<PostgresSpec>("A catalog in PostgreSQL: a login, or only `secret_parameters`, or the name of an existing secret.", generator)),
+        ("quack", table::<QuackSpec>("A catalog that a Quack server shares.", generator)),
+        ("motherduck", table::<MotherDuckSpec>("A catalog that MotherDuck keeps.", generator)),
     ]);
     /// Where the data files are.
     Storage = |generator| one_of([
         ("local", LocalOptions::json_schema(generator)),
-        ("s3", spec::schema::<S3Spec>("Amazon S3, or whatever speaks its protocol.", generator)),
-        ("r2", spec::schema::<R2Spec>("Cloudflare R2.", generator)),
-        ("gcs", spec::schema::<GcsSpec>("Google Cloud Storage, with HMAC keys.", generator)),
-        ("azure", spec::schema::<AzureSpec>("Azure Blob Storage.", generator)),
+        ("s3", table::<S3Spec>("Amazon S3, or whatever speaks its protocol.", generator)),
+        ("r2", table::<R2Spec>("Cloudflare R2.", generator)),
+        ("gcs", table::<GcsSpec>("Google Cloud Storage, with HMAC keys.", generator)),
+        ("azure", table::<AzureSpec>("Azure Blob Storage.", generator)),
     ]);
     /// What of a lake follows its declaration.
     Manage = |_generator| choices(ducklake_sql::Manage::ALL.iter().map(|it| it.as_str()));
@@ -142,8 +142,35 @@ schemas! {
     };
 }
 
+/// The schema of a table without its type.
+fn table<S: Spec>(meaning: &str, generator: &mut SchemaGenerator) -> Schema {
+    let properties: Map<_, _> =
+        S::FIELDS.iter().map(|field| (field.name.to_owned(), property(field, generator).into())).collect();
+    json_schema!({
+        "description": meaning,
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+fn property(field: &Field, generator: &mut SchemaGenerator) -> Schema {
+    let of_kind = match field.kind {
+        FieldKind::Port => json_schema!({ "type": "integer", "maximum": u16::MAX, "minimum": u16::MIN }),
+        FieldKind::Boolean => json_schema!({ "type": "boolean" }),
+        FieldKind::Parameters => generator.subschema_for::<Anything>(),
+        _ if !field.choices.is_empty() => choices(field.choices.iter().copied()),
+        _ => json_schema!({ "type": "string" }),
+    };
+    let mut schema = json_schema!({ "description": field.meaning });
+    if let (Some(all), Json::Object(of_kind)) = (schema.as_object_mut(), of_kind.to_value()) {
+        all.extend(of_kind);
+    }
+    schema
+}
+
 /// Names that exist; or a text with a variable in it, which may become one.
-pub(crate) fn choices(names: impl Iterator<Item = &'static str>) -> Schema {
+fn choices(names: impl Iterator<Item = &'static str>) -> Schema {
     json_schema!({
         "type": "string",
         "anyOf": [{ "enum": names.collect::<Vec<_>>() }, { "pattern": "\\$\\{" }],

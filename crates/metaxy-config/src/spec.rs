@@ -1,16 +1,15 @@
-//! Descriptions of catalogs and storages, whose fields are those that `ducklake-sql` lists: read, shown, and as a schema.
+//! Descriptions of catalogs and storages, whose fields are those that `ducklake-sql` lists: read, and shown.
 
 use ducklake_sql::{
     AzureSpec, Field, FieldKind, FieldValue, GcsSpec, MotherDuckSpec, PostgresSpec, Problems, QuackSpec, R2Spec,
     S3Spec, Spec,
 };
 use metaxy_diagnostics::{Diagnostic, Node, Table};
-use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value as Json};
 
 use crate::decode::{self, Context, Decode};
 use crate::scope::Scope;
-use crate::{messages, schema, shapes};
+use crate::{messages, shapes};
 
 /// A description that was read from a table.
 pub(crate) struct Described<S> {
@@ -109,33 +108,6 @@ fn show(value: &FieldValue<'_>) -> Option<Json> {
         _ => return None,
     };
     json.ok().filter(|json| !json.is_null())
-}
-
-/// The schema of a table without its type.
-pub(crate) fn schema<S: Spec>(meaning: &str, generator: &mut SchemaGenerator) -> Schema {
-    let properties: Map<_, _> =
-        S::FIELDS.iter().map(|field| (field.name.to_owned(), property(field, generator).into())).collect();
-    json_schema!({
-        "description": meaning,
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": false,
-    })
-}
-
-fn property(field: &Field, generator: &mut SchemaGenerator) -> Schema {
-    let of_kind = match field.kind {
-        FieldKind::Port => json_schema!({ "type": "integer", "maximum": u16::MAX, "minimum": u16::MIN }),
-        FieldKind::Boolean => json_schema!({ "type": "boolean" }),
-        FieldKind::Parameters => generator.subschema_for::<schema::Anything>(),
-        _ if !field.choices.is_empty() => schema::choices(field.choices.iter().copied()),
-        _ => json_schema!({ "type": "string" }),
-    };
-    let mut schema = json_schema!({ "description": field.meaning });
-    if let (Some(all), Json::Object(of_kind)) = (schema.as_object_mut(), of_kind.to_value()) {
-        all.extend(of_kind);
-    }
-    schema
 }
 
 /// Whether a word is the name of a field of some description.

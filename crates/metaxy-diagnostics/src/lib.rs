@@ -38,3 +38,7 @@ pub use mask::Visibility;
 pub use render::Style;
 pub use suggest::{did_you_mean, excerpt, nearest, quoted};
 pub use tree::{Entry, Node, Origin, Position, Sources, Table, Value};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

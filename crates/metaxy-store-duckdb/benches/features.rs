@@ -7,7 +7,6 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by a panic")]
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, StructArray};
 use arrow::error::ArrowError;
@@ -22,6 +21,8 @@ use metaxy_testkit::{TempDir, deps};
 
 #[path = "features/floor.rs"]
 mod floor;
+#[path = "features/step.rs"]
+mod step;
 
 const GRAPH: &str = "
 [[feature]]
@@ -157,19 +158,10 @@ fn samples(rows: i64, each: i64, salt: &'static str) -> Box<dyn RecordBatchReade
 
 /// Runs one step and prints what it cost.
 fn step<T>(name: &str, work: impl FnOnce() -> T) -> T {
-    let (wall, cpu) = (Instant::now(), processor_time());
-    let done = work();
-    let (wall, cpu) = (wall.elapsed().as_secs_f64(), processor_time() - cpu);
-    println!("{name:38} {wall:9.3} s  cpu {cpu:8.2}  peak {:9.1} MB", peak());
-    done
-}
-
-/// The seconds of processor time of this process, on Linux.
-fn processor_time() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    // Fields 14 and 15 of the line, in hundredths of a second.
-    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+    let mut done = None;
+    let cost = step::cost(|| done = Some(work()));
+    println!("{name:38} {:9.3} s  cpu {:8.2}  peak {:9.1} MB", cost.wall, cost.cpu, peak());
+    done.unwrap()
 }
 
 /// The peak memory of this process in MB, on Linux.

@@ -1,13 +1,13 @@
 //! The record of graphs in the lake, shared with Python: which features a project had, and when.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ducklake_sql::{Ident, Sql, WriteSql, bind, list, separated, sql};
 use metaxy_feature::{
     Column, FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec, FeatureVersions, Json, JsonObject, ProjectName,
 };
 
-use crate::engine::{Connection, Error, now, with_retry};
+use crate::engine::{Connection, Error, now, read_together, with_retry};
 use crate::features::{FeatureOptions, Features};
 use crate::lake::Store;
 use crate::table::{Listing, Problem, TableName, names};
@@ -29,6 +29,10 @@ pub(crate) struct PushedFeature {
     pub(crate) definition: FeatureDefinition,
     pub(crate) version: String,
 }
+
+/// The version and the specification of features, as each was pushed last, by project and key.
+#[derive(Debug, Default)]
+pub(crate) struct LastPushed(HashMap<(String, String), (String, String)>);
 
 /// What a push did; see [`Features::push`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,29 +120,41 @@ impl Features<'_> {
         })
     }
 
-    /// Refuses a feature of which another version was pushed last.
-    pub(super) fn check_pushed(&self, definition: &FeatureDefinition, listing: &Listing<'_>) -> Result<(), Error> {
+    /// What was pushed last of these features.
+    pub(super) fn last_pushed<'d>(
+        &self,
+        definitions: impl Iterator<Item = &'d FeatureDefinition> + Clone,
+        listing: &Listing<'_>,
+    ) -> Result<LastPushed, Error> {
         let Some(table) = feature_versions(listing, &self.alias, &self.options.table_prefix)? else {
-            return Ok(());
+            return Ok(LastPushed::default());
         };
-        let (key, version) = (definition.key(), self.feature_version(definition.key())?);
-        let pushed: Option<(String, String)> = self.connection.query_row(sql!(
-            "SELECT metaxy_feature_version, feature_spec
+        let projects: BTreeSet<&str> = definitions.clone().map(|definition| definition.project().as_str()).collect();
+        let rows: Vec<(String, String, String, String)> = self.connection.query_rows(sql!(
+            "SELECT project, feature_key, metaxy_feature_version, feature_spec
              FROM {table}
-             WHERE project = {project} AND feature_key = {feature}
-             ORDER BY recorded_at DESC
-             LIMIT 1",
+             WHERE project IN ({projects}) AND feature_key IN ({features})
+             QUALIFY row_number() OVER (PARTITION BY project, feature_key ORDER BY recorded_at DESC) = 1",
             table,
-            project = bind(definition.project().as_str()),
-            feature = bind(key.as_str()),
+            projects = list(projects.into_iter().map(|project| sql!("{project}", project = bind(project)))),
+            features = list(definitions.map(|definition| sql!("{feature}", feature = bind(definition.key().as_str())))),
         ))?;
-        let Some((pushed, spec)) = pushed else { return Ok(()) };
+        Ok(LastPushed(
+            rows.into_iter().map(|(project, key, version, spec)| ((project, key), (version, spec))).collect(),
+        ))
+    }
+
+    /// Refuses a feature of which another version was pushed last.
+    pub(super) fn check_pushed(&self, definition: &FeatureDefinition, pushed: &LastPushed) -> Result<(), Error> {
+        let (key, version) = (definition.key(), self.feature_version(definition.key())?);
+        let name = (definition.project().to_string(), key.to_string());
+        let Some((pushed, spec)) = pushed.0.get(&name) else { return Ok(()) };
         let feature = key.clone();
         if pushed != version {
-            return Err(Problem::NotPushed { feature, version: version.to_owned(), pushed }.into());
+            return Err(Problem::NotPushed { feature, version: version.to_owned(), pushed: pushed.clone() }.into());
         }
         // They are no part of the version, but other ones would take several rows for one.
-        let spec = FeatureSpec::from_json(&spec).map_err(|error| pushed_spec(key.as_str(), &error))?;
+        let spec = FeatureSpec::from_json(spec).map_err(|error| pushed_spec(key.as_str(), &error))?;
         if spec.id_columns() != definition.spec().id_columns() {
             let ids = |spec: &FeatureSpec| names(spec.id_columns().iter().map(Column::as_str));
             return Err(Problem::OtherIds { feature, ids: ids(definition.spec()), pushed: ids(&spec) }.into());
@@ -216,14 +232,16 @@ impl Store {
     ///
     /// When the lake cannot be read.
     pub fn history(&self, options: &FeatureOptions) -> Result<Vec<PushedGraph>, Error> {
-        let Some(table) = self.feature_versions(options)? else { return Ok(Vec::new()) };
-        let rows: Vec<GraphRow> = self.connection().query_rows(sql!(
-            "SELECT project, metaxy_project_version, CAST(min(recorded_at) AS VARCHAR), count(DISTINCT feature_key)
-             FROM {table}
-             GROUP BY project, metaxy_project_version
-             ORDER BY min(recorded_at) DESC",
-            table,
-        ))?;
+        let rows: Vec<GraphRow> = read_together(self.connection(), || {
+            let Some(table) = self.feature_versions(options)? else { return Ok(Vec::new()) };
+            self.connection().query_rows(sql!(
+                "SELECT project, metaxy_project_version, CAST(min(recorded_at) AS VARCHAR), count(DISTINCT feature_key)
+                 FROM {table}
+                 GROUP BY project, metaxy_project_version
+                 ORDER BY min(recorded_at) DESC",
+                table,
+            ))
+        })?;
         let graph = |(project, project_version, recorded_at, features): GraphRow| PushedGraph {
             project: project.unwrap_or_default(),
             project_version: project_version.unwrap_or_default(),
@@ -263,8 +281,10 @@ pub(crate) fn load_graph(
     project_version: Option<&str>,
 ) -> Result<FeatureGraph, Error> {
     let unknown = || Problem::UnknownSnapshot(project_version.unwrap_or("latest").to_owned());
-    let table = feature_versions(&Listing::new(connection), alias, prefix)?.ok_or_else(unknown)?;
-    Ok(load(connection, &table, project_version)?.ok_or_else(unknown)?)
+    read_together(connection, || {
+        let table = feature_versions(&Listing::new(connection), alias, prefix)?.ok_or_else(unknown)?;
+        Ok(load(connection, &table, project_version)?.ok_or_else(unknown)?)
+    })
 }
 
 /// The table of records, if there is one.
@@ -325,9 +345,11 @@ pub(crate) fn pushed_features(
     prefix: &str,
     without: Option<&ProjectName>,
 ) -> Result<Vec<KeyAndFeature>, Error> {
-    let Some(table) = feature_versions(&Listing::new(connection), alias, prefix)? else { return Ok(Vec::new()) };
-    let of_others = without.map(|project| sql!("WHERE project <> {project}", project = bind(project.as_str())));
-    read_features(connection, &table, of_others)
+    read_together(connection, || {
+        let Some(table) = feature_versions(&Listing::new(connection), alias, prefix)? else { return Ok(Vec::new()) };
+        let of_others = without.map(|project| sql!("WHERE project <> {project}", project = bind(project.as_str())));
+        read_features(connection, &table, of_others)
+    })
 }
 
 /// The last record of each feature among these, by its key.

@@ -30,7 +30,11 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
     let loaded = context.load()?;
     let name = &context.store(&loaded, printer)?.name;
     // A person's statements name the lake that they are for, so a fallback that is not there stands in no way.
-    let options = OpenOptions::default().fallback_stores(false).lock(!args.allow_files).interrupt(context.interrupt());
+    let options = OpenOptions::default()
+        .fallback_stores(false)
+        .lock(!args.allow_files)
+        .health_check(false)
+        .interrupt(context.interrupt());
     let waiting = opening(name, printer);
     let store = options.open(&loaded.config, name, args.mode.into()).map_err(Error::Lake)?;
     drop(waiting);

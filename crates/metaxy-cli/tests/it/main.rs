@@ -12,6 +12,7 @@ mod logs;
 mod marker;
 mod output;
 mod paths;
+mod repair;
 mod run;
 mod sessions;
 mod trips;

@@ -1,10 +1,28 @@
-//! How often commands wait for the server of a catalog: counts that must not grow unseen.
+//! How often commands wait for the server of a catalog or a storage: counts that must not grow unseen.
 
 use std::fmt::Write as _;
 
-use metaxy_testkit::{Database, Postgres, Proxy, TempDir, deps};
+use metaxy_testkit::{Database, KeyRights, Postgres, Proxy, S3Options, S3Server, TempDir, deps};
 
 use crate::run::{metaxy, run};
+
+/// The commands that are counted, after rows of `a` are written.
+const COMMANDS: [&str; 14] = [
+    "push",
+    "metadata write --feature a rows.jsonl",
+    "metadata write --feature b rows.jsonl",
+    "metadata write --feature b rows.jsonl",
+    "sql select(1)",
+    "list features",
+    "metadata status a",
+    "metadata status b",
+    "metadata status --all-features",
+    "metadata increment b",
+    "metadata read a",
+    "metadata delete a --filter id='1'",
+    "history",
+    "doctor",
+];
 
 const FEATURES: &str = "
 [[feature]]
@@ -41,10 +59,20 @@ fn config(database: &Database<'_>, proxy: &Proxy) -> String {
 pub(crate) fn project(database: &Database<'_>, proxy: &Proxy) -> TempDir {
     let folder = TempDir::new();
     folder.write("metaxy.toml", config(database, proxy));
+    write_project(&folder);
+    folder
+}
+
+fn write_project(folder: &TempDir) {
     folder.write("features.toml", FEATURES);
     let row = |id: u32| format!(r#"{{"id": "{id}", "metaxy_provenance_by_field": {{"default": "1"}}}}"#);
     folder.write("rows.jsonl", (0..20).map(row).collect::<Vec<_>>().join("\n"));
-    folder
+}
+
+fn done(folder: &TempDir, line: &str) {
+    let words: Vec<&str> = line.split(' ').collect();
+    let ran = run(&mut metaxy(folder, &words), "");
+    assert_eq!(ran.exit, 0, "{line}: {}", ran.stderr);
 }
 
 #[test]
@@ -53,49 +81,90 @@ fn round_trips_to_a_catalog_on_postgresql() {
     let proxy = Proxy::before(database.port());
     let folder = project(&database, &proxy);
     let mut counts = String::new();
-    for (line, is_counted) in [
-        ("push", true),
-        ("metadata write --feature a rows.jsonl", false),
-        ("metadata write --feature b rows.jsonl", true),
-        ("metadata write --feature b rows.jsonl", true),
-        ("sql select(1)", true),
-        ("list features", true),
-        ("metadata status a", true),
-        ("metadata status b", true),
-        ("metadata status --all-features", true),
-        ("metadata increment b", true),
-        ("metadata read a", true),
-        ("metadata delete a --filter id='1'", true),
-        ("history", true),
-        ("doctor", true),
-    ] {
+    for line in COMMANDS {
         proxy.take();
-        let words: Vec<&str> = line.split(' ').collect();
-        let ran = run(&mut metaxy(&folder, &words), "");
-        assert_eq!(ran.exit, 0, "{line}: {}", ran.stderr);
+        done(&folder, line);
         let traffic = proxy.take();
-        if is_counted {
-            writeln!(
-                counts,
-                "{line:40} {:3} round trips, {:2} transactions, {} connections",
-                traffic.round_trips, traffic.transactions, traffic.connections,
-            )
-            .expect("a String takes all");
-        }
+        writeln!(
+            counts,
+            "{line:40} {:3} round trips, {:2} transactions, {} connections",
+            traffic.round_trips, traffic.transactions, traffic.connections,
+        )
+        .expect("a String takes all");
     }
     insta::assert_snapshot!(counts, @"
-    push                                     197 round trips,  7 transactions, 3 connections
-    metadata write --feature b rows.jsonl    128 round trips,  5 transactions, 1 connections
-    metadata write --feature b rows.jsonl    113 round trips,  5 transactions, 1 connections
-    sql select(1)                             60 round trips,  4 transactions, 1 connections
+    push                                     168 round trips,  6 transactions, 3 connections
+    metadata write --feature a rows.jsonl     89 round trips,  4 transactions, 1 connections
+    metadata write --feature b rows.jsonl    106 round trips,  4 transactions, 1 connections
+    metadata write --feature b rows.jsonl     91 round trips,  4 transactions, 1 connections
+    sql select(1)                             47 round trips,  4 transactions, 1 connections
     list features                              0 round trips,  0 transactions, 0 connections
-    metadata status a                         80 round trips,  3 transactions, 1 connections
-    metadata status b                         96 round trips,  3 transactions, 1 connections
-    metadata status --all-features           103 round trips,  3 transactions, 1 connections
-    metadata increment b                      89 round trips,  3 transactions, 1 connections
-    metadata read a                          126 round trips,  8 transactions, 1 connections
-    metadata delete a --filter id='1'        119 round trips,  4 transactions, 1 connections
-    history                                  116 round trips,  8 transactions, 1 connections
-    doctor                                   407 round trips, 44 transactions, 3 connections
+    metadata status a                         71 round trips,  3 transactions, 1 connections
+    metadata status b                         80 round trips,  3 transactions, 1 connections
+    metadata status --all-features            87 round trips,  3 transactions, 1 connections
+    metadata increment b                      80 round trips,  3 transactions, 1 connections
+    metadata read a                           89 round trips,  5 transactions, 1 connections
+    metadata delete a --filter id='1'        102 round trips,  3 transactions, 1 connections
+    history                                   67 round trips,  3 transactions, 1 connections
+    doctor                                   208 round trips, 29 transactions, 3 connections
+    ");
+}
+
+#[test]
+fn requests_to_a_storage_on_s3() {
+    let server = S3Server::start(S3Options::default());
+    server.bucket("lake");
+    let key = server.key(KeyRights::Full);
+    let folder = TempDir::new();
+    let config = format!(
+        "store = 'one'\nproject = 'demo'\n\
+         [ext.rust]\nfeatures = ['features.toml']\n\
+         [stores.one]\ntype = 'duckdb'\n\
+         [stores.one.config]\nauto_create_tables = true\n\
+         [stores.one.config.config]\nextension_directory = '{}'\nthreads = 1\n\
+         [stores.one.config.ducklake]\nalias = 'lake'\n\
+         catalog = {{ type = 'sqlite', uri = 'sqlite:meta.sqlite' }}\n\
+         [stores.one.config.ducklake.storage]\ntype = 's3'\nsecret_name = 'storage'\nbucket = 'lake'\nprefix = 'prod'\n\
+         key_id = '{}'\nsecret = '{}'\nendpoint = '{}'\nregion = '{}'\nurl_style = 'path'\nuse_ssl = false\n",
+        deps().extensions().display(),
+        key.id,
+        key.secret,
+        server.endpoint(),
+        server.region(),
+    );
+    folder.write("metaxy.toml", config);
+    write_project(&folder);
+    let (mut counts, mut before) = (String::new(), 0);
+    for line in COMMANDS {
+        done(&folder, line);
+        let requests = server.requests();
+        let count = |wanted: &str| {
+            let method = |request: &&String| {
+                let method = request.split(' ').nth(1).unwrap_or_default();
+                if request.contains("list-type=2") { "LIST" } else { method }.eq(wanted)
+            };
+            requests[before..].iter().filter(method).count()
+        };
+        let methods = ["LIST", "HEAD", "GET", "PUT", "DELETE"];
+        let numbers = methods.map(|method| format!("{:2} {method}", count(method)));
+        assert_eq!(methods.map(count).iter().sum::<usize>(), requests.len() - before, "{:?}", &requests[before..]);
+        writeln!(counts, "{line:40} {}", numbers.join(", ")).expect("a String takes all");
+        before = requests.len();
+    }
+    insta::assert_snapshot!(counts, @"
+    push                                      1 LIST,  0 HEAD,  0 GET,  0 PUT,  0 DELETE
+    metadata write --feature a rows.jsonl     1 LIST,  0 HEAD,  0 GET,  1 PUT,  0 DELETE
+    metadata write --feature b rows.jsonl     1 LIST,  0 HEAD,  0 GET,  1 PUT,  0 DELETE
+    metadata write --feature b rows.jsonl     1 LIST,  0 HEAD,  0 GET,  1 PUT,  0 DELETE
+    sql select(1)                             0 LIST,  0 HEAD,  0 GET,  0 PUT,  0 DELETE
+    list features                             0 LIST,  0 HEAD,  0 GET,  0 PUT,  0 DELETE
+    metadata status a                         0 LIST,  0 HEAD,  3 GET,  0 PUT,  0 DELETE
+    metadata status b                         0 LIST,  0 HEAD,  9 GET,  0 PUT,  0 DELETE
+    metadata status --all-features            0 LIST,  0 HEAD,  9 GET,  0 PUT,  0 DELETE
+    metadata increment b                      0 LIST,  0 HEAD,  9 GET,  0 PUT,  0 DELETE
+    metadata read a                           0 LIST,  0 HEAD,  3 GET,  0 PUT,  0 DELETE
+    metadata delete a --filter id='1'         1 LIST,  0 HEAD,  3 GET,  1 PUT,  0 DELETE
+    history                                   0 LIST,  0 HEAD,  0 GET,  0 PUT,  0 DELETE
+    doctor                                    2 LIST,  0 HEAD,  0 GET,  0 PUT,  0 DELETE
     ");
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use metaxy_testkit::{TempDir, deps};
+use metaxy_testkit::{KeyRights, S3Options, S3Server, TempDir, deps};
 
 use crate::run::{metaxy, run};
 
@@ -42,17 +42,36 @@ fn a_server_that_says_nothing_is_given_up() {
         )
     };
     let storage = format!(
-        "{{ type = 's3', secret_name = 's', bucket = 'b', key_id = 'k', secret = 'x', region = 'r', \
+        "{{ type = 's3', secret_name = 's', bucket = 'lake', key_id = 'k', secret = 'x', region = 'r', \
          endpoint = 'http://127.0.0.1:{port}', url_style = 'path' }}"
     );
     let write = ["sql", "--mode", "write", "CREATE TABLE t (i INTEGER)"];
     let read = ["sql", "SELECT 1"];
+    // Rows in a bucket, which is at the silent port then.
+    let server = S3Server::start(S3Options::default());
+    server.bucket("lake");
+    let key = server.key(KeyRights::Full);
+    let server_port = server.endpoint().rsplit(':').next().expect("a port").to_owned();
+    let text = storage.replace(&port.to_string(), &server_port);
+    let text = text.replace("key_id = 'k', secret = 'x'", &format!("key_id = '{}', secret = '{}'", key.id, key.secret));
+    let text = text.replace("region = 'r'", &format!("region = '{}'", server.region()));
+    let moved = project(SQLITE, &text);
+    run(&mut metaxy(&moved, &["sql", "--mode", "write", "CREATE TABLE t AS FROM range(100)"]), "").done();
+    let ask =
+        ["sql", "--format", "csv", "SELECT current_setting('http_timeout') AS s, current_setting('http_retries') AS r"];
+    assert_eq!(run(&mut metaxy(&moved, &ask), "").done(), "s,r\n10,3\n");
+    let config = moved.join("metaxy.toml");
+    let text = std::fs::read_to_string(&config).expect("it is there").replace(&server_port, &port.to_string());
+    let settings = "http_timeout = 2\nhttp_retries = 0\n[stores.dev.config.ducklake]";
+    moved.write("metaxy.toml", text.replace("[stores.dev.config.ducklake]", settings));
+    let rows = ["sql", "FROM t"];
     // All at once, since all that they do is to wait.
     let waiting = [
         (project(&login(""), LOCAL), &read[..], "help: correct `host` and `port`", 10..60),
         (project(&login(", secret_parameters = { connect_timeout = '2' }"), LOCAL), &read[..], "correct `host`", 2..60),
         (project(&login(""), LOCAL), &["doctor"][..], "does not answer", 10..60),
         (project(SQLITE, &storage), &write[..], "help: correct `endpoint`", 5..60),
+        (moved, &rows[..], "raise `http_timeout`", 2..20),
     ];
     thread::scope(|scope| {
         for (folder, arguments, told, seconds) in &waiting {
@@ -74,7 +93,7 @@ fn a_statement_that_is_ended_leaves_nothing_in_the_lake() {
     let folder = project(SQLITE, LOCAL);
     run(&mut metaxy(&folder, &["sql", "--mode", "write", "CREATE TABLE t (i INTEGER)"]), "").done();
     // More than anybody waits for.
-    let endless = "INSERT INTO t SELECT count(*) FROM range(1000000000000)";
+    let endless = "INSERT INTO t FROM range(400000) UNION ALL SELECT count(*) FROM range(1000000000000)";
     let script = ["INSERT INTO t VALUES (1); ", endless].concat();
     let begun = ["BEGIN; INSERT INTO t VALUES (1); ", endless, "; COMMIT"].concat();
     let query = "SELECT count(*) FROM range(1000000000000)";
@@ -113,6 +132,8 @@ fn a_statement_that_is_ended_leaves_nothing_in_the_lake() {
         assert!(said.contains(told), "{arguments:?}: {said}");
         assert!(start.elapsed() < Duration::from_secs(10), "{arguments:?}");
     }
+    let files = folder.files().into_iter().filter(|file| file.ends_with(".parquet")).collect::<Vec<_>>();
+    assert_eq!(files, [""; 0]);
     let rows = ["sql", "--format", "csv", "SELECT count(*)::INTEGER AS n FROM t"];
     assert_eq!(run(&mut metaxy(&folder, &rows), "").done(), "n\n0\n");
     run(&mut metaxy(&folder, &["sql", "--mode", "write", "INSERT INTO t VALUES (2)"]), "").done();

@@ -15,6 +15,7 @@ use super::cause::Cause;
 use super::connection::Connection;
 use super::error::{Error, Kind};
 use super::held_files::HeldFiles;
+use super::leftovers::{self, writes_files};
 use super::retry::repeat;
 use super::transaction::in_transaction;
 use super::write_log::WriteLog;
@@ -57,8 +58,10 @@ impl Message {
 pub struct Transaction<'c> {
     connection: &'c Connection,
     is_open: bool,
-    /// Only where the answer to a commit can be lost.
-    guard: Option<Guard>,
+    /// The files that it writes; nothing where it is none of a lake.
+    log: Option<WriteLog>,
+    /// What its snapshot is known by; only where the answer to a commit can be lost.
+    token: Option<String>,
 }
 
 impl fmt::Debug for Transaction<'_> {
@@ -69,16 +72,12 @@ impl fmt::Debug for Transaction<'_> {
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
+        self.connection.is_logged.set(false);
         if self.is_open {
             roll_back(self.connection);
+            self.remove_leftovers();
         }
     }
-}
-
-/// What is needed to find out how a commit ended, and to have its files then.
-struct Guard {
-    token: String,
-    log: WriteLog,
 }
 
 impl<'c> Transaction<'c> {
@@ -89,11 +88,11 @@ impl<'c> Transaction<'c> {
 
     /// Begins it with a message of its snapshot.
     pub(super) fn begin_with(connection: &'c Connection, message: Option<&Message>) -> Result<Self, Error> {
-        let guard = (connection.plan().catalog() == Some(CatalogKind::Postgres))
-            .then(|| WriteLog::start(connection).map(|log| Guard { token: token(), log }))
-            .transpose()?;
+        let log = writes_files(connection).then(|| WriteLog::start(connection)).transpose()?;
+        let token = (connection.plan().catalog() == Some(CatalogKind::Postgres)).then(token);
         connection.execute("BEGIN TRANSACTION")?;
-        let transaction = Self { connection, is_open: true, guard };
+        connection.is_logged.set(true);
+        let transaction = Self { connection, is_open: true, log, token };
         transaction.mark(message)?;
         Ok(transaction)
     }
@@ -105,27 +104,34 @@ impl<'c> Transaction<'c> {
         let lake = bind(plan.alias().as_str());
         let author = message.map(|message| bind(message.author));
         let text = message.map(|message| bind(message.text.as_str()));
-        let sql = match (author.zip(text), &self.guard) {
+        let sql = match (author.zip(text), &self.token) {
             (None, None) => return Ok(()),
-            (None, Some(guard)) => sql!(
+            (None, Some(token)) => sql!(
                 "CALL ducklake_set_commit_message({lake}, NULL, NULL, extra_info => {token})",
                 lake,
-                token = bind(guard.token.as_str()),
+                token = bind(token.as_str()),
             ),
             (Some((author, text)), None) => {
                 sql!("CALL ducklake_set_commit_message({lake}, {author}, {text})", lake, author, text)
             }
-            (Some((author, text)), Some(guard)) => sql!(
+            (Some((author, text)), Some(token)) => sql!(
                 "CALL ducklake_set_commit_message({lake}, {author}, {text}, extra_info => {token})",
                 lake,
                 author,
                 text,
-                token = bind(guard.token.as_str()),
+                token = bind(token.as_str()),
             ),
         };
         self.connection.execute(sql)?;
         self.connection.take_sets_message();
         Ok(())
+    }
+
+    /// Removes files that it has left, after it was rolled back.
+    fn remove_leftovers(&self) {
+        if let Some(log) = &self.log {
+            leftovers::remove(self.connection, log);
+        }
     }
 
     /// Ends it with nothing stored.
@@ -135,7 +141,9 @@ impl<'c> Transaction<'c> {
     /// When DuckDB refuses it; nothing is stored then either.
     pub fn roll_back(mut self) -> Result<(), Error> {
         self.is_open = false;
-        self.connection.execute("ROLLBACK").map(drop)
+        let ended = self.connection.execute("ROLLBACK").map(drop);
+        self.remove_leftovers();
+        ended
     }
 
     /// Commits it.
@@ -147,12 +155,11 @@ impl<'c> Transaction<'c> {
     /// When it cannot be committed, and nothing of it is stored; see [`Error::is_unknown_outcome`] for the one exception.
     pub fn commit(mut self) -> Result<(), Error> {
         let connection = self.connection;
-        let Some(guard) = self.guard.take() else {
+        let (Some(log), Some(token)) = (&self.log, &self.token) else {
             // A failure leaves it open.
             return connection.execute("COMMIT").map(|_| self.is_open = false);
         };
-        let held = guard.log.files(connection)?;
-        let held = HeldFiles::hold(guard.log.connection(), connection, held, &guard.token)?;
+        let held = HeldFiles::hold(log.connection(), connection, log.files(connection)?, token)?;
         self.is_open = false;
         let Err(error) = connection.execute("COMMIT") else {
             held.release();
@@ -171,10 +178,10 @@ impl<'c> Transaction<'c> {
             let lake = connection.plan().alias().to_string();
             return Err(Error::new(Kind::UnknownOutcome { lake, token: None, error }));
         }
-        match is_stored(connection, &guard.token) {
-            Ok(true) if !(guard.log.is_on() && held.are_all()) => Err(Error::new(Kind::FilesAtRisk(error))),
+        match is_stored(connection, token) {
+            Ok(true) if !(log.is_on() && held.are_all()) => Err(Error::new(Kind::FilesAtRisk(error))),
             Ok(true) => {
-                tracing::info!(token = guard.token, "the answer to COMMIT was lost, and the transaction is stored");
+                tracing::info!(token, "the answer to COMMIT was lost, and the transaction is stored");
                 Ok(())
             }
             Ok(false) => {
@@ -182,9 +189,9 @@ impl<'c> Transaction<'c> {
                 Err(error)
             }
             Err(asked) => {
-                tracing::info!(%asked, token = guard.token, "whether the transaction is stored could not be asked");
+                tracing::info!(%asked, token, "whether the transaction is stored could not be asked");
                 let lake = connection.plan().alias().to_string();
-                Err(Error::new(Kind::UnknownOutcome { lake, token: Some(guard.token), error }))
+                Err(Error::new(Kind::UnknownOutcome { lake, token: Some(token.clone()), error }))
             }
         }
     }
@@ -197,7 +204,7 @@ fn roll_back(connection: &Connection) {
 }
 
 /// Whether a server that fails by this may still have done what it was asked for.
-fn is_lost(cause: Cause) -> bool {
+pub(super) fn is_lost(cause: Cause) -> bool {
     matches!(cause, Cause::PostgresDown | Cause::PostgresBusy | Cause::PostgresTimeout | Cause::PostgresHostUnknown)
 }
 

@@ -2,25 +2,29 @@
 //!
 //! Every statement is a `tracing` span with its text, in which `?` stands for each value, and an event at its end.
 
+mod rows;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchReader};
+use arrow::record_batch::RecordBatch;
 use duckdb::types::{ToSqlOutput, Value as DuckDbValue, ValueRef};
 use ducklake_sql::{AttachPlan, Ident, Parameter, Sql, Statement};
 use metaxy_config::Retry;
+
+pub use self::rows::Rows;
 
 use super::cause::Facts;
 use super::engine_error::EngineError;
 use super::error::{Error, Kind};
 use super::inlining;
 use super::interrupt::{Interrupt, Running};
+use super::leftovers;
 use super::read_lock;
-use super::write_log::SharedState;
+use super::write_log::{SharedState, number_of};
 
 /// A connection to the DuckDB instance that has the lake attached. Of those that a program gets, the lake is the current
 /// database.
@@ -65,6 +69,12 @@ pub struct Connection {
     shared_state: SharedState,
     /// Whether a statement has set the message of a commit.
     sets_message: Cell<bool>,
+    /// Its number in DuckDB's log.
+    id: Option<i64>,
+    /// Whether the files are known that are written now.
+    pub(super) is_logged: Cell<bool>,
+    /// Whether a statement may have begun a transaction that has not ended.
+    may_be_in_transaction: Cell<bool>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -98,6 +108,8 @@ impl Connection {
         let interrupt = Interrupt::default();
         Self {
             running: interrupt.register(&inner),
+            id: number_of(&inner),
+            is_logged: Cell::new(false),
             inner,
             plan,
             functions: RefCell::default(),
@@ -110,12 +122,23 @@ impl Connection {
             retry: Retry::default(),
             shared_state: SharedState::default(),
             sets_message: Cell::default(),
+            may_be_in_transaction: Cell::default(),
         }
     }
 
     /// The same connection, which can be interrupted from another thread.
     pub(crate) fn interrupted_by(self, interrupt: Interrupt) -> Self {
         Self { running: interrupt.register(&self.inner), interrupt, ..self }
+    }
+
+    /// The same connection, for what undoes something: nobody can interrupt it.
+    pub(crate) fn uninterrupted(self) -> Self {
+        self.interrupted_by(Interrupt::default())
+    }
+
+    /// Its number in DuckDB's log.
+    pub(super) fn id(&self) -> Option<i64> {
+        self.id
     }
 
     /// The same connection, whose errors hold no secret of these plans either.
@@ -140,6 +163,11 @@ impl Connection {
     /// The same connection, whose transactions are run again in this way.
     pub(crate) fn with_retry(self, retry: Retry) -> Self {
         Self { retry, ..self }
+    }
+
+    /// Whether a statement may have begun a transaction that has not ended: DuckDB does not tell.
+    pub(super) fn may_be_in_transaction(&self) -> bool {
+        self.may_be_in_transaction.get()
     }
 
     pub(crate) fn retry(&self) -> &Retry {
@@ -185,7 +213,7 @@ impl Connection {
     /// When DuckDB refuses it.
     pub fn execute(&self, sql: impl Into<Sql>) -> Result<usize, Error> {
         let sql = sql.into();
-        inlining::guard(self, &sql, || self.run(&sql))
+        leftovers::guard(self, &sql, || inlining::guard(self, &sql, || self.run(&sql)))
     }
 
     /// Runs a query; its rows come as Arrow batches, one at a time, while the engine produces them.
@@ -239,6 +267,8 @@ impl Connection {
         Ok(Self {
             running: self.interrupt.register(&inner),
             interrupt: self.interrupt.clone(),
+            id: number_of(&inner),
+            is_logged: Cell::new(false),
             inner,
             plan,
             functions: self.functions.clone(),
@@ -250,6 +280,7 @@ impl Connection {
             retry: self.retry,
             shared_state: self.shared_state(),
             sets_message: Cell::default(),
+            may_be_in_transaction: Cell::default(),
         })
     }
 
@@ -318,8 +349,12 @@ impl Connection {
         if self.is_locked && sql.is_user_query() {
             read_lock::check(self, sql.text())?;
         }
-        if sql.text().to_ascii_lowercase().contains("set_commit_message") {
+        let text = sql.text().to_ascii_lowercase();
+        if text.contains("set_commit_message") {
             self.sets_message.set(true);
+        }
+        if text.contains("begin") || text.contains("start") {
+            self.may_be_in_transaction.set(true);
         }
         let _span = tracing::debug_span!("statement", name, sql = &*sql.text_for_log()).entered();
         let start = Instant::now();
@@ -333,6 +368,15 @@ impl Connection {
             statement.map_err(|error| self.failed(&error, Some(sql)))
         });
         let duration = start.elapsed();
+        let ends_transaction = match sql.first_word().as_str() {
+            "ROLLBACK" | "ABORT" => true,
+            "COMMIT" | "END" => statement.is_ok(),
+            _ => false,
+        };
+        // A text of several statements may begin another one.
+        if ends_transaction && !text.contains(';') {
+            self.may_be_in_transaction.set(false);
+        }
         match statement {
             Ok(statement) => {
                 tracing::debug!(rows, ?duration, "done");
@@ -422,57 +466,5 @@ impl duckdb::ToSql for Bound<'_> {
             Parameter::Integer(number) => ToSqlOutput::Owned(DuckDbValue::BigInt(number)),
             Parameter::Boolean(boolean) => ToSqlOutput::Owned(DuckDbValue::Boolean(boolean)),
         })
-    }
-}
-
-/// The rows of a query, as Arrow batches of up to 2048 rows.
-pub struct Rows<'connection> {
-    schema: SchemaRef,
-    statement: duckdb::Statement<'connection>,
-    connection: &'connection Connection,
-    start: Instant,
-    count: usize,
-}
-
-impl std::fmt::Debug for Rows<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rows").field("schema", &self.schema).finish_non_exhaustive()
-    }
-}
-
-impl<'c> Rows<'c> {
-    /// The columns' names and types.
-    pub fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
-    }
-
-    /// The rows for whatever takes Arrow's own trait, [`Features::write`](crate::Features::write) among it.
-    pub fn into_reader(self) -> impl RecordBatchReader + use<'c> {
-        let schema = self.schema();
-        RecordBatchIterator::new(
-            self.map(|batch| batch.map_err(|error| ArrowError::ExternalError(error.into()))),
-            schema,
-        )
-    }
-}
-
-impl Iterator for Rows<'_> {
-    type Item = Result<RecordBatch, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let connection = self.connection;
-        let step = || self.statement.step().map_err(|error| connection.failed(&error, None));
-        match connection.running.next(&connection.interrupt, step) {
-            Ok(Some(batch)) => {
-                let batch = RecordBatch::from(&batch);
-                self.count += batch.num_rows();
-                Some(Ok(batch))
-            }
-            Ok(None) => {
-                tracing::debug!(rows = self.count, duration = ?self.start.elapsed(), "all rows are read");
-                None
-            }
-            Err(error) => Some(Err(error)),
-        }
     }
 }

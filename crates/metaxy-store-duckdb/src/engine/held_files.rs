@@ -4,14 +4,19 @@
 //! whose endpoint does not exist: DuckLake, which looks for the file before it removes it, does not find it. Where the
 //! transaction does not see such a secret, no request of the instance reaches a storage until the commit is over.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ducklake_sql::{Ident, StringLiteral, bind, list, sql};
 
 use super::connection::Connection;
 use super::error::Error;
+
+/// How old a second link is that no transaction holds any more.
+const OLD: Duration = Duration::from_hours(24);
 
 /// The files of one transaction.
 pub(super) struct HeldFiles<'c> {
@@ -68,6 +73,9 @@ impl<'c> HeldFiles<'c> {
     ) -> Result<Self, Error> {
         let (remote, local): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| path.contains("://"));
         let suffix: String = token.chars().filter(char::is_ascii_alphanumeric).collect();
+        if !std::mem::replace(&mut connection.shared_state().lock().has_removed_links, true) {
+            remove_old_links(&local);
+        }
         let count = local.len();
         let local: Vec<_> = local.into_iter().filter_map(|path| LocalFile::hold(path.into(), &suffix)).collect();
         let missed = count - local.len();
@@ -196,6 +204,53 @@ impl LocalFile {
     }
 }
 
+/// A second link to a file that is not there: a program was killed while it committed.
+pub(crate) fn link_to(path: &Path) -> Option<PathBuf> {
+    links_in(path.parent()?).into_iter().find(|link| file_of(link).is_some_and(|file| file == path))
+}
+
+/// The second links to files in a folder of this machine.
+fn links_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| file_of(path).is_some()).collect()
+}
+
+/// The file that this is a second link to, by its name.
+pub(crate) fn file_of(link: &Path) -> Option<PathBuf> {
+    let end = link.extension()?.to_str()?.strip_prefix("metaxy")?;
+    let is_token = end.len() == 32 && end.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_token.then(|| link.with_extension(""))
+}
+
+/// Removes second links that a program has left which was killed while it committed, in the folders of these files. No
+/// commit takes as long as they are old.
+fn remove_old_links(files: &[String]) {
+    let folders: BTreeSet<&Path> = files.iter().filter_map(|file| Path::new(file).parent()).collect();
+    for link in folders.into_iter().flat_map(links_in) {
+        let is_second = file_of(&link).is_some_and(|file| is_same_file(&file, &link));
+        if is_second && is_older(&link, OLD) {
+            drop(fs::remove_file(&link));
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let id = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    id(one).is_some_and(|found| id(other) == Some(found))
+}
+
+#[cfg(not(unix))]
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    matches!((fs::read(one), fs::read(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+fn is_older(path: &Path, age: Duration) -> bool {
+    let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|elapsed| elapsed > age))
+}
+
 /// Writes an opened file again, so that nobody sees a part of it.
 fn copy(mut file: &File, path: &Path) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -208,10 +263,10 @@ fn copy(mut file: &File, path: &Path) -> io::Result<()> {
 
 /// Removes files of a storage, to which DuckDB itself has no statement: they are scheduled for DuckLake to remove, at a
 /// time before every other one, and it is told to remove all up to that time.
-fn remove_remote(connection: &Connection, files: &[StringLiteral]) -> Result<(), Error> {
+pub(super) fn remove_remote(connection: &Connection, files: &[StringLiteral]) -> Result<(), Error> {
     let plan = connection.plan();
     let Some((database, schema)) = plan.metadata() else { return Ok(()) };
-    let other = connection.elsewhere()?;
+    let other = connection.elsewhere()?.uninterrupted();
     // Far beyond those of the files that DuckLake knows.
     let first = 1_u64 << 62 | u64::from(std::process::id()) << 24;
     let rows =

@@ -44,27 +44,46 @@ struct Limit {
     rows: i64,
 }
 
-/// The value of a stored limit, its scope, and the schema and table that it is for.
-type StoredLimit = (Option<String>, String, Option<String>, Option<String>);
+/// The value of a stored limit, its scope, and the name of the schema or table that it is for.
+type StoredLimit = (Option<String>, String, Option<String>);
 
 /// The limits that options of the attachment or of the lake set.
 fn configured(connection: &Connection) -> Result<Vec<Limit>, Error> {
     let plan = connection.plan();
+    let lake = bind(plan.alias().as_str());
     let stored: Vec<StoredLimit> = connection.query_rows(sql!(
-        "SELECT value, scope, coalesce(t.schema_name, scope_entry), t.table_name
-         FROM ducklake_options({lake}) AS o
-         LEFT JOIN (SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = {lake}) AS t
-             ON o.scope = 'TABLE' AND o.scope_entry = t.schema_name || '.' || t.table_name
-         WHERE option_name = 'data_inlining_row_limit' AND (scope <> 'TABLE' OR t.table_name IS NOT NULL)",
-        lake = bind(plan.alias().as_str()),
+        "SELECT value, scope, scope_entry FROM ducklake_options({lake}) WHERE option_name = 'data_inlining_row_limit'",
+        lake,
     ))?;
-    let limit = |(value, _, schema, table): StoredLimit| Limit {
-        schema,
-        table,
-        rows: value.unwrap_or_default().parse().unwrap_or(MANY),
+    let has = |wanted: &str| stored.iter().any(|(_, scope, _)| scope == wanted);
+    let has_global = has("GLOBAL");
+    // Both parts of a name may have dots. Few lakes have such a limit, and all tables would have to be listed.
+    let tables: Vec<(String, String)> = if has("TABLE") {
+        connection.query_rows(sql!(
+            "SELECT DISTINCT schema_name, table_name FROM duckdb_columns() WHERE database_name = {lake}",
+            lake,
+        ))?
+    } else {
+        Vec::new()
     };
-    let has_global = stored.iter().any(|(_, scope, ..)| scope == "GLOBAL");
-    let mut limits: Vec<Limit> = stored.into_iter().map(limit).collect();
+    let mut limits: Vec<Limit> = Vec::new();
+    for (value, scope, entry) in stored {
+        let rows = value.unwrap_or_default().parse().unwrap_or(MANY);
+        if scope != "TABLE" {
+            limits.push(Limit { schema: entry, table: None, rows });
+            continue;
+        }
+        let is_it = |(schema, table): &&(String, String)| {
+            entry.as_deref().and_then(|entry| entry.strip_prefix(schema.as_str())?.strip_prefix('.'))
+                == Some(table.as_str())
+        };
+        let named = tables.iter().filter(is_it);
+        limits.extend(named.map(|(schema, table)| Limit {
+            schema: Some(schema.clone()),
+            table: Some(table.clone()),
+            rows,
+        }));
+    }
     let attached = plan.statements().iter().find_map(|statement| match statement {
         Statement::Attach(attach) => attach.option("DATA_INLINING_ROW_LIMIT").cloned(),
         _ => None,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ducklake_sql::{AttachPlan, Ident, Mode, Parameter, Setting, Sql, Statement};
+use ducklake_sql::{AttachPlan, CatalogKind, Ident, Mode, Parameter, Setting, Sql, Statement};
 
 use super::cause::Facts;
 use super::connection::{Connection, engine_text};
@@ -74,6 +74,34 @@ fn settings_of<'p>(plans: &[&'p AttachPlan]) -> Vec<&'p Setting> {
         }
     }
     settings
+}
+
+/// Lets a SQLite catalog be read through one connection of each transaction, unless the plan says otherwise.
+///
+/// DuckDB would open a file of SQLite anew for each scan of a table in it, to scan with several threads. Each time SQLite
+/// reads the definitions of all tables, and DuckLake makes one for each table of the lake: a look at one table would take
+/// longer the more tables there are.
+pub(crate) fn share_sqlite_connection(connection: &Connection, plan: &AttachPlan) {
+    let is_set = sets(plan, "sqlite_disable_multithreaded_scans");
+    if plan.catalog() == Some(CatalogKind::Sqlite) && !is_set {
+        // Without it, reading takes longer and nothing else.
+        drop(connection.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true"));
+    }
+}
+
+/// Lets the connections to a catalog on PostgreSQL be used without a question whether they are alive, unless the plan says
+/// otherwise.
+pub(crate) fn leave_out_health_check(connection: &Connection, plan: &AttachPlan) {
+    if plan.catalog() == Some(CatalogKind::Postgres) && !sets(plan, "pg_pool_health_check_query") {
+        // With it, each transaction takes longer and nothing else.
+        drop(connection.execute("SET GLOBAL pg_pool_health_check_query = ''"));
+    }
+}
+
+/// Whether a plan has a statement that makes this setting.
+fn sets(plan: &AttachPlan, name: &str) -> bool {
+    let is_it = |statement: &Statement| matches!(statement, Statement::Set(setting) if is_named(setting, name));
+    plan.statements().iter().any(is_it)
 }
 
 fn is_named(setting: &Setting, name: &str) -> bool {

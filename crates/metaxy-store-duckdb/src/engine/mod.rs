@@ -12,6 +12,7 @@ mod held_files;
 pub(crate) mod inlining;
 mod instance;
 mod interrupt;
+mod leftovers;
 mod read_lock;
 mod retry;
 mod signed_extensions;
@@ -28,9 +29,11 @@ pub use self::interrupt::Interrupt;
 
 pub(crate) use self::commit::Message;
 pub(crate) use self::error::{Class, Kind, MOVED_ADVICE, Refusal};
-pub(crate) use self::instance::{current_database, open_instance};
+pub(crate) use self::held_files::{file_of, link_to};
+pub(crate) use self::instance::{current_database, leave_out_health_check, open_instance, share_sqlite_connection};
 pub(crate) use self::retry::repeat;
 pub(crate) use self::transaction::{
-    alone, end_stream, in_transaction, now, read_again, repeated, transaction, transaction_with, with_retry,
+    alone, end_stream, in_transaction, now, read_again, read_together, repeated, transaction, transaction_with,
+    with_retry,
 };
 pub(crate) use self::typed_row::FromRow;

@@ -3,25 +3,31 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ducklake_sql::sql;
+use ducklake_sql::{CatalogKind, sql};
 
 use super::cause::Cause;
 use super::commit::{Message, write, write_with};
 use super::connection::Connection;
 use super::error::Error;
 use super::inlining;
+use super::leftovers;
 use super::retry::repeat;
 
 /// Runs `prepare` on the lake, then `apply` on what it found; both again when another writer was faster.
 ///
 /// Each has a transaction of its own: a SQLite catalog stays locked against other writers from the first read of a
-/// transaction to its end. Within one, DuckLake asks its catalog for the snapshot once, not with every statement.
+/// transaction to its end. PostgreSQL locks nobody out, and each transaction has to be waited for, so both are one there.
+/// Within one, DuckLake asks its catalog for the snapshot once, not with every statement.
 pub(crate) fn with_retry<P, T>(
     connection: &Connection,
     mut prepare: impl FnMut() -> Result<P, Error>,
     mut apply: impl FnMut(P) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    let is_one = connection.plan().catalog() == Some(CatalogKind::Postgres);
     let attempt = || {
+        if is_one {
+            return write(connection, || prepare().and_then(&mut apply));
+        }
         let found = in_transaction(connection, &mut prepare)?;
         write(connection, || apply(found))
     };
@@ -75,20 +81,30 @@ pub(crate) fn repeated<T>(
     connection: &Connection,
     mut statement: impl FnMut(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let mut run = || {
+    let mut attempt = || {
         if inlining::has_lossy_columns(connection)? {
             inlining::without(connection, || statement(connection))
         } else {
             inlining::decided(connection, || statement(connection))
         }
     };
+    let run = || leftovers::guarded(connection, &mut attempt);
     // A lost connection does not tell whether the statement is stored, and no token could.
-    repeat(connection.retry(), &mut run, |error| error.is_query() && error.is_retryable())
+    repeat(connection.retry(), run, |error| error.is_query() && error.is_retryable())
 }
 
 /// Runs `read` in a transaction that only reads, again when the catalog is locked or lost for a moment.
 pub(crate) fn read_again<T>(connection: &Connection, mut read: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
     repeat(connection.retry(), || in_transaction(connection, &mut read), Error::begins_anew)
+}
+
+/// Runs `read` in one transaction: that of a program which has begun one, or else one of its own.
+///
+/// Outside of a transaction, each statement of a connection whose current database is the lake would ask its catalog for
+/// the snapshot.
+pub(crate) fn read_together<T>(connection: &Connection, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    // DuckDB would undo a transaction in which another one is begun.
+    if connection.may_be_in_transaction() { read() } else { in_transaction(connection, read) }
 }
 
 /// Runs `apply` in a transaction that only reads.

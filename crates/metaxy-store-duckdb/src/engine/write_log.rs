@@ -16,6 +16,8 @@ pub(super) struct SharedState(Arc<Mutex<State>>);
 pub(super) struct State {
     /// How many transactions have the log switched on.
     log_users: usize,
+    /// Whether second links to files were looked for that a killed program has left.
+    pub(super) has_removed_links: bool,
     /// How often DuckDB repeats a request.
     pub(super) http_retries: Borrowed,
     /// Through which host it makes them.
@@ -71,11 +73,12 @@ pub(super) struct WriteLog {
 
 impl WriteLog {
     pub(super) fn start(connection: &Connection) -> Result<Self, Error> {
-        let other = connection.elsewhere()?;
+        // What was interrupted is looked at, too.
+        let other = connection.elsewhere()?.uninterrupted();
         let state = connection.shared_state();
         let is_on = {
             let mut state = state.lock();
-            let is_on = state.log_users > 0 || switch_on(&other)?;
+            let is_on = state.log_users > 0 || switch_on(&other);
             state.log_users += usize::from(is_on);
             is_on
         };
@@ -92,31 +95,24 @@ impl WriteLog {
         &self.other
     }
 
-    /// The paths of the files that a connection has written since the log was switched on.
+    /// The paths of the data files that a connection has written since the log was switched on.
     pub(super) fn files(&self, connection: &Connection) -> Result<Vec<String>, Error> {
-        if !self.is_on {
+        let Some(id) = connection.id().filter(|_| self.is_on) else {
             return Ok(Vec::new());
-        }
-        let is_first_write = sql!(
-            "type = 'FileSystem' AND contains(message, '\"op\":\"WRITE\"') AND contains(message, '\"pos\":\"0\"')"
-        );
-        // Whatever is written beside the only transaction is no worse for being held.
-        let is_alone = self.state.lock().log_users == 1;
-        let messages: Vec<(String,)> = if is_alone {
-            self.other.query_rows(sql!("SELECT message FROM duckdb_logs() WHERE {is_first_write}", is_first_write))?
-        } else {
-            let id: i64 = connection.query_value("SELECT CAST(current_connection_id() AS BIGINT)")?;
-            self.other.query_rows(sql!(
-                "SELECT message FROM duckdb_logs WHERE connection_id = {id} AND {is_first_write}",
-                id = bind(id),
-                is_first_write,
-            ))?
         };
+        let messages: Vec<(String,)> = self.other.query_rows(sql!(
+            "SELECT message
+             FROM duckdb_logs
+             WHERE connection_id = {id} AND type = 'FileSystem'
+                 AND contains(message, '\"op\":\"WRITE\"') AND contains(message, '\"pos\":\"0\"')",
+            id = bind(id),
+        ))?;
         let path = |(message,): (String,)| match Json::parse(&message).ok()?.into_object()?.swap_remove("path") {
             Some(Json::String(path)) => Some(path),
             _ => None,
         };
-        let mut files: Vec<String> = messages.into_iter().filter_map(path).collect();
+        // A statement may write other files, as COPY does, which nobody but the person removes.
+        let mut files: Vec<String> = messages.into_iter().filter_map(path).filter(|path| is_data_file(path)).collect();
         files.sort_unstable();
         files.dedup();
         Ok(files)
@@ -132,18 +128,30 @@ impl Drop for WriteLog {
         state.log_users -= 1;
         if state.log_users == 0 {
             // What stays in it is overwritten by the next one.
-            drop(self.other.execute("CALL disable_logging()"));
-            drop(self.other.execute("CALL truncate_duckdb_logs()"));
+            drop(self.other.inner.execute_batch("CALL disable_logging(); CALL truncate_duckdb_logs()"));
         }
     }
 }
 
-/// Switches the log on, unless it is on for somebody else or cannot be.
-fn switch_on(connection: &Connection) -> Result<bool, Error> {
-    let is_used: bool = connection.query_value("SELECT current_setting('enable_logging')")?;
-    if is_used {
-        return Ok(false);
-    }
+/// The number of a connection in DuckDB's log. It is asked for before a lake is the current database, of whose catalog
+/// DuckDB would ask for a snapshot.
+pub(super) fn number_of(connection: &duckdb::Connection) -> Option<i64> {
+    connection.query_row("SELECT CAST(current_connection_id() AS BIGINT)", [], |row| row.get(0)).ok()
+}
+
+/// Whether DuckLake gives such names to files of a lake: `ducklake-` and a UUID, for deletions `-delete` behind it.
+fn is_data_file(path: &str) -> bool {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or_default();
+    let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
+    let uuid = stem.strip_prefix("ducklake-").map(|rest| rest.strip_suffix("-delete").unwrap_or(rest));
+    uuid.is_some_and(|uuid| uuid.len() == 36 && uuid.chars().all(|char| char.is_ascii_hexdigit() || char == '-'))
+}
+
+/// Switches the log on, unless it is on for somebody else or cannot be. As these statements are of no lake, nothing records
+/// them.
+fn switch_on(connection: &Connection) -> bool {
+    let ask = "SELECT current_setting('enable_logging')";
+    let is_used = connection.inner.query_row(ask, [], |row| row.get(0)).unwrap_or(true);
     // Where settings are locked, files cannot be held, and the transaction goes on without.
-    Ok(connection.execute("CALL enable_logging('FileSystem', level => 'TRACE')").is_ok())
+    !is_used && connection.inner.execute_batch("CALL enable_logging('FileSystem', level => 'TRACE')").is_ok()
 }

@@ -103,15 +103,46 @@ impl<'g> Comparison<'g> {
         Ok(found)
     }
 
-    /// Compares, and counts what is found, in the order of [`Change::ALL`].
-    pub(crate) fn count(&self, connection: &Connection) -> Result<[usize; 3], Error> {
-        count_changes(connection, sql!("({query})", query = self.query()))
+    /// Compares, and counts what is found, in the order of [`Change::ALL`]; and the feature's present rows, unless it has
+    /// no table or is not to be compared.
+    pub(crate) fn count(&self, connection: &Connection) -> Result<([usize; 3], Option<usize>), Error> {
+        let Some(table) = &self.current else {
+            return Ok((count_changes(connection, sql!("({query})", query = self.query()))?, None));
+        };
+        if !self.has_each_row_once() {
+            let counts = count_changes(connection, sql!("({query})", query = self.query()))?;
+            let latest = Latest::of(table, &self.ids, &self.version);
+            return Ok((counts, Some(latest.count(connection, self.duplicate_ids.as_ref(), &self.filters)?)));
+        }
+        let both = sql!("c.row_id IS NOT NULL AND e.present IS NOT NULL");
+        let counted: Option<(i64, i64, i64, i64)> = connection.query_row(sql!(
+            "WITH {expressions}
+             SELECT
+                 count(*) FILTER (c.row_id IS NULL),
+                 count(*) FILTER ({both} AND ({is_stale})),
+                 count(*) FILTER (e.present IS NULL),
+                 count(c.row_id)
+             FROM {joined}",
+            expressions = list(self.expected().into_iter().chain([self.current(table)])),
+            is_stale = Self::is_stale(),
+            joined = self.joined_with_current(),
+            both,
+        ))?;
+        let (new, stale, orphaned, present) = counted.unwrap_or_default();
+        let [new, stale, orphaned, present] =
+            [new, stale, orphaned, present].map(|count| usize::try_from(count).unwrap_or_default());
+        Ok(([new, stale, orphaned], Some(present)))
     }
 
-    /// Counts the feature's present rows; `None` if it has no table, or is not to be compared.
-    pub(crate) fn count_present(&self, connection: &Connection) -> Result<Option<usize>, Error> {
-        let latest = self.current.as_ref().map(|table| Latest::of(table, &self.ids, &self.version));
-        latest.map(|latest| latest.count(connection, self.duplicate_ids.as_ref(), &self.filters)).transpose()
+    /// Whether a present row is in the comparison exactly once: what it is compared with has one row for each key, and no
+    /// rows are collapsed.
+    fn has_each_row_once(&self) -> bool {
+        let one_per_key =
+            |upstream: &Upstream| upstream.groups.is_none() && upstream.ids.iter().all(|id| upstream.keys.contains(id));
+        match &self.expected {
+            Expected::Upstream(upstreams) => !self.is_collapsed() && upstreams.iter().all(one_per_key),
+            Expected::Samples(_) => true,
+        }
     }
 
     /// The query of what changed: `change`, the columns `key_0…`, the versions `field_0…` of fields, `row_id_0…` of the
@@ -127,6 +158,7 @@ impl<'g> Comparison<'g> {
         };
         expressions.push(self.current(table));
         let keys = (0..self.keys.len()).map(|at| numbered("key_", at));
+        let (is_stale, joined) = (Self::is_stale(), self.joined_with_current());
         let sources = match &self.expected {
             Expected::Upstream(upstreams) => upstreams.len(),
             Expected::Samples(_) => 1,
@@ -140,15 +172,26 @@ impl<'g> Comparison<'g> {
                  {row_ids},
                  e.provenance,
                  c.row_id AS current_row_id
-             FROM expected AS e FULL JOIN current AS c ON {same_keys}
-             WHERE c.row_id IS NULL OR e.present IS NULL OR c.provenance IS NULL
-                 OR e.provenance <> c.provenance OR c.is_stale",
+             FROM {joined}
+             WHERE c.row_id IS NULL OR e.present IS NULL OR {is_stale}",
             expressions = list(expressions),
             keys = list(keys.clone().map(|key| sql!("coalesce(e.{key}, c.{key}) AS {key}", key))),
             fields = list((0..self.members.len()).map(|at| sql!("e.{field}", field = numbered("field_", at)))),
             row_ids = list((0..sources).map(|at| sql!("e.{row_id}", row_id = numbered("row_id_", at)))),
-            same_keys = all(keys.map(|key| sql!("e.{key} = c.{key}", key))),
+            joined,
+            is_stale,
         )
+    }
+
+    /// What stands behind FROM: what the rows should be as `e`, and the present ones as `c`.
+    fn joined_with_current(&self) -> Sql {
+        let same_key = |at| sql!("e.{key} = c.{key}", key = numbered("key_", at));
+        sql!("expected AS e FULL JOIN current AS c ON {same_keys}", same_keys = all((0..self.keys.len()).map(same_key)),)
+    }
+
+    /// Whether a present row is to be made again, where it is known what it should be.
+    fn is_stale() -> Sql {
+        sql!("c.provenance IS NULL OR e.provenance <> c.provenance OR c.is_stale")
     }
 
     /// The common table expressions that end in `expected`: what the rows should be.
@@ -254,16 +297,19 @@ impl<'g> Comparison<'g> {
         self.hashing.of(pieces)
     }
 
+    /// Whether several rows made of one upstream row are one row here; if they are not of one version, all are stale.
+    fn is_collapsed(&self) -> bool {
+        self.plan.deps.iter().any(|dep| matches!(dep.dep.lineage, Lineage::Expansion { .. }))
+    }
+
     /// The common table expression `current`: the feature's present rows.
     fn current(&self, table: &Table) -> Sql {
-        // Several rows made of one upstream row are one row here; if they are not of one version, all are stale.
-        let collapsed = self.plan.deps.iter().any(|dep| matches!(dep.dep.lineage, Lineage::Expansion { .. }));
         let keys = list(
             (self.keys.iter().enumerate()).map(|(at, key)| sql!("r.{key} AS {name}", key, name = numbered("key_", at))),
         );
         let stale = any(self.stale_if.iter().map(|filter| filter.condition(&column_of_r)));
         let rows = Latest::of(table, &self.ids, &self.version).narrow_rows(self.duplicate_ids.as_ref(), &self.filters);
-        if !collapsed {
+        if !self.is_collapsed() {
             return sql!(
                 "current AS (
                      SELECT {keys}, r.rowid AS row_id, r.metaxy_provenance AS provenance,

@@ -209,6 +209,15 @@ impl Features<'_> {
         samples: impl RecordBatchReader,
         options: &ResolveOptions,
     ) -> Result<Increment, Error> {
+        self.compare_samples(key, samples, options).map_err(|error| error.in_operation("comparing", key.as_str()))
+    }
+
+    fn compare_samples(
+        &self,
+        key: &FeatureKey,
+        samples: impl RecordBatchReader,
+        options: &ResolveOptions,
+    ) -> Result<Increment, Error> {
         let connection = self.connection.elsewhere()?;
         if !self.plan(key)?.deps.is_empty() {
             return Err(Problem::Samples(key.clone()).into());

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Read as _};
 use std::path::Path;
 
+use super::compressed;
+
 /// What a file of rows can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -43,10 +45,9 @@ impl FileFormat {
     }
 }
 
-/// Whether a file of CSV has a field that is nothing between quotes. One that is compressed may have.
+/// Whether a file of CSV has a field that is nothing between quotes.
 pub(super) fn has_quoted_empty(path: &Path) -> bool {
-    let is_compressed = path.extension().is_some_and(|end| end == "gz" || end == "zst");
-    let Ok(file) = File::open(path) else { return false };
+    let Ok(file) = compressed::open(path) else { return false };
     let is_border = |byte: Option<u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && byte != b'"');
     // The three bytes before the one that is looked at.
     let mut last = [None; 3];
@@ -59,5 +60,5 @@ pub(super) fn has_quoted_empty(path: &Path) -> bool {
         }
         last = [last[1], last[2], byte];
     }
-    is_compressed
+    false
 }

@@ -1,26 +1,27 @@
 //! Numbers of JSON that have more digits than a float: DuckDB's reader rounds them, whatever type it is asked for.
 
-use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
 
+use super::compressed;
+
 /// So many digits every float keeps.
 const KEPT_DIGITS: usize = 15;
 
-/// Copies a file of JSON with such numbers as texts; `None` if it has none, or is compressed.
+/// Copies a file of JSON with such numbers as texts; `None` if it has none. The copy is not compressed.
 ///
 /// Whole numbers stay: DuckDB's reader keeps all of their digits.
 pub(super) fn with_long_ones_as_texts(path: &Path) -> io::Result<Option<NamedTempFile>> {
     let mut found = false;
-    let begins_as_json = rewrite(File::open(path)?, &mut io::sink(), &mut found)?;
+    let begins_as_json = rewrite(compressed::open(path)?, &mut io::sink(), &mut found)?;
     if !found || !begins_as_json {
         return Ok(None);
     }
     let mut copy = NamedTempFile::new()?;
     let mut writer = BufWriter::new(copy.as_file_mut());
-    rewrite(File::open(path)?, &mut writer, &mut found)?;
+    rewrite(compressed::open(path)?, &mut writer, &mut found)?;
     writer.flush()?;
     drop(writer);
     Ok(Some(copy))

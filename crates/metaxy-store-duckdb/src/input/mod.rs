@@ -5,6 +5,7 @@
 //! of JSON is taken for one. Versions of fields are never guessed: they are texts, whatever they look like.
 
 mod column_types;
+mod compressed;
 mod format;
 mod json_numbers;
 mod lossless_cast;

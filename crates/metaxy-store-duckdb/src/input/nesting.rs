@@ -1,13 +1,10 @@
 //! How deep JSON is nested. DuckDB finds out the types of its values by a function that calls itself for each level, and
 //! the process ends where its stack does.
 
-use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
 use std::path::Path;
 
-use arrow::array::AsArray as _;
-use ducklake_sql::sql;
-
+use super::compressed;
 use super::reader::Reader;
 use super::unreadable;
 use crate::engine::Error;
@@ -18,42 +15,17 @@ const DEEPEST: usize = 100;
 impl Reader<'_, '_> {
     /// Refuses what is nested deeper than is safe to look at.
     pub(super) fn refuse_deep(&self) -> Result<(), Error> {
-        let path = self.file.content.path();
-        let is_deep = if is_compressed(path) {
-            self.has_deep_rows()?
-        } else {
-            is_deep(path).map_err(|error| unreadable(&self.file.name, error))?
-        };
+        let is_deep = is_deep(self.file.content.path()).map_err(|error| unreadable(&self.file.name, error))?;
         if is_deep {
             let what = ["is nested more than ", &DEEPEST.to_string(), " levels deep"].concat();
             return Err(self.wrong(&what, Some("keep such a value as a text")));
         }
         Ok(())
     }
-
-    /// The same for a file that only DuckDB can read: it gives each row as a text.
-    fn has_deep_rows(&self) -> Result<bool, Error> {
-        let rows =
-            sql!("SELECT CAST(json AS VARCHAR) FROM read_json_objects({path}, format = 'auto')", path = self.path);
-        for batch in self.connection.query(rows).map_err(|error| self.failed(&error))? {
-            let batch = batch.map_err(|error| self.failed(&error))?;
-            let texts = arrow::compute::cast(batch.column(0), &arrow::datatypes::DataType::LargeUtf8);
-            let texts = texts.map_err(|error| Error::query(error.to_string()))?;
-            if texts.as_string::<i64>().iter().flatten().any(|row| Nesting::default().reads(row.as_bytes())) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-}
-
-/// Whether DuckDB takes a file for a compressed one, by its name.
-fn is_compressed(path: &Path) -> bool {
-    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gz") || end.eq_ignore_ascii_case("zst"))
 }
 
 fn is_deep(path: &Path) -> io::Result<bool> {
-    let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let mut reader = BufReader::with_capacity(1 << 20, compressed::open(path)?);
     let mut nesting = Nesting::default();
     loop {
         let bytes = reader.fill_buf()?;

@@ -6,8 +6,21 @@ use super::data_files::{DataFiles, was_moved};
 use super::data_path::{self, DataPath};
 use crate::engine::{Connection, Error, Kind};
 
+/// Makes the checks of a plan, and ends the transaction that its last statement is in.
+pub(super) fn check_all(
+    connection: &Connection,
+    plan: &AttachPlan,
+    tables: &TableDatabase,
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    let checked = plan.checks().iter().try_for_each(|check| verify(connection, check, tables, plan, warnings));
+    let end = if checked.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = connection.execute(end).map(drop);
+    checked.and(ended)
+}
+
 /// Makes one check; what is wrong but no reason to refuse the lake becomes a warning.
-pub(super) fn verify(
+fn verify(
     connection: &Connection,
     check: &Check,
     tables: &TableDatabase,

@@ -26,7 +26,9 @@ use metaxy_config::{LoadError, Loaded};
 
 use super::facts::facts_of;
 use crate::engine::cause::{Facts, Operation};
-use crate::engine::{Cause, Connection, EngineError, Error, open_instance};
+use crate::engine::{
+    Cause, Connection, EngineError, Error, leave_out_health_check, open_instance, share_sqlite_connection,
+};
 use report::Verdict;
 
 pub use report::{CheckName, Finding, Outcome, REPORT_VERSION, Report};
@@ -273,6 +275,8 @@ fn prepare(run: &mut Run, plan: &Arc<AttachPlan>) -> (Option<Connection>, Verdic
         return (None, verdict);
     }
     be_quick(&connection, plan);
+    share_sqlite_connection(&connection, plan);
+    leave_out_health_check(&connection, plan);
     let versions = "SELECT extension_name, extension_version FROM duckdb_extensions()
                     WHERE loaded AND install_mode <> 'STATICALLY_LINKED'";
     let engine = connection.rows(&Sql::fixed("SELECT library_version, source_id FROM pragma_version()"));

@@ -8,14 +8,17 @@ pub(crate) mod data_path;
 mod doctor;
 mod facts;
 pub(crate) mod inlined_owner;
+mod known_files;
 mod limits;
 mod lock;
 mod open;
+mod repair;
 mod store;
 pub(crate) mod stored_state;
 
 pub use self::doctor::{CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Report};
 pub use self::open::OpenOptions;
+pub use self::repair::MissingFile;
 pub use self::store::Store;
 
 pub(crate) use self::store::Secondary;

@@ -8,137 +8,33 @@ use std::time::Instant;
 use ducklake_sql::{
     AttachPlan, CatalogKind, DuckDbDatabase, Extension, Ident, Lake, Mode, Session, Setting, Statement, TableDatabase,
 };
-use metaxy_config::{Config, Database, DuckDbStore, Retry};
+use metaxy_config::{Config, Database, DuckDbStore};
 
 use super::attempt::Attempt;
 use super::catalog_file::{self, CatalogFile};
-use super::checks::verify;
+use super::checks::check_all;
 use super::data_files;
 use super::facts::facts_of;
-use super::limits::in_short_time;
+use super::limits::{in_short_time, limit};
 use super::store::{Secondary, Store};
 use crate::engine::cause::{Facts, Operation};
-use crate::engine::{Cause, Connection, Error, Interrupt, Kind, current_database, open_instance, repeat};
+use crate::engine::{
+    Cause, Connection, Error, Kind, current_database, leave_out_health_check, open_instance, repeat,
+    share_sqlite_connection,
+};
 
+mod options;
 #[cfg(test)]
 mod tests;
 
-/// How long an attempt to connect to PostgreSQL may take, in seconds.
-const CONNECT_TIMEOUT: u32 = 10;
-
-/// How to open a store, beyond its configuration.
-///
-/// ```no_run
-/// use ducklake_sql::Mode;
-/// use metaxy_config::Config;
-/// use metaxy_store_duckdb::OpenOptions;
-///
-/// # fn open(config: &Config) -> Result<(), metaxy_store_duckdb::Error> {
-/// let store = OpenOptions::default().install_extensions(false).open(config, "dev", Mode::Read)?;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, as in `std::fs::OpenOptions`")]
-pub struct OpenOptions {
-    install: bool,
-    must_exist: bool,
-    fallbacks: bool,
-    secondaries: Vec<String>,
-    lock: bool,
-    connect_timeout: u32,
-    interrupt: Interrupt,
-    retry: Option<Retry>,
-}
-
-impl Default for OpenOptions {
-    fn default() -> Self {
-        Self {
-            install: true,
-            must_exist: false,
-            fallbacks: true,
-            secondaries: Vec::new(),
-            lock: false,
-            connect_timeout: CONNECT_TIMEOUT,
-            interrupt: Interrupt::default(),
-            retry: None,
-        }
-    }
-}
+pub use self::options::OpenOptions;
 
 impl OpenOptions {
-    /// Whether an extension that cannot be loaded is installed from its repository; true unless set.
-    pub fn install_extensions(mut self, install: bool) -> Self {
-        self.install = install;
-        self
-    }
-
-    /// Whether a lake that is not there is an error in write mode too, and is not created; false unless set.
-    ///
-    /// It is for changes to rows that the lake has, see [`Error::is_missing_lake`].
-    pub fn must_exist(mut self, must_exist: bool) -> Self {
-        self.must_exist = must_exist;
-        self
-    }
-
-    /// Whether the lakes of the configured fallback stores are attached too; true unless set.
-    ///
-    /// Without them, every table is looked for in the store itself.
-    pub fn fallback_stores(mut self, attach: bool) -> Self {
-        self.fallbacks = attach;
-        self
-    }
-
-    /// Attaches the lake of another configured store too, for reading: to copy from it.
-    ///
-    /// It gets an alias of its own, and its secrets names of their own, so nothing collides. Where both stores make a
-    /// setting, that of the opened one holds.
-    pub fn secondary(mut self, store: impl Into<String>) -> Self {
-        self.secondaries.push(store.into());
-        self
-    }
-
-    /// Whether a store that is opened in read mode is locked for what a person types; false unless set.
-    ///
-    /// DuckDB then reaches no files but those of the lakes that are attached, loads no extension and takes no setting,
-    /// until the store is closed. A statement from [`Sql::user_query`](ducklake_sql::Sql::user_query) is
-    /// run only if DuckDB's parser takes it for one that reads, and it calls no table function that might do more:
-    /// queries, `EXPLAIN`, transactions, `USE`, variables and pragmas that show something. See
-    /// [`Error::is_read_only`].
-    ///
-    /// A program that reads or writes files of its own through the connection, as with
-    /// [`InputFile`](crate::InputFile), cannot use it. In write mode it has no effect.
-    pub fn lock(mut self, lock: bool) -> Self {
-        self.lock = lock;
-        self
-    }
-
-    /// How many seconds an attempt to connect to PostgreSQL may take; 10 unless set, and 0 is without end.
-    ///
-    /// It holds where nothing else says so: neither `connect_timeout` in the `secret_parameters` of the catalog, nor a
-    /// `uri` there, nor the variable `PGCONNECT_TIMEOUT`. A secret that is only named decides for itself.
-    pub fn connect_timeout(mut self, seconds: u32) -> Self {
-        self.connect_timeout = seconds;
-        self
-    }
-
-    /// Lets another thread end what runs in the store, see [`Interrupt`].
-    pub fn interrupt(mut self, interrupt: Interrupt) -> Self {
-        self.interrupt = interrupt;
-        self
-    }
-
     /// The plan of a lake, with the limit of a connection attempt.
     fn plan(&self, tables: &TableDatabase, session: &Session, mode: Mode) -> AttachPlan {
         let plan = tables.plan(session, mode);
         let is_set = std::env::var_os("PGCONNECT_TIMEOUT").is_some();
         if self.connect_timeout == 0 || is_set { plan } else { plan.with_connect_timeout(self.connect_timeout) }
-    }
-
-    /// How a transaction is run again when another program was in the way, in place of what the configuration says.
-    pub fn retry(mut self, retry: impl Into<Option<Retry>>) -> Self {
-        self.retry = retry.into();
-        self
     }
 
     /// Opens the store of this name from a configuration, see [`Store::open`].
@@ -364,14 +260,20 @@ impl OpenOptions {
         for (index, statement) in plan.statements().iter().enumerate().take(range.end).skip(range.start) {
             let run = || connection.run_statement(statement);
             let result = match statement {
-                Statement::Load(extension) if self.install => run().or_else(|missing| {
-                    if does_not_start(&missing) {
-                        return Err(missing);
-                    }
-                    let install = Statement::Install(extension.clone());
-                    connection.run_statement(&install).map_err(|_| missing)?;
-                    run()
-                }),
+                Statement::Load(extension) => run()
+                    .or_else(|missing| {
+                        if !self.install || does_not_start(&missing) {
+                            return Err(missing);
+                        }
+                        let install = Statement::Install(extension.clone());
+                        connection.run_statement(&install).map_err(|_| missing)?;
+                        run()
+                    })
+                    .inspect(|_| {
+                        if extension.name().as_str() == "httpfs" {
+                            limit(connection, plan);
+                        }
+                    }),
                 // A key that may not list can still read and write, which is all that a lake needs.
                 Statement::ProbeStorage(_) => in_short_time(connection, plan, run).or_else(|error| {
                     let denied = Cause::NoPermissionToList;
@@ -382,25 +284,19 @@ impl OpenOptions {
                     // What fails to be undone has been undone by the failure.
                     drop(connection.execute("ROLLBACK"));
                 }),
+                Statement::Attach(_) => {
+                    share_sqlite_connection(connection, plan);
+                    if !self.health_check {
+                        leave_out_health_check(connection, plan);
+                    }
+                    run()
+                }
                 _ => run(),
             };
             result.map_err(|error| (index, error))?;
         }
         Ok(())
     }
-}
-
-/// Makes the checks of a plan, and ends the transaction that its last statement is in.
-fn check_all(
-    connection: &Connection,
-    plan: &AttachPlan,
-    tables: &TableDatabase,
-    warnings: &mut Vec<String>,
-) -> Result<(), Error> {
-    let checked = plan.checks().iter().try_for_each(|check| verify(connection, check, tables, plan, warnings));
-    let end = if checked.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = connection.execute(end).map(drop);
-    checked.and(ended)
 }
 
 /// Another store to attach beside the one that is opened.

@@ -149,17 +149,21 @@ impl Features<'_> {
         let mut keys: Vec<&FeatureKey> = keys.into_iter().collect();
         keys.sort_unstable();
         keys.dedup();
+        let of = |error: Error, key: &FeatureKey| error.in_operation("copying", key.as_str());
         let prepare = || {
             let listing = Listing::new(self.connection);
-            let sources = keys.iter().map(|key| Ok((*key, self.source(from, key, options, &listing)?)));
-            sources.collect::<Result<Vec<_>, Error>>()
+            let source = |key| self.source(from, key, options, &listing).map_err(|error| of(error, key));
+            keys.iter().map(|key| Ok((*key, source(key)?))).collect::<Result<Vec<_>, Error>>()
         };
         with_retry(self.connection, prepare, |sources| {
             let mut copied = Copied::default();
             for (key, source) in sources {
                 match source {
                     None => copied.missing.push(key.clone()),
-                    Some(source) => _ = copied.rows.insert(key.clone(), self.take(&source, options)?),
+                    Some(source) => {
+                        let rows = self.take(&source, options).map_err(|error| of(error, key))?;
+                        copied.rows.insert(key.clone(), rows);
+                    }
                 }
             }
             Ok(copied)
@@ -205,11 +209,8 @@ impl Features<'_> {
         source.latest(options).check(self.connection, key, &source.filters)?;
         let further = source.further_members(self.connection, options)?;
         source.members.extend(further);
-        source.needs_file = inlining::would_lose(
-            self.connection,
-            source.table.columns(),
-            &source.latest(options).rows(&source.filters),
-        )?;
+        source.needs_file =
+            inlining::would_lose(listing, source.table.columns(), &source.latest(options).rows(&source.filters))?;
         let own = self.table_name(key)?;
         source.into = match Table::find(listing, &own, At::Now)? {
             Some(into) => {

@@ -69,13 +69,14 @@ impl Features<'_> {
         self.must_write()?;
         let ids = id_columns(self.definition(key)?.spec())?;
         let prepare = || {
-            let table = self.table(key, &Listing::new(self.connection))?;
+            let listing = Listing::new(self.connection);
+            let table = self.table(key, &listing)?;
             if version.is_some() {
                 check_truncation(&table, self.hashing)?;
             }
             let latest = latest_of(&table, &ids, version);
             latest.check(self.connection, key, filters)?;
-            let needs_file = inlining::would_lose(self.connection, table.columns(), &latest.rows(filters))?;
+            let needs_file = inlining::would_lose(&listing, table.columns(), &latest.rows(filters))?;
             Ok((table, needs_file))
         };
         with_retry(self.connection, prepare, |(table, needs_file)| {
@@ -132,9 +133,10 @@ impl Features<'_> {
             let exists = Listing::new(self.connection).has(&name)?;
             if exists { Ok(()) } else { Err(Self::missing_table(key, &name, false)) }
         };
-        with_retry(self.connection, prepare, |()| {
+        let dropped = with_retry(self.connection, prepare, |()| {
             self.connection.execute(sql!("DROP TABLE {table}", table = name))?;
             Ok(())
-        })
+        });
+        dropped.map_err(|error| error.in_operation("dropping the table of", key.as_str()))
     }
 }

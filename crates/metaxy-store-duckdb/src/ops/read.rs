@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use ducklake_sql::{Ident, StringLiteral, sql};
+use ducklake_sql::{Ident, Sql, StringLiteral, sql};
 use metaxy_feature::{Column, FeatureKey};
 
-use crate::engine::{Error, Rows};
+use crate::engine::{Error, Rows, read_together};
 use crate::features::Features;
 use crate::query::{Filter, Latest, check_truncation};
 use crate::table::{At, Listing, Problem, Table, id_columns, ident, names};
@@ -141,6 +141,12 @@ impl<'s> Features<'s> {
     ///
     /// When the feature is not in the graph or has no table, or a column or filter does not fit its table.
     pub fn read(&self, key: &FeatureKey, options: &ReadOptions) -> Result<Rows<'s>, Error> {
+        let query = read_together(self.connection, || self.query_of(key, options))?;
+        self.connection.query(query).map_err(|error| error.in_operation("reading", key.as_str()))
+    }
+
+    /// The query of the rows to read.
+    fn query_of(&self, key: &FeatureKey, options: &ReadOptions) -> Result<Sql, Error> {
         let definition = self.definition(key)?;
         let table = match options.at.at()? {
             At::Now => {
@@ -186,11 +192,10 @@ impl<'s> Features<'s> {
         };
         latest.check(self.connection, key, &options.filters)?;
         let rows = latest.rows(&options.filters);
-        let rows = self.connection.query(if columns.is_empty() {
+        Ok(if columns.is_empty() {
             sql!("SELECT r.* FROM {rows}", rows)
         } else {
             sql!("SELECT {columns} FROM {rows}", columns = ducklake_sql::columns("r", &columns), rows)
-        });
-        rows.map_err(|error| error.in_operation("reading", key.as_str()))
+        })
     }
 }

@@ -65,6 +65,10 @@ impl Features<'_> {
     /// When the feature depends on no other, no graph was pushed with the version to rebase to, a table is missing or was
     /// written with another hash, or the lake cannot be written. Nothing is written then.
     pub fn rebase(&self, key: &FeatureKey, from: &str, options: &RebaseOptions) -> Result<usize, Error> {
+        self.rebase_from(key, from, options).map_err(|error| error.in_operation("rebasing", key.as_str()))
+    }
+
+    fn rebase_from(&self, key: &FeatureKey, from: &str, options: &RebaseOptions) -> Result<usize, Error> {
         if !options.dry_run {
             self.must_write()?;
         }
@@ -110,8 +114,9 @@ impl Features<'_> {
             return Ok(usize::try_from(count).unwrap_or_default());
         }
         let prepare = || {
-            let table = here.table(key, &Listing::new(&connection))?;
-            let needs_file = inlining::would_lose(&connection, table.columns(), &rebase.latest(&table).rows(&[]))?;
+            let listing = Listing::new(&connection);
+            let table = here.table(key, &listing)?;
+            let needs_file = inlining::would_lose(&listing, table.columns(), &rebase.latest(&table).rows(&[]))?;
             Ok((table, needs_file))
         };
         let versions = [self.feature_version(key)?, project_version];

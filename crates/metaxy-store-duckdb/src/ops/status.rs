@@ -1,11 +1,17 @@
 //! How a feature stands: its rows, and how many there are to make.
 
-use metaxy_feature::{FeatureKey, FeatureSpec};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use crate::engine::{Error, in_transaction};
+use ducklake_sql::{AttachPlan, CatalogKind, Ident};
+use metaxy_feature::{FeatureKey, FeatureSpec};
+use tracing::{Span, dispatcher};
+
+use crate::engine::{Connection, Error, in_transaction};
 use crate::features::Features;
 use crate::increment::ResolveOptions;
-use crate::query::{Latest, Snapshots, check_hash};
+use crate::query::{Latest, Snapshots, TakenSnapshots, check_hash};
 use crate::table::{id_columns, members};
 
 /// How a feature stands; see [`Features::status`].
@@ -40,6 +46,18 @@ impl FeatureStatus {
     }
 }
 
+/// A feature to look at, and how.
+type Wanted<'k> = (&'k FeatureKey, &'k ResolveOptions);
+
+/// The status of a feature, and its place among those that were asked for.
+type Numbered = (usize, Result<FeatureStatus, Error>);
+
+/// From so many features on, a further connection is worth it: it looks into the catalog once more.
+const FEATURES_PER_CONNECTION: usize = 16;
+
+/// The most connections that one command has.
+const MOST_CONNECTIONS: usize = 4;
+
 impl Features<'_> {
     /// Counts the rows of a feature, and those that an update would make, make again or remove.
     ///
@@ -53,7 +71,8 @@ impl Features<'_> {
 
     /// The same for several features at one snapshot of the lake, whose tables are listed once; in the order of the
     /// features. What cannot be told of one feature is an error of its own; after one of the engine's, those that follow
-    /// are looked at in a transaction of their own.
+    /// are looked at in a transaction of their own. Many are looked at by several connections, as many as DuckDB has
+    /// threads but four at most, where the lake has snapshots.
     ///
     /// ```no_run
     /// use metaxy_store_duckdb::{Features, ResolveOptions};
@@ -76,29 +95,114 @@ impl Features<'_> {
         &self,
         of: impl IntoIterator<Item = (&'k FeatureKey, &'k ResolveOptions)>,
     ) -> Result<Vec<Result<FeatureStatus, Error>>, Error> {
+        let wanted: Vec<_> = of.into_iter().collect();
         let connection = self.connection.elsewhere()?;
-        let here = self.on(&connection);
-        let (mut waiting, mut found) = (of.into_iter().peekable(), Vec::new());
+        let next = AtomicUsize::new(0);
+        let others = self.further_connections(&connection, wanted.len())?;
+        let mut found = if others.is_empty() {
+            self.on(&connection).next_statuses(&wanted, &next, None)?
+        } else {
+            self.statuses_by(connection, others, &wanted, &next)?
+        };
+        found.sort_unstable_by_key(|(at, _)| *at);
+        Ok(found.into_iter().map(|(_, status)| status).collect())
+    }
+
+    /// Connections beside this one by which so many features are looked at in less time.
+    fn further_connections(&self, connection: &Connection, features: usize) -> Result<Vec<Connection>, Error> {
+        let lakes = self.lakes();
+        // Without snapshots, each would see tables at a time of its own.
+        let see_the_same = connection.is_local() && lakes.iter().all(|lake| connection.is_lake(lake));
+        let useful = features / FEATURES_PER_CONNECTION;
+        if !see_the_same || useful < 2 {
+            return Ok(Vec::new());
+        }
+        let is_remote =
+            |lake: &&Ident| connection.plan_of(lake).and_then(AttachPlan::catalog) == Some(CatalogKind::Postgres);
+        let most = if lakes.iter().any(is_remote) {
+            // Most of the time, its server is waited for.
+            MOST_CONNECTIONS
+        } else {
+            let threads: i64 =
+                connection.query_value("SELECT CAST(system.main.current_setting('threads') AS BIGINT)")?;
+            usize::try_from(threads).unwrap_or(1).min(MOST_CONNECTIONS)
+        };
+        (1..useful.min(most)).map(|_| self.connection.elsewhere()).collect()
+    }
+
+    /// The lakes whose tables may be looked at.
+    fn lakes(&self) -> Vec<&Ident> {
+        self.fallbacks(false).map(|secondary| secondary.plan.alias()).chain([&self.alias]).collect()
+    }
+
+    /// Looks at features by several connections at the same snapshots.
+    fn statuses_by(
+        &self,
+        connection: Connection,
+        others: Vec<Connection>,
+        wanted: &[Wanted<'_>],
+        next: &AtomicUsize,
+    ) -> Result<Vec<Numbered>, Error> {
+        let taken = in_transaction(&connection, || Snapshots::new(&connection).take(&self.lakes()))?;
+        let Features { mode, alias, secondaries, graph, versions, hashing, options, .. } = self;
+        let (dispatch, span) = (dispatcher::get_default(Clone::clone), Span::current());
+        let look = |connection: Connection| {
+            let features = Features {
+                connection: &connection,
+                mode: *mode,
+                alias: alias.clone(),
+                secondaries,
+                graph,
+                versions: versions.clone(),
+                hashing: *hashing,
+                options: options.clone(),
+            };
+            features.next_statuses(wanted, next, Some(&taken))
+        };
+        thread::scope(|scope| {
+            let start = |other| {
+                let (look, dispatch, span) = (&look, &dispatch, &span);
+                scope.spawn(move || dispatcher::with_default(dispatch, || span.in_scope(|| look(other))))
+            };
+            let others: Vec<_> = others.into_iter().map(start).collect();
+            let own = look(connection);
+            let others = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            others.fold(own, |all, found| all.and_then(|mut all| found.map(|found| all.extend(found)).map(|()| all)))
+        })
+    }
+
+    /// Looks at features as long as there are any that nobody has begun with.
+    fn next_statuses(
+        &self,
+        wanted: &[Wanted<'_>],
+        next: &AtomicUsize,
+        taken: Option<&TakenSnapshots>,
+    ) -> Result<Vec<Numbered>, Error> {
+        let mut found = Vec::new();
         // What the engine refuses may end the transaction: what follows is looked at in another one.
-        while waiting.peek().is_some() {
-            let mut is_of_feature = false;
-            let ended = in_transaction(&connection, || {
-                let snapshots = Snapshots::new(&connection);
-                for (key, options) in waiting.by_ref() {
-                    let status = here.status_in(key, options, &snapshots);
+        while next.load(Ordering::Relaxed) < wanted.len() {
+            let mut refused = None;
+            let ended = in_transaction(self.connection, || {
+                let snapshots = match taken {
+                    Some(taken) => Snapshots::from_taken(self.connection, taken.clone()),
+                    None => Snapshots::new(self.connection),
+                };
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((key, options)) = wanted.get(at) else { return Ok(()) };
+                    let status = self.status_in(key, options, &snapshots);
                     match status.map_err(|error| error.in_operation("comparing", key.as_str())) {
                         Err(error) if error.is_query() => {
-                            is_of_feature = true;
+                            refused = Some(at);
                             return Err(error);
                         }
-                        status => found.push(status),
+                        status => found.push((at, status)),
                     }
                 }
-                Ok(())
             });
-            match ended {
-                Err(error) if is_of_feature => found.push(Err(error)),
-                ended => ended?,
+            match (ended, refused) {
+                (Err(error), Some(at)) => found.push((at, Err(error))),
+                (ended, _) => ended?,
             }
         }
         Ok(found)
@@ -117,8 +221,8 @@ impl Features<'_> {
             return Ok(FeatureStatus { version, rows: self.count_rows(spec, options, snapshots)?, update: None });
         }
         let comparison = self.compare(self.plan(key)?, options, snapshots)?;
-        let [new, stale, orphaned] = comparison.count(self.connection)?;
-        let rows = match comparison.count_present(self.connection)? {
+        let ([new, stale, orphaned], present) = comparison.count(self.connection)?;
+        let rows = match present {
             Some(rows) => Some(rows),
             None => self.count_rows(spec, options, snapshots)?,
         };

@@ -1,10 +1,12 @@
 //! Writing rows: checked first, then hashed and inserted in one transaction.
 
+use std::cell::OnceCell;
+
 use arrow::record_batch::RecordBatchReader;
 use ducklake_sql::{Ident, List, Sql, bind, columns, list, sql};
-use metaxy_feature::FeatureKey;
+use metaxy_feature::{FeatureDefinition, FeatureKey};
 
-use crate::engine::{Error, end_stream, now, with_retry};
+use crate::engine::{Connection, Error, end_stream, now, with_retry};
 use crate::features::Features;
 use crate::query::{Hashing, Latest, check_hash};
 use crate::table::{
@@ -104,28 +106,64 @@ impl Features<'_> {
         let connection = self.connection.elsewhere()?;
         let here = self.on(&connection);
         let mut checked = Vec::new();
+        let of = |key: &FeatureKey, error: Error| error.in_operation("writing", key.as_str());
         for (key, rows) in features {
-            let staging = StagingTable::fill(&connection, self.definition(key)?, rows)?;
-            check_created_at(&staging)?;
-            checked.push(CheckedRows::check(staging)?);
+            checked.push(self.checked(&connection, key, rows).map_err(|error| of(key, error))?);
         }
         // Not before: the rows may come from that stream.
         end_stream(self.connection)?;
         let prepare = || {
             let listing = Listing::new(&connection);
-            checked.iter().map(|rows| here.prepare(rows, options, &listing)).collect::<Result<Vec<_>, _>>()
+            // Asked for when the first of them was found to be hashed as its table is.
+            let pushed = OnceCell::new();
+            let check_pushed = |definition: &FeatureDefinition| {
+                if options.unpushed {
+                    return Ok(());
+                }
+                let pushed = if let Some(pushed) = pushed.get() {
+                    pushed
+                } else {
+                    let found = here.last_pushed(checked.iter().map(CheckedRows::definition), &listing)?;
+                    pushed.get_or_init(|| found)
+                };
+                here.check_pushed(definition, pushed)
+            };
+            let prepare = |rows: &CheckedRows<'_>| {
+                let prepared = here.prepare(rows, options, &listing, check_pushed);
+                prepared.map_err(|error| of(rows.definition().key(), error))
+            };
+            checked.iter().map(prepare).collect::<Result<Vec<_>, _>>()
         };
         with_retry(&connection, prepare, |tables| {
             let mut count = 0;
             for (rows, target) in checked.iter().zip(tables) {
-                count += here.insert(rows, target, options)?;
+                let inserted = here.insert(rows, target, options);
+                count += inserted.map_err(|error| of(rows.definition().key(), error))?;
             }
             Ok(count)
         })
     }
 
+    /// Rows of a feature that can be written, on this connection.
+    fn checked<'c>(
+        &'c self,
+        connection: &'c Connection,
+        key: &FeatureKey,
+        rows: impl RecordBatchReader,
+    ) -> Result<CheckedRows<'c>, Error> {
+        let staging = StagingTable::fill(connection, self.definition(key)?, rows)?;
+        check_created_at(&staging)?;
+        CheckedRows::check(staging)
+    }
+
     /// Where checked rows go.
-    fn prepare(&self, rows: &CheckedRows<'_>, options: &WriteOptions, listing: &Listing<'_>) -> Result<Target, Error> {
+    fn prepare(
+        &self,
+        rows: &CheckedRows<'_>,
+        options: &WriteOptions,
+        listing: &Listing<'_>,
+        check_pushed: impl FnOnce(&FeatureDefinition) -> Result<(), Error>,
+    ) -> Result<Target, Error> {
         let name = self.table_name(rows.definition().key())?;
         let table = match Table::find(listing, &name, At::Now)? {
             Some(table) => {
@@ -145,11 +183,9 @@ impl Features<'_> {
             }
         };
         // A graph of versions cut to another length is none that was pushed, so the hash is looked at first.
-        if !options.unpushed {
-            self.check_pushed(rows.definition(), listing)?;
-        }
+        check_pushed(rows.definition())?;
         let columns = rows.columns().iter().map(|(name, of)| (name, of));
-        let needs_file = inlining::would_lose(self.connection, columns, &sql!("{rows}", rows = rows.table()))?;
+        let needs_file = inlining::would_lose(listing, columns, &sql!("{rows}", rows = rows.table()))?;
         Ok(Target { table, needs_file })
     }
 

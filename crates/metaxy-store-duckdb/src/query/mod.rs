@@ -11,4 +11,4 @@ pub use self::filter::Filter;
 pub(crate) use self::hash_check::{check_hash, check_records, check_truncation};
 pub(crate) use self::hashing::Hashing;
 pub(crate) use self::latest::{Latest, column_of_r};
-pub(crate) use self::snapshots::Snapshots;
+pub(crate) use self::snapshots::{Snapshots, TakenSnapshots};

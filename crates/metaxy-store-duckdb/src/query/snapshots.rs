@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use ducklake_sql::{Ident, Mode, bind, sql};
 
 use crate::engine::{Connection, Error};
-use crate::table::{At, Listing};
+use crate::table::{At, ListedTables, Listing};
 
 /// The snapshot at which every table of a lake is looked at, so that a write in between changes nothing; and the tables
 /// that each lake has then, if it is used in one transaction.
@@ -16,9 +16,30 @@ pub(crate) struct Snapshots<'c> {
     may_change: Cell<bool>,
 }
 
+/// The snapshots of lakes and their tables then, for another connection.
+#[derive(Debug, Clone)]
+pub(crate) struct TakenSnapshots {
+    tables: ListedTables,
+    of: Vec<(Ident, i64)>,
+}
+
 impl<'c> Snapshots<'c> {
     pub(crate) fn new(connection: &'c Connection) -> Self {
         Self { listing: Listing::new(connection), of: RefCell::default(), may_change: Cell::default() }
+    }
+
+    /// The current snapshots of these lakes and their tables, for other connections too.
+    pub(crate) fn take(&self, lakes: &[&Ident]) -> Result<TakenSnapshots, Error> {
+        for lake in lakes {
+            self.of(lake)?;
+        }
+        Ok(TakenSnapshots { tables: self.listing.list_all(lakes)?, of: self.of.borrow().clone() })
+    }
+
+    /// Those that another connection has taken.
+    pub(crate) fn from_taken(connection: &'c Connection, taken: TakenSnapshots) -> Self {
+        let listing = Listing::of(connection, taken.tables);
+        Self { listing, of: RefCell::new(taken.of), may_change: Cell::default() }
     }
 
     /// The tables of the lakes.

@@ -3,15 +3,14 @@
 
 use ducklake_sql::{Ident, Sql, any, sql};
 
-use super::ColumnType;
-use crate::engine::inlining::most;
+use super::{ColumnType, Listing};
+use crate::engine::Error;
 pub(crate) use crate::engine::inlining::without;
-use crate::engine::{Connection, Error};
 
 /// Whether rows, those that stand behind FROM, are few enough to be inlined in one insert, and hold a struct that would not
 /// come back from a catalog as it is.
 pub(crate) fn would_lose<'t>(
-    connection: &Connection,
+    listing: &Listing<'_>,
     columns: impl Iterator<Item = (&'t Ident, &'t ColumnType)>,
     rows: &Sql,
 ) -> Result<bool, Error> {
@@ -19,14 +18,14 @@ pub(crate) fn would_lose<'t>(
     if structs.is_empty() {
         return Ok(false);
     }
-    let most = most(connection)?;
+    let most = listing.most_inlined()?;
     if most == 0 {
         return Ok(false);
     }
     // DuckDB quotes a text within a struct if it holds anything but plain characters.
     let quoted =
         any(structs.into_iter().map(|column| sql!("regexp_matches(CAST({column} AS VARCHAR), '[''\\\\]')", column)));
-    let found: i64 = connection.query_value(sql!(
+    let found: i64 = listing.connection().query_value(sql!(
         "SELECT CASE WHEN count(*) <= {most} THEN count(*) FILTER ({quoted}) ELSE 0 END
          FROM (SELECT * FROM {rows} LIMIT {some})",
         most,

@@ -5,7 +5,7 @@
 //! the catalog's own tables, where they are in files: one statement, whatever the number of tables. A catalog on a server
 //! would be asked over a second connection, which takes longer to make than to ask about a few tables.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -13,17 +13,22 @@ use ducklake_sql::{AttachPlan, CatalogKind, Ident, Sql, bind, sql};
 
 use super::TableName;
 use super::hash_tag::HashTag;
-use crate::engine::{Connection, Error};
+use crate::engine::{Connection, Error, inlining};
 
 /// The tables of lakes as one transaction sees them; each lake is listed when a table of it is first asked for.
 #[derive(Debug)]
 pub(crate) struct Listing<'c> {
     connection: &'c Connection,
     lakes: RefCell<HashMap<Ident, LakeTables>>,
+    most_inlined: Cell<Option<u64>>,
 }
 
+/// The tables of lakes, for another connection.
+#[derive(Debug, Clone)]
+pub(crate) struct ListedTables(HashMap<Ident, LakeTables>);
+
 /// The tables and views of a lake's schema `main`.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct LakeTables {
     by_name: HashMap<String, ListedTable>,
     /// Whether DuckDB's own list of tables was read too.
@@ -64,11 +69,38 @@ type TableRow = (String, Option<String>, Option<i64>);
 impl<'c> Listing<'c> {
     /// An empty one, for a transaction of this connection.
     pub(crate) fn new(connection: &'c Connection) -> Self {
-        Self { connection, lakes: RefCell::default() }
+        Self { connection, lakes: RefCell::default(), most_inlined: Cell::default() }
+    }
+
+    /// Lists the tables of these lakes, for other connections too.
+    pub(crate) fn list_all(&self, lakes: &[&Ident]) -> Result<ListedTables, Error> {
+        for lake in lakes {
+            let mut tables = self.list(lake)?;
+            if tables.by_name.values().any(|table| !table.is_table) {
+                self.complete(lake, &mut tables)?;
+            }
+            self.lakes.borrow_mut().insert((*lake).clone(), tables);
+        }
+        Ok(ListedTables(self.lakes.borrow().clone()))
+    }
+
+    /// What was listed by another connection at the same snapshots.
+    pub(crate) fn of(connection: &'c Connection, tables: ListedTables) -> Self {
+        Self { connection, lakes: RefCell::new(tables.0), most_inlined: Cell::default() }
     }
 
     pub(crate) fn connection(&self) -> &'c Connection {
         self.connection
+    }
+
+    /// The most rows of one insert that the lake keeps in its catalog.
+    pub(crate) fn most_inlined(&self) -> Result<u64, Error> {
+        if let Some(known) = self.most_inlined.get() {
+            return Ok(known);
+        }
+        let most = inlining::most(self.connection)?;
+        self.most_inlined.set(Some(most));
+        Ok(most)
     }
 
     /// What is listed of a table; `None` if the lake has no such table.

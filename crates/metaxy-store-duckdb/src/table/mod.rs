@@ -17,7 +17,7 @@ pub(crate) use self::column_type::{ColumnType, Simple, TEXT};
 pub(crate) use self::duplicate_ids::DuplicateIds;
 pub(crate) use self::feature_table::{At, BY_FIELD, ByField, Table};
 pub(crate) use self::hash_tag::HashTag;
-pub(crate) use self::listing::Listing;
+pub(crate) use self::listing::{ListedTables, Listing};
 pub(crate) use self::names::{TableName, id_columns, ident, idents, members, sorted, text_or_null};
 pub(crate) use self::problem::{Problem, names};
 pub(crate) use self::staging_table::{NamedColumn, StagingTable};

@@ -434,7 +434,8 @@ impl Cause {
             Self::FilesMissing => (
                 format!("data files of the lake are not below {data_path}"),
                 "bring them back to where they were, from a copy or from where they were moved to: their rows are in them \
-                 alone"
+                 alone; if they are lost, as after a commit whose answer was lost, see what `metaxy doctor --repair` would \
+                 do"
                     .to_owned(),
             ),
             Self::FilesDamaged => (

@@ -1,16 +1,14 @@
 //! The data files: whether those that the lake knows are there and whole, and whether each column of each can be read.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::ErrorKind;
+use std::path::Path;
 
-use ducklake_sql::{Ident, Sql, bind, sql};
+use ducklake_sql::{Ident, Sql, sql};
 
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Run, Target};
 use crate::engine::cause::Operation;
-use crate::engine::{Cause, EngineError};
-use crate::lake::data_path::DataPath;
+use crate::engine::{Cause, EngineError, Error, file_of};
+use crate::lake::known_files::{Damage, KnownFile, Listing, known_files, orphans};
 
 /// So many files or tables are named; the others are counted.
 const NAMED: usize = 5;
@@ -24,7 +22,7 @@ pub(super) fn examine(run: &mut Run, target: &Target<'_>, deep: bool) {
         }
         return;
     }
-    let known = run.check(CheckName::DataFiles, |run| match known_files(target) {
+    let known = run.check(CheckName::DataFiles, |run| match known(target) {
         Ok(Some(known)) => {
             let verdict = are_there(run, target, &known);
             (known, verdict)
@@ -39,24 +37,6 @@ pub(super) fn examine(run: &mut Run, target: &Target<'_>, deep: bool) {
     } else {
         run.skip(CheckName::Content, "only with --deep");
     }
-}
-
-/// A data file, or one of deletions, that a snapshot of the lake needs.
-struct KnownFile {
-    path: String,
-    size: u64,
-    /// Whether the newest snapshot needs it.
-    is_current: bool,
-    /// Whether it is a Parquet file that can be read without the lake.
-    reads_alone: bool,
-}
-
-/// What is wrong with a file.
-enum Damage {
-    Missing,
-    OtherSize(u64),
-    /// It cannot be opened, for this reason.
-    Denied(String),
 }
 
 impl Damage {
@@ -79,80 +59,25 @@ impl Damage {
 }
 
 /// Every file of every snapshot; `None` where a server keeps the metadata to itself.
-fn known_files(target: &Target<'_>) -> Result<Option<Vec<KnownFile>>, EngineError> {
-    let (Some((database, schema)), Some(data_path)) = (target.plan.metadata(), target.lake.data_path()) else {
-        return Ok(None);
-    };
-    // A table that was renamed has several rows, of one path.
-    let rows = target.rows(sql!(
-        "WITH files AS (
-             SELECT table_id, path, path_is_relative, file_size_bytes, end_snapshot, encryption_key, file_format AS format
-             FROM {database}.{schema}.ducklake_data_file
-             UNION ALL
-             SELECT table_id, path, path_is_relative, file_size_bytes, end_snapshot, encryption_key, format
-             FROM {database}.{schema}.ducklake_delete_file
-         ), tables AS (
-             SELECT table_id, max(schema_id) AS schema_id, max(path) AS path,
-                    bool_or(path_is_relative::BOOLEAN) AS path_is_relative
-             FROM {database}.{schema}.ducklake_table
-             GROUP BY table_id
-         ), schemas AS (
-             SELECT schema_id, max(path) AS path, bool_or(path_is_relative::BOOLEAN) AS path_is_relative
-             FROM {database}.{schema}.ducklake_schema
-             GROUP BY schema_id
-         ), places AS (
-             SELECT table_id,
-                    CASE WHEN NOT t.path_is_relative THEN t.path
-                         WHEN NOT s.path_is_relative THEN concat(s.path, t.path)
-                         ELSE concat({data_path}, s.path, t.path) END AS folder
-             FROM tables AS t JOIN schemas AS s USING (schema_id)
-         )
-         SELECT CASE WHEN f.path_is_relative::BOOLEAN THEN concat(p.folder, f.path) ELSE f.path END AS path,
-                f.file_size_bytes::VARCHAR,
-                (f.end_snapshot IS NULL)::VARCHAR,
-                (f.encryption_key IS NULL AND f.format = 'parquet')::VARCHAR
-         FROM files AS f JOIN places AS p USING (table_id)
-         ORDER BY path",
-        database,
-        schema,
-        data_path = bind(data_path),
-    ))?;
-    let known = rows.into_iter().filter_map(|row| {
-        let [path, size, is_current, reads_alone] = <[String; 4]>::try_from(row).ok()?;
-        let size = size.parse().ok()?;
-        Some(KnownFile { path, size, is_current: is_current == "true", reads_alone: reads_alone == "true" })
-    });
-    Ok(Some(known.collect()))
+fn known(target: &Target<'_>) -> Result<Option<Vec<KnownFile>>, EngineError> {
+    let Some(data_path) = target.lake.data_path() else { return Ok(None) };
+    known_files(target.connection, target.plan, data_path).map_err(Error::into_engine_error)
 }
 
 /// Whether the files are there, of the sizes that they were written with.
 fn are_there(run: &Run, target: &Target<'_>, known: &[KnownFile]) -> Verdict {
-    let is_local = DataPath::of(target.lake).is_some_and(|path| path.is_local());
-    // A bucket is listed once; a request for each file would take long, and cost.
-    let listed = if is_local || known.is_empty() { Ok(BTreeMap::new()) } else { listed(target) };
-    let listed = match listed {
-        Ok(listed) => listed,
-        Err(said) => return Verdict::skipped("the storage does not list them").raw(said.text()),
-    };
-    let data_path = target.lake.data_path().unwrap_or_default();
-    let look = |file: &KnownFile| {
-        let size = if !is_local && file.path.starts_with(data_path) {
-            listed.get(&file.path).copied().ok_or(Damage::Missing)
-        } else if file.path.contains("://") {
-            // It was added from elsewhere.
-            Ok(file.size)
-        } else {
-            size_of(&file.path)
-        };
-        match size {
-            Ok(size) if size == file.size => None,
-            Ok(size) => Some(Damage::OtherSize(size)),
-            Err(damage) => Some(damage),
+    let listing = match Listing::of(target.connection, target.lake.data_path().unwrap_or_default()) {
+        Ok(listing) => listing,
+        Err(error) => {
+            let said = error.into_engine_error();
+            return Verdict::skipped("the storage does not list them").raw(said.text());
         }
     };
-    let found: Vec<(&KnownFile, Damage)> = known.iter().filter_map(|file| Some((file, look(file)?))).collect();
+    let found: Vec<(&KnownFile, Damage)> =
+        known.iter().filter_map(|file| Some((file, listing.damage(file)?))).collect();
     let Some((_, first)) = found.iter().find(|(file, _)| file.is_current).or(found.first()) else {
-        return Verdict::ok(format!("all {} are there, as large as they were written", known.len()));
+        let what = format!("all {} are there, as large as they were written", known.len());
+        return Verdict::ok(what).evidence(orphans_of(target, known, &listing));
     };
     let is_current = found.iter().any(|(file, _)| file.is_current);
     let (outcome, of_the_past) = if is_current {
@@ -165,30 +90,31 @@ fn are_there(run: &Run, target: &Target<'_>, known: &[KnownFile]) -> Verdict {
     first.cause().verdict(outcome, &run.facts, "").evidence([count]).evidence(of_the_past).evidence(named)
 }
 
-/// The size of a file of this machine that can be read.
-fn size_of(path: &str) -> Result<u64, Damage> {
-    let opened = File::open(path).and_then(|file| file.metadata());
-    opened.map(|metadata| metadata.len()).map_err(|error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => Damage::Missing,
-        _ => Damage::Denied(error.to_string()),
-    })
-}
-
-/// The sizes of all files below the data path of an object storage, as one listing tells them.
-fn listed(target: &Target<'_>) -> Result<BTreeMap<String, u64>, EngineError> {
-    let pattern = [target.lake.data_path().unwrap_or_default(), "**"].concat();
-    // Without their content, DuckDB takes the sizes from the listing.
-    let sizes = Sql::fixed("SELECT filename, size::VARCHAR FROM read_blob(?)").with_text("pattern", &pattern);
-    let rows = target.rows(sizes).or_else(|said| {
-        // It fails where no file is.
-        let none = target.rows(Sql::fixed("SELECT file FROM glob(?) LIMIT 1").with_text("pattern", &pattern))?;
-        if none.is_empty() { Ok(Vec::new()) } else { Err(said) }
-    })?;
-    let size = |row: Vec<String>| {
-        let [path, size] = <[String; 2]>::try_from(row).ok()?;
-        Some((path, size.parse().ok()?))
+/// What is to say of files that no snapshot needs.
+fn orphans_of(target: &Target<'_>, known: &[KnownFile], listing: &Listing<'_>) -> Vec<String> {
+    let found = orphans(target.connection, target.plan, known, listing).unwrap_or_default();
+    let (links, orphans): (Vec<&String>, Vec<&String>) =
+        found.iter().partition(|path| file_of(Path::new(path)).is_some());
+    let named = |paths: &[&String]| {
+        let more = if paths.len() > NAMED { ", …" } else { "" };
+        paths.iter().take(NAMED).map(|path| path.as_str()).collect::<Vec<_>>().join(", ") + more
     };
-    Ok(rows.into_iter().filter_map(size).collect())
+    let orphans = (!orphans.is_empty()).then(|| {
+        format!(
+            "{} files that no snapshot needs (orphans), or that a program is about to commit: {}",
+            orphans.len(),
+            named(&orphans)
+        )
+    });
+    let links = (!links.is_empty()).then(|| {
+        format!(
+            "{} second links to files, which a program left that was killed while it committed; after a day, the next \
+             commit to their table removes them: {}",
+            links.len(),
+            named(&links)
+        )
+    });
+    orphans.into_iter().chain(links).collect()
 }
 
 /// Whether every column of every table can be read to its end, and of every file that only older snapshots need.

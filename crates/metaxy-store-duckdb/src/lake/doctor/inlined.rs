@@ -4,11 +4,16 @@
 //! a text of another form. So a value with `CAST(…)` or a doubled quote in it is damaged when it is read, but is whole in
 //! the catalog.
 
-use ducklake_sql::{Ident, bind, sql};
+use std::collections::BTreeMap;
+
+use ducklake_sql::{Ident, Sql, StringLiteral, bind, separated, sql};
 
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Run, Target};
 use crate::engine::{Cause, EngineError, inlining};
+
+/// So many tables are counted by one statement.
+const COUNTED_AT_ONCE: usize = 100;
 
 /// Makes the check.
 pub(super) fn examine(run: &mut Run, target: &Target<'_>) {
@@ -43,9 +48,15 @@ fn damaged(target: &Target<'_>) -> Result<Option<Vec<String>>, EngineError> {
         lake = bind(target.lake.alias().as_str()),
         lossy = bind(inlining::LOSSY_TYPES),
     ))?;
+    let mut names: Vec<String> = columns.iter().filter_map(|row| row.first().cloned()).collect();
+    names.dedup();
+    let with_rows = count_rows(target, &names, &sql!("TRUE"));
     let mut found = Vec::new();
     for row in columns {
         let Ok([inlined, schema_of_table, table, column]) = <[String; 4]>::try_from(row) else { continue };
+        if with_rows.get(&inlined) == Some(&0) {
+            continue;
+        }
         let (Ok(name), Ok(field)) = (Ident::new(&inlined), Ident::new(&column)) else { continue };
         let count = sql!(
             "SELECT count(*)::VARCHAR FROM {database}.{schema}.{name}
@@ -66,4 +77,39 @@ fn damaged(target: &Target<'_>) -> Result<Option<Vec<String>>, EngineError> {
         }
     }
     Ok(Some(found))
+}
+
+/// How many rows that fulfil a condition each of these tables of the catalog has; those that cannot be read are left out.
+///
+/// Many tables are counted by one statement: each statement looks into the catalog anew.
+pub(super) fn count_rows(target: &Target<'_>, names: &[String], condition: &Sql) -> BTreeMap<String, u64> {
+    let Some((database, schema)) = target.plan.metadata() else { return BTreeMap::new() };
+    let count = |name: &String| {
+        let (Ok(table), Ok(text)) = (Ident::new(name), StringLiteral::new(name)) else { return None };
+        Some(sql!(
+            "SELECT {text} AS name, count(*)::VARCHAR AS rows FROM {database}.{schema}.{table} WHERE {condition}",
+            text,
+            database,
+            schema,
+            table,
+            condition,
+        ))
+    };
+    let counted = |counts: &[Sql]| {
+        let rows = target.rows(sql!("{counts}", counts = separated(" UNION ALL ", counts)))?;
+        let count = |row: Vec<String>| {
+            let [name, count] = <[String; 2]>::try_from(row).ok()?;
+            Some((name, count.parse().ok()?))
+        };
+        Ok::<_, EngineError>(rows.into_iter().filter_map(count).collect::<Vec<_>>())
+    };
+    let counts: Vec<Sql> = names.iter().filter_map(count).collect();
+    let each = |counts: &[Sql]| {
+        // A table that cannot be read is no reason to tell nothing of the others.
+        let one = |count: &Sql| counted(std::slice::from_ref(count)).unwrap_or_default();
+        counted(counts).unwrap_or_else(|_| counts.iter().flat_map(one).collect())
+    };
+    // DuckDB 1.5.5 takes scans of two tables of SQLite for one, if the tables have the same columns.
+    let are_apart = target.run("SET GLOBAL disabled_optimizers = 'common_subplan'").is_ok();
+    counts.chunks(if are_apart { COUNTED_AT_ONCE } else { 1 }).flat_map(each).collect()
 }

@@ -3,6 +3,7 @@
 use ducklake_sql::{Declared, Ident, Parameter, Sql, Statement, bind, sql};
 
 use super::catalog::Attached;
+use super::inlined::count_rows;
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Run, Target};
 use crate::engine::{Cause, MOVED_ADVICE};
@@ -190,15 +191,6 @@ fn inexact_columns(target: &Target<'_>) -> Vec<String> {
 fn inlined_rows(target: &Target<'_>, database: &Ident, schema: &Ident) -> u64 {
     let names = sql!("SELECT table_name FROM {database}.{schema}.ducklake_inlined_data_tables", database, schema);
     let names = target.rows(names).unwrap_or_default().concat();
-    let count = |name: &String| -> Option<u64> {
-        let name = Ident::new(name).ok()?;
-        let count = sql!(
-            "SELECT count(*)::VARCHAR FROM {database}.{schema}.{name} WHERE end_snapshot IS NULL",
-            database,
-            schema,
-            name,
-        );
-        target.rows(count).ok()?.concat().first()?.parse().ok()
-    };
-    names.iter().take(INLINED_TABLES_COUNTED).filter_map(count).sum()
+    let names: Vec<String> = names.into_iter().take(INLINED_TABLES_COUNTED).collect();
+    count_rows(target, &names, &sql!("end_snapshot IS NULL")).into_values().sum()
 }

@@ -1,11 +1,16 @@
 //! Rows of files.
 
 use std::cell::RefCell;
+use std::io::Write as _;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatchReader as _;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use metaxy_store_duckdb::{
-    CHANGE_COLUMN, Change, FeatureOptions, FileFormat, InputFile, InputOptions, ResolveOptions, WriteOptions,
+    CHANGE_COLUMN, Change, Error, FeatureOptions, FileFormat, InputFile, InputOptions, ResolveOptions, WriteOptions,
 };
 use serde_json::json;
 
@@ -106,5 +111,70 @@ fn what_cannot_be_opened_is_named() {
         let path = home.join(name);
         let error = InputFile::open(&path, &InputOptions::new()).unwrap_err().to_string();
         assert!(error.starts_with(&["reading `", &path, "` failed: "].concat()) && error.contains(why), "{error}");
+    }
+}
+
+/// A way in which files are compressed, in two parts, as programs that append do.
+type Compress = fn(&[u8]) -> Vec<u8>;
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstandard(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+#[test]
+fn a_compressed_file_is_read_as_the_same_file_that_is_not() {
+    let (home, graph) = (TempLake::new(), graph(GRAPH));
+    let store = home.open();
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
+    let reader = store.connection().another().unwrap();
+    let options = InputOptions::new()
+        .column_type("share", "DECIMAL(38,25)")
+        .column_type("deep", "STRUCT(l DECIMAL(20,2)[], text VARCHAR)");
+    let json = br#"{"id": "1", "share": 0.1234567890123456789012345, "deep": {"l": [12345678901234567.89], "text": ""}, "metaxy_provenance_by_field": {"default": "1"}}
+{"id": "2", "share": 2, "deep": null, "metaxy_provenance_by_field": {"default": "1"}}
+"#;
+    let csv = b"id,share,deep,metaxy_provenance_by_field\n\
+                1,0.1234567890123456789012345,\"{\"\"l\"\": [12345678901234567.89], \"\"text\"\": \"\"\"\"}\",\"{\"\"default\"\": \"\"1\"\"}\"\n\
+                \"\",1,,\"{\"\"default\"\": \"\"1\"\"}\"\n";
+    let read = |name: &str, bytes: &[u8]| {
+        let path = home.path_of(name);
+        std::fs::write(&path, bytes).unwrap();
+        let file = InputFile::open(&path, &options).unwrap();
+        let rows = file.rows(&reader, &features, &key("a"))?;
+        let text = |batch: RecordBatch| -> String {
+            let columns = batch.columns().iter().map(|column| {
+                let format = ArrayFormatter::try_new(column, &FormatOptions::default().with_null("NULL")).unwrap();
+                (0..batch.num_rows()).map(|row| format.value(row).to_string()).collect::<Vec<_>>().join("|")
+            });
+            columns.collect::<Vec<_>>().join("\n")
+        };
+        Ok::<_, Error>(rows.map(|batch| text(batch.unwrap())).collect::<Vec<_>>())
+    };
+    for (name, bytes) in [("rows.jsonl", &json[..]), ("rows.csv", &csv[..])] {
+        let plain = read(name, bytes).unwrap();
+        assert!(
+            plain[0].contains("0.1234567890123456789012345") && plain[0].contains("12345678901234567.89"),
+            "{plain:?}"
+        );
+        for (end, compress) in [("gz", gzip as Compress), ("zst", zstandard)] {
+            let (head, tail) = bytes.split_at(bytes.len() / 2);
+            for bytes in [compress(bytes), [compress(head), compress(tail)].concat()] {
+                assert_eq!(read(&[name, ".", end].concat(), &bytes).unwrap(), plain, "{name}, {end}");
+            }
+        }
+    }
+    let deep = ["{\"id\": ", &"[".repeat(30_000), &"]".repeat(30_000), "}"].concat();
+    for (end, compress) in [("gz", gzip as Compress), ("zst", zstandard)] {
+        let name = ["deep.json.", end].concat();
+        let error = read(&name, &compress(deep.as_bytes())).unwrap_err();
+        assert!(error.to_string().contains("is nested more than 100 levels deep"), "{error}");
+        let broken = InputFile::open(home.write(&name, &compress(deep.as_bytes())[..40]), &options).unwrap_err();
+        assert!(broken.to_string().starts_with("reading `"), "{broken}");
     }
 }

@@ -9,7 +9,7 @@ use metaxy_testkit::TempDir;
 use serde_json::{Value, json};
 
 use crate::interop::pair::{Catalog, Feature, Pair, Settings, Type, Who, assert_same, comparable, made};
-use crate::interop::python::{Borrowed, Python};
+use crate::interop::python::Borrowed;
 
 /// A root and a feature that depends on it; later both have one field more.
 fn features(grown: bool) -> Vec<Feature> {
@@ -176,10 +176,9 @@ fn on_a_duckdb_file_with_structs() {
 
 /// One file with relative paths, whoever makes the lake.
 fn check_relative(catalog: Catalog) {
+    let mut python = Borrowed::new(true);
     for data in ["data", "./data/", "sub/../data"] {
         for first in [Who::Python, Who::Rust] {
-            // A process of its own: its working directory is the lake's folder.
-            let mut python = Python::start();
             let settings = Settings { catalog, maps: true, hash: "md5", truncation: 8, inlining: false };
             let mut pair = Pair::relative(&mut python, settings, data);
             pair.define(&features(false)).unwrap();

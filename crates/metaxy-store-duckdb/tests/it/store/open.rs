@@ -7,7 +7,7 @@ use ducklake_sql::{AttachOptions, Lake, LocalFolder, Mode, Session, Setting, Val
 use metaxy_store_duckdb::{Cause, OpenOptions, Store};
 use metaxy_testkit::deps;
 
-use crate::lake::{TempLake, raw, raw_texts, session, session_with_signatures, texts};
+use crate::lake::{TempLake, raw, raw_texts, session, session_with_signatures, texts, value};
 
 fn write_rows(store: &Store) {
     store.connection().execute("CREATE TABLE t AS SELECT range AS i FROM range(100)").unwrap();
@@ -183,4 +183,17 @@ fn a_missing_extension_names_three_ways_to_it() {
     }
     let left: Vec<_> = home.files().into_iter().filter(|file| !file.starts_with("none")).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn each_transaction_reads_a_sqlite_catalog_by_one_connection() {
+    let name = "sqlite_disable_multithreaded_scans";
+    for (configured, expected) in [(None, "true"), (Some(false), "false")] {
+        let home = TempLake::new();
+        let mut session = session();
+        session.settings.extend(configured.map(|value| Setting::new(name, Value::Boolean(value)).unwrap()));
+        let store = Store::attach(&home.wal_lake(), &session, Mode::Write).unwrap();
+        let setting = "SELECT CAST(current_setting('sqlite_disable_multithreaded_scans') AS VARCHAR)";
+        assert_eq!(value(&store, setting), expected);
+    }
 }
