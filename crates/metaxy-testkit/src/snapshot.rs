@@ -5,13 +5,13 @@
 /// - the path of a [`TempDir`](crate::TempDir): `[TEMP]`
 /// - a UUID: `[UUID]`
 /// - a port of this machine: `127.0.0.1:[PORT]`, `port 5432` and `"port": 5432` too
-/// - a duration with its unit, as in `1.5 ms` or `80ms`: `[TIME]`
+/// - a duration with its unit, as in `1.5 ms` or `80ms`, or one that became another, `2 ms → 1 ms`: `[TIME]`
 pub const SNAPSHOT_FILTERS: &[(&str, &str)] = &[
     (r#"[^\s'"`(=:]*[/\\]metaxy-test-[A-Za-z0-9]+"#, "[TEMP]"),
     (r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b", "[UUID]"),
     (r"(127\.0\.0\.1|localhost|\[::1\]):\d{2,5}\b", "$1:[PORT]"),
     (r#"(?i)\b(port"?\s*[:=]?\s*'?)\d{4,5}\b"#, "$1[PORT]"),
-    (r"\b\d+(\.\d+)?\s?(ns|µs|us|ms|s)\b", "[TIME]"),
+    (r"\b\d+(\.\d+)?\s?(ns|µs|us|ms|s)\b( → \d+(\.\d+)?\s?(ns|µs|us|ms|s)\b)?", "[TIME]"),
 ];
 
 #[cfg(test)]
