@@ -91,6 +91,8 @@ struct Program {
     /// Its package and target.
     name: String,
     executable: PathBuf,
+    /// Whether its tests are in a folder beside the crate.
+    is_integration: bool,
     /// The folder of its package.
     package: PathBuf,
 }
@@ -129,9 +131,9 @@ fn build(repo: &Repo) -> Result<Vec<Program>> {
     if programs.is_empty() {
         return Err(Error::new("Cargo names no test program"));
     }
-    // A large program is one with DuckDB in it, or with many tests.
+    // Tests beside a crate run more than those within it; a large program is one with DuckDB in it, or with many tests.
     let size = |program: &Program| fs::metadata(&program.executable).map_or(0, |metadata| metadata.len());
-    programs.sort_by_cached_key(|program| std::cmp::Reverse(size(program)));
+    programs.sort_by_cached_key(|program| std::cmp::Reverse((program.is_integration, size(program))));
     Ok(programs)
 }
 
@@ -142,7 +144,7 @@ fn program(line: &str) -> Option<Program> {
     let package = artifact.manifest_path.parent()?.to_owned();
     let kind = artifact.target.kind.first().map_or("", String::as_str);
     let name = format!("{} {kind} {}", package.file_name()?.to_string_lossy(), artifact.target.name);
-    Some(Program { name, executable, package })
+    Some(Program { name, executable, is_integration: kind == "test", package })
 }
 
 /// How a program went.
@@ -226,8 +228,12 @@ mod tests {
             )
         };
         let found = program(&line(r#""/r/target/it""#, true)).expect("a program");
-        let expected =
-            Program { name: "a test it".to_owned(), executable: "/r/target/it".into(), package: "/r/crates/a".into() };
+        let expected = Program {
+            name: "a test it".to_owned(),
+            executable: "/r/target/it".into(),
+            is_integration: true,
+            package: "/r/crates/a".into(),
+        };
         assert_eq!(found, expected);
         for other in
             [line("null", true), line(r#""/r/target/metaxy""#, false), r#"{"reason": "build-finished"}"#.into()]
