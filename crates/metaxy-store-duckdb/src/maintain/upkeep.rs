@@ -442,44 +442,47 @@ impl<'s> Upkeep<'s> {
 
     fn expire(&self, options: &MaintainOptions, begins: impl FnOnce()) -> Result<Option<StepOutcome>, Error> {
         let Some(age) = self.expire else { return Ok(None) };
-        let would: Vec<(i64,)> = self.call(&sql!(
-            "SELECT snapshot_id FROM ducklake_expire_snapshots({lake}, dry_run => true, older_than => now() - CAST({age} AS INTERVAL))",
-            lake = bind(self.lake.as_str()),
-            age = bind(age.to_string()),
-        ))?;
-        if would.is_empty() {
-            return Ok(None);
-        }
-        if !options.dry_run {
-            begins();
-            self.call::<(i64,)>(&sql!(
-                "SELECT snapshot_id FROM ducklake_expire_snapshots({lake}, older_than => now() - CAST({age} AS INTERVAL))",
+        let snapshots = self.remove::<(i64,)>(options, begins, |dry_run| {
+            sql!(
+                "SELECT snapshot_id
+                 FROM ducklake_expire_snapshots(
+                     {lake}, dry_run => {dry_run}, older_than => now() - CAST({age} AS INTERVAL))",
                 lake = bind(self.lake.as_str()),
+                dry_run = bind(dry_run),
                 age = bind(age.to_string()),
-            ))?;
-        }
-        Ok(Some(StepOutcome::Done(format!("{} snapshots older than {age}", would.len()))))
+            )
+        })?;
+        Ok((snapshots > 0).then(|| StepOutcome::Done(format!("{snapshots} snapshots older than {age}"))))
     }
 
     fn clean_up(&self, options: &MaintainOptions, begins: impl FnOnce()) -> Result<Option<StepOutcome>, Error> {
         let age = self.delete;
-        let would: Vec<(String,)> = self.call(&sql!(
-            "SELECT path FROM ducklake_cleanup_old_files({lake}, dry_run => true, older_than => now() - CAST({age} AS INTERVAL))",
-            lake = bind(self.lake.as_str()),
-            age = bind(age.to_string()),
-        ))?;
-        if would.is_empty() {
-            return Ok(None);
-        }
-        if !options.dry_run {
-            begins();
-            self.call::<(String,)>(&sql!(
-                "SELECT path FROM ducklake_cleanup_old_files({lake}, older_than => now() - CAST({age} AS INTERVAL))",
+        let files = self.remove::<(String,)>(options, begins, |dry_run| {
+            sql!(
+                "SELECT path
+                 FROM ducklake_cleanup_old_files(
+                     {lake}, dry_run => {dry_run}, older_than => now() - CAST({age} AS INTERVAL))",
                 lake = bind(self.lake.as_str()),
+                dry_run = bind(dry_run),
                 age = bind(age.to_string()),
-            ))?;
+            )
+        })?;
+        Ok((files > 0).then(|| StepOutcome::Done(format!("{files} files unused for {age}"))))
+    }
+
+    /// Removes what a call says that it would remove, unless only that is asked for; how much that is.
+    fn remove<R: FromRow>(
+        &self,
+        options: &MaintainOptions,
+        begins: impl FnOnce(),
+        call: impl Fn(bool) -> Sql,
+    ) -> Result<usize, Error> {
+        let would: Vec<R> = self.call(&call(true))?;
+        if !would.is_empty() && !options.dry_run {
+            begins();
+            self.call::<R>(&call(false))?;
         }
-        Ok(Some(StepOutcome::Done(format!("{} files unused for {age}", would.len()))))
+        Ok(would.len())
     }
 
     /// Runs a call that is a transaction by itself.
