@@ -338,15 +338,13 @@ fn check_storage(storage: &Node, scope: &mut Scope<'_>) {
     let Value::String(kind) = &kind.value else { return };
     let Some(kind) = secret_type(kind) else { return };
     let may_be_in_upper_case = may_be_in_upper_case(storage, scope);
+    let check_bucket = |node, name: &str, scope: &mut Scope<'_>| {
+        let fault = bucket_fault(kind, name, may_be_in_upper_case);
+        report_fault(messages::INVALID_BUCKET, "the bucket", node, fault, scope);
+    };
     let mut bucket = None;
     if let Some((node, name)) = text(storage, "bucket", scope) {
-        report_fault(
-            messages::INVALID_BUCKET,
-            "the bucket",
-            node,
-            bucket_fault(kind, name, may_be_in_upper_case),
-            scope,
-        );
+        check_bucket(node, name, scope);
         bucket = Some(name.to_owned());
     }
     for key in ["data_path", "scope"] {
@@ -355,13 +353,7 @@ fn check_storage(storage: &Node, scope: &mut Scope<'_>) {
         let name = rest.split('/').next().unwrap_or_default();
         // Other characters are told of with the location.
         if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
-            report_fault(
-                messages::INVALID_BUCKET,
-                "the bucket",
-                node,
-                bucket_fault(kind, name, may_be_in_upper_case),
-                scope,
-            );
+            check_bucket(node, name, scope);
         }
         bucket = bucket.or_else(|| Some(name.to_owned()));
     }
