@@ -54,6 +54,7 @@ mod script;
 mod scrub;
 mod secret;
 mod session;
+mod settings;
 mod spec;
 mod sql;
 mod statement;
@@ -69,7 +70,7 @@ pub use declared::{
     Age, Declared, DeclaredSchema, DeclaredTable, Difference, LAKE_OPTIONS, LakeOption, LakeOptionKind, LakeOptionSpec,
     Manage, Note, OptionScope, PartitionKey, Sign, SortKey, Step, StoredOption, StoredState, StoredTable, TableName,
 };
-pub use engine::{SETTINGS, SettingType, secret_parameters};
+pub use engine::secret_parameters;
 pub use harmless::FreeTable;
 pub use lake::{Lake, LakeBuilder, Mode, generated_name};
 pub use motherduck::MotherDuckSpec;
@@ -80,6 +81,7 @@ pub use problem::{Code, Problem, Problems};
 pub use s3::S3Spec;
 pub use secret::{CreateSecret, SecretType};
 pub use session::{Extension, Moment, Session, Setting};
+pub use settings::{KnownSetting, SETTINGS, SettingRisk, SettingType};
 pub use spec::{Field, FieldKind, FieldValue, Spec};
 pub use sql::{Parameter, Reveal, Sql, Writer};
 pub use statement::{Attach, AttachFile, CreateDatabase, Statement};

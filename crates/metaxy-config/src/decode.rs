@@ -170,15 +170,16 @@ impl Decode for i64 {
     }
 }
 
+/// A port, the only integer of this type; none is 0.
 impl Decode for u16 {
     fn decode(node: &Node, context: &mut Context) -> Option<Self> {
-        integer(node, u16::MIN, u16::MAX, context)
+        integer(node, 1, u16::MAX, context)
     }
 }
 
 fn integer<T>(node: &Node, least: T, most: T, context: &mut Context) -> Option<T>
 where
-    T: Copy + TryFrom<i128> + std::fmt::Display,
+    T: Copy + PartialOrd + TryFrom<i128> + std::fmt::Display,
 {
     let number = match &node.value {
         Value::Integer(number) => *number,
@@ -189,8 +190,8 @@ where
         _ => return context.wrong_type(node, "an integer"),
     };
     match T::try_from(number) {
-        Ok(number) => Some(number),
-        Err(_) => context.reject(node, Diagnostic::out_of_range(&least, &most).with_origin(node.origin)),
+        Ok(number) if (least..=most).contains(&number) => Some(number),
+        _ => context.reject(node, Diagnostic::out_of_range(&least, &most).with_origin(node.origin)),
     }
 }
 

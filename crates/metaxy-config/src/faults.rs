@@ -187,6 +187,20 @@ pub(crate) fn region_fault(region: &str) -> Option<Fault> {
             odd("is an availability zone", "write the region, which is without the last letter")
         }
         [digit] if digit.is_ascii_digit() && region != lower => odd("is in upper case", "write it in lower case"),
-        _ => None,
+        _ => respelled(&lower).filter(|known| *known != lower).and_then(|_| {
+            odd("is not spelled as Amazon's are", "write it with `-` between its parts, as in `eu-central-1`")
+        }),
     }
+}
+
+/// Amazon's spelling of a region whose parts are joined in another way, or not at all.
+fn respelled(region: &str) -> Option<String> {
+    const DIRECTIONS: &[&str] =
+        &["northeast", "northwest", "southeast", "southwest", "north", "south", "east", "west", "central"];
+    let joined: String = region.chars().filter(char::is_ascii_alphanumeric).collect();
+    let (area, rest) =
+        joined.split_at_checked(2).filter(|(area, _)| area.bytes().all(|byte| byte.is_ascii_lowercase()))?;
+    let (direction, number) = DIRECTIONS.iter().find_map(|known| Some((known, rest.strip_prefix(known)?)))?;
+    let is_number = number.len() == 1 && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| [area, direction, number].join("-"))
 }

@@ -6,8 +6,8 @@
 
 use std::path::Path;
 
-use ducklake_sql::{CatalogKind, Code, Field, Problem, mask_credentials};
-use metaxy_diagnostics::{Diagnostic, Node, Origin, Severity, Value, did_you_mean, nearest, quoted};
+use ducklake_sql::{CatalogKind, Code, Field, Problem, SettingType, mask_credentials};
+use metaxy_diagnostics::{Diagnostic, Node, OUT_OF_RANGE, Origin, Severity, Value, did_you_mean, nearest, quoted};
 
 use crate::faults::Fault;
 use crate::variables::PREFIX;
@@ -206,6 +206,17 @@ pub(crate) fn empty_value(node: &Node, what: &str) -> Diagnostic {
 
 pub(crate) fn invalid_choice(origin: Origin, found: &str, choices: &[&str]) -> Diagnostic {
     Diagnostic::invalid_masked_choice(found, choices).with_shown_origin(origin)
+}
+
+/// A setting's value that DuckDB does not take for its type; a number may be only too small.
+pub(crate) fn invalid_setting(node: &Node, kind: SettingType, is_number: bool) -> Diagnostic {
+    let expected = kind.expected();
+    match kind {
+        SettingType::Count | SettingType::Positive if is_number => {
+            Diagnostic::error(OUT_OF_RANGE, format!("expected {expected}")).with_origin(node.origin)
+        }
+        _ => Diagnostic::wrong_type(expected, node.value.kind()).with_origin(node.origin),
+    }
 }
 
 pub(crate) fn invalid_path(origin: Origin, why: &str) -> Diagnostic {

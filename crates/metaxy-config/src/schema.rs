@@ -156,7 +156,7 @@ fn table<S: Spec>(meaning: &str, generator: &mut SchemaGenerator) -> Schema {
 
 fn property(field: &Field, generator: &mut SchemaGenerator) -> Schema {
     let of_kind = match field.kind {
-        FieldKind::Port => json_schema!({ "type": "integer", "maximum": u16::MAX, "minimum": u16::MIN }),
+        FieldKind::Port => json_schema!({ "type": "integer", "maximum": u16::MAX, "minimum": 1 }),
         FieldKind::Boolean => json_schema!({ "type": "boolean" }),
         FieldKind::Parameters => generator.subschema_for::<Anything>(),
         _ if !field.choices.is_empty() => choices(field.choices.iter().copied()),

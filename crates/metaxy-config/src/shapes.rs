@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use ducklake_sql::{SETTINGS, SecretType, SettingType, secret_parameters};
+use ducklake_sql::{KnownSetting, SETTINGS, SecretType, SettingType, secret_parameters};
 use metaxy_diagnostics::{Diagnostic, Entry, Node, Severity, Value};
 
 use crate::faults::{Fault, account_fault, bucket_fault, endpoint_fault, host_fault, region_fault, wrong};
@@ -143,16 +143,14 @@ fn parameters_of(table: &Node) -> Option<&Node> {
     table.as_table()?.get("secret_parameters").filter(|parameters| parameters.as_table().is_some())
 }
 
-/// A port is a number from 1, in the parameters of libpq one for each host.
+/// A text of ports that libpq takes, one for each host; an integer is checked with its type.
 fn port(table: &Node, scope: &mut Scope<'_>) {
-    let Some(node) = table.as_table().and_then(|table| table.get("port")) else { return };
-    let is_wrong = match &node.value {
-        Value::Integer(port) => *port == 0,
-        // Whether it is a number at all is the business of its type, but for a list of libpq.
-        Value::String(ports) => ports.split(',').any(|port| port.trim().parse() == Ok(0_u16)),
-        _ => false,
-    };
-    if is_wrong {
+    let Some((node, ports)) = text(table, "port", scope) else { return };
+    // Whether it is a number at all is the business of its type, but for a list of libpq.
+    if ports
+        .split(',')
+        .any(|port| port.trim().parse::<i64>().is_ok_and(|port| !(1..=i64::from(u16::MAX)).contains(&port)))
+    {
         report(node, Diagnostic::out_of_range(&1, &u16::MAX).with_origin(node.origin), scope);
     }
 }
@@ -265,16 +263,10 @@ fn check_values(parameters: &Node, kind: SecretType, scope: &mut Scope<'_>) {
         if !choices.is_empty() && !choices.iter().any(|choice| choice.eq_ignore_ascii_case(written)) {
             report(node, messages::invalid_choice(node.origin, written, choices), scope);
         }
-        if BOOLEANS.contains(&key.as_str()) && !is_boolean(written) {
+        if BOOLEANS.contains(&key.as_str()) && !SettingType::Boolean.takes(written) {
             report(node, Diagnostic::wrong_type("a boolean", "a string").with_origin(node.origin), scope);
         }
     }
-}
-
-fn is_boolean(text: &str) -> bool {
-    ["true", "false", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"]
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(text))
 }
 
 /// The type of the secret that belongs to a catalog or a storage of this `type`.
@@ -438,13 +430,13 @@ fn check_settings(settings: &Node, extensions: Option<&Node>, scope: &mut Scope<
         let name = extension.as_table().and_then(|table| table.get("name")).unwrap_or(extension);
         matches!(&name.value, Value::String(name) if KNOWN_EXTENSIONS.contains(&name.to_ascii_lowercase().as_str()))
     });
-    let names: Vec<&str> = SETTINGS.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
     for entry in &table.0 {
         let key = entry.key.to_ascii_lowercase();
         let is_word = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        match SETTINGS.iter().find(|(name, _)| name.eq_ignore_ascii_case(&key)) {
-            Some((_, kind)) => {
-                check_setting(entry, *kind, scope);
+        match KnownSetting::find(&key) {
+            Some(known) => {
+                check_setting(entry, known.kind, scope);
                 check_location(settings, &entry.key, scope);
             }
             // MotherDuck's extension cannot be asked without its service.
@@ -455,16 +447,20 @@ fn check_settings(settings: &Node, extensions: Option<&Node>, scope: &mut Scope<
 }
 
 fn check_setting(entry: &Entry, kind: SettingType, scope: &mut Scope<'_>) {
-    let Value::String(text) = &entry.node.value else { return };
-    let text = text.trim();
-    let is_right = match kind {
-        SettingType::Boolean => is_boolean(text),
-        SettingType::Integer | SettingType::Float => text.replace('_', "").parse::<f64>().is_ok(),
-        _ => true,
+    let node = &entry.node;
+    let written = match &node.value {
+        Value::String(text) => text.trim().to_owned(),
+        // DuckDB makes a boolean of any number.
+        Value::Integer(number) if kind != SettingType::Boolean => number.to_string(),
+        Value::Float(number) if kind != SettingType::Boolean => number.to_string(),
+        _ => return,
     };
-    if !is_right && !text.is_empty() {
-        let expected = if kind == SettingType::Boolean { "a boolean" } else { "a number" };
-        report(&entry.node, Diagnostic::wrong_type(expected, "a string").with_origin(entry.node.origin), scope);
+    if written.is_empty() || kind.takes(&written) {
+        return;
+    }
+    match kind {
+        SettingType::Choice(choices) => report(node, messages::invalid_choice(node.origin, &written, choices), scope),
+        _ => report(node, messages::invalid_setting(node, kind, written.parse::<f64>().is_ok()), scope),
     }
 }
 

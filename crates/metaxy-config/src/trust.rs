@@ -6,16 +6,15 @@
 
 use std::fmt::Write as _;
 
-use ducklake_sql::FreeTable;
+use ducklake_sql::{FreeTable, KnownSetting, SettingRisk};
 use metaxy_diagnostics::{Diagnostic, Diagnostics, Entry, Location, Node, Origin, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::{Config, LoadOptions, StoreError};
 use crate::expand;
 use crate::harmless::{
-    EXTENSION_DIRECTORY, FILE_PARAMETERS, HARMLESS_EXTENSIONS, HARMLESS_PARAMETERS, HARMLESS_SETTINGS,
-    HARMLESS_WHEN_OFF, HOSTS, LIBPQ_CREDENTIALS, NO_TEXTS, PARTS_OF_A_HOST, PLAIN_VARIABLES, SEEN_BY_THE_OWNER,
-    UNSIGNED,
+    EXTENSION_DIRECTORY, FILE_PARAMETERS, HARMLESS_EXTENSIONS, HARMLESS_PARAMETERS, HARMLESS_WHEN_OFF, HOSTS,
+    LIBPQ_CREDENTIALS, NO_TEXTS, PARTS_OF_A_HOST, PLAIN_VARIABLES, SEEN_BY_THE_OWNER, UNSIGNED,
 };
 use crate::init_sql;
 use crate::messages;
@@ -211,8 +210,9 @@ impl Needs<'_> {
 
     fn setting(&mut self, entry: &Entry) {
         let has = |list: &[&str]| list.iter().any(|name| name.eq_ignore_ascii_case(&entry.key));
-        let is_harmless =
-            has(HARMLESS_SETTINGS) || has(&[EXTENSION_DIRECTORY]) || (has(HARMLESS_WHEN_OFF) && is_off(&entry.node));
+        let is_harmless = KnownSetting::find(&entry.key).is_some_and(|setting| setting.risk == SettingRisk::None)
+            || has(&[EXTENSION_DIRECTORY])
+            || (has(HARMLESS_WHEN_OFF) && is_off(&entry.node));
         if !is_harmless {
             self.unknown_setting(entry);
         }

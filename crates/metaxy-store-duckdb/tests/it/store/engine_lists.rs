@@ -22,13 +22,92 @@ fn the_listed_settings_are_those_of_the_engine() {
         "SELECT name || ' ' || CASE
              WHEN input_type = 'BOOLEAN' THEN 'Boolean'
              WHEN input_type IN ('FLOAT', 'DOUBLE') THEN 'Float'
-             WHEN regexp_full_match(input_type, 'U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?') THEN 'Integer'
-             ELSE 'Other'
+             WHEN regexp_full_match(input_type, 'U(TINY|SMALL|BIG|HUGE)?INT(EGER)?') THEN 'Count'
+             WHEN regexp_full_match(input_type, '(TINY|SMALL|BIG|HUGE)?INT(EGER)?') THEN 'Integer'
+             ELSE 'Text'
          END
          FROM duckdb_settings() ORDER BY name",
     );
-    let listed: Vec<_> = SETTINGS.iter().map(|(name, kind): &(&str, SettingType)| format!("{name} {kind:?}")).collect();
-    assert_eq!(listed, found, "write these into `ducklake-sql/src/engine.rs`");
+    // What the engine gives the type of a text, or of an integer, and takes not every one for.
+    let listed: Vec<_> = SETTINGS
+        .iter()
+        .map(|setting| {
+            let kind = match setting.kind {
+                SettingType::Size | SettingType::Choice(_) => SettingType::Text,
+                SettingType::Positive => SettingType::Integer,
+                kind => kind,
+            };
+            format!("{} {kind:?}", setting.name)
+        })
+        .collect();
+    assert_eq!(listed, found, "write these into `ducklake-sql/src/settings.rs`");
+}
+
+/// Values of which some are right for a type, and some are not.
+const VALUES: [&str; 33] = [
+    "4GB",
+    "4 gb",
+    " 1.5GiB ",
+    ".5GB",
+    "1e3GB",
+    "1kilobyte",
+    "2 bytes",
+    "1t",
+    "none",
+    "-1",
+    "-x",
+    "4G",
+    "10",
+    "1.",
+    "1.GB",
+    "lots",
+    "80%",
+    "1XB",
+    "1 kibibyte",
+    "+4GB",
+    "1_000MB",
+    "NONE",
+    "unlimited",
+    "GB",
+    "0",
+    "1",
+    "2.0",
+    "-3",
+    "1_0",
+    "yes",
+    "True",
+    "up",
+    "NaN",
+];
+
+#[test]
+fn the_engine_refuses_what_a_setting_does_not_take() {
+    let engine = engine();
+    let set = |name: &str, value: &str| {
+        engine.execute_batch(&format!("SET \"{name}\" = '{value}'")).map_err(|error| error.to_string())
+    };
+    let mut taken = Vec::new();
+    for setting in SETTINGS {
+        // It takes any text, and says while a file is written that it is no size.
+        if setting.name == "s3_uploader_max_filesize" {
+            continue;
+        }
+        let refused = VALUES.iter().filter(|value| !setting.kind.takes(value));
+        taken.extend(refused.filter(|value| set(setting.name, value).is_ok()).map(|value| (setting.name, *value)));
+    }
+    assert_eq!(taken, [("", ""); 0], "the engine takes them");
+
+    // And the other way, for what is more than a type of the engine.
+    for value in VALUES.iter().filter(|value| SettingType::Size.takes(value)) {
+        assert_eq!(set("checkpoint_threshold", value), Ok(()), "{value}");
+    }
+    for setting in SETTINGS {
+        if let SettingType::Choice(choices) = setting.kind {
+            for choice in choices {
+                assert_eq!(set(setting.name, choice), Ok(()), "{} {choice}", setting.name);
+            }
+        }
+    }
 }
 
 #[test]
