@@ -4,6 +4,7 @@ use std::env;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::api::DOCUMENT;
 use crate::codegen::{Mode, codegen};
 use crate::error::{Context as _, Result};
 use crate::repo::Repo;
@@ -31,8 +32,8 @@ const STEPS: [Step; 6] = [
 
 /// The documentation of all, private items too; a link that leads nowhere fails.
 fn doc(repo: &Repo) -> Command {
-    let mut doc = repo.cargo(["doc", "--workspace", "--no-deps", "--document-private-items"]);
-    doc.env("RUSTDOCFLAGS", "--deny warnings");
+    let mut doc = repo.cargo(DOCUMENT);
+    doc.arg("--document-private-items").env("RUSTDOCFLAGS", "--deny warnings");
     doc
 }
 

@@ -72,6 +72,9 @@ enum Task {
 
 /// Done: 0; the task failed: 1; asked for something that is not there: 2.
 fn main() -> ExitCode {
+    if let Some(code) = api::as_rustdoc() {
+        return code;
+    }
     let task = match parse(env::args_os().skip(1)) {
         Ok(task) => task,
         Err(error) => {

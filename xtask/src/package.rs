@@ -22,7 +22,7 @@ const PROGRAM: &str = "metaxy-cli";
 ///
 /// When a crate cannot be packed, or does not build from its package.
 pub(crate) fn package(repo: &Repo) -> Result<()> {
-    let names: Vec<&str> = LIBRARIES.iter().map(|(name, _)| *name).chain([PROGRAM]).collect();
+    let names: Vec<&str> = LIBRARIES.into_iter().chain([PROGRAM]).collect();
     let mut pack = repo.cargo(["package", "--quiet", "--no-verify", "--allow-dirty"]);
     run(pack.args(names.iter().flat_map(|name| ["--package", name])))?;
 
@@ -39,13 +39,26 @@ pub(crate) fn package(repo: &Repo) -> Result<()> {
         members.push((*name, stem));
     }
     let manifest = folder.join("Cargo.toml");
-    fs::write(&manifest, workspace(&members)).context(|| format!("cannot write `{}`", repo.relative(&manifest)))?;
+    let profile = profile(repo)?;
+    fs::write(&manifest, [workspace(&members), profile].concat())
+        .context(|| format!("cannot write `{}`", repo.relative(&manifest)))?;
     fs::copy(repo.path("Cargo.lock"), folder.join("Cargo.lock")).context(|| "cannot copy `Cargo.lock`".to_owned())?;
     let path = manifest.to_str().ok_or_else(|| Error::new("the path of the repository is no text"))?;
-    let mut check = repo.cargo(["check", "--quiet", "--workspace", "--manifest-path", path, "--target-dir"]);
+    // Examples, of which there are none, bring the features that tests need: those of what is built before.
+    let kinds = ["--lib", "--bins", "--examples"];
+    let mut check = repo.cargo([&["check", "--quiet", "--workspace"], &kinds[..], &["--manifest-path", path]].concat());
+    check.arg("--target-dir");
     run(check.arg(repo.target()))?;
     say(format_args!("package: {} crates are packed, and build from their packages", names.len()));
     Ok(())
+}
+
+/// How the repository builds: with another profile, all that the crates need would be built again.
+fn profile(repo: &Repo) -> Result<String> {
+    let text = fs::read_to_string(repo.path("Cargo.toml")).context(|| "cannot read `Cargo.toml`".to_owned())?;
+    let mut manifest: toml::Table = text.parse().context(|| "cannot read `Cargo.toml`".to_owned())?;
+    manifest.retain(|key, _| key == "profile");
+    Ok(format!("\n{manifest}"))
 }
 
 /// The manifest of a workspace of crates, each a name and its folder, which find each other there.
