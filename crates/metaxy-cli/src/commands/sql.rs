@@ -41,19 +41,24 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
     for warning in store.warnings() {
         printer.warn(warning, None);
     }
-    let makes_tables = args.mode == Mode::Write
-        && statements.iter().any(|statement| matches!(statement.first_word().as_str(), "CREATE" | "ALTER"));
-    let before = if makes_tables { inexact_columns(store.connection())? } else { Vec::new() };
+    let connection = store.connection();
+    let writes = args.mode == Mode::Write && !connection.are_queries(&query).map_err(Error::Lake)?;
+    let before = if writes { inexact_columns(connection)? } else { Vec::new() };
     match args.output.file() {
         Some(path) => {
             output::put(path, |out| run_script(&store, &query, &statements, Results::new(args, printer, Some(out))))?;
         }
         None => run_script(&store, &query, &statements, Results::new(args, printer, None))?,
     }
-    if makes_tables {
-        for column in inexact_columns(store.connection())?.into_iter().filter(|column| !before.contains(column)) {
-            let what = format_args!("{column}, which a file does not keep exactly").to_string();
-            printer.warn(what, Some("use DECIMAL for large numbers, TIMESTAMPTZ for times, BIGINT for spans of time"));
+    if writes {
+        for column in inexact_columns(connection)? {
+            if !before.contains(&column) || names(&query, &column.table) {
+                let InexactColumn { table, name, kind } = column;
+                let what = format_args!("`{table}.{name}` is of the type {kind}, which a file does not keep exactly")
+                    .to_string();
+                printer
+                    .warn(what, Some("use DECIMAL for large numbers, TIMESTAMPTZ for times, BIGINT for spans of time"));
+            }
         }
     }
     store.close().map_err(Error::Lake)?;
@@ -276,10 +281,18 @@ impl<'r> Results<'r> {
     }
 }
 
-/// The columns of the lake whose type a Parquet file of DuckLake rounds: large integers, times of day with a zone, spans.
-fn inexact_columns(connection: &Connection) -> Result<Vec<String>, Error> {
+/// A column of a type that a file does not keep exactly.
+#[derive(PartialEq, Eq)]
+struct InexactColumn {
+    table: String,
+    name: String,
+    kind: String,
+}
+
+/// The lake's columns of such types.
+fn inexact_columns(connection: &Connection) -> Result<Vec<InexactColumn>, Error> {
     let columns = connection.query(
-        "SELECT '`' || table_name || '.' || column_name || '` is of the type ' || data_type
+        "SELECT table_name, column_name, data_type
          FROM duckdb_columns()
          WHERE database_name = current_database()
              AND regexp_matches(data_type, 'HUGEINT|INTERVAL|TIME WITH TIME ZONE')
@@ -288,7 +301,18 @@ fn inexact_columns(connection: &Connection) -> Result<Vec<String>, Error> {
     let mut found = Vec::new();
     for batch in columns.map_err(Error::Lake)? {
         let batch = batch.map_err(Error::Lake)?;
-        found.extend(batch.column(0).as_string_opt::<i32>().into_iter().flatten().flatten().map(str::to_owned));
+        let column = |index: usize| batch.column(index).as_string_opt::<i32>().into_iter().flatten().flatten();
+        let parts = column(0).zip(column(1)).zip(column(2));
+        found.extend(parts.map(|((table, name), kind)| InexactColumn {
+            table: table.to_owned(),
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+        }));
     }
     Ok(found)
+}
+
+/// Whether a script names a table, in any case.
+fn names(script: &str, table: &str) -> bool {
+    script.to_lowercase().contains(&table.to_lowercase())
 }

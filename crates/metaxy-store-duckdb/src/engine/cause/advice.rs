@@ -456,6 +456,16 @@ impl Cause {
                 let unsupported = unsupported_type(raw).unwrap_or_default();
                 (format!("a lake has no columns of {}", named("the type", unsupported)), instead_of(unsupported))
             }
+            Self::UnreadableType => (
+                "a file has a number that HUGEINT or UHUGEINT cannot hold: files keep these types as DOUBLE".to_owned(),
+                "make the column a DOUBLE, by `ALTER TABLE … ALTER COLUMN … TYPE DOUBLE`, to read what is there; use \
+                 DECIMAL(38, 0) or VARCHAR for numbers of more than 15 digits"
+                    .to_owned(),
+            ),
+            Self::UnprintableType => (
+                "values of the type VARIANT have no text".to_owned(),
+                "select the column as `CAST(… AS JSON)` or `CAST(… AS VARCHAR)`".to_owned(),
+            ),
             Self::FolderCannotBeListed => (
                 format!("the folder {data_path} may not be listed"),
                 "nothing, as long as its files can be read; to write, give this user the right to read and write it"

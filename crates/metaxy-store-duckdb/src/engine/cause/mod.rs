@@ -161,6 +161,10 @@ causes! {
     InlinedRowsDamaged = "inlined-rows-damaged",
     /// DuckLake has no such type of a column.
     UnsupportedType = "unsupported-type",
+    /// A file has other values than the type of the column can hold.
+    UnreadableType = "unreadable-type",
+    /// Values of a type that have no text here.
+    UnprintableType = "unprintable-type",
     /// The folder of the data files may not be listed.
     FolderCannotBeListed = "folder-cannot-be-listed",
     /// The folder of the data files may not be written.
@@ -302,7 +306,14 @@ impl Cause {
                 | Self::ReadLocked
                 | Self::ValueOfOtherType
                 | Self::UnsupportedType
+                | Self::UnreadableType
+                | Self::UnprintableType
         )
+    }
+
+    /// Whether a summary tells what a person needs better than the engine does.
+    pub(crate) fn has_better_words(self) -> bool {
+        self.is_outside() || matches!(self, Self::UnsupportedType | Self::UnreadableType | Self::UnprintableType)
     }
 }
 

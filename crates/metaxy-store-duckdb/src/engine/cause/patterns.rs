@@ -175,7 +175,10 @@ const PATTERNS: &[Pattern] = &[
     // Of a table that another writer is making: a SQLite catalog shows it before its columns.
     says(System::DuckDb, &["does not have any columns"], Cause::WriteConflict),
     says(System::DuckLake, &["to DuckLake - unsupported type"], Cause::UnsupportedType),
+    // The client library says it, which makes Arrow's columns of DuckDB's.
+    says(System::DuckDb, &["decoding Variant columns is not supported"], Cause::UnprintableType),
     says(System::DuckDb, &["Table with name", "does not exist"], Cause::MissingTable),
+    says(System::Readers, &["failed to cast column", "from type DOUBLE to", "HUGEINT"], Cause::UnreadableType),
     says(System::Readers, &["Error when converting column"], Cause::ValueOfOtherType),
     says(System::Readers, &["JSON transform error"], Cause::ValueOfOtherType),
 ];

@@ -108,7 +108,7 @@ impl Inner {
             Kind::Secondary { error, .. } => error.help(),
             _ => {
                 let cause = self.cause().filter(|cause| {
-                    cause.is_outside() || matches!(cause, Cause::ReadOnlyLake | Cause::ReadLocked | Cause::UnsupportedType)
+                    cause.has_better_words() || matches!(cause, Cause::ReadOnlyLake | Cause::ReadLocked)
                 })?;
                 let (_, advice) = self.explain(cause);
                 Some(advice)
@@ -136,7 +136,7 @@ impl Inner {
     /// What the engine's words mean, or the words themselves where the engine tells more.
     fn told(&self, said: &EngineError) -> String {
         let none = Facts::default();
-        match self.cause().filter(|cause| cause.is_outside() || *cause == Cause::UnsupportedType) {
+        match self.cause().filter(|cause| cause.has_better_words()) {
             Some(cause) => cause.summary(self.facts.as_deref().unwrap_or(&none), said.text()),
             None => said.text().to_owned(),
         }

@@ -2,50 +2,59 @@
 
 use std::cell::OnceCell;
 
-use ducklake_sql::{Alias, Lake, Mode, Reveal, S3Spec, Secret, Session, Statement};
+use arrow::array::AsArray as _;
+use ducklake_sql::{
+    Alias, Ident, Lake, Mode, Reveal, S3Spec, Secret, Session, Sql, Statement, StringLiteral, list, sql,
+};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 use crate::lake::{TempLake, raw, raw_texts, run};
 
+/// Parts of texts that break quoting.
+const NASTY: &[&str] = &[
+    "'",
+    "\"",
+    ";",
+    "--",
+    "/*",
+    "*/",
+    "\n",
+    "\r\n",
+    "\t",
+    "\\",
+    "''",
+    "\"\"",
+    "$$",
+    "$1",
+    "?",
+    "{}",
+    "%",
+    ".",
+    "/",
+    "-",
+    "select",
+    "table",
+    "é",
+    "漢字",
+    "🦆",
+    "\u{202e}",
+    "\u{feff}",
+    " ",
+    "'); DROP TABLE t; --",
+];
+
 /// Texts that break quoting, by themselves and mixed into others.
-fn hostile() -> impl Strategy<Value = String> {
-    const NASTY: &[&str] = &[
-        "'",
-        "\"",
-        ";",
-        "--",
-        "/*",
-        "*/",
-        "\n",
-        "\r\n",
-        "\t",
-        "\\",
-        "''",
-        "\"\"",
-        "$$",
-        "$1",
-        "?",
-        "{}",
-        "%",
-        ".",
-        "/",
-        "-",
-        "select",
-        "table",
-        "é",
-        "漢字",
-        "🦆",
-        "\u{202e}",
-        "\u{feff}",
-        " ",
-        "'); DROP TABLE t; --",
-    ];
+fn mixed() -> impl Strategy<Value = String> {
     let piece = prop_oneof![prop::sample::select(NASTY).prop_map(str::to_owned), "[^\\x00]{0,8}"];
-    prop_oneof![
-        prop::collection::vec(piece, 1..6).prop_map(|pieces| pieces.concat()),
-        prop::sample::select(NASTY).prop_map(|piece| piece.repeat(10_000 / piece.len())),
-    ]
-    .prop_filter("not empty", |text| !text.is_empty())
+    let mixed = prop::collection::vec(piece, 1..6).prop_map(|pieces| pieces.concat());
+    mixed.prop_filter("not empty", |text| !text.is_empty())
+}
+
+/// The same, and long ones.
+fn hostile() -> impl Strategy<Value = String> {
+    prop_oneof![mixed(), prop::sample::select(NASTY).prop_map(|piece| piece.repeat(10_000 / piece.len()))]
 }
 
 /// The statements of a plan that attach a lake, without those that prepare the instance.
@@ -124,6 +133,33 @@ proptest! {
             }
             Ok(())
         })?;
+    }
+}
+
+/// How many names and texts go through DuckDB; `cargo xtask roundtrip` asks for more.
+const CASES: &str = "METAXY_ROUNDTRIP_CASES";
+
+/// Names and texts, many in a statement, as every statement of a plan and of a query writes them.
+#[test]
+fn names_and_texts_come_back() {
+    let cases: usize = std::env::var(CASES).map_or(10_000, |cases| cases.parse().unwrap());
+    let connection = raw();
+    let mut runner = TestRunner::deterministic();
+    let strategy = prop::collection::vec((mixed(), mixed()), 100);
+    for _ in 0..cases.div_ceil(100) {
+        let pairs = strategy.new_tree(&mut runner).unwrap().current();
+        let named = |(name, text): &(String, String)| {
+            sql!("{text} AS {name}", text = StringLiteral::new(text).ok()?, name = Ident::new(name).ok()?).into()
+        };
+        let parts: Vec<Sql> = pairs.iter().filter_map(named).collect();
+        let query = sql!("SELECT {parts}", parts = list(parts.iter().cloned()));
+        let mut statement = connection.prepare(query.text()).unwrap();
+        let batch = statement.query_arrow([]).unwrap().next().unwrap();
+        assert_eq!(batch.num_columns(), pairs.len());
+        for (at, (name, text)) in pairs.iter().enumerate() {
+            assert_eq!(batch.schema().field(at).name(), name);
+            assert_eq!(batch.column(at).as_string::<i32>().value(0), text);
+        }
     }
 }
 
