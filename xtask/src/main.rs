@@ -9,12 +9,14 @@ mod ci;
 mod codegen;
 mod demo;
 mod error;
+mod fuzz;
 mod interop;
 mod package;
 mod peer;
 mod peer_bench;
 mod pins;
 mod repo;
+mod roundtrip;
 mod setup;
 mod shell;
 mod stress;
@@ -46,6 +48,10 @@ Usage: cargo xtask TASK
   crash [--kills N]   kill programs while they write, N for each kind of catalog, and look at what they have left
   load [--operations N]
                       let programs write at once, and say how long each operation takes
+  fuzz [--seconds N] [TARGET…]
+                      try inputs on what reads configurations, feature files, filters, JSON and SQL, N seconds each
+  roundtrip [--cases N]
+                      send N random names and texts through DuckDB
   bench [ARGS…]       run the benchmarks; ARGS go to Criterion
   bench --peer [--rows N,M,…] [--rounds N]
                       run those that Python Metaxy can run too, side by side, and write docs/benchmarks.md
@@ -64,6 +70,8 @@ enum Task {
     Package,
     Interop(interop::Options),
     Stress(stress::Options),
+    Fuzz(fuzz::Options),
+    Roundtrip(u64),
     Bench(Vec<OsString>),
     PeerBench(peer_bench::Options),
     Ci,
@@ -103,6 +111,8 @@ fn perform(task: Task) -> Result<()> {
         Task::Package => package::package(&repo),
         Task::Interop(options) => interop::interop(&repo, &options),
         Task::Stress(options) => stress::stress(&repo, &options),
+        Task::Fuzz(options) => fuzz::fuzz(&repo, &options),
+        Task::Roundtrip(cases) => roundtrip::roundtrip(&repo, cases),
         Task::Bench(args) => bench::bench(&repo, &args),
         Task::PeerBench(options) => peer_bench::bench(&repo, &options),
         Task::Ci => ci::ci(&repo),
@@ -127,6 +137,8 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
         Some("interop") => Task::Interop(interop::Options::parse(&mut args)?),
         Some("crash") => Task::Stress(stress::Options::parse(Stress::Crash, &mut args)?),
         Some("load") => Task::Stress(stress::Options::parse(Stress::Load, &mut args)?),
+        Some("fuzz") => Task::Fuzz(fuzz::Options::parse(&mut args)?),
+        Some("roundtrip") => Task::Roundtrip(roundtrip::parse(&mut args)?),
         Some("bench") => parse_bench(args.by_ref().collect())?,
         Some("ci") => Task::Ci,
         Some("help" | "--help" | "-h") => Task::Help,
