@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use metaxy_feature::{Column, FeatureKey};
-use metaxy_store_duckdb::Filter;
+use metaxy_store_duckdb::{Filter, Provenance};
 
 use crate::help;
 use crate::printer::Talk;
@@ -171,6 +171,9 @@ pub(crate) struct Init {
     /// The file to write; it must not exist
     #[arg(long, value_name = "FILE", default_value = "metaxy.toml")]
     pub(crate) path: PathBuf,
+    /// Also write a first feature file and a file of rows beside it [default: asked for, or not without a terminal]
+    #[arg(long)]
+    pub(crate) example: bool,
 }
 
 /// A catalog to choose; the first is the default.
@@ -611,6 +614,10 @@ pub(crate) struct MetadataWrite {
     /// The type of a column of CSV or JSON, as in `id=VARCHAR` [default: that of the table, else guessed]
     #[arg(long = "type", value_name = "COLUMN=TYPE")]
     pub(crate) types: Vec<ColumnType>,
+    /// How the version of each field is made, for rows without `metaxy_provenance_by_field`: `hash`,
+    /// `hash=FIELD:COLUMN,…` or `column=FIELD:COLUMN,…`
+    #[arg(long, value_name = "HOW")]
+    pub(crate) provenance: Option<Provenance>,
     /// The run that made the rows, kept in `metaxy_materialization_id`
     #[arg(long, value_name = "ID")]
     pub(crate) materialization_id: Option<String>,
@@ -676,6 +683,10 @@ pub(crate) struct MetadataIncrement {
     /// The samples of a feature that depends on no other, as for `metadata write`; - for stdin
     #[arg(long, value_name = "FILE")]
     pub(crate) samples: Option<PathBuf>,
+    /// How the version of each field is made, for samples without `metaxy_provenance_by_field`: `hash`,
+    /// `hash=FIELD:COLUMN,…` or `column=FIELD:COLUMN,…`
+    #[arg(long, value_name = "HOW", requires = "samples")]
+    pub(crate) provenance: Option<Provenance>,
     /// Only the feature's rows that meet this condition; all of them when repeated
     #[arg(long = "filter", value_name = "CONDITION")]
     pub(crate) filters: Vec<Filter>,

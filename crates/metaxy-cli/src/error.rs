@@ -38,11 +38,11 @@ pub(crate) enum Error {
     #[error("the features have errors: {}", messages(.0))]
     Features(Diagnostics),
     /// There are no feature files, and nothing was pushed either.
-    #[error("no feature files are configured, and nothing was pushed to the store `{0}` so far")]
-    NoGraph(String),
+    #[error("no feature files are configured, and nothing was pushed to the store `{store}` so far")]
+    NoGraph { store: String, in_python: bool },
     /// There are no feature files, so nothing can be pushed.
     #[error("there is nothing to push: no feature files are configured")]
-    NothingToPush,
+    NothingToPush { in_python: bool },
     /// A command that is for the configured project only.
     #[error("`metaxy push` is for the configured project alone")]
     OtherProject,
@@ -174,7 +174,10 @@ impl Error {
             }
             Self::SecondParquet => "print the rows of each statement by a command of its own, or choose another format",
             Self::Usage { help, .. } => help,
-            Self::NoGraph(_) | Self::NothingToPush => {
+            Self::NoGraph { in_python: true, .. } | Self::NothingToPush { in_python: true } => {
+                "the `entrypoints` are Python modules, which only Python Metaxy reads: push their features with `mx push`"
+            }
+            Self::NoGraph { .. } | Self::NothingToPush { .. } => {
                 "name the files in metaxy.toml, as in `[ext.rust] features = [\"features/*.toml\"]`"
             }
             Self::OtherProject => "leave out `--project` and `--all-projects`, or set `project` in the configuration",
@@ -200,7 +203,7 @@ impl Error {
                 let keys: Vec<&str> = keys.iter().map(FeatureKey::as_str).collect();
                 ("FEATURES_NOT_FOUND", json!({ "features": keys }))
             }
-            Self::NoFeatures | Self::NoGraph(_) | Self::NothingToPush => ("NO_FEATURES", json!({})),
+            Self::NoFeatures | Self::NoGraph { .. } | Self::NothingToPush { .. } => ("NO_FEATURES", json!({})),
             Self::Unconfirmed => ("MISSING_CONFIRMATION", json!({})),
             Self::UnknownSnapshot { version, .. } => ("SNAPSHOT_ERROR", json!({ "project_version": version })),
             Self::Diagnostics(diagnostics) | Self::Features(diagnostics) => ("GENERIC_ERROR", diagnostics.to_json()),

@@ -126,6 +126,8 @@ pub(crate) fn open_checked(
         drop(waiting);
         opened
     };
+    // Python Metaxy reads those, and this program what it has pushed.
+    let in_python = pushed_to.is_some() && !loaded.config.entrypoints.is_empty();
     let opened = match open(mode, false) {
         Err(Error::Lake(error)) if has_others && error.is_missing_graph() => {
             open(OpenMode { fallbacks: true, ..mode }, true)
@@ -136,7 +138,11 @@ pub(crate) fn open_checked(
         (Error::Lake(error), Some(version)) if error.is_missing_graph() => {
             Error::UnknownSnapshot { version: version.to_owned(), store: name.clone() }
         }
-        (Error::Lake(error), None) if error.is_missing_graph() => Error::NoGraph(pushed_to.unwrap_or(name).clone()),
+        (Error::Lake(error), None)
+            if error.is_missing_graph() || in_python && (error.is_missing_lake() || error.is_missing_database()) =>
+        {
+            Error::NoGraph { store: pushed_to.unwrap_or(name).clone(), in_python }
+        }
         (error, _) => error,
     })?;
     say_warnings(project.store(), printer);

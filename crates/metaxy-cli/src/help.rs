@@ -31,6 +31,7 @@ Examples:
   metaxy init --catalog sqlite --storage local
   metaxy init --catalog postgres --storage s3 --path prod.toml
   metaxy init --catalog motherduck --storage none      MotherDuck keeps everything
+  metaxy init --example                                A small project that runs at once
 
 Passwords and keys are never written: the file refers to ${VARIABLES}.";
 
@@ -210,10 +211,17 @@ Examples:
   metaxy metadata write video/raw videos.parquet
   metaxy metadata write --feature video/raw videos.csv --type id=VARCHAR
   make-rows | metaxy metadata write --feature video/raw -
+  metaxy metadata write video/raw videos.csv --provenance hash
+  metaxy metadata write video/raw videos.csv --provenance column=audio:audio_sum,frames:frames_sum
 
 The rows have the feature's id columns and `metaxy_provenance_by_field`, with a version for each
 field; in CSV and JSON that is an object, as in {\"audio\": \"1\"}. Rows that come from
-`metadata increment` have it already. All rows are written, or none.";
+`metadata increment` have it already. All rows are written, or none.
+
+For a feature that depends on no other, --provenance makes the versions of the row's columns:
+  hash                      Every field has the hash of all columns
+  hash=FIELD:COLUMN,…       A field has the hash of the columns that are named with it
+  column=FIELD:COLUMN,…     A field has the value of a column, such as a checksum";
 
 pub(crate) const METADATA_INCREMENT: &str = "\
 Examples:

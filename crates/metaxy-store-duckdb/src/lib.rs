@@ -54,7 +54,7 @@ pub use ops::{
     WriteOptions,
 };
 pub use project::{GraphSource, Project, ProjectOptions};
-pub use query::Filter;
+pub use query::{Filter, Provenance};
 pub use registry::{Push, PushedGraph};
 
 /// What can be sent to another thread, and what can be shared between threads: a promise of the API.

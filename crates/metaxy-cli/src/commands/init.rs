@@ -1,4 +1,4 @@
-//! `metaxy init`: writes a commented metaxy.toml for a catalog and a storage.
+//! `metaxy init`: writes a commented metaxy.toml for a catalog and a storage, and a first feature file with rows for it.
 //!
 //! The text is put together from the files in `templates`. What is secret in it is a variable, and a file that is there is
 //! never overwritten.
@@ -15,28 +15,95 @@ use crate::exit::Exit;
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &Init, printer: &mut Printer) -> Result<Exit, Error> {
-    if args.path.exists() {
-        return Err(Error::Exists(args.path.display().to_string()));
-    }
+    refuse_existing(&args.path)?;
     let (catalog, storage) = choose(args)?;
-    let text = [STORE, catalog_template(catalog), storage_template(storage)].concat();
-    write_new(&args.path, &text)?;
-
-    printer.note(format_args!("wrote {}", args.path.display()));
+    let with_example = args.example || wants_example()?;
+    let store = if with_example { with_features(STORE) } else { STORE.to_owned() };
+    let text = [&store, catalog_template(catalog), storage_template(storage)].concat();
+    let folder = args.path.parent().unwrap_or(Path::new(""));
+    let mut files = vec![(args.path.clone(), text.as_str())];
+    if with_example {
+        files.extend(EXAMPLE.map(|(name, text)| (folder.join(name), text)));
+        files.iter().try_for_each(|(path, _)| refuse_existing(path))?;
+        let features = folder.join(FEATURES);
+        fs::create_dir_all(&features).map_err(|error| Error::file("making", &features, error))?;
+    }
+    for (path, text) in files {
+        write_new(&path, text)?;
+        printer.note(format_args!("wrote {}", path.display()));
+    }
     let variables = required_variables(&text);
     if !variables.is_empty() {
         printer.note(format_args!("set {}, in the environment or in a file .env", variables.join(", ")));
     }
-    let option = if args.path.as_os_str() == "metaxy.toml" {
-        String::new()
-    } else {
-        format!(" --config-file {}", args.path.display())
-    };
-    printer.note(format_args!("then see `metaxy check{option}` and `metaxy preview{option}`"));
+    printer.note("next:");
+    for command in next_commands(&args.path, with_example) {
+        printer.note(format_args!("  metaxy {command}"));
+    }
     Ok(Exit::Done)
 }
 
 const STORE: &str = include_str!("../../templates/store.toml");
+
+/// The folder of the feature files.
+const FEATURES: &str = "features";
+
+/// The files of the example beside the configuration.
+const EXAMPLE: [(&str, &str); 2] = [
+    ("features/video.toml", include_str!("../../templates/example/features.toml")),
+    ("videos.csv", include_str!("../../templates/example/videos.csv")),
+];
+
+fn refuse_existing(path: &Path) -> Result<(), Error> {
+    if path.exists() { Err(Error::Exists(path.display().to_string())) } else { Ok(()) }
+}
+
+/// Whether the person at the terminal wants the example; nobody else does unless it is asked for.
+fn wants_example() -> Result<bool, Error> {
+    if !asks() {
+        return Ok(false);
+    }
+    let question =
+        dialoguer::Confirm::new().with_prompt("Also write a first feature file and a file of rows").default(true);
+    let answer = question.interact_opt().map_err(|dialoguer::Error::IO(error)| error)?;
+    answer.ok_or(Error::NothingChosen)
+}
+
+/// The template with the settings for features, which are comments in it.
+fn with_features(template: &str) -> String {
+    ["project", "ext.rust.features", "auto_create_tables"]
+        .iter()
+        .fold(template.to_owned(), |text, name| text.replace(&["# ", name, " ="].concat(), &[name, " ="].concat()))
+}
+
+/// Three commands to go on with.
+fn next_commands(path: &Path, with_example: bool) -> [String; 3] {
+    let option =
+        if path.as_os_str() == "metaxy.toml" { String::new() } else { format!(" --config-file {}", quoted(path)) };
+    let rows = quoted(&path.with_file_name("videos.csv"));
+    let commands = if with_example {
+        [
+            format!("metadata write video/raw {rows} --provenance column=audio:audio_sum,frames:frames_sum"),
+            "metadata status --all-features".to_owned(),
+            "metadata increment video/transcript".to_owned(),
+        ]
+    } else {
+        ["check", "preview", "sql --mode write 'CREATE TABLE sample AS SELECT 1 AS id'"].map(str::to_owned)
+    };
+    commands.map(|command| command + &option)
+}
+
+/// A path as a word of a shell.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let is_plain = |char: char| char.is_alphanumeric() || "/._-+=:@%".contains(char);
+    if path.chars().all(is_plain) { path } else { ["'", &path.replace('\'', r"'\''"), "'"].concat() }
+}
+
+/// Whether there is somebody to ask.
+fn asks() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
 
 fn catalog_template(catalog: Catalog) -> &'static str {
     match catalog {
@@ -70,7 +137,7 @@ fn go_together(catalog: Catalog, storage: Storage) -> bool {
 
 /// What the arguments say; the rest is asked for where there is a terminal, and else the simplest.
 fn choose(args: &Init) -> Result<(Catalog, Storage), Error> {
-    let asks = io::stdin().is_terminal() && io::stderr().is_terminal();
+    let asks = asks();
     let fits = |catalog: &Catalog| args.storage.is_none_or(|storage| go_together(*catalog, storage));
     let catalog = pick(
         "The catalog, where the tables' metadata is",

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Push, context: &Context, printer: &mut Printer) -> Resu
     }
     let loaded = context.load()?;
     if loaded.config.feature_files.is_empty() {
-        return Err(Error::NothingToPush);
+        return Err(Error::NothingToPush { in_python: !loaded.config.entrypoints.is_empty() });
     }
     let project = features::open(context, &loaded, OpenMode::WRITE, printer)?;
     let tags = args.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();

@@ -16,7 +16,7 @@ use metaxy_feature::{FeatureKey, FeaturePlan};
 use self::compare::{Expected, Samples};
 use crate::engine::{Connection, Error, Rows, read_again};
 use crate::features::Features;
-use crate::query::{Filter, Snapshots};
+use crate::query::{Filter, Provenance, Snapshots};
 use crate::table::{CheckedRows, Problem, StagingTable};
 
 pub(crate) use self::compare::Comparison;
@@ -31,6 +31,7 @@ pub struct ResolveOptions {
     pub(crate) skip_comparison: bool,
     pub(crate) own_only: bool,
     pub(crate) distinct: bool,
+    pub(crate) provenance: Option<Provenance>,
 }
 
 impl ResolveOptions {
@@ -73,6 +74,13 @@ impl ResolveOptions {
     /// all. Otherwise each comes out with it, as in Python.
     pub fn distinct(mut self, distinct: bool) -> Self {
         self.distinct = distinct;
+        self
+    }
+
+    /// How the versions of fields are made of samples that have none, as when they are
+    /// [written](crate::WriteOptions::provenance).
+    pub fn provenance(mut self, provenance: impl Into<Option<Provenance>>) -> Self {
+        self.provenance = provenance.into();
         self
     }
 
@@ -222,7 +230,10 @@ impl Features<'_> {
         if !self.plan(key)?.deps.is_empty() {
             return Err(Problem::Samples(key.clone()).into());
         }
-        let staging = StagingTable::fill(&connection, self.definition(key)?, samples)?;
+        let mut staging = StagingTable::fill(&connection, self.definition(key)?, samples)?;
+        if let Some(provenance) = &options.provenance {
+            staging = provenance.add(staging, self.hashing)?;
+        }
         let (table, columns, by_field) = CheckedRows::check(staging)?.keep();
         let samples = Samples { table, columns, by_field };
         Increment::of(connection, |connection, snapshots| {

@@ -8,7 +8,7 @@ use metaxy_feature::{FeatureDefinition, FeatureKey};
 
 use crate::engine::{Connection, Error, end_stream, now, with_retry};
 use crate::features::Features;
-use crate::query::{Hashing, Latest, check_hash};
+use crate::query::{Hashing, Latest, Provenance, check_hash};
 use crate::table::{
     At, CheckedRows, Listing, NamedColumn, Problem, StagingTable, TEXT, Table, id_columns, inlining, sorted,
     text_or_null,
@@ -20,6 +20,7 @@ pub struct WriteOptions {
     pub(crate) materialization_id: Option<String>,
     pub(crate) add_columns: bool,
     pub(crate) unpushed: bool,
+    pub(crate) provenance: Option<Provenance>,
 }
 
 impl WriteOptions {
@@ -46,13 +47,19 @@ impl WriteOptions {
         self.unpushed = unpushed;
         self
     }
+
+    /// How the versions of fields are made of rows that have none; refused without, and where the rows have them.
+    pub fn provenance(mut self, provenance: impl Into<Option<Provenance>>) -> Self {
+        self.provenance = provenance.into();
+        self
+    }
 }
 
 impl Features<'_> {
     /// Writes rows of a feature: new ones, or ones that replace those with the same ids. The number of rows.
     ///
     /// The rows have the feature's id columns and `metaxy_provenance_by_field`, a struct or map with the version of
-    /// each field; and what else is to be kept of a sample. They may have `metaxy_provenance`,
+    /// each field, unless [`WriteOptions::provenance`] says how to make it; and what else is to be kept of a sample. They may have `metaxy_provenance`,
     /// `metaxy_data_version_by_field`, `metaxy_data_version` and `metaxy_created_at`; other system columns are made anew.
     /// They are read once, in batches, into a temporary table, and checked there. The table is made and grown, and the
     /// rows inserted, in one transaction, which is run again when another writer was faster. It is one of its own: settings
@@ -108,7 +115,7 @@ impl Features<'_> {
         let mut checked = Vec::new();
         let of = |key: &FeatureKey, error: Error| error.in_operation("writing", key.as_str());
         for (key, rows) in features {
-            checked.push(self.checked(&connection, key, rows).map_err(|error| of(key, error))?);
+            checked.push(self.checked(&connection, key, rows, options).map_err(|error| of(key, error))?);
         }
         // Not before: the rows may come from that stream.
         end_stream(self.connection)?;
@@ -150,9 +157,13 @@ impl Features<'_> {
         connection: &'c Connection,
         key: &FeatureKey,
         rows: impl RecordBatchReader,
+        options: &WriteOptions,
     ) -> Result<CheckedRows<'c>, Error> {
-        let staging = StagingTable::fill(connection, self.definition(key)?, rows)?;
+        let mut staging = StagingTable::fill(connection, self.definition(key)?, rows)?;
         check_created_at(&staging)?;
+        if let Some(provenance) = &options.provenance {
+            staging = provenance.add(staging, self.hashing)?;
+        }
         CheckedRows::check(staging)
     }
 

@@ -1,12 +1,15 @@
-//! The query floor: which rows of a table count, conditions on them, and how rows are hashed.
+//! The query floor: which rows of a table count, conditions on them, how rows are hashed, and the versions of
+//! their fields.
 
 mod filter;
 mod hash_check;
 mod hashing;
 mod latest;
+mod provenance;
 mod snapshots;
 
 pub use self::filter::Filter;
+pub use self::provenance::Provenance;
 
 pub(crate) use self::hash_check::{check_hash, check_records, check_truncation};
 pub(crate) use self::hashing::Hashing;

@@ -24,13 +24,16 @@ impl<'r> CheckedRows<'r> {
         let (key, spec) = (staging.definition().key(), staging.definition().spec());
         let members = members(spec)?;
         let [provenance, data_version] = BY_FIELD;
+        let missing = || {
+            let example = spec.fields().iter().map(|field| [r#"""#, &field.key.struct_key(), r#"": "1""#].concat());
+            let example = ["{", &example.collect::<Vec<_>>().join(", "), "}"].concat();
+            Problem::NoProvenance { feature: key.clone(), example, is_root: spec.deps().is_empty() }
+        };
         if staging.column(provenance).is_none() {
-            return Err(missing_columns(key, [provenance]));
+            return Err(missing().into());
         }
         check_ids(&staging)?;
-        let Some(provenance) = by_field(&staging, provenance, &members)? else {
-            return Err(missing_columns(key, [provenance]));
-        };
+        let provenance = by_field(&staging, provenance, &members)?.ok_or_else(missing)?;
         let data_version = by_field(&staging, data_version, &members)?;
         Ok(Self { staging, members, provenance, data_version })
     }

@@ -116,6 +116,17 @@ impl ColumnType {
         matches!(self, Self::Simple(Timestamp | TimestampMs | TimestampNs | TimestampS | TimestampTz))
     }
 
+    /// Whether it is a time with a zone, or has one in it.
+    pub(crate) fn has_zoned_times(&self) -> bool {
+        match self {
+            Self::Simple(simple) => *simple == Simple::TimestampTz,
+            Self::List(item) => item.has_zoned_times(),
+            Self::Struct(members) => members.iter().any(|(_, of)| of.has_zoned_times()),
+            Self::Map(key, value) => key.has_zoned_times() || value.has_zoned_times(),
+            Self::Decimal { .. } | Self::Kept(_) => false,
+        }
+    }
+
     /// The type in which rows of this one are staged: UUIDs as texts, from which DuckDB makes them.
     pub(crate) fn staged(&self) -> &Self {
         match self {

@@ -24,6 +24,22 @@ pub(crate) enum Problem {
     #[error("{0}")]
     Feature(metaxy_feature::Error),
 
+    #[error("the rows for `{feature}` lack the column `metaxy_provenance_by_field`, which has a version of each field")]
+    NoProvenance { feature: FeatureKey, example: String, is_root: bool },
+    #[error("the rows for `{0}` have `metaxy_provenance_by_field`, so no versions are to be made of them")]
+    HasProvenance(FeatureKey),
+    #[error("the versions of `{0}` come from the features that it depends on, and are not made of its own columns")]
+    ProvenanceOfUpstream(FeatureKey),
+    #[error("`{text}` does not say how versions are made: {what}")]
+    Provenance { text: String, what: String },
+    #[error("the fields {fields} of `{feature}` have no column that their version is made of")]
+    FieldsWithoutColumns { feature: FeatureKey, fields: String },
+    #[error("the feature `{feature}` has no fields {fields}")]
+    NoSuchFields { feature: FeatureKey, fields: String, known: String },
+    #[error("{count} of the rows for `{feature}` have no value in a column that is to be a version ({columns})")]
+    NullVersions { feature: FeatureKey, columns: String, count: i64 },
+    #[error("the column `{column}` of the rows for `{feature}` is {found}, of which no version can be made")]
+    UnhashedType { feature: FeatureKey, column: String, found: String },
     #[error("the rows for `{feature}` lack the columns {columns}")]
     MissingColumns { feature: FeatureKey, columns: String },
     #[error("the rows for `{feature}` have two columns `{column}` (the engine does not tell capitals apart)")]
@@ -126,7 +142,23 @@ impl Refusal for Problem {
                 "leave them out, or let them be added to the table (`WriteOptions::add_columns`, `--add-columns`)"
                     .into()
             }
-            Self::NoSuchColumns { known, .. } => ["it has ", known].concat(),
+            Self::NoSuchColumns { known, .. } | Self::NoSuchFields { known, .. } => ["it has ", known].concat(),
+            Self::NoProvenance { is_root: false, .. } | Self::ProvenanceOfUpstream(_) => {
+                "write the rows that `metadata increment` (`Features::resolve_update`) gives, which have them".into()
+            }
+            Self::NoProvenance { example, .. } => [
+                "give each row versions that change with the data, as in `",
+                example,
+                "`; or let them be made of its columns (`WriteOptions::provenance`, `--provenance hash`)",
+            ]
+            .concat(),
+            Self::HasProvenance(_) => "leave out one of both".into(),
+            Self::FieldsWithoutColumns { .. } => "name one for each of them, as in `FIELD:COLUMN`".into(),
+            Self::NullVersions { .. } => "give each row a value there, or hash the column instead".into(),
+            Self::UnhashedType { .. } => {
+                "its text would depend on the time zone of the session; name other columns, as in `hash=FIELD:COLUMN`"
+                    .into()
+            }
             Self::RowId(_) => "rename the column".into(),
             Self::RowIdOfTable(_) => "rename the column with `ALTER TABLE … RENAME COLUMN`".into(),
             Self::MissingFields { .. } => "every field of the feature needs a version in every row".into(),
@@ -180,7 +212,11 @@ impl Refusal for Problem {
         match self {
             Self::NotPushed { .. } => Class::Unpushed,
             Self::MissingTable { .. } | Self::NotCreated { .. } => Class::MissingTable,
-            Self::MissingColumns { .. }
+            Self::NoProvenance { .. }
+            | Self::HasProvenance(_)
+            | Self::FieldsWithoutColumns { .. }
+            | Self::UnhashedType { .. }
+            | Self::MissingColumns { .. }
             | Self::SameColumn { .. }
             | Self::UnsupportedType { .. }
             | Self::UnkeptType { .. }

@@ -3,6 +3,7 @@
 //! 1. [`StagingTable::fill`] reads batches to their end. Each array becomes the one encoding of its type, which no value
 //!    may lose anything by; [`SortedIds`] compares the ids of each row with those of the row before; then the batch goes
 //!    into a temporary table, which the engine spills to disk beyond its memory limit.
+//!    Versions that are to be made of the rows become one more column of it ([`Provenance`](crate::Provenance)).
 //! 2. [`CheckedRows::check`](super::CheckedRows::check) takes the table: id columns that are there, without NULL and
 //!    without duplicates (of sorted rows that is known already, of others [`DuplicateIds`](super::DuplicateIds) finds
 //!    out), and `*_by_field` columns that have each field of the feature and no other.
@@ -18,7 +19,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
-use ducklake_sql::{Ident, list, sql};
+use ducklake_sql::{Ident, Sql, list, sql};
 use metaxy_feature::{FeatureDefinition, FeatureKey};
 
 use super::sorted_ids::SortedIds;
@@ -70,6 +71,22 @@ impl<'c> StagingTable<'c> {
         connection.append(staging.table.name(), uniform)?;
         staging.is_sorted = sorted.is_sorted();
         Ok(staging)
+    }
+
+    /// The same rows with one more column, of this value.
+    pub(crate) fn with_column(mut self, column: NamedColumn, value: &Sql) -> Result<Self, Error> {
+        let (name, table) = (&column.0, TableName::temporary()?);
+        self.connection.execute(sql!(
+            "CREATE TEMP TABLE {table} AS SELECT *, {value} AS {name} FROM {rows}",
+            table,
+            value,
+            name,
+            rows = self.table,
+        ))?;
+        let replaced = std::mem::replace(&mut self.table, table);
+        self.columns.push(column);
+        self.connection.execute(sql!("DROP TABLE {table}", table = replaced))?;
+        Ok(self)
     }
 
     /// Leaves the table to the connection, with which it goes away.

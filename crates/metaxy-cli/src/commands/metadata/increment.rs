@@ -60,7 +60,7 @@ fn resolve(
     progress: &Progress,
 ) -> Result<Increment, Error> {
     let options = resolve_options(key, &args.filters, &args.global_filters, &args.stale_if);
-    let options = options.distinct(args.distinct);
+    let options = options.distinct(args.distinct).provenance(args.provenance.clone());
     let features = project.features()?;
     let Some(samples) = samples else { return features.resolve_update(key, &options).map_err(Error::Lake) };
     let reader = project.store().connection().for_files().map_err(Error::Lake)?;

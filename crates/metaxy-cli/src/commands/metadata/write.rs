@@ -30,7 +30,8 @@ pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer
     let options = WriteOptions::new()
         .materialization_id(args.materialization_id.clone())
         .add_columns(args.add_columns)
-        .unpushed(args.unpushed);
+        .unpushed(args.unpushed)
+        .provenance(args.provenance.clone());
     let progress = Progress::new(format!("writing `{key}`"), printer.is_quiet());
     let reader = project.store().connection().for_files().map_err(Error::Lake)?;
     let rows = file.rows(&reader, &features, key).map_err(Error::Lake)?;

@@ -22,7 +22,10 @@ fn rows_that_do_not_fit_are_refused_before_anything_is_written() {
     let by_field = json!({"x": "1", "y": "1"});
     for (rows, message) in [
         (json!([{"metaxy_provenance_by_field": by_field}]), "the rows for `a` lack the columns `id`"),
-        (json!([{"id": 1}]), "the rows for `a` lack the columns `metaxy_provenance_by_field`"),
+        (
+            json!([{"id": 1}]),
+            "the rows for `a` lack the column `metaxy_provenance_by_field`, which has a version of each field",
+        ),
         (
             json!([{"id": 1, "metaxy_provenance_by_field": "x"}]),
             "`metaxy_provenance_by_field` of the rows for `a` is VARCHAR, and must be a struct or a map of strings",
