@@ -42,6 +42,7 @@ mod credentials;
 mod database;
 mod declared;
 mod engine;
+mod flowchart;
 mod harmless;
 mod lake;
 mod motherduck;

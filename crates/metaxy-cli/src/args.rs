@@ -14,13 +14,15 @@ use metaxy_store_duckdb::{Filter, Provenance};
 use crate::help;
 use crate::printer::Talk;
 
+mod graph;
 mod lake;
 
+pub(crate) use graph::{Direction, Drawing, DrawingFormat, Graph, GraphDiff, GraphRender};
 pub(crate) use lake::{Apply, Backup, Changes, Maintain, Plan, Restore, Snapshots};
 
 /// Keeps feature metadata in a DuckLake that metaxy.toml describes.
 #[derive(Debug, Parser)]
-#[command(name = "metaxy", version, max_term_width = 100, after_help = help::metaxy())]
+#[command(name = "metaxy", version, max_term_width = 100, after_help = help::metaxy(), disable_help_subcommand = true)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -129,6 +131,9 @@ pub(crate) enum Command {
     /// Describe features, or their graph
     #[command(subcommand)]
     Describe(Describe),
+    /// Draw the graph of features, or what has changed in it
+    #[command(subcommand)]
+    Graph(Graph),
     /// Record the features of the project in the lake
     Push(Push),
     /// Write metaxy.lock: the features of other projects that those of this one depend on
@@ -156,6 +161,11 @@ pub(crate) enum Command {
     Trust(Trust),
     /// Print the completions for a shell
     Completions(Completions),
+    /// Write the manual pages of all commands into a folder
+    #[command(hide = true)]
+    Man(Man),
+    /// Explain a command, or the code of a diagnostic or a cause
+    Help(Help),
 }
 
 /// `metaxy init`
@@ -240,7 +250,7 @@ pub(crate) struct Preview {
     pub(crate) mode: Option<Mode>,
     /// How to print the statements
     #[arg(long, default_value = "sql")]
-    pub(crate) format: SqlOrJson,
+    pub(crate) format: PlanFormat,
     /// Print passwords and keys instead of ***, so that the text runs in the duckdb shell
     #[arg(long)]
     pub(crate) reveal_secrets: bool,
@@ -556,7 +566,9 @@ pub(crate) struct MetadataStatus {
     pub(crate) fallbacks: Fallbacks,
     /// How to print it
     #[arg(long, default_value = "text")]
-    pub(crate) format: TextOrJson,
+    pub(crate) format: StatusFormat,
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
 }
 
 /// `metaxy metadata read`
@@ -587,6 +599,14 @@ pub(crate) struct MetadataRead {
     pub(crate) fallbacks: Fallbacks,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+/// Where text goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OutputFile {
+    /// The file to write, which is replaced once all is there; else stdout
+    #[arg(id = "output", long = "output", short, value_name = "FILE")]
+    pub(crate) path: Option<PathBuf>,
 }
 
 /// Where rows go, and how.
@@ -801,6 +821,22 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
+/// `metaxy man`
+#[derive(Debug, clap::Args)]
+pub(crate) struct Man {
+    /// The folder, which is made where it is not there
+    pub(crate) folder: PathBuf,
+}
+
+/// `metaxy help`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::HELP)]
+pub(crate) struct Help {
+    /// The words of a command, or a code [default: all commands]
+    #[arg(value_name = "COMMAND|CODE")]
+    pub(crate) topic: Vec<String>,
+}
+
 /// Whether a lake is opened to read or to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
@@ -829,13 +865,27 @@ pub(crate) enum TextOrJson {
     Json,
 }
 
-/// As SQL or for programs.
+/// For people, for programs, or as a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SqlOrJson {
+pub(crate) enum StatusFormat {
+    /// For people
+    #[value(alias = "plain")]
+    Text,
+    /// For programs
+    Json,
+    /// A page for a browser, with the graph, sizes and history
+    Html,
+}
+
+/// As SQL, for programs, or as a drawing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
     /// Statements, each with a comment that says why it is there
     Sql,
     /// For programs
     Json,
+    /// A flowchart of Mermaid: which statement needs which secret, catalog and storage
+    Mermaid,
 }
 
 /// As a configuration file or for programs.
@@ -940,6 +990,9 @@ impl Command {
     /// Whether a program reads what the command prints, and so why it failed, too.
     pub(crate) fn is_for_programs(&self) -> bool {
         let format = match self {
+            Self::Graph(Graph::Render(GraphRender { drawing, .. }) | Graph::Diff(GraphDiff { drawing, .. })) => {
+                return drawing.format == DrawingFormat::Json && drawing.output.path.is_none();
+            }
             Self::List(List::Features(args)) => args.format,
             Self::Describe(Describe::Features(args)) => args.format,
             Self::Describe(Describe::Graph(args)) => args.format,
@@ -950,7 +1003,9 @@ impl Command {
             Self::Backup(args) => args.format,
             Self::Restore(args) => args.format,
             Self::Snapshots(args) => args.format,
-            Self::Metadata(Metadata::Status(args)) => args.format,
+            Self::Metadata(Metadata::Status(args)) => {
+                return args.format == StatusFormat::Json && args.output.path.is_none();
+            }
             Self::Changes(Changes { output, .. })
             | Self::Metadata(
                 Metadata::Read(MetadataRead { output, .. }) | Metadata::Increment(MetadataIncrement { output, .. }),

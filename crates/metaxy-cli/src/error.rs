@@ -40,6 +40,9 @@ pub(crate) enum Error {
     /// There are no feature files, and nothing was pushed either.
     #[error("no feature files are configured, and nothing was pushed to the store `{store}` so far")]
     NoGraph { store: String, in_python: bool },
+    /// Nothing was pushed, although there are feature files.
+    #[error("nothing was pushed to the store `{0}` so far")]
+    NothingPushed(String),
     /// There are no feature files, so nothing can be pushed.
     #[error("there is nothing to push: no feature files are configured")]
     NothingToPush { in_python: bool },
@@ -90,6 +93,9 @@ pub(crate) enum Error {
     /// Several statements gave rows, and a Parquet file has those of one.
     #[error("a Parquet file has the rows of one statement, and a second one has rows, too")]
     SecondParquet,
+    /// Neither a command nor a code.
+    #[error("there is no command and no code `{topic}`")]
+    UnknownTopic { topic: String, help: Option<String> },
     /// Arguments that do not go together.
     #[error("{message}")]
     Usage { message: &'static str, help: &'static str },
@@ -174,12 +180,15 @@ impl Error {
             }
             Self::SecondParquet => "print the rows of each statement by a command of its own, or choose another format",
             Self::Usage { help, .. } => help,
+            Self::UnknownTopic { help: Some(help), .. } => help,
+            Self::UnknownTopic { help: None, .. } => "`metaxy help` lists the commands",
             Self::NoGraph { in_python: true, .. } | Self::NothingToPush { in_python: true } => {
                 "the `entrypoints` are Python modules, which only Python Metaxy reads: push their features with `mx push`"
             }
             Self::NoGraph { .. } | Self::NothingToPush { .. } => {
                 "name the files in metaxy.toml, as in `[ext.rust] features = [\"features/*.toml\"]`"
             }
+            Self::NothingPushed(_) => "record the features with `metaxy push`",
             Self::OtherProject => "leave out `--project` and `--all-projects`, or set `project` in the configuration",
             Self::UnknownSnapshot { .. } => "`metaxy history --all-projects` lists them",
             Self::NothingSelected => "name features, as in `video/crop`, or say `--all-features`",
@@ -221,7 +230,7 @@ impl Error {
     /// How the program ends because of it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage { .. } => Exit::Usage,
+            Self::Usage { .. } | Self::UnknownTopic { .. } => Exit::Usage,
             _ => Exit::Failed,
         }
     }

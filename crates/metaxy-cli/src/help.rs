@@ -12,6 +12,7 @@ Examples:
   metaxy init                                  Write a metaxy.toml for a lake on this machine
   metaxy check                                 See whether it is right
   metaxy preview                               See what will be run
+  metaxy graph render                          See the features, and what depends on what
   metaxy push                                  Record the features of the project in the lake
   metaxy metadata status --all-features        See what is to be done
   metaxy sql 'SHOW TABLES'                     Look at the lake itself
@@ -59,6 +60,7 @@ pub(crate) const PREVIEW: &str = "\
 Examples:
   metaxy preview                                 What opening the default store to write would run
   metaxy preview --store prod --mode read
+  metaxy preview --format mermaid                Draw which statement needs which secret
   (metaxy preview --reveal-secrets; echo 'SHOW TABLES;') | duckdb
 
 Neither a database nor the network is touched.";
@@ -161,6 +163,12 @@ Examples:
   metaxy completions zsh > ~/.zfunc/_metaxy
   metaxy completions fish > ~/.config/fish/completions/metaxy.fish";
 
+pub(crate) const HELP: &str = "\
+Examples:
+  metaxy help metadata write
+  metaxy help half-given-credentials             What a diagnostic of `metaxy check` means
+  metaxy help postgres-down                      What a cause of `metaxy doctor` means";
+
 pub(crate) const LIST_FEATURES: &str = "\
 Examples:
   metaxy list features
@@ -174,6 +182,24 @@ pub(crate) const DESCRIBE_FEATURES: &str = "\
 Examples:
   metaxy describe features video/crop
   metaxy describe features --all-features --format json";
+
+pub(crate) const GRAPH_RENDER: &str = "\
+Examples:
+  metaxy graph render
+  metaxy graph render --feature video/crop --up 1 --down 0
+  metaxy graph render --format mermaid --minimal
+  metaxy graph render --format dot | dot -Tpng -o graph.png
+  metaxy graph render --format svg --output graph.svg";
+
+pub(crate) const GRAPH_DIFF: &str = "\
+Examples:
+  metaxy graph diff                              What `metaxy push` would record
+  metaxy graph diff 754cbb93                     From that project version to the present graph
+  metaxy graph diff 754cbb93 latest --format svg --output changed.svg
+  metaxy graph diff --format json | jq .changed
+
+In front of what was added is `+`, of what was removed `-`, and of what has changed `~`. `metaxy history`
+lists the project versions.";
 
 pub(crate) const PUSH: &str = "\
 Examples:
@@ -196,6 +222,7 @@ Examples:
   metaxy metadata status --all-features --format json
   metaxy metadata status --all-features --assert-in-sync || echo 'there is work to do'
   metaxy metadata status video/crop --stale-if 'frames < 10'
+  metaxy metadata status --all-features --format html --output report.html
 
 A feature that is not in the graph is a warning, or with --assert-in-sync an error.";
 

@@ -32,8 +32,8 @@ use clap::error::ErrorKind;
 
 use args::Command;
 use commands::{
-    apply, backup, changes, check, completions, config, describe, doctor, history, init, list, lock, maintain,
-    metadata, plan, preview, push, snapshots, sql, trust,
+    apply, backup, changes, check, completions, config, describe, doctor, graph, help as help_command, history, init,
+    list, lock, maintain, man, metadata, plan, preview, push, snapshots, sql, trust,
 };
 use context::Context;
 use error::Error;
@@ -123,6 +123,7 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Config(args) => config::run(args, context, printer),
         Command::List(args) => list::run(args, context, printer),
         Command::Describe(args) => describe::run(args, context, printer),
+        Command::Graph(args) => graph::run(args, context, printer),
         Command::Lock(args) => lock::run(args, context, printer),
         Command::Push(args) => push::run(args, context, printer),
         Command::History(args) => history::run(args, context, printer),
@@ -136,6 +137,8 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Changes(args) => changes::run(args, context, printer),
         Command::Trust(args) => trust::run(args, context, printer),
         Command::Completions(args) => completions::run(args, printer),
+        Command::Man(args) => man::run(args, printer),
+        Command::Help(args) => help_command::run(args, printer),
     }
 }
 

@@ -5,9 +5,28 @@ use std::fs::OpenOptions;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::Path;
 
-use crate::args::{Output, RowFormat};
+use crate::args::{Output, OutputFile, RowFormat};
 use crate::error::Error;
 use crate::printer::Printer;
+
+impl OutputFile {
+    /// The file to write, where it is not stdout.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.path.as_deref().filter(|path| path.as_os_str() != "-")
+    }
+
+    /// Runs `print` with the place that the text goes to.
+    pub(crate) fn with<T>(
+        &self,
+        printer: &mut Printer,
+        print: impl FnOnce(&mut dyn Write) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match self.file() {
+            Some(path) => put(path, print),
+            None => print(printer),
+        }
+    }
+}
 
 impl Output {
     /// The file to write, where it is not stdout.

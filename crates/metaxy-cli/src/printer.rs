@@ -61,9 +61,14 @@ impl Printer {
         Ok(())
     }
 
+    /// Whether data on stdout is to have colours.
+    pub(crate) fn has_color(&self) -> bool {
+        uses_color(self.color, &io::stdout())
+    }
+
     /// Writes diagnostics to stdout, each with its place in the source.
     pub(crate) fn diagnostics(&mut self, diagnostics: &Diagnostics) -> Result<(), Error> {
-        let style = style(uses_color(self.color, &io::stdout()));
+        let style = style(self.has_color());
         Ok(write!(self, "{}", diagnostics.render(style))?)
     }
 

@@ -86,7 +86,7 @@ pub use config::{Config, FeatureSelection, LoadError, LoadOptions, Loaded, Plugi
 pub use lock_file::{LockChange, LockFile};
 pub use metaxy_diagnostics::{Diagnostic, Diagnostics, Location, Severity, Style};
 pub use metaxy_feature::HashAlgorithm;
-pub use reference::diagnostics_page;
+pub use reference::{codes, diagnostics_page, explain_code};
 pub use retry::Retry;
 #[cfg(feature = "schema")]
 pub use schema::schema_json;

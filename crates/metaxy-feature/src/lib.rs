@@ -3,7 +3,8 @@
 //! A [`FeatureSpec`] says what a feature is; it is built in Rust, read from the JSON of a lake's system table or
 //! from TOML: one text, or [`FeatureFiles`]. With its project and schema it is a [`FeatureDefinition`]; definitions that depend on each
 //! other form a [`FeatureGraph`]. The graph gives the [`versions`](FeatureGraph::versions) that decide which rows
-//! are current, and the [`plan`](FeatureGraph::plan) by which the provenance of rows is computed.
+//! are current, and the [`plan`](FeatureGraph::plan) by which the provenance of rows is computed. A [`Diagram`] draws
+//! one, or what has changed between two.
 //!
 //! What is read becomes a type that cannot be invalid, with an [`Error`] that lists all independent problems; what a
 //! graph is asked then cannot fail.
@@ -36,6 +37,7 @@
 mod column;
 mod decode;
 mod definition;
+mod diagram;
 mod error;
 mod feature_file;
 mod graph;
@@ -49,6 +51,7 @@ mod version;
 
 pub use column::{Column, Columns, SYSTEM_COLUMNS};
 pub use definition::{FeatureDefinition, ProjectName};
+pub use diagram::{Diagram, DiagramNode, DiagramOptions, Note, VersionChange};
 pub use error::{Error, Problem, ProblemKind, Result};
 pub use feature_file::FeatureFiles;
 pub use graph::{FeatureGraph, FeatureVersions, GraphVersions};

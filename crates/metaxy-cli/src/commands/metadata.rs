@@ -5,6 +5,7 @@ mod delete;
 mod increment;
 mod read;
 mod rebase;
+mod report;
 mod status;
 mod write;
 

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use ducklake_sql::{CatalogKind, Lake, Mode, Reveal, Storage, mask_credentials};
 
-use crate::args::{Preview, SqlOrJson};
+use crate::args::{PlanFormat, Preview};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Preview, context: &Context, printer: &mut Printer) -> R
     }
     let reveal = if args.reveal_secrets { Reveal::Secrets } else { Reveal::Masked };
     match args.format {
-        SqlOrJson::Sql => {
+        PlanFormat::Sql => {
             // A shell reads the text, so this is a comment.
             let needs = loaded.config.needs_trust().iter().filter(|need| need.is_about_store(&store.name));
             for line in
@@ -37,7 +37,8 @@ pub(crate) fn run(args: &Preview, context: &Context, printer: &mut Printer) -> R
             }
             write!(printer, "{}", plan.display(reveal))?;
         }
-        SqlOrJson::Json => printer.json(&plan.view(reveal))?,
+        PlanFormat::Json => printer.json(&plan.view(reveal))?,
+        PlanFormat::Mermaid => write!(printer, "{}", plan.to_mermaid())?,
     }
     Ok(Exit::Done)
 }

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::guards::table_name;
 use super::upkeep::LakeSize;
-use crate::engine::{Connection, Error};
+use crate::engine::{Connection, Error, read_again};
+use crate::lake::Store;
 
 /// How large a table is, as its newest snapshot has it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,6 +35,18 @@ impl TableSize {
     /// The bytes of a file, on the average.
     pub fn mean_file_size(&self) -> i64 {
         self.bytes.checked_div(self.files).unwrap_or_default()
+    }
+}
+
+impl Store {
+    /// How large the lake is.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read, or the store is a database without a lake.
+    pub fn size(&self) -> Result<LakeSize, Error> {
+        let catalog = self.catalog()?;
+        read_again(self.connection(), || of_lake(self.connection(), &catalog))
     }
 }
 

@@ -1,13 +1,12 @@
 //! `metaxy metadata status`: what is new, stale and orphaned, counted.
 
-use std::io::Write as _;
-
-use metaxy_feature::FeatureKey;
+use metaxy_feature::{Diagram, FeatureKey, Truncation};
 use metaxy_store_duckdb::{Change, FeatureStatus, Features, Project, ResolveOptions};
 use serde_json::{Map, Value, json};
 
+use super::report::{Feature, Report};
 use super::resolve_options;
-use crate::args::{MetadataStatus, RowFormat, TextOrJson};
+use crate::args::{MetadataStatus, RowFormat, StatusFormat};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -16,6 +15,9 @@ use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::rows;
 use crate::table::aligned;
+
+/// So many snapshots are on a page.
+const SNAPSHOTS: usize = 200;
 
 /// So many rows of a kind are shown with `--verbose`.
 const SAMPLES: usize = 5;
@@ -29,17 +31,23 @@ pub(crate) fn run(args: &MetadataStatus, context: &Context, printer: &mut Printe
     let selected = args.selection.resolve(project.graph(), context.project(&loaded.config))?;
     let missing: Vec<String> = selected.missing.iter().map(ToString::to_string).collect();
     let keys = if args.assert_in_sync { selected.or_missing(project.graph())? } else { selected.found };
-    if args.format == TextOrJson::Text && !missing.is_empty() {
+    if args.format != StatusFormat::Json && !missing.is_empty() {
         printer.warn(format_args!("the graph does not have `{}`", missing.join("`, `")), None);
     }
     let features = project.features()?;
     let progress = Progress::new("counting", printer.is_quiet());
     let found = Found::of(&features, &keys, args)?;
     drop(progress);
-    match args.format {
-        TextOrJson::Text => text(&found, args, printer)?,
-        TextOrJson::Json => printer.json(&json(&found, &missing, &project, snapshot))?,
-    }
+    let shown = match args.format {
+        StatusFormat::Text => text(&found, args, printer)?,
+        StatusFormat::Json => format!("{:#}\n", json(&found, &missing, &project, snapshot)),
+        StatusFormat::Html => {
+            let name = context.project(&loaded.config).unwrap_or("all projects");
+            report(&found, name, &project, loaded.config.hash_truncation_length)?.html()
+        }
+    };
+    args.output.with(printer, |out| Ok(out.write_all(shown.as_bytes())?))?;
+    errors(&found, args, printer);
     let is_in_sync = found.iter().all(Found::is_in_sync);
     let has_failed = found.iter().any(Found::has_failed);
     drop(features);
@@ -172,10 +180,11 @@ fn first_rows(features: &Features<'_>, key: &FeatureKey, options: &ResolveOption
     Ok(texts)
 }
 
-fn text(found: &[Found], args: &MetadataStatus, printer: &mut Printer) -> Result<(), Error> {
+/// A line for each feature, and the first rows of each kind where they are wanted.
+fn text(found: &[Found], args: &MetadataStatus, printer: &mut Printer) -> Result<String, Error> {
     if found.is_empty() {
         printer.warn("there is no feature to show", None);
-        return Ok(());
+        return Ok(String::new());
     }
     let row = |found: &Found| {
         let status = found.standing.as_ref().ok().map(|standing| &standing.status);
@@ -195,19 +204,57 @@ fn text(found: &[Found], args: &MetadataStatus, printer: &mut Printer) -> Result
         ]
     };
     let header = ["STATUS", "FEATURE", "MATERIALIZED", "MISSING", "STALE", "ORPHANED"];
-    write!(printer, "{}", aligned(header, &found.iter().map(row).collect::<Vec<_>>()))?;
-    for Found { key, standing } in found {
-        match standing {
-            Ok(Standing { samples, .. }) if args.verbose => {
-                for sample in samples {
-                    write!(printer, "\n`{key}`: {sample}")?;
-                }
-            }
-            Ok(_) => {}
-            Err(error) => printer.failure(format_args!("{error} (`{key}`)"), error.help().as_deref()),
+    let mut text = aligned(header, &found.iter().map(row).collect::<Vec<_>>());
+    for Found { key, standing } in found.iter().filter(|_| args.verbose) {
+        for sample in standing.iter().flat_map(|standing| &standing.samples) {
+            text.push_str(&format!("\n`{key}`: {sample}"));
         }
     }
-    Ok(())
+    Ok(text)
+}
+
+/// Says why features could not be looked at; for programs that is in what is printed.
+fn errors(found: &[Found], args: &MetadataStatus, printer: &mut Printer) {
+    for Found { key, standing } in found.iter().filter(|_| args.format != StatusFormat::Json) {
+        if let Err(error) = standing {
+            printer.failure(format_args!("{error} (`{key}`)"), error.help().as_deref());
+        }
+    }
+}
+
+/// The same for a page.
+fn report<'r>(
+    found: &'r [Found],
+    project_name: &'r str,
+    project: &'r Project,
+    truncation: Truncation,
+) -> Result<Report<'r>, Error> {
+    let feature = |found: &'r Found| {
+        let status = found.standing.as_ref().ok().map(|standing| &standing.status);
+        Feature {
+            key: &found.key,
+            word: found.word(),
+            version: status.map(|status| status.version.as_str()),
+            rows: status.and_then(|status| status.rows),
+            update: status.and_then(|status| status.update),
+            error: found.standing.as_ref().err().map(ToString::to_string),
+        }
+    };
+    let store = project.store();
+    let has_catalog = store.plan().catalog().is_some() && store.plan().metadata().is_some();
+    let lake = if has_catalog {
+        Some((store.size().map_err(Error::Lake)?, store.snapshots(SNAPSHOTS).map_err(Error::Lake)?))
+    } else {
+        None
+    };
+    Ok(Report {
+        project: project_name,
+        store: project.name(),
+        time: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M").to_string(),
+        features: found.iter().map(feature).collect(),
+        graph: Diagram::new(&project.graph().versions(truncation)),
+        lake,
+    })
 }
 
 /// The shape that Python Metaxy has.

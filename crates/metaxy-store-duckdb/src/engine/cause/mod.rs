@@ -16,12 +16,12 @@ pub(crate) use self::patterns::{
 };
 
 macro_rules! causes {
-    ($($(#[$doc:meta])* $cause:ident = $name:literal,)*) => {
+    ($($(#[doc = $doc:literal])* $cause:ident = $name:literal,)*) => {
         /// Why something does not work, or not as meant.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Cause {
-            $($(#[$doc])* $cause,)*
+            $($(#[doc = $doc])* $cause,)*
         }
 
         impl Cause {
@@ -32,6 +32,13 @@ macro_rules! causes {
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$cause => $name,)*
+                }
+            }
+
+            /// What it means, in one sentence.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$cause => concat!($($doc),*).trim_ascii(),)*
                 }
             }
         }

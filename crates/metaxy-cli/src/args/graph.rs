@@ -1,0 +1,94 @@
+//! The commands that draw the graph of features.
+
+use clap::{Subcommand, ValueEnum};
+use metaxy_feature::FeatureKey;
+
+use super::OutputFile;
+use crate::help;
+
+/// `metaxy graph`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Graph {
+    /// Draw the features, their versions, and what depends on what
+    Render(GraphRender),
+    /// Draw what has changed between two graphs
+    Diff(GraphDiff),
+}
+
+/// `metaxy graph render`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::GRAPH_RENDER)]
+pub(crate) struct GraphRender {
+    /// The graph that was recorded with this project version, in place of the present one
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) snapshot: Option<String>,
+    #[command(flatten)]
+    pub(crate) drawing: Drawing,
+}
+
+/// `metaxy graph diff`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::GRAPH_DIFF)]
+pub(crate) struct GraphDiff {
+    /// The older graph: a project version, `latest` for the last that was recorded, or `current`
+    #[arg(value_name = "FROM", default_value = "latest")]
+    pub(crate) from: String,
+    /// The newer graph, in the same way
+    #[arg(value_name = "TO", default_value = "current")]
+    pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) drawing: Drawing,
+}
+
+/// What is drawn of a graph, and how.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Drawing {
+    /// How to draw it
+    #[arg(long, default_value = "tree")]
+    pub(crate) format: DrawingFormat,
+    /// Only this feature, what it depends on, and what depends on it
+    #[arg(long, value_name = "FEATURE")]
+    pub(crate) feature: Option<FeatureKey>,
+    /// So many steps from the feature to what it depends on [default: all]
+    #[arg(long, value_name = "STEPS", requires = "feature")]
+    pub(crate) up: Option<usize>,
+    /// So many steps from the feature to what depends on it [default: all]
+    #[arg(long, value_name = "STEPS", requires = "feature")]
+    pub(crate) down: Option<usize>,
+    /// Draw the keys of features only, without fields and versions
+    #[arg(long)]
+    pub(crate) minimal: bool,
+    /// Where what depends on a feature is
+    #[arg(long, value_name = "WAY", default_value = "TB", ignore_case = true)]
+    pub(crate) direction: Direction,
+    #[command(flatten)]
+    pub(crate) output: OutputFile,
+}
+
+/// How a graph is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DrawingFormat {
+    /// Lines for a terminal
+    #[value(alias = "terminal")]
+    Tree,
+    /// A flowchart of Mermaid, as Markdown on GitHub has it
+    Mermaid,
+    /// The language of Graphviz
+    #[value(alias = "graphviz")]
+    Dot,
+    /// An image for a browser
+    Svg,
+    /// For programs
+    Json,
+}
+
+/// Where what depends on a feature is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Direction {
+    /// Below it
+    #[value(name = "TB")]
+    TopToBottom,
+    /// To its right
+    #[value(name = "LR")]
+    LeftToRight,
+}
