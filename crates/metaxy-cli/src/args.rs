@@ -120,6 +120,8 @@ pub(crate) enum Command {
     Preview(Preview),
     /// Run SQL on the attached lake
     Sql(Sql),
+    /// Type SQL line by line, with history and completion, while the lake stays attached
+    Shell(Shell),
     /// Find why the store does not work: configuration, catalog, storage and lake
     Doctor(Doctor),
     /// Show the resolved configuration, or the schema of the file
@@ -159,6 +161,9 @@ pub(crate) enum Command {
     Changes(Changes),
     /// Allow what the configuration asks for and is not known to be harmless, as it stands
     Trust(Trust),
+    /// Let an assistant look at features, by the Model Context Protocol on stdin and stdout
+    #[command(after_help = help::MCP)]
+    Mcp,
     /// Print the completions for a shell
     Completions(Completions),
     /// Write the manual pages of all commands into a folder
@@ -260,10 +265,28 @@ pub(crate) struct Preview {
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::SQL)]
 pub(crate) struct Sql {
-    /// One or more statements, separated by `;`, or a file FILE.sql that holds them, or - for stdin
-    pub(crate) query: String,
+    /// One or more statements, separated by `;`, or a file FILE.sql that holds them, or - for stdin [default: `metaxy shell`]
+    pub(crate) query: Option<String>,
     #[command(flatten)]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) on: SqlOn,
+}
+
+/// `metaxy shell`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::SHELL)]
+pub(crate) struct Shell {
+    #[command(flatten)]
+    pub(crate) on: SqlOn,
+    /// How to print the rows
+    #[arg(long, default_value = "table")]
+    pub(crate) format: RowFormat,
+}
+
+/// What statements may reach.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct SqlOn {
     /// Open the lake to read, which creates and changes nothing, or to write
     #[arg(long, default_value = "read")]
     pub(crate) mode: Mode,
@@ -406,6 +429,9 @@ pub(crate) struct Push {
     /// A tag to keep with the record; `--tags.KEY VALUE` is the same
     #[arg(long, short, value_name = "KEY=VALUE")]
     pub(crate) tags: Vec<Tag>,
+    /// Say what would be recorded, and record nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// `metaxy lock`
@@ -415,6 +441,9 @@ pub(crate) struct Lock {
     /// The file to write; else `metaxy_lock_path` of the configuration, else metaxy.lock beside it
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Say what would change in it, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// A tag of a push.
@@ -592,6 +621,9 @@ pub(crate) struct MetadataRead {
     /// Also rows that were deleted softly
     #[arg(long)]
     pub(crate) include_soft_deleted: bool,
+    /// Print so many rows at most
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<usize>,
     /// The lake as it was: the number of a snapshot, or a time as in `2026-01-31 12:00:00+00`
     #[arg(long, value_name = "WHEN")]
     pub(crate) at: Option<String>,
@@ -647,6 +679,9 @@ pub(crate) struct MetadataWrite {
     /// Write although the feature is of another version here than the one that was pushed last
     #[arg(long)]
     pub(crate) unpushed: bool,
+    /// Check the rows and say how many they are, and write none
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// A column of a file and the type in which DuckDB is to read it.
@@ -794,6 +829,9 @@ pub(crate) struct MetadataCopy {
     /// Add columns to a table that it lacks
     #[arg(long)]
     pub(crate) add_columns: bool,
+    /// Say how many rows it would be, and copy none
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// `metaxy metadata rebase`
@@ -844,6 +882,16 @@ pub(crate) enum Mode {
     Read,
     /// Tables can be written; a lake that is not there is created
     Write,
+}
+
+impl SqlOn {
+    /// What the lake is open to, in a word.
+    pub(crate) fn mode_word(self) -> &'static str {
+        match self.mode {
+            Mode::Read => "read",
+            Mode::Write => "write",
+        }
+    }
 }
 
 impl From<Mode> for ducklake_sql::Mode {

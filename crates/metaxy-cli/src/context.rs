@@ -66,6 +66,15 @@ impl Context {
         Self { store: Some(name.to_owned()), ..self.clone() }
     }
 
+    /// The same for another store and another project, where they are named.
+    pub(crate) fn with(&self, store: Option<&str>, project: Option<&str>) -> Self {
+        let mut context = self.clone();
+        context.store = store.map(str::to_owned).or(context.store);
+        context.all_projects &= project.is_none();
+        context.project = project.map(str::to_owned).or(context.project);
+        context
+    }
+
     /// Whether another project than the configured one is meant.
     pub(crate) fn names_a_project(&self) -> bool {
         self.all_projects || self.project.is_some()

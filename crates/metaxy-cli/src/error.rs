@@ -93,6 +93,12 @@ pub(crate) enum Error {
     /// Several statements gave rows, and a Parquet file has those of one.
     #[error("a Parquet file has the rows of one statement, and a second one has rows, too")]
     SecondParquet,
+    /// A client of `metaxy mcp` that does not speak the protocol.
+    #[error("the client does not speak the Model Context Protocol: {0}")]
+    Protocol(String),
+    /// Lines cannot be read from the terminal.
+    #[error("the terminal cannot be read: {0}")]
+    Terminal(String),
     /// Neither a command nor a code.
     #[error("there is no command and no code `{topic}`")]
     UnknownTopic { topic: String, help: Option<String> },
@@ -225,6 +231,11 @@ impl Error {
             error.extend(details);
         }
         error
+    }
+
+    /// Whether the person has ended it, by a signal.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Lake(error) if error.is_interrupted())
     }
 
     /// How the program ends because of it.

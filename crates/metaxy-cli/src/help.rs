@@ -82,6 +82,20 @@ In JSON, NaN and infinite numbers are texts: \"NaN\", \"Infinity\". Infinite tim
 everywhere. In CSV, NULL is nothing and an empty text \"\"; several results have an empty line
 between them.";
 
+pub(crate) const SHELL: &str = "\
+Examples:
+  metaxy shell
+  metaxy shell --store prod --format csv
+  metaxy shell --mode write
+
+A statement ends with `;`, and may have several lines. Tab completes tables, columns and the words of SQL.
+  \\d            list the tables              \\d TABLE      describe a table, or that of a feature
+  .read FILE    run the statements of a file  \\?            show the commands
+  \\q            end the session, as Ctrl-D does
+Lines are remembered from one session to the next, but for those that begin with a blank or have the word
+secret, password or token. Ctrl-C while a statement runs ends it and the session. With `--mode write`, the
+statements that are typed together are one transaction.";
+
 pub(crate) const DOCTOR: &str = "\
 Examples:
   metaxy doctor                                  Find the one thing to change
@@ -162,6 +176,13 @@ Examples:
   metaxy completions bash > ~/.local/share/bash-completion/completions/metaxy
   metaxy completions zsh > ~/.zfunc/_metaxy
   metaxy completions fish > ~/.config/fish/completions/metaxy.fish";
+
+pub(crate) const MCP: &str = "\
+A client runs it, as in its configuration
+  {\"mcpServers\": {\"metaxy\": {\"command\": \"metaxy\", \"args\": [\"mcp\"]}}}
+
+The tools only read: get_config, list_features, get_feature, list_stores, get_store, get_metadata,
+get_status and get_graph. The configuration is read anew for each call.";
 
 pub(crate) const HELP: &str = "\
 Examples:

@@ -33,7 +33,7 @@ use clap::error::ErrorKind;
 use args::Command;
 use commands::{
     apply, backup, changes, check, completions, config, describe, doctor, graph, help as help_command, history, init,
-    list, lock, maintain, man, metadata, plan, preview, push, snapshots, sql, trust,
+    list, lock, maintain, man, mcp, metadata, plan, preview, push, shell, snapshots, sql, trust,
 };
 use context::Context;
 use error::Error;
@@ -119,6 +119,7 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Check(args) => check::run(args, context, printer),
         Command::Preview(args) => preview::run(args, context, printer),
         Command::Sql(args) => sql::run(args, context, printer),
+        Command::Shell(args) => shell::run(args, context, printer),
         Command::Doctor(args) => doctor::run(args, context, printer),
         Command::Config(args) => config::run(args, context, printer),
         Command::List(args) => list::run(args, context, printer),
@@ -136,6 +137,7 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Snapshots(args) => snapshots::run(args, context, printer),
         Command::Changes(args) => changes::run(args, context, printer),
         Command::Trust(args) => trust::run(args, context, printer),
+        Command::Mcp => mcp::run(context, printer),
         Command::Completions(args) => completions::run(args, printer),
         Command::Man(args) => man::run(args, printer),
         Command::Help(args) => help_command::run(args, printer),

@@ -15,11 +15,27 @@ use crate::error::Error;
 /// What writes for a command. As a [`Write`] it is stdout.
 #[derive(Debug)]
 pub(crate) struct Printer {
-    out: BufWriter<io::StdoutLock<'static>>,
+    out: Out,
     reader_is_gone: bool,
     has_written: bool,
     color: ColorChoice,
     talk: Talk,
+}
+
+/// Where data goes.
+#[derive(Debug)]
+enum Out {
+    Stdout(BufWriter<io::StdoutLock<'static>>),
+    Memory(Vec<u8>),
+}
+
+impl Out {
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Self::Stdout(out) => out,
+            Self::Memory(out) => out,
+        }
+    }
 }
 
 /// How much a person wants to hear on stderr.
@@ -35,8 +51,29 @@ pub(crate) enum Talk {
 
 impl Printer {
     pub(crate) fn new(color: ColorChoice, talk: Talk) -> Self {
-        let out = BufWriter::new(io::stdout().lock());
+        let out = Out::Stdout(BufWriter::new(io::stdout().lock()));
         Self { out, reader_is_gone: false, has_written: false, color, talk }
+    }
+
+    /// One that keeps what is written, and says nothing on stderr but errors.
+    pub(crate) fn in_memory() -> Self {
+        let (color, talk) = (ColorChoice::Never, Talk::Quiet);
+        Self { out: Out::Memory(Vec::new()), reader_is_gone: false, has_written: false, color, talk }
+    }
+
+    /// What was written, where it is kept.
+    pub(crate) fn into_text(self) -> String {
+        match self.out {
+            Out::Memory(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Out::Stdout(_) => String::new(),
+        }
+    }
+
+    /// Leaves stdout to something else.
+    pub(crate) fn release_stdout(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.out = Out::Memory(Vec::new());
+        Ok(())
     }
 
     /// Whether the person wants to hear of errors only.
@@ -172,12 +209,12 @@ impl Printer {
 impl Write for Printer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.has_written = true;
-        let result = self.out.write(bytes);
+        let result = self.out.writer().write(bytes);
         self.note_reader(result)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let result = self.out.flush();
+        let result = self.out.writer().flush();
         self.note_reader(result)
     }
 }

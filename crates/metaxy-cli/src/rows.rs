@@ -51,6 +51,23 @@ pub(crate) fn print(
     sink.finish()
 }
 
+/// The first rows, so many at most.
+pub(crate) fn first<E>(
+    batches: impl Iterator<Item = Result<RecordBatch, E>>,
+    most: usize,
+) -> impl Iterator<Item = Result<RecordBatch, E>> {
+    let mut left = most;
+    batches.map_while(move |batch| match batch {
+        Ok(_) if left == 0 => None,
+        Ok(batch) => {
+            let taken = batch.num_rows().min(left);
+            left -= taken;
+            Some(Ok(batch.slice(0, taken)))
+        }
+        Err(error) => Some(Err(error)),
+    })
+}
+
 /// A sink that prints the rows of these columns.
 pub(crate) fn sink<'w>(
     schema: &SchemaRef,

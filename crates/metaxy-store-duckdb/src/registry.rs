@@ -46,6 +46,24 @@ pub struct Push {
     pub updated: Vec<FeatureKey>,
 }
 
+impl Push {
+    fn of(project_version: &str, already_pushed: bool, new: &[&VersionedFeature<'_>]) -> Self {
+        let updated = new.iter().map(|(definition, _)| definition.key().clone()).collect();
+        Self { project_version: project_version.to_owned(), already_pushed, updated }
+    }
+}
+
+/// A feature with its versions.
+type VersionedFeature<'f> = (&'f FeatureDefinition, &'f FeatureVersions<'f>);
+
+/// What can be pushed of a project, and into which table.
+struct Unpushed<'f> {
+    own: Vec<VersionedFeature<'f>>,
+    project: &'f ProjectName,
+    project_version: String,
+    table: TableName,
+}
+
 /// A graph that was pushed; see [`Store::history`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -74,34 +92,9 @@ impl Features<'_> {
     /// name, or the lake cannot be written.
     pub fn push(&self, tags: &BTreeMap<String, String>) -> Result<Push, Error> {
         self.must_write()?;
-        let project = match &self.options.project {
-            Some(project) => project,
-            None => self.graph.project().map_err(Problem::Feature)?,
-        };
-        let own = self.versions.iter().filter(|(one, _)| !one.is_external() && one.project() == project);
-        let own: Vec<_> = own.collect();
-        if own.is_empty() {
-            return Err(Problem::EmptyProject(project.to_string()).into());
-        }
-        let project_version = self.versions.project(project).to_string();
-        let table = TableName::in_lake(&[&self.options.table_prefix, TABLE].concat(), &self.alias)?;
+        let Unpushed { own, project, project_version, table } = self.unpushed()?;
         let tags = self.tags(tags);
-        let prepare = || {
-            let listing = Listing::new(self.connection);
-            self.check_records(&listing)?;
-            let exists = listing.has(&table)?;
-            let latest = if exists { self.latest(&table, project.as_str())? } else { None };
-            let already_pushed = latest.as_deref() == Some(project_version.as_str());
-            let recorded = if already_pushed {
-                self.recorded(&table, project.as_str(), &project_version)?
-            } else {
-                BTreeMap::new()
-            };
-            let is_new = |(definition, versions): &&(&FeatureDefinition, &FeatureVersions<'_>)| {
-                recorded.get(definition.key().as_str()).map(String::as_str) != Some(versions.definition.as_str())
-            };
-            Ok((already_pushed, own.iter().filter(is_new).collect::<Vec<_>>()))
-        };
+        let prepare = || self.new_records(&own, project, &project_version, &table);
         with_retry(self.connection, prepare, |(already_pushed, new)| {
             if !new.is_empty() {
                 create(self.connection, &table)?;
@@ -115,9 +108,57 @@ impl Features<'_> {
                 let records = separated(" UNION ALL ", new.iter().map(record));
                 self.connection.run(&sql!("INSERT INTO {table} BY NAME {records}", table, records))?;
             }
-            let updated = new.iter().map(|(definition, _)| definition.key().clone()).collect();
-            Ok(Push { project_version: project_version.clone(), already_pushed, updated })
+            Ok(Push::of(&project_version, already_pushed, &new))
         })
+    }
+
+    /// What [`push`](Self::push) would do; a store that is open to read is enough for that.
+    ///
+    /// # Errors
+    ///
+    /// As for [`push`](Self::push), but that nothing is written.
+    pub fn preview_push(&self) -> Result<Push, Error> {
+        let Unpushed { own, project, project_version, table } = self.unpushed()?;
+        let (already_pushed, new) = self.new_records(&own, project, &project_version, &table)?;
+        Ok(Push::of(&project_version, already_pushed, &new))
+    }
+
+    /// What can be pushed: the features of the one project.
+    fn unpushed(&self) -> Result<Unpushed<'_>, Error> {
+        let project = match &self.options.project {
+            Some(project) => project,
+            None => self.graph.project().map_err(Problem::Feature)?,
+        };
+        let own = self.versions.iter().filter(|(one, _)| !one.is_external() && one.project() == project);
+        let own: Vec<_> = own.collect();
+        if own.is_empty() {
+            return Err(Problem::EmptyProject(project.to_string()).into());
+        }
+        let project_version = self.versions.project(project).to_string();
+        let table = TableName::in_lake(&[&self.options.table_prefix, TABLE].concat(), &self.alias)?;
+        Ok(Unpushed { own, project, project_version, table })
+    }
+
+    /// Whether the project's latest record is of this version, and the features whose record is to be made or brought up
+    /// to date.
+    fn new_records<'o, 'f>(
+        &self,
+        own: &'o [VersionedFeature<'f>],
+        project: &ProjectName,
+        project_version: &str,
+        table: &TableName,
+    ) -> Result<(bool, Vec<&'o VersionedFeature<'f>>), Error> {
+        let listing = Listing::new(self.connection);
+        self.check_records(&listing)?;
+        let exists = listing.has(table)?;
+        let latest = if exists { self.latest(table, project.as_str())? } else { None };
+        let already_pushed = latest.as_deref() == Some(project_version);
+        let recorded =
+            if already_pushed { self.recorded(table, project.as_str(), project_version)? } else { BTreeMap::new() };
+        let is_new = |(definition, versions): &&VersionedFeature<'_>| {
+            recorded.get(definition.key().as_str()).map(String::as_str) != Some(versions.definition.as_str())
+        };
+        Ok((already_pushed, own.iter().filter(is_new).collect()))
     }
 
     /// What was pushed last of these features.

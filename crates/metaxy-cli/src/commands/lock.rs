@@ -40,12 +40,18 @@ pub(crate) fn run(args: &Lock, context: &Context, printer: &mut Printer) -> Resu
         }),
         Err(_) => LockFile::default(),
     };
-    std::fs::write(&path, lock.to_toml()).map_err(|error| Error::file("writing", &path, error))?;
+    if !args.dry_run {
+        std::fs::write(&path, lock.to_toml()).map_err(|error| Error::file("writing", &path, error))?;
+    }
     let changes = lock.changes(&earlier);
     for change in &changes {
         printer.note(change);
     }
-    let done = if changes.is_empty() { "is up to date" } else { "is written" };
+    let done = match (changes.is_empty(), args.dry_run) {
+        (true, _) => "is up to date",
+        (false, false) => "is written",
+        (false, true) => "would be written",
+    };
     printer.note(format_args!("{} {done}", path.display()));
     Ok(Exit::Done)
 }

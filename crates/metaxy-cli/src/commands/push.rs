@@ -19,10 +19,17 @@ pub(crate) fn run(args: &Push, context: &Context, printer: &mut Printer) -> Resu
     if loaded.config.feature_files.is_empty() {
         return Err(Error::NothingToPush { in_python: !loaded.config.entrypoints.is_empty() });
     }
-    let project = features::open(context, &loaded, OpenMode::WRITE, printer)?;
+    let mode = if args.dry_run { OpenMode::READ_OWN } else { OpenMode::WRITE };
+    let project = features::open(context, &loaded, mode, printer)?;
     let tags = args.tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
-    let push = project.features()?.push(&tags).map_err(Error::Lake)?;
+    let features = project.features()?;
+    let push = if args.dry_run { features.preview_push() } else { features.push(&tags) };
+    let push = push.map_err(Error::Lake)?;
+    drop(features);
     let name = project.name().escape_debug();
+    if args.dry_run {
+        printer.note("nothing is recorded, as `--dry-run` asks; without it:");
+    }
     match (push.already_pushed, push.updated.as_slice()) {
         (false, _) => printer.note(format_args!("recorded the features in `{name}`")),
         (true, []) => printer.note(format_args!("the features are recorded in `{name}` already")),

@@ -4,15 +4,17 @@
 //! transaction, which is run again when another writer was faster; so their rows are printed once it is committed. A
 //! script that begins a transaction itself is run once, as it stands, and says how it ended.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::path::Path;
 
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use ducklake_sql::Sql as Statement;
+use metaxy_config::Loaded;
 use metaxy_store_duckdb::{Connection, OpenOptions, Store, Transaction};
 
-use crate::args::{Mode, RowFormat, Sql};
+use super::shell;
+use crate::args::{Mode, RowFormat, Shell, Sql, SqlOn};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -22,47 +24,49 @@ use crate::printer::Printer;
 use crate::rows;
 
 pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
-    let query = script(&args.query)?;
+    let Some(query) = &args.query else {
+        if std::io::stdin().is_terminal() {
+            let args = Shell { on: args.on, format: args.output.format };
+            return shell::run(&args, context, printer);
+        }
+        return Err(NO_STATEMENT);
+    };
+    let query = script(query)?;
     let statements = Statement::script(&query);
     if statements.is_empty() {
-        return Err(Error::Usage { message: "there is no statement", help: "try `metaxy sql 'SHOW TABLES'`" });
+        return Err(NO_STATEMENT);
     }
     let loaded = context.load()?;
-    let name = &context.store(&loaded, printer)?.name;
+    let store = open(args.on, context, &loaded, printer)?;
+    let (mode, format) = (args.on.mode, args.output.format);
+    match args.output.file() {
+        Some(path) => output::put(path, |out| {
+            run_script(&store, &query, &statements, Results::new(mode, format, printer, Some(out)))
+        })?,
+        None => run_script(&store, &query, &statements, Results::new(mode, format, printer, None))?,
+    }
+    store.close().map_err(Error::Lake)?;
+    Ok(Exit::Done)
+}
+
+const NO_STATEMENT: Error = Error::Usage { message: "there is no statement", help: "try `metaxy sql 'SHOW TABLES'`" };
+
+/// Opens the store that is meant for what a person types.
+pub(super) fn open(on: SqlOn, context: &Context, loaded: &Loaded, printer: &mut Printer) -> Result<Store, Error> {
+    let name = &context.store(loaded, printer)?.name;
     // A person's statements name the lake that they are for, so a fallback that is not there stands in no way.
     let options = OpenOptions::default()
         .fallback_stores(false)
-        .lock(!args.allow_files)
+        .lock(!on.allow_files)
         .health_check(false)
         .interrupt(context.interrupt());
     let waiting = opening(name, printer);
-    let store = options.open(&loaded.config, name, args.mode.into()).map_err(Error::Lake)?;
+    let store = options.open(&loaded.config, name, on.mode.into()).map_err(Error::Lake)?;
     drop(waiting);
     for warning in store.warnings() {
         printer.warn(warning, None);
     }
-    let connection = store.connection();
-    let writes = args.mode == Mode::Write && !connection.are_queries(&query).map_err(Error::Lake)?;
-    let before = if writes { inexact_columns(connection)? } else { Vec::new() };
-    match args.output.file() {
-        Some(path) => {
-            output::put(path, |out| run_script(&store, &query, &statements, Results::new(args, printer, Some(out))))?;
-        }
-        None => run_script(&store, &query, &statements, Results::new(args, printer, None))?,
-    }
-    if writes {
-        for column in inexact_columns(connection)? {
-            if !before.contains(&column) || names(&query, &column.table) {
-                let InexactColumn { table, name, kind } = column;
-                let what = format_args!("`{table}.{name}` is of the type {kind}, which a file does not keep exactly")
-                    .to_string();
-                printer
-                    .warn(what, Some("use DECIMAL for large numbers, TIMESTAMPTZ for times, BIGINT for spans of time"));
-            }
-        }
-    }
-    store.close().map_err(Error::Lake)?;
-    Ok(Exit::Done)
+    Ok(store)
 }
 
 /// The statements: those that were typed, or those of stdin or of a file `….sql`.
@@ -78,16 +82,45 @@ fn script(query: &str) -> Result<String, Error> {
     read.map_err(|error| Error::file("reading", path, error))
 }
 
-/// Runs the statements and prints the rows of each, or says how many it changed.
-fn run_script(store: &Store, script: &str, statements: &[Statement], mut results: Results<'_>) -> Result<(), Error> {
+/// Runs the statements, prints the rows of each or says how many it changed, and warns of columns that a file rounds.
+pub(super) fn run_script(
+    store: &Store,
+    script: &str,
+    statements: &[Statement],
+    mut results: Results<'_>,
+) -> Result<(), Error> {
     let connection = store.connection();
-    if results.args.mode == Mode::Read || connection.are_queries(script).map_err(Error::Lake)? {
+    let writes = results.mode == Mode::Write && !connection.are_queries(script).map_err(Error::Lake)?;
+    let before = if writes { inexact_columns(connection)? } else { Vec::new() };
+    run_statements(store, script, statements, &mut results)?;
+    if writes {
+        for column in inexact_columns(connection)? {
+            if !before.contains(&column) || names(script, &column.table) {
+                let InexactColumn { table, name, kind } = column;
+                let what = format_args!("`{table}.{name}` is of the type {kind}, which a file does not keep exactly")
+                    .to_string();
+                let help = "use DECIMAL for large numbers, TIMESTAMPTZ for times, BIGINT for spans of time";
+                results.printer.warn(what, Some(help));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn run_statements(
+    store: &Store,
+    script: &str,
+    statements: &[Statement],
+    results: &mut Results<'_>,
+) -> Result<(), Error> {
+    let connection = store.connection();
+    if results.mode == Mode::Read || connection.are_queries(script).map_err(Error::Lake)? {
         return statements.iter().try_for_each(|statement| results.stream(connection, statement));
     }
     if statements.iter().any(begins_transaction) {
         let mut done = Ok(());
         let run = |connection: &Connection| {
-            done = run_as_it_stands(store, connection, statements, &mut results);
+            done = run_as_it_stands(store, connection, statements, results);
             Ok(())
         };
         return store.without_inlining(run).map_err(Error::Lake).and(done);
@@ -223,8 +256,9 @@ impl Outcome {
 }
 
 /// What is printed of one statement after the other.
-struct Results<'r> {
-    args: &'r Sql,
+pub(super) struct Results<'r> {
+    mode: Mode,
+    format: RowFormat,
     printer: &'r mut Printer,
     /// Where the rows go, if not to stdout.
     file: Option<&'r mut dyn Write>,
@@ -232,12 +266,17 @@ struct Results<'r> {
 }
 
 impl<'r> Results<'r> {
-    fn new(args: &'r Sql, printer: &'r mut Printer, file: Option<&'r mut dyn Write>) -> Self {
-        Self { args, printer, file, is_first: true }
+    pub(super) fn new(
+        mode: Mode,
+        format: RowFormat,
+        printer: &'r mut Printer,
+        file: Option<&'r mut dyn Write>,
+    ) -> Self {
+        Self { mode, format, printer, file, is_first: true }
     }
 
     /// Runs a statement and prints its rows while they come.
-    fn stream(&mut self, connection: &Connection, statement: &Statement) -> Result<(), Error> {
+    pub(super) fn stream(&mut self, connection: &Connection, statement: &Statement) -> Result<(), Error> {
         let is_query = connection.are_queries(statement.text()).map_err(Error::Lake)?;
         let rows = connection.query(statement.clone()).map_err(Error::Lake)?;
         self.write(&rows.schema(), is_query, rows)
@@ -254,7 +293,7 @@ impl<'r> Results<'r> {
         rows: impl Iterator<Item = Result<RecordBatch, metaxy_store_duckdb::Error>>,
     ) -> Result<(), Error> {
         if is_query || !rows::is_answer(schema) {
-            let format = self.args.output.format;
+            let format = self.format;
             let out: &mut dyn Write = if let Some(file) = &mut self.file {
                 file
             } else {

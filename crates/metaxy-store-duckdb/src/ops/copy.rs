@@ -29,6 +29,7 @@ pub struct CopyOptions {
     pub(crate) all_rows: bool,
     pub(crate) add_columns: bool,
     pub(crate) materialization_id: Option<String>,
+    pub(crate) dry_run: bool,
 }
 
 impl CopyOptions {
@@ -73,6 +74,12 @@ impl CopyOptions {
         self.materialization_id = materialization_id.into();
         self
     }
+
+    /// Whether only to check all that is checked, and to count the rows; a store that is open to read is enough then.
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
 }
 
 impl Default for CopyOptions {
@@ -84,6 +91,7 @@ impl Default for CopyOptions {
             all_rows: false,
             add_columns: false,
             materialization_id: None,
+            dry_run: false,
         }
     }
 }
@@ -145,7 +153,9 @@ impl Features<'_> {
         keys: impl IntoIterator<Item = &'k FeatureKey>,
         options: &CopyOptions,
     ) -> Result<Copied, Error> {
-        self.must_write()?;
+        if !options.dry_run {
+            self.must_write()?;
+        }
         let mut keys: Vec<&FeatureKey> = keys.into_iter().collect();
         keys.sort_unstable();
         keys.dedup();
@@ -155,19 +165,28 @@ impl Features<'_> {
             let source = |key| self.source(from, key, options, &listing).map_err(|error| of(error, key));
             keys.iter().map(|key| Ok((*key, source(key)?))).collect::<Result<Vec<_>, Error>>()
         };
-        with_retry(self.connection, prepare, |sources| {
+        let copied = |sources: Vec<(&FeatureKey, Option<Source<'_>>)>| {
             let mut copied = Copied::default();
             for (key, source) in sources {
                 match source {
                     None => copied.missing.push(key.clone()),
                     Some(source) => {
-                        let rows = self.take(&source, options).map_err(|error| of(error, key))?;
-                        copied.rows.insert(key.clone(), rows);
+                        let rows =
+                            if options.dry_run { self.count(&source, options) } else { self.take(&source, options) };
+                        copied.rows.insert(key.clone(), rows.map_err(|error| of(error, key))?);
                     }
                 }
             }
             Ok(copied)
-        })
+        };
+        if options.dry_run { copied(prepare()?) } else { with_retry(self.connection, prepare, copied) }
+    }
+
+    /// Counts the rows of a source.
+    fn count(&self, source: &Source<'_>, options: &CopyOptions) -> Result<usize, Error> {
+        let rows = source.latest(options).rows(&source.filters);
+        let count: i64 = self.connection.query_value(sql!("SELECT count(*) FROM {rows}", rows))?;
+        Ok(usize::try_from(count).unwrap_or_default())
     }
 
     /// What there is to copy of a feature; `None` without a table.

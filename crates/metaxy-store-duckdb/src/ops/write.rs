@@ -21,6 +21,7 @@ pub struct WriteOptions {
     pub(crate) add_columns: bool,
     pub(crate) unpushed: bool,
     pub(crate) provenance: Option<Provenance>,
+    pub(crate) dry_run: bool,
 }
 
 impl WriteOptions {
@@ -51,6 +52,12 @@ impl WriteOptions {
     /// How the versions of fields are made of rows that have none; refused without, and where the rows have them.
     pub fn provenance(mut self, provenance: impl Into<Option<Provenance>>) -> Self {
         self.provenance = provenance.into();
+        self
+    }
+
+    /// Whether only to check the rows and the table that they are for; a store that is open to read is enough then.
+    pub fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
         self
     }
 }
@@ -109,7 +116,9 @@ impl Features<'_> {
         features: impl IntoIterator<Item = (&'k FeatureKey, R)>,
         options: &WriteOptions,
     ) -> Result<usize, Error> {
-        self.must_write()?;
+        if !options.dry_run {
+            self.must_write()?;
+        }
         let connection = self.connection.elsewhere()?;
         let here = self.on(&connection);
         let mut checked = Vec::new();
@@ -141,6 +150,11 @@ impl Features<'_> {
             };
             checked.iter().map(prepare).collect::<Result<Vec<_>, _>>()
         };
+        if options.dry_run {
+            prepare()?;
+            let count: u64 = checked.iter().map(CheckedRows::count).sum();
+            return Ok(usize::try_from(count).unwrap_or(usize::MAX));
+        }
         with_retry(&connection, prepare, |tables| {
             let mut count = 0;
             for (rows, target) in checked.iter().zip(tables) {

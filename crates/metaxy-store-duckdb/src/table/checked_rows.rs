@@ -48,6 +48,11 @@ impl<'r> CheckedRows<'r> {
         self.staging.table()
     }
 
+    /// How many they are.
+    pub(crate) fn count(&self) -> u64 {
+        self.staging.rows()
+    }
+
     pub(crate) fn columns(&self) -> &[NamedColumn] {
         self.staging.columns()
     }

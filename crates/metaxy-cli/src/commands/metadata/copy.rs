@@ -22,7 +22,8 @@ pub(crate) fn run(args: &MetadataCopy, context: &Context, printer: &mut Printer)
     }
     let loaded = context.load()?;
     let resolve = |graph: &FeatureGraph| args.selection.resolve_all(graph, context.project(&loaded.config));
-    let (to, mode) = (context.for_store(&args.to), OpenMode::WRITE.with_secondary(&args.from));
+    let mode = if args.dry_run { OpenMode::READ_OWN } else { OpenMode::WRITE };
+    let (to, mode) = (context.for_store(&args.to), mode.with_secondary(&args.from));
     let project = features::open_checked(&to, &loaded, mode, printer, |graph| resolve(graph).map(drop))?;
     let keys = resolve(project.graph())?;
     let copy = CopyOptions::new()
@@ -33,7 +34,8 @@ pub(crate) fn run(args: &MetadataCopy, context: &Context, printer: &mut Printer)
             (false, false) => Versions::Any,
         })
         .all_rows(args.with_sample_history)
-        .add_columns(args.add_columns);
+        .add_columns(args.add_columns)
+        .dry_run(args.dry_run);
     let progress = Progress::new(format!("copying from `{}` to `{}`", args.from, args.to), printer.is_quiet());
     let copied = project.features()?.copy(&args.from, &keys, &copy).map_err(Error::Lake)?;
     drop(progress);
@@ -41,7 +43,8 @@ pub(crate) fn run(args: &MetadataCopy, context: &Context, printer: &mut Printer)
         printer.warn(format_args!("the store `{}` has no rows of `{key}`", args.from.escape_debug()), None);
     }
     for (key, count) in &copied.rows {
-        printer.note(format_args!("copied {} of `{key}`", rows(*count)));
+        let copied = if args.dry_run { "would copy" } else { "copied" };
+        printer.note(format_args!("{copied} {} of `{key}`", rows(*count)));
     }
     project.close()?;
     Ok(Exit::Done)

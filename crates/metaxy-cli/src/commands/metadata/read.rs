@@ -32,7 +32,8 @@ pub(crate) fn run(args: &MetadataRead, context: &Context, printer: &mut Printer)
     let read = features.read(key, &options).map_err(Error::Lake)?;
     let schema = read.schema();
     let counted = read.inspect(|batch| progress.add(batch.as_ref().map_or(0, RecordBatch::num_rows)));
-    args.output.with(printer, |out| rows::print(&schema, counted, args.output.format, out))?;
+    let limited = rows::first(counted, args.limit.unwrap_or(usize::MAX));
+    args.output.with(printer, |out| rows::print(&schema, limited, args.output.format, out))?;
     drop(progress);
     drop(features);
     project.close()?;

@@ -25,20 +25,23 @@ pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer
     if file.format() == FileFormat::Parquet && !args.types.is_empty() {
         return Err(Error::Usage { message: "Parquet has types", help: "leave `--type` out" });
     }
-    let project = features::open(context, &loaded, OpenMode::WRITE, printer)?;
+    let mode = if args.dry_run { OpenMode::READ_OWN } else { OpenMode::WRITE };
+    let project = features::open(context, &loaded, mode, printer)?;
     let features = project.features()?;
     let options = WriteOptions::new()
         .materialization_id(args.materialization_id.clone())
         .add_columns(args.add_columns)
         .unpushed(args.unpushed)
-        .provenance(args.provenance.clone());
+        .provenance(args.provenance.clone())
+        .dry_run(args.dry_run);
     let progress = Progress::new(format!("writing `{key}`"), printer.is_quiet());
     let reader = project.store().connection().for_files().map_err(Error::Lake)?;
     let rows = file.rows(&reader, &features, key).map_err(Error::Lake)?;
     let rows = rows.on_progress(|rows| progress.set(rows));
     let count = features.write(key, rows, &options).map_err(Error::Lake)?;
     drop(progress);
-    printer.note(format_args!("wrote {} of `{key}`", super::rows(count)));
+    let wrote = if args.dry_run { "would write" } else { "wrote" };
+    printer.note(format_args!("{wrote} {} of `{key}`", super::rows(count)));
     drop((reader, features));
     project.close()?;
     Ok(Exit::Done)
