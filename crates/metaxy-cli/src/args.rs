@@ -1065,3 +1065,82 @@ impl Command {
         format == TextOrJson::Json
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// What only reads, and can be printed for programs.
+    const READS: &[&str] = &[
+        "check",
+        "preview",
+        "doctor",
+        "config print",
+        "list stores",
+        "list features",
+        "describe features",
+        "describe graph",
+        "graph render",
+        "graph diff",
+        "history",
+        "metadata status",
+        "metadata read",
+        "metadata increment",
+        "plan",
+        "snapshots",
+        "changes",
+    ];
+
+    /// What changes a lake or a file that is there, and can say so first.
+    const WRITES: &[&str] =
+        &["push", "lock", "metadata write", "metadata delete", "metadata copy", "metadata rebase", "maintain"];
+
+    /// All others, and why they need neither.
+    const OTHERS: &[(&str, &str)] = &[
+        ("init", "makes files that are not there"),
+        ("sql", "runs what a person wrote, to read unless the mode says otherwise"),
+        ("shell", "runs what a person wrote, to read unless the mode says otherwise"),
+        ("config schema", "has one form"),
+        ("apply", "`plan` says it first"),
+        ("backup", "makes a file that is not there"),
+        ("restore", "makes a lake that is not there"),
+        ("trust", "`check --untrusted` says it first"),
+        ("mcp", "is a server"),
+        ("completions", "has one form"),
+        ("man", "has one form"),
+        ("help", "is for people"),
+    ];
+
+    fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, clap::Command)>) {
+        for below in command.get_subcommands() {
+            let path = [path, below.get_name()].join(" ").trim().to_owned();
+            if below.has_subcommands() { leaves(below, &path, found) } else { found.push((path, below.clone())) }
+        }
+    }
+
+    #[test]
+    fn every_command_has_the_options_of_its_kind() {
+        let mut found = Vec::new();
+        leaves(&command(), "", &mut found);
+        let others = OTHERS.iter().map(|(name, _)| *name);
+        let known: Vec<&str> = READS.iter().chain(WRITES).copied().chain(others).collect();
+        let names: BTreeSet<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, known.iter().copied().collect(), "each command is on one of the lists");
+        assert_eq!(names.len(), known.len(), "no command is on two of the lists");
+        for (name, command) in &found {
+            let has = |option: &str| command.get_arguments().any(|arg| arg.get_long() == Some(option));
+            assert!(!READS.contains(&name.as_str()) || has("format"), "{name} has no --format");
+            assert!(!WRITES.contains(&name.as_str()) || has("dry-run"), "{name} has no --dry-run");
+            for (long, short) in [("format", 'f'), ("output", 'o')] {
+                let arg = command.get_arguments().find(|arg| arg.get_long() == Some(long));
+                assert!(arg.is_none_or(|arg| arg.get_short() == Some(short)), "{name} has no -{short}");
+            }
+        }
+        for option in ["quiet", "color", "config-file", "store"] {
+            let is_global = command().get_arguments().any(|arg| arg.get_long() == Some(option) && arg.is_global_set());
+            assert!(is_global, "{option}");
+        }
+    }
+}

@@ -23,8 +23,8 @@ use crate::{FeatureKey, FieldKey, GraphVersions, ProjectName, Version};
 ///
 /// let diagram = Diagram::between(&old, &new);
 /// let options = DiagramOptions::new().fields(false).versions(false);
-/// assert_eq!(diagram.to_tree(&options), "raw\n└─ + crop\n");
-/// assert!(diagram.to_mermaid(&options).starts_with("flowchart TB\n"));
+/// assert_eq!(diagram.to_tree(options), "raw\n└─ + crop\n");
+/// assert!(diagram.to_mermaid(options).starts_with("flowchart TB\n"));
 /// # Ok::<(), metaxy_feature::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -159,6 +159,7 @@ enum Presence {
 
 /// How a diagram is drawn; `DiagramOptions::new()` and what is to be otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct DiagramOptions {
     fields: bool,
     versions: bool,
@@ -306,8 +307,14 @@ impl Diagram {
         self.nodes.windows(2).any(|pair| pair[0].project != pair[1].project)
     }
 
+    /// The word for what has changed in a feature, or stands out in it.
+    fn change(node: &DiagramNode) -> &'static str {
+        let stands_out = node.note.as_ref().is_some_and(|note| note.stands_out);
+        if node.version.is_unchanged() && stands_out { "changed" } else { node.version.word() }
+    }
+
     /// The lines of a feature: its key, and below it what there is to say of it.
-    fn lines(&self, node: &DiagramNode, options: &DiagramOptions) -> Vec<Line> {
+    fn lines(&self, node: &DiagramNode, options: DiagramOptions) -> Vec<Line> {
         let title = [node.version.sign(), node.key.as_str()].concat();
         let mut lines = vec![Line { text: title, change: node.version.word(), is_title: true }];
         let mut line = |text: String, change| lines.push(Line { text, change, is_title: false });

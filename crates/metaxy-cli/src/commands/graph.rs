@@ -113,10 +113,10 @@ fn draw(diagram: &Diagram, args: &Drawing, graph: &FeatureGraph, printer: &mut P
         .left_to_right(args.direction == Direction::LeftToRight)
         .coloured(args.output.file().is_none() && printer.has_color());
     let text = match args.format {
-        DrawingFormat::Tree => diagram.to_tree(&options),
-        DrawingFormat::Mermaid => diagram.to_mermaid(&options),
-        DrawingFormat::Dot => diagram.to_dot(&options),
-        DrawingFormat::Svg => diagram.to_svg(&options),
+        DrawingFormat::Tree => diagram.to_tree(options),
+        DrawingFormat::Mermaid => diagram.to_mermaid(options),
+        DrawingFormat::Dot => diagram.to_dot(options),
+        DrawingFormat::Svg => diagram.to_svg(options),
         DrawingFormat::Json => format!("{:#}\n", json(diagram)),
     };
     if diagram.nodes().is_empty() {

@@ -27,10 +27,11 @@ pub(crate) fn run(args: &Push, context: &Context, printer: &mut Printer) -> Resu
     let push = push.map_err(Error::Lake)?;
     drop(features);
     let name = project.name().escape_debug();
-    if args.dry_run {
-        printer.note("nothing is recorded, as `--dry-run` asks; without it:");
-    }
     match (push.already_pushed, push.updated.as_slice()) {
+        (_, [_, ..]) if args.dry_run => {
+            let updated: Vec<_> = push.updated.iter().map(FeatureKey::as_str).collect();
+            printer.note(format_args!("would record in `{name}`: {}", updated.join(", ")));
+        }
         (false, _) => printer.note(format_args!("recorded the features in `{name}`")),
         (true, []) => printer.note(format_args!("the features are recorded in `{name}` already")),
         (true, updated) => {

@@ -52,6 +52,13 @@ fn an_example_goes_from_rows_to_a_stale_one() {
     let now = typed(&folder, status);
     assert!(now.contains("needs update  video/transcript  3             0        1      0"), "{now}");
     typed(&folder, "push");
+    let page = typed(&folder, "metadata status --all-features --format html");
+    for part in ["Status of example", "1 of 3 features", "3 rows, 1 stale", "main.video__transcript", "snapshot 1, "] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    // It asks for nothing from elsewhere, and runs nothing.
+    let elsewhere = page.replace("http://www.w3.org/2000/svg", "");
+    assert!(!elsewhere.contains("://") && !elsewhere.contains("<script"), "{page}");
     assert!(typed(&folder, "graph diff").starts_with("video/raw b9bb54e4\n"));
 
     // What is there is not written over.

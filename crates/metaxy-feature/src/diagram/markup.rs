@@ -1,5 +1,7 @@
 //! A diagram as a text that another program draws: Mermaid's flowcharts and Graphviz's DOT.
 
+use std::fmt::Write as _;
+
 use super::{Diagram, DiagramOptions, Presence};
 
 /// The colours of what has changed, with a text that can be read on them in light and dark.
@@ -7,7 +9,8 @@ const COLOURS: [(&str, &str); 3] = [("added", "#2da44e"), ("removed", "#cf222e")
 
 impl Diagram {
     /// The diagram as a flowchart of [Mermaid](https://mermaid.js.org), which GitHub draws in Markdown.
-    pub fn to_mermaid(&self, options: &DiagramOptions) -> String {
+    pub fn to_mermaid(&self, options: DiagramOptions) -> String {
+        // Writing to a text cannot fail.
         let mut text = format!("flowchart {}\n", direction(options));
         for (at, node) in self.nodes.iter().enumerate() {
             let lines = self.lines(node, options);
@@ -21,7 +24,7 @@ impl Diagram {
                     }
                 })
                 .collect();
-            text.push_str(&format!("    f{at}[\"{}\"]\n", lines.join("<br/>")));
+            let _ = writeln!(text, "    f{at}[\"{}\"]", lines.join("<br/>"));
         }
         for edge in &self.edges {
             let arrow = match edge.presence {
@@ -29,30 +32,31 @@ impl Diagram {
                 Presence::NewOnly => "==>",
                 Presence::OldOnly => "-.->",
             };
-            text.push_str(&format!("    f{} {arrow} f{}\n", edge.from, edge.to));
+            let _ = writeln!(text, "    f{} {arrow} f{}", edge.from, edge.to);
         }
         for (change, colour) in COLOURS {
-            let of = self.nodes.iter().enumerate().filter(|(_, node)| self.change(node) == change);
+            let of = self.nodes.iter().enumerate().filter(|(_, node)| Self::change(node) == change);
             let of: Vec<String> = of.map(|(at, _)| format!("f{at}")).collect();
             if !of.is_empty() {
-                text.push_str(&format!("    classDef {change} stroke:{colour},stroke-width:3px\n"));
-                text.push_str(&format!("    class {} {change}\n", of.join(",")));
+                let _ = writeln!(text, "    classDef {change} stroke:{colour},stroke-width:3px");
+                let _ = writeln!(text, "    class {} {change}", of.join(","));
             }
         }
         text
     }
 
     /// The diagram in [Graphviz](https://graphviz.org)'s language DOT.
-    pub fn to_dot(&self, options: &DiagramOptions) -> String {
+    pub fn to_dot(&self, options: DiagramOptions) -> String {
+        // Writing to a text cannot fail.
         let mut text = format!("digraph features {{\n    rankdir={}\n", direction(options));
         text.push_str("    node [shape=box, style=rounded, fontname=monospace]\n");
         for (at, node) in self.nodes.iter().enumerate() {
             let lines = self.lines(node, options);
             let label: Vec<String> = lines.iter().map(|line| for_dot(&line.text)).collect();
-            let change = self.change(node);
+            let change = Self::change(node);
             let colour = COLOURS.iter().find(|(of, _)| *of == change);
             let colour = colour.map(|(_, colour)| format!(", color=\"{colour}\", penwidth=3")).unwrap_or_default();
-            text.push_str(&format!("    f{at} [label=\"{}\"{colour}]\n", label.join("\\n")));
+            let _ = writeln!(text, "    f{at} [label=\"{}\"{colour}]", label.join("\\n"));
         }
         for edge in &self.edges {
             let style = match edge.presence {
@@ -60,20 +64,14 @@ impl Diagram {
                 Presence::NewOnly => " [style=bold]",
                 Presence::OldOnly => " [style=dashed]",
             };
-            text.push_str(&format!("    f{} -> f{}{style}\n", edge.from, edge.to));
+            let _ = writeln!(text, "    f{} -> f{}{style}", edge.from, edge.to);
         }
         text.push_str("}\n");
         text
     }
-
-    /// The word for what has changed in a feature, or stands out in it.
-    pub(super) fn change(&self, node: &super::DiagramNode) -> &'static str {
-        let stands_out = node.note.as_ref().is_some_and(|note| note.stands_out);
-        if node.version.is_unchanged() && stands_out { "changed" } else { node.version.word() }
-    }
 }
 
-fn direction(options: &DiagramOptions) -> &'static str {
+fn direction(options: DiagramOptions) -> &'static str {
     if options.left_to_right { "LR" } else { "TB" }
 }
 

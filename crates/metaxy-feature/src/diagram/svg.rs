@@ -2,6 +2,8 @@
 //!
 //! Where boxes and arrows go is found by the crate `layout-rs`; what they look like is said here, by classes.
 
+use std::fmt::Write as _;
+
 use layout::core::base::Orientation;
 use layout::core::format::{ClipHandle, RenderBackend};
 use layout::core::geometry::Point;
@@ -37,7 +39,7 @@ svg.features path.added{stroke:var(--added);stroke-width:2.5}svg.features path.r
 
 impl Diagram {
     /// The diagram as an SVG image, which can stand in a page of HTML as it is.
-    pub fn to_svg(&self, options: &DiagramOptions) -> String {
+    pub fn to_svg(&self, options: DiagramOptions) -> String {
         let orientation = if options.left_to_right { Orientation::LeftToRight } else { Orientation::TopToBottom };
         let mut graph = VisualGraph::new(orientation);
         let mut canvas = Canvas::default();
@@ -46,7 +48,7 @@ impl Diagram {
             let lines = self.lines(node, options);
             let widest = lines.iter().map(|line| line.text.chars().count()).max().unwrap_or_default();
             let size = Point::new(pixels(widest) * CHARACTER + 2.0 * PADDING, pixels(lines.len()) * LINE + PADDING);
-            canvas.boxes.push(NodeBox { lines, change: self.change(node), size });
+            canvas.boxes.push(NodeBox { lines, change: Self::change(node), size });
             // Its text is its number, by which the canvas finds it again.
             let shape = ShapeKind::new_box(&at.to_string());
             handles.push(graph.add_node(Element::create(shape, StyleAttr::simple(), orientation, size)));
@@ -131,10 +133,7 @@ impl RenderBackend for Canvas {
         for (at, line) in of.lines.iter().enumerate() {
             let class = if line.is_title { ["title ", line.change].concat() } else { line.change.to_owned() };
             let (x, y) = (x + PADDING, y + PADDING / 2.0 + pixels(at) * LINE + LINE * 0.75);
-            drawn.push_str(&format!(
-                "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>\n",
-                escaped(&line.text)
-            ));
+            let _ = writeln!(drawn, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escaped(&line.text));
         }
         drawn.push_str("</g>\n");
         self.drawn.push_str(&drawn);
@@ -158,7 +157,8 @@ impl RenderBackend for Canvas {
             line.push_str(&["S", &pair(next)].concat());
         }
         let class = class.unwrap_or_default();
-        self.arrows.push_str(&format!("<path class=\"{class}\" d=\"{line}\" marker-end=\"url(#arrow)\"/>\n"));
+        // Writing to a text cannot fail.
+        let _ = writeln!(self.arrows, "<path class=\"{class}\" d=\"{line}\" marker-end=\"url(#arrow)\"/>");
         for (one, two) in path {
             self.grow(one.x, one.y);
             self.grow(two.x, two.y);

@@ -11,7 +11,7 @@ impl Diagram {
     ///
     /// A feature that depends on several stands below each of them, with all there is to say of it once. In front of what
     /// was added is `+`, of what was removed `-`, and of what has changed `~`.
-    pub fn to_tree(&self, options: &DiagramOptions) -> String {
+    pub fn to_tree(&self, options: DiagramOptions) -> String {
         let mut tree = Tree { diagram: self, options, shown: BTreeSet::new(), text: String::new() };
         let is_root = |at: &usize| self.edges.iter().all(|edge| edge.to != *at);
         for root in (0..self.nodes.len()).filter(is_root) {
@@ -29,7 +29,7 @@ impl Diagram {
 
 struct Tree<'d> {
     diagram: &'d Diagram,
-    options: &'d DiagramOptions,
+    options: DiagramOptions,
     /// The features that were written with all there is to say of them.
     shown: BTreeSet<usize>,
     text: String,

@@ -60,18 +60,18 @@ fn between(old: &str, new: &str) -> Diagram {
 fn a_graph_is_a_tree() {
     let diagram = between(OLD, OLD);
     assert!(diagram.is_unchanged());
-    insta::assert_snapshot!(diagram.to_tree(&DiagramOptions::new()), @"");
+    insta::assert_snapshot!(diagram.to_tree(DiagramOptions::new()));
 }
 
 #[test]
 fn what_has_changed_is_marked() {
     let diagram = between(OLD, NEW);
     assert!(!diagram.is_unchanged());
-    insta::assert_snapshot!(diagram.to_tree(&DiagramOptions::new()), @"");
-    let coloured = diagram.to_tree(&DiagramOptions::new().fields(false).versions(false).coloured(true));
-    insta::assert_snapshot!(coloured.escape_debug().to_string().replace("\\n", "\n"), @"");
-    insta::assert_snapshot!(diagram.to_mermaid(&DiagramOptions::new()), @"");
-    insta::assert_snapshot!(diagram.to_dot(&DiagramOptions::new().left_to_right(true).versions(false)), @"");
+    insta::assert_snapshot!(diagram.to_tree(DiagramOptions::new()));
+    let coloured = diagram.to_tree(DiagramOptions::new().fields(false).versions(false).coloured(true));
+    insta::assert_snapshot!(coloured.escape_debug().to_string().replace("\\n", "\n"));
+    insta::assert_snapshot!(diagram.to_mermaid(DiagramOptions::new()));
+    insta::assert_snapshot!(diagram.to_dot(DiagramOptions::new().left_to_right(true).versions(false)));
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn two_graphs_that_lead_in_a_circle_are_drawn() {
         "[[feature]]\nkey = 'b'\nid_columns = ['id']\n\n[[feature]]\nkey = 'a'\nid_columns = ['id']\ndeps = ['b']";
     let diagram = between(one, other);
     let options = DiagramOptions::new().fields(false).versions(false);
-    insta::assert_snapshot!(diagram.to_tree(&options), @"");
-    assert_eq!(diagram.to_svg(&options).matches("<rect").count(), 2);
+    insta::assert_snapshot!(diagram.to_tree(options));
+    assert_eq!(diagram.to_svg(options).matches("<rect").count(), 2);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn an_image_has_every_feature_once_and_none_on_another() {
     let key = "crop".parse().expect("a key");
     diagram.note(&key, Note { text: "3 stale & <more>".to_owned(), stands_out: true });
     for left_to_right in [false, true] {
-        let svg = diagram.to_svg(&DiagramOptions::new().left_to_right(left_to_right));
+        let svg = diagram.to_svg(DiagramOptions::new().left_to_right(left_to_right));
         assert!(svg.contains("3 stale &amp; &lt;more&gt;"), "{svg}");
         assert_eq!(svg.matches("marker-end").count(), 4, "{svg}");
         let boxes: Vec<[f64; 4]> = svg.lines().filter(|line| line.contains("<rect")).map(rectangle).collect();
@@ -138,6 +138,6 @@ fn rectangle(line: &str) -> [f64; 4] {
 fn a_graph_without_features_is_drawn() {
     let empty = FeatureGraph::new([]).expect("a graph");
     let diagram = Diagram::new(&empty.versions(Truncation::default()));
-    assert_eq!(diagram.to_tree(&DiagramOptions::new()), "");
-    assert!(diagram.to_svg(&DiagramOptions::new()).ends_with("</svg>\n"));
+    assert_eq!(diagram.to_tree(DiagramOptions::new()), "");
+    assert!(diagram.to_svg(DiagramOptions::new()).ends_with("</svg>\n"));
 }

@@ -185,7 +185,7 @@ impl FromStr for Provenance {
         let (kind, columns) = match text.split_once('=') {
             None if text == "hash" => return Ok(Self::hash()),
             Some((kind @ ("hash" | "column"), columns)) => (kind, columns),
-            _ => return Err(problem("expected `hash`, `hash=FIELD:COLUMN,…` or `column=FIELD:COLUMN,…`").into()),
+            _ => return Err(problem("expected `hash`, or `hash=` or `column=` before pairs FIELD:COLUMN").into()),
         };
         let pair = |pair: &str| -> Result<(FieldKey, Column), Problem> {
             let (field, column) = pair.split_once(':').ok_or_else(|| problem("expected FIELD:COLUMN"))?;

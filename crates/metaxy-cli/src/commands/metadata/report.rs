@@ -64,7 +64,7 @@ impl Report<'_> {
             body.push_str(&["<h2>", title, "</h2>\n<div class=\"wide\">\n", content, "</div>\n"].concat());
         };
         section("Features", &self.table());
-        section("Graph", &self.graph.to_svg(&DiagramOptions::new()));
+        section("Graph", &self.graph.to_svg(DiagramOptions::new()));
         match &self.lake {
             Some((size, snapshots)) => {
                 section("Sizes", &sizes(size));
