@@ -15,9 +15,10 @@ pub(crate) fn run(args: &Help, printer: &mut Printer) -> Result<Exit, Error> {
     root.build();
     if let Some(command) = find(&mut root, &args.topic) {
         let help = command.render_long_help();
-        match printer.has_color() {
-            true => write!(printer, "{}", help.ansi())?,
-            false => write!(printer, "{help}")?,
+        if printer.has_color() {
+            write!(printer, "{}", help.ansi())?;
+        } else {
+            write!(printer, "{help}")?;
         }
         return Ok(Exit::Done);
     }

@@ -53,7 +53,7 @@ fn an_example_goes_from_rows_to_a_stale_one() {
     assert!(now.contains("needs update  video/transcript  3             0        1      0"), "{now}");
     typed(&folder, "push");
     let page = typed(&folder, "metadata status --all-features --format html");
-    for part in ["Status of example", "1 of 3 features", "3 rows, 1 stale", "main.video__transcript", "snapshot 1, "] {
+    for part in ["Status of example", "2 of 3 features", "3 rows, 1 stale", "main.video__transcript", "snapshot 1, "] {
         assert!(page.contains(part), "{part}: {page}");
     }
     // It asks for nothing from elsewhere, and runs nothing.

@@ -70,15 +70,14 @@ impl Report<'_> {
                 section("Sizes", &sizes(size));
                 section("History", &history(snapshots, size.snapshots));
             }
-            None => {
-                section("Lake", "<p>The store is a database without a lake, which keeps no files and no history.</p>\n")
-            }
+            None => section("Lake", "<p>There is no catalog of a lake to read, so neither sizes nor history.</p>\n"),
         }
         let title = format!("Status of {}", escaped(self.project));
         let store = escaped(self.store);
         let to_do = self.features.iter().filter(|feature| feature.note().stands_out).count();
         let all = self.features.len();
-        let about = format!("{} UTC · store {store} · {to_do} of {all} features need something", escaped(&self.time));
+        let about =
+            format!("{} UTC · store {store} · {to_do} of {all} features are not up to date", escaped(&self.time));
         filled(PAGE, &[("{title}", &title), ("{about}", &about), ("{body}", &body)])
     }
 
@@ -183,7 +182,8 @@ fn history(snapshots: &[LakeSnapshot], all: i64) -> String {
     let most = snapshots.iter().map(|one| one.rows_added.max(one.rows_deleted)).max().unwrap_or_default();
     let scale = |rows: i64| if most > 0 { bytes_of(rows) / bytes_of(most) * HEIGHT } else { 0.0 };
     let step = WIDTH / measure(snapshots.len());
-    let bottom = 2.0 * HEIGHT;
+    let has_deleted = snapshots.iter().any(|one| one.rows_deleted > 0);
+    let bottom = if has_deleted { 2.0 * HEIGHT } else { HEIGHT };
     let mut text = format!(
         "<svg class=\"plot\" viewBox=\"0 -15 {WIDTH} {}\" role=\"img\" aria-label=\"rows by snapshot\">\n",
         bottom + 35.0

@@ -1,5 +1,7 @@
 //! `metaxy metadata status`: what is new, stale and orphaned, counted.
 
+use std::fmt::Write as _;
+
 use metaxy_feature::{Diagram, FeatureKey, Truncation};
 use metaxy_store_duckdb::{Change, FeatureStatus, Features, Project, ResolveOptions};
 use serde_json::{Map, Value, json};
@@ -39,7 +41,7 @@ pub(crate) fn run(args: &MetadataStatus, context: &Context, printer: &mut Printe
     let found = Found::of(&features, &keys, args)?;
     drop(progress);
     let shown = match args.format {
-        StatusFormat::Text => text(&found, args, printer)?,
+        StatusFormat::Text => text(&found, args, printer),
         StatusFormat::Json => format!("{:#}\n", json(&found, &missing, &project, snapshot)),
         StatusFormat::Html => {
             let name = context.project(&loaded.config).unwrap_or("all projects");
@@ -181,10 +183,10 @@ fn first_rows(features: &Features<'_>, key: &FeatureKey, options: &ResolveOption
 }
 
 /// A line for each feature, and the first rows of each kind where they are wanted.
-fn text(found: &[Found], args: &MetadataStatus, printer: &mut Printer) -> Result<String, Error> {
+fn text(found: &[Found], args: &MetadataStatus, printer: &mut Printer) -> String {
     if found.is_empty() {
         printer.warn("there is no feature to show", None);
-        return Ok(String::new());
+        return String::new();
     }
     let row = |found: &Found| {
         let status = found.standing.as_ref().ok().map(|standing| &standing.status);
@@ -207,10 +209,11 @@ fn text(found: &[Found], args: &MetadataStatus, printer: &mut Printer) -> Result
     let mut text = aligned(header, &found.iter().map(row).collect::<Vec<_>>());
     for Found { key, standing } in found.iter().filter(|_| args.verbose) {
         for sample in standing.iter().flat_map(|standing| &standing.samples) {
-            text.push_str(&format!("\n`{key}`: {sample}"));
+            // Writing to a text cannot fail.
+            let _ = write!(text, "\n`{key}`: {sample}");
         }
     }
-    Ok(text)
+    text
 }
 
 /// Says why features could not be looked at; for programs that is in what is printed.
