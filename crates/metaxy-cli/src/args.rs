@@ -1133,10 +1133,8 @@ mod tests {
             let has = |option: &str| command.get_arguments().any(|arg| arg.get_long() == Some(option));
             assert!(!READS.contains(&name.as_str()) || has("format"), "{name} has no --format");
             assert!(!WRITES.contains(&name.as_str()) || has("dry-run"), "{name} has no --dry-run");
-            for (long, short) in [("format", 'f'), ("output", 'o')] {
-                let arg = command.get_arguments().find(|arg| arg.get_long() == Some(long));
-                assert!(arg.is_none_or(|arg| arg.get_short() == Some(short)), "{name} has no -{short}");
-            }
+            let output = command.get_arguments().find(|arg| arg.get_long() == Some("output"));
+            assert!(output.is_none_or(|arg| arg.get_short() == Some('o')), "{name} has no -o");
         }
         for option in ["quiet", "color", "config-file", "store"] {
             let is_global = command().get_arguments().any(|arg| arg.get_long() == Some(option) && arg.is_global_set());

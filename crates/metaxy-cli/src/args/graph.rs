@@ -47,7 +47,7 @@ pub(crate) struct Drawing {
     #[arg(long, default_value = "tree")]
     pub(crate) format: DrawingFormat,
     /// Only this feature, what it depends on, and what depends on it
-    #[arg(long, value_name = "FEATURE")]
+    #[arg(long, alias = "features", value_name = "FEATURE")]
     pub(crate) feature: Option<FeatureKey>,
     /// So many steps from the feature to what it depends on [default: all]
     #[arg(long, value_name = "STEPS", requires = "feature")]

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -14,7 +13,7 @@ use nix::pty::{Winsize, openpty};
 use crate::run::{metaxy, run};
 
 /// Nothing takes as long as this.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A program at a terminal of its own.
 struct Terminal {
@@ -34,7 +33,7 @@ impl Terminal {
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("the program");
         let keys = File::from(pty.master.try_clone().expect("a terminal"));
         let (sender, screen) = mpsc::channel();
-        let mut reader = File::from(OwnedFd::from(pty.master));
+        let mut reader = File::from(pty.master);
         thread::spawn(move || {
             let mut buffer = [0; 4096];
             // It fails once the program, which has the other end, is gone.

@@ -199,7 +199,11 @@ mod tests {
             (".re", 0, &[".read"]),
         ] {
             let (found_start, found) = words.completions(line);
-            assert_eq!((found_start, found.as_slice()), (start, expected.map(str::to_owned).as_slice()), "{line}");
+            assert_eq!(
+                (found_start, found.iter().map(String::as_str).collect::<Vec<_>>()),
+                (start, expected.to_vec()),
+                "{line}"
+            );
         }
     }
 
