@@ -1141,4 +1141,49 @@ mod tests {
             assert!(is_global, "{option}");
         }
     }
+
+    /// The commands and options of Python Metaxy 0.1.11, each option with its other spellings.
+    const PEER: &str = include_str!("../tests/fixtures/peer-options.txt");
+
+    /// The page that lists what is different.
+    const DIFFERENCES: &str = include_str!("../../../docs/interop.md");
+
+    fn find(path: &str) -> Option<clap::Command> {
+        path.split(' ').try_fold(command(), |parent, name| parent.find_subcommand(name).cloned())
+    }
+
+    #[test]
+    fn options_of_python_are_here_or_listed() {
+        let is_listed = |command: &str, option: &str| {
+            DIFFERENCES.lines().any(|line| [command, option].iter().all(|name| line.contains(&format!("`{name}`"))))
+        };
+        let mut missing = Vec::new();
+        for line in PEER.lines() {
+            let (path, options) = line.split_once(':').expect("a command and its options");
+            let Some(found) = find(path) else {
+                missing.extend((!is_listed(path, path)).then(|| path.to_owned()));
+                continue;
+            };
+            let root = command();
+            let known: BTreeSet<String> =
+                [&found, &root].iter().flat_map(|command| command.get_arguments()).flat_map(spellings).collect();
+            // `--empty-features` is a list without items, which nobody types.
+            let typed = |option: &&str| !option.starts_with("--empty-");
+            for names in options.split(',').map(str::trim).filter(|names| !names.is_empty()) {
+                let names: Vec<&str> = names.split(' ').filter(typed).collect();
+                let is_here = names.iter().all(|option| known.contains(*option));
+                if !is_here && !names.iter().any(|option| is_listed(path, option)) {
+                    missing.push([path, &names.join(" ")].join(" "));
+                }
+            }
+        }
+        assert_eq!(missing, [""; 0], "list them in `docs/interop.md`");
+    }
+
+    /// Every way in which an option can be typed.
+    fn spellings(argument: &clap::Arg) -> Vec<String> {
+        let long = argument.get_long().into_iter().chain(argument.get_all_aliases().unwrap_or_default());
+        let short = argument.get_short().into_iter().chain(argument.get_all_short_aliases().unwrap_or_default());
+        long.map(|name| ["--", name].concat()).chain(short.map(|name| format!("-{name}"))).collect()
+    }
 }

@@ -7,7 +7,8 @@ use ducklake_sql::Mode;
 use metaxy_config::HashAlgorithm;
 use metaxy_feature::Truncation;
 use metaxy_store_duckdb::{
-    Change, CopyOptions, Deletion, FeatureOptions, ReadOptions, RebaseOptions, ResolveOptions, Versions, WriteOptions,
+    Change, CopyOptions, Deletion, FeatureOptions, Filter, ReadOptions, RebaseOptions, ResolveOptions, Versions,
+    WriteOptions,
 };
 use serde_json::json;
 
@@ -123,6 +124,45 @@ fn columns_need_not_hold_the_ids() {
     assert_eq!(read_with(&features, "a", &only("metaxy_feature_version")).len(), 1);
     let by_id = only("v").filters(vec!["id = 'a'".parse().unwrap()]);
     assert_eq!(read_with(&features, "a", &by_id).len(), 1);
+}
+
+#[test]
+fn a_filter_means_what_it_means_in_sql() {
+    let home = TempLake::new();
+    let store = home.open();
+    let graph = graph("[[feature]]\nkey = 'a'\nid_columns = ['id']");
+    let features = store.features(&graph, md5()).unwrap();
+    let sample = |id: &str, x: serde_json::Value, b: serde_json::Value| json!({"id": id, "x": x, "b": b, "metaxy_provenance_by_field": {"default": "1"}});
+    let samples = [
+        sample("1", json!(1), json!(true)),
+        sample("2", json!(2), json!(false)),
+        sample("3", json!(null), json!(null)),
+    ];
+    write(&features, "a", &json!(samples)).unwrap();
+    // Python: of `IS NOT`, no NULL; of `NOT IN (1, NULL)`, the 2; of `TRUE`, an error.
+    for (filter, expected) in [
+        ("b IS TRUE", "1"),
+        ("b IS NOT TRUE", "2 3"),
+        ("b IS NOT FALSE", "1 3"),
+        ("NOT b", "2"),
+        ("b != TRUE", "2"),
+        ("x IN (1, NULL)", "1"),
+        ("x NOT IN (1, NULL)", ""),
+        ("x = NULL", "3"),
+        ("x != NULL", "1 2"),
+        ("x > NULL", ""),
+        ("NOT x IN (1)", "2"),
+        ("TRUE", "1 2 3"),
+    ] {
+        let options = ReadOptions::new().filters(vec![filter.parse().unwrap()]);
+        let mut ids: Vec<_> =
+            read_with(&features, "a", &options).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        assert_eq!(ids.join(" "), expected, "{filter}");
+    }
+    for filter in ["x IN ()", "x = 1 -- one", "x = 1 /* one */", "x = 1;"] {
+        assert!(filter.parse::<Filter>().is_err(), "{filter}");
+    }
 }
 
 #[test]
