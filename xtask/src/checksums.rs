@@ -59,7 +59,7 @@ fn of_folder(folder: &Path) -> Result<String> {
 }
 
 /// All files and links below a folder, sorted by path.
-fn everything_below(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn everything_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -8,13 +8,16 @@ mod checksums;
 mod ci;
 mod codegen;
 mod demo;
+mod dist;
 mod error;
 mod fuzz;
 mod interop;
+mod metadata;
 mod package;
 mod peer;
 mod peer_bench;
 mod pins;
+mod release;
 mod repo;
 mod roundtrip;
 mod setup;
@@ -42,7 +45,10 @@ Usage: cargo xtask TASK
   tidy                check the rules that compiler and clippy do not
   codegen [--check]   write, or check, what is generated from the types
   api [--check]       write, or check, the public API of each published library, in docs/api
+  dist [--program FILE] [--output FOLDER] [--level N]
+                      make an archive and a wheel that run from anywhere, of a program that is built for release
   package             pack every published crate, and build all of them from their packages
+  release --dry-run   check all that has to be so before this version is published
   interop [--seed N] [--cases M]
                       run the tests that share lakes with Python Metaxy, which it brings into .deps
   crash [--kills N]   kill programs while they write, N for each kind of catalog, and look at what they have left
@@ -67,7 +73,9 @@ enum Task {
     Tidy,
     Codegen(codegen::Mode),
     Api(codegen::Mode),
+    Dist(dist::Options),
     Package,
+    Release,
     Interop(interop::Options),
     Stress(stress::Options),
     Fuzz(fuzz::Options),
@@ -108,7 +116,9 @@ fn perform(task: Task) -> Result<()> {
         Task::Tidy => tidy::tidy(&repo),
         Task::Codegen(mode) => codegen::codegen(&repo, mode),
         Task::Api(mode) => api::api(&repo, mode),
+        Task::Dist(options) => dist::dist(&repo, &options),
         Task::Package => package::package(&repo),
+        Task::Release => release::release(&repo),
         Task::Interop(options) => interop::interop(&repo, &options),
         Task::Stress(options) => stress::stress(&repo, &options),
         Task::Fuzz(options) => fuzz::fuzz(&repo, &options),
@@ -133,7 +143,9 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
         Some("tidy") => Task::Tidy,
         Some("codegen") => Task::Codegen(parse_mode(&mut args)?),
         Some("api") => Task::Api(parse_mode(&mut args)?),
+        Some("dist") => Task::Dist(dist::Options::parse(&mut args)?),
         Some("package") => Task::Package,
+        Some("release") => release::parse(&mut args).map(|()| Task::Release)?,
         Some("interop") => Task::Interop(interop::Options::parse(&mut args)?),
         Some("crash") => Task::Stress(stress::Options::parse(Stress::Crash, &mut args)?),
         Some("load") => Task::Stress(stress::Options::parse(Stress::Load, &mut args)?),

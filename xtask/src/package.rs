@@ -14,7 +14,7 @@ use crate::shell::{output, run, say};
 const FOLDER: &str = "package";
 
 /// The program's crate.
-const PROGRAM: &str = "metaxy-cli";
+pub(crate) const PROGRAM: &str = "metaxy-cli";
 
 /// Packs and builds.
 ///

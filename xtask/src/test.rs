@@ -171,6 +171,8 @@ fn run_all(repo: &Repo, programs: &[Program], beside: Vec<Beside>, references: &
         while let Some((name, mut command)) = next() {
             let started = Instant::now();
             command.env("INSTA_UPDATE", "no").env("INSTA_SNAPSHOT_REFERENCES_FILE", references);
+            // The test of packages makes some.
+            command.envs(env::current_exe().ok().map(|xtask| ("METAXY_XTASK", xtask)));
             // Many tests wait for a server, for another process or for a lock, and others can work meanwhile.
             if env::var_os(THREADS).is_none() {
                 command.env(THREADS, (2 * cores).to_string());

@@ -16,6 +16,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::metadata::Metadata;
 use crate::repo::{Repo, read_text};
 use crate::shell::say;
 
@@ -52,7 +53,7 @@ impl fmt::Display for Finding {
 ///
 /// When a rule is broken; the error lists every place.
 pub(crate) fn tidy(repo: &Repo) -> Result<()> {
-    let metadata = edges::Metadata::read(repo)?;
+    let metadata = Metadata::read(repo)?;
     let mut findings = edges::check(&metadata);
     findings.extend(supply::check(&metadata));
     let mut exposures = sources::Exposures::default();

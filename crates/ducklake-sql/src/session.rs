@@ -102,6 +102,7 @@ const BEFORE_EXTENSIONS: &[&str] = &[
     "autoload_known_extensions",
     "custom_extension_repository",
     "default_secret_storage",
+    "extension_directories",
     "extension_directory",
     "home_directory",
     "secret_directory",

@@ -14,9 +14,11 @@ use metaxy_store_duckdb::{Filter, Provenance};
 use crate::help;
 use crate::printer::Talk;
 
+mod extensions;
 mod graph;
 mod lake;
 
+pub(crate) use extensions::{Extensions, ExtensionsInstall, ExtensionsList};
 pub(crate) use graph::{Direction, Drawing, DrawingFormat, Graph, GraphDiff, GraphRender};
 pub(crate) use lake::{Apply, Backup, Changes, Maintain, Plan, Restore, Snapshots};
 
@@ -164,6 +166,9 @@ pub(crate) enum Command {
     /// Let an assistant look at features, by the Model Context Protocol on stdin and stdout
     #[command(after_help = help::MCP)]
     Mcp,
+    /// Look at and install the extensions of DuckDB that the configuration needs
+    #[command(subcommand)]
+    Extensions(Extensions),
     /// Print the completions for a shell
     Completions(Completions),
     /// Write the manual pages of all commands into a folder
@@ -1051,6 +1056,7 @@ impl Command {
             Self::Backup(args) => args.format,
             Self::Restore(args) => args.format,
             Self::Snapshots(args) => args.format,
+            Self::Extensions(Extensions::List(args)) => args.format,
             Self::Metadata(Metadata::Status(args)) => {
                 return args.format == StatusFormat::Json && args.output.path.is_none();
             }

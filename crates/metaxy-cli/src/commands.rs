@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod describe;
 pub(crate) mod doctor;
+pub(crate) mod extensions;
 pub(crate) mod graph;
 pub(crate) mod help;
 pub(crate) mod history;

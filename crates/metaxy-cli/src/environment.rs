@@ -114,6 +114,13 @@ impl System for Environment {
         OsSystem.home_dir()
     }
 
+    fn program_extensions(&self) -> Option<PathBuf> {
+        // A package of the program, be it an archive or a wheel, has them beside the program's folder.
+        let program = std::env::current_exe().and_then(|program| program.canonicalize()).ok()?;
+        let folder = program.parent()?.parent()?.join("lib/metaxy/extensions");
+        folder.is_dir().then_some(folder)
+    }
+
     fn is_file(&self, path: &Path) -> bool {
         OsSystem.is_file(path)
     }

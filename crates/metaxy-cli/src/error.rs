@@ -135,6 +135,18 @@ pub(crate) enum Error {
     /// A name that is no table's.
     #[error("{message}")]
     InvalidTable { message: String },
+    /// A folder or a wheel without an extension.
+    #[error("`{from}` does not have the extension `{name}` for this version of DuckDB and this platform")]
+    NoExtension { name: String, from: String },
+    /// An extension was not installed.
+    #[error("the extension `{name}` was not installed: {error}")]
+    NotInstalled { name: String, error: metaxy_store_duckdb::Error },
+    /// A wheel cannot be read.
+    #[error("the wheel `{path}` cannot be read: {source}")]
+    Wheel { path: String, source: zip::result::ZipError },
+    /// A name that no extension has.
+    #[error("`{name}` is not the name of an extension: {problem}")]
+    ExtensionName { name: String, problem: ducklake_sql::Problem },
     /// Rows cannot be printed in this format.
     #[error("the rows cannot be printed: {0}")]
     Rows(#[from] arrow::error::ArrowError),
@@ -164,7 +176,19 @@ impl Error {
             Self::Lake(error) if error.cause() == Some(Cause::ReadLocked) => {
                 "`--mode write` can change the lake, and `--allow-files` reach files, settings and other databases"
             }
-            Self::Lake(error) | Self::NotApplied { error, .. } | Self::NotMaintained(error) => return error.help(),
+            Self::NotInstalled { error, .. } if error.help().is_none() => {
+                "without a way to DuckDB's repository, `--from` takes a folder or a wheel that has it"
+            }
+            Self::NoExtension { name, .. } => {
+                let package = name.replace('_', "-");
+                return Some(format!(
+                    "`pip download --no-deps duckdb-extension-{package}==1.5.5` brings a wheel of it"
+                ));
+            }
+            Self::Lake(error)
+            | Self::NotApplied { error, .. }
+            | Self::NotInstalled { error, .. }
+            | Self::NotMaintained(error) => return error.help(),
             Self::NothingDeclared(store) => {
                 return Some(format!("write what it is to have into `[ext.rust.lake.{store}]` of metaxy.toml"));
             }

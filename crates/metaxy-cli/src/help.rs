@@ -300,3 +300,13 @@ Examples:
 
 For a change of a feature that leaves its samples as they are. `metaxy list features` shows the
 current versions.";
+
+pub(crate) const EXTENSIONS: &str = "\
+Examples:
+  metaxy extensions list                         What the stores need, and what is there
+  metaxy extensions install                      Bring what is missing from DuckDB's repository
+  metaxy extensions install --from wheels/       The same without a network
+  metaxy extensions path                         Where DuckDB looks for them
+
+DuckDB looks in the store's `extension_directory`, else in METAXY_EXTENSION_DIRECTORY, else in its own
+folder and in the one that came with the program. Only what DuckDB has signed is installed.";

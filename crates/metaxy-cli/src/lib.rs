@@ -32,7 +32,7 @@ use clap::error::ErrorKind;
 
 use args::Command;
 use commands::{
-    apply, backup, changes, check, completions, config, describe, doctor, graph, help as help_command, history, init,
+    apply, backup, changes, check, completions, config, describe, doctor, extensions, graph, help as help_command, history, init,
     list, lock, maintain, man, mcp, metadata, plan, preview, push, shell, snapshots, sql, trust,
 };
 use context::Context;
@@ -137,6 +137,7 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Snapshots(args) => snapshots::run(args, context, printer),
         Command::Changes(args) => changes::run(args, context, printer),
         Command::Trust(args) => trust::run(args, context, printer),
+        Command::Extensions(args) => extensions::run(args, context, printer),
         Command::Mcp => mcp::run(context, printer),
         Command::Completions(args) => completions::run(args, printer),
         Command::Man(args) => man::run(args, printer),

@@ -10,6 +10,7 @@ use metaxy_diagnostics::{Node, Origin, Value};
 use metaxy_feature::HashAlgorithm;
 
 use crate::decode::{Decode, Located, Map};
+use crate::harmless::EXTENSION_DIRECTORY;
 use crate::lake::{self, LakeIdentity};
 use crate::messages;
 use crate::motherduck;
@@ -137,9 +138,15 @@ pub(crate) struct Resolved {
 /// Keys of Python Metaxy that make no sense on a DuckDB store.
 const UNSUPPORTED: &[&str] = &["connection_string", "backend", "connection_params"];
 
+/// Folders in which DuckDB looks for extensions besides its own.
+const EXTENSION_DIRECTORIES: &str = "extension_directories";
+
+/// The folder in which DuckDB has its own extension directory.
+const HOME_DIRECTORY: &str = "home_directory";
+
 /// Settings of DuckDB that are paths.
 pub(crate) const PATHS: &[&str] =
-    &["ca_cert_file", "extension_directory", "home_directory", "secret_directory", "temp_directory"];
+    &["ca_cert_file", EXTENSION_DIRECTORY, HOME_DIRECTORY, "secret_directory", "temp_directory"];
 
 /// The store of this name, or reports of why there is none.
 pub(crate) fn resolve(name: &str, config: &Node, auto_create_tables: bool, scope: &mut Scope<'_>) -> Option<Resolved> {
@@ -311,13 +318,9 @@ fn database(
 }
 
 fn settings(given: Option<&Map<LakeValue>>, config: &Node, scope: &mut Scope<'_>) -> Vec<Setting> {
-    const EXTENSION_DIRECTORY: &str = "extension_directory";
-
     let node = config.find("config");
     let mut settings = Vec::new();
-    let mut has_extension_directory = false;
     for (name, value) in given.map(|map| map.0.as_slice()).unwrap_or_default() {
-        has_extension_directory |= name.eq_ignore_ascii_case(EXTENSION_DIRECTORY);
         let is_path = PATHS.iter().any(|path| path.eq_ignore_ascii_case(name));
         let value = match value {
             LakeValue::Text(text) if is_path && !text.is_empty() => {
@@ -333,14 +336,51 @@ fn settings(given: Option<&Map<LakeValue>>, config: &Node, scope: &mut Scope<'_>
             Err(problem) => scope.problems([problem.at(name.clone())], node),
         }
     }
-    if !has_extension_directory
-        && let Some(directory) = scope.system.variable(variables::METAXY_EXTENSION_DIRECTORY)
-        && !directory.is_empty()
-        && let Some(path) = scope.path(&directory, Origin::Root).to_str()
-    {
-        settings.extend(Setting::new(EXTENSION_DIRECTORY, LakeValue::from(path)));
-    }
+    let folders = extension_folders(given, scope);
+    settings.extend(folders.into_iter().filter_map(|(name, value)| Setting::new(name, LakeValue::from(value)).ok()));
     settings
+}
+
+/// Where DuckDB looks for extensions, as settings, unless the store says so itself: in the folder that the variable names,
+/// or in its own and in the one that came with the program.
+fn extension_folders(given: Option<&Map<LakeValue>>, scope: &Scope<'_>) -> Vec<(&'static str, String)> {
+    let given = |setting: &str| {
+        let given = given.map(|map| map.0.as_slice()).unwrap_or_default();
+        given.iter().any(|(name, _)| name.eq_ignore_ascii_case(setting))
+    };
+    if given(EXTENSION_DIRECTORY) {
+        return Vec::new();
+    }
+    let text = |path: PathBuf| path.into_os_string().into_string().ok();
+    let named = scope.system.variable(variables::METAXY_EXTENSION_DIRECTORY).filter(|folder| !folder.is_empty());
+    if let Some(named) = named {
+        return text(scope.path(&named, Origin::Root))
+            .map(|folder| (EXTENSION_DIRECTORY, folder))
+            .into_iter()
+            .collect();
+    }
+    if given(EXTENSION_DIRECTORIES) || given(HOME_DIRECTORY) {
+        return Vec::new();
+    }
+    let Some(of_program) = scope.system.program_extensions().and_then(text) else { return Vec::new() };
+    // With further folders, DuckDB no longer looks in its own unless that is named.
+    let own = scope.system.home_dir().and_then(|home| text(home.join(".duckdb").join("extensions")));
+    own.map(|own| (EXTENSION_DIRECTORY, own))
+        .into_iter()
+        .chain([(EXTENSION_DIRECTORIES, list_of(&of_program))])
+        .collect()
+}
+
+/// A list of one text, as DuckDB reads it where it expects a list.
+fn list_of(text: &str) -> String {
+    let mut list = String::from("['");
+    for character in text.chars() {
+        if matches!(character, '\'' | '\\') {
+            list.push('\\');
+        }
+        list.push(character);
+    }
+    list + "']"
 }
 
 fn extensions(given: Vec<Located<ExtensionEntry>>, scope: &mut Scope<'_>) -> Vec<Extension> {

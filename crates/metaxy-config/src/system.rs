@@ -49,6 +49,12 @@ pub trait System {
     /// The home directory, for `~`.
     fn home_dir(&self) -> Option<PathBuf>;
 
+    /// The extension directory that came with the program, in which DuckDB looks besides its own; none unless a system says
+    /// otherwise.
+    fn program_extensions(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// Whether there is a file (or something readable that is no folder) at a path.
     fn is_file(&self, path: &Path) -> bool;
 
@@ -188,12 +194,18 @@ pub struct MemorySystem {
     files: BTreeMap<PathBuf, Vec<u8>>,
     variables: BTreeMap<String, (String, VariableSource)>,
     current_dir: PathBuf,
+    program_extensions: Option<PathBuf>,
 }
 
 impl MemorySystem {
     /// A machine without files and variables, in `/project`, with the home directory `/home/user`.
     pub fn new() -> Self {
-        Self { files: BTreeMap::new(), variables: BTreeMap::new(), current_dir: "/project".into() }
+        Self {
+            files: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            current_dir: "/project".into(),
+            program_extensions: None,
+        }
     }
 
     /// Adds a file at an absolute path.
@@ -216,6 +228,12 @@ impl MemorySystem {
     /// Changes the working directory.
     pub fn in_dir(mut self, path: impl Into<PathBuf>) -> Self {
         self.current_dir = path.into();
+        self
+    }
+
+    /// Lets an extension directory come with the program.
+    pub fn with_program_extensions(mut self, path: impl Into<PathBuf>) -> Self {
+        self.program_extensions = Some(path.into());
         self
     }
 }
@@ -251,6 +269,10 @@ impl System for MemorySystem {
 
     fn home_dir(&self) -> Option<PathBuf> {
         Some("/home/user".into())
+    }
+
+    fn program_extensions(&self) -> Option<PathBuf> {
+        self.program_extensions.clone()
     }
 
     fn is_file(&self, path: &Path) -> bool {

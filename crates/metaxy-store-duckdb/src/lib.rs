@@ -44,7 +44,10 @@ pub use external::ExternalFeatures;
 pub use features::{FeatureOptions, Features};
 pub use increment::{Change, Increment, ResolveOptions};
 pub use input::{CHANGE_COLUMN, FileFormat, InputFile, InputOptions, InputRows};
-pub use lake::{CheckName, Doctor, Finding, MissingFile, OpenOptions, Outcome, REPORT_VERSION, Report, Store};
+pub use lake::{
+    CheckName, Doctor, ExtensionFile, Extensions, Finding, MissingFile, OpenOptions, Outcome, REPORT_VERSION, Report,
+    Store,
+};
 pub use maintain::{
     Applied, Backup, ChangeBound, ChangeFeed, FailedStep, LakeSize, LakeSnapshot, MaintainOptions, MaintainStep,
     Maintained, MaintainedStep, Orphan, Orphans, PlannedLake, Restored, StepOutcome, TableSize,

@@ -6,12 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
 use super::Finding;
-use crate::error::{Context, Result};
-use crate::repo::Repo;
-use crate::shell::output;
+use crate::metadata::{Dependency, Metadata};
 
 /// A crate of the workspace and what it may depend on.
 struct Rule {
@@ -72,63 +68,6 @@ const CRATES: [Rule; 9] = [
         pure: true,
     },
 ];
-
-/// The part of `cargo metadata` that is needed here.
-#[derive(Debug, Deserialize)]
-pub(super) struct Metadata {
-    pub(super) packages: Vec<Package>,
-    workspace_members: Vec<String>,
-    resolve: Resolve,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Package {
-    pub(super) id: String,
-    pub(super) name: String,
-    /// Where it comes from; `None` for a crate of the workspace.
-    #[serde(default)]
-    pub(super) source: Option<String>,
-    #[serde(default)]
-    pub(super) license: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Node {
-    id: String,
-    deps: Vec<Dependency>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Dependency {
-    pkg: String,
-    dep_kinds: Vec<DependencyKind>,
-}
-
-#[derive(Debug, Deserialize)]
-struct DependencyKind {
-    /// `None` for a normal dependency.
-    kind: Option<String>,
-}
-
-impl Dependency {
-    /// Whether it is needed for more than tests and benchmarks.
-    fn is_shipped(&self) -> bool {
-        self.dep_kinds.iter().any(|kind| kind.kind.as_deref() != Some("dev"))
-    }
-}
-
-impl Metadata {
-    /// Asks Cargo.
-    pub(super) fn read(repo: &Repo) -> Result<Self> {
-        let text = output(&mut repo.cargo(["metadata", "--format-version", "1", "--all-features"]))?;
-        serde_json::from_slice(&text).context(|| "cannot read what `cargo metadata` says".to_owned())
-    }
-}
 
 /// Compares the graph of dependencies with the table.
 pub(super) fn check(metadata: &Metadata) -> Vec<Finding> {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Finding;
-use super::edges::{Metadata, Package};
+use crate::metadata::{Metadata, Package};
 
 /// Where packages come from, as Cargo says it.
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
@@ -125,6 +125,8 @@ fn split<'l>(licence: &'l str, operator: &str) -> Option<Vec<&'l str>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -151,6 +153,9 @@ mod tests {
             name: name.to_owned(),
             source: source.map(str::to_owned),
             license: license.map(str::to_owned),
+            version: String::new(),
+            repository: None,
+            manifest_path: PathBuf::new(),
         };
         let listed = SEVERAL_VERSIONS.iter().flat_map(|name| [*name; 2]).map(|name| package(name, None, None));
         let others = [

@@ -120,3 +120,28 @@ fn only_an_explicit_reveal_shows_a_secret() {
     assert!(!plan.display(Reveal::Masked).to_string().contains(leaks::MARKER));
     assert!(plan.display(Reveal::Secrets).to_string().contains("'hunter2-it-s'"));
 }
+
+#[test]
+fn extensions_that_came_with_the_program_are_found_besides_duckdbs_own() {
+    let of_program = MemorySystem::new().with_program_extensions("/opt/o'clock/lib");
+    let variable = || of_program.clone().var("METAXY_EXTENSION_DIRECTORY", "/mine");
+    let own = "SET GLOBAL extension_directory = '/home/user/.duckdb/extensions';";
+    let besides = r"SET GLOBAL extension_directories = '[''/opt/o\''clock/lib'']';";
+    for (system, setting, expected) in [
+        (of_program.clone(), "", vec![own, besides]),
+        (MemorySystem::new(), "", vec![]),
+        (variable(), "", vec!["SET GLOBAL extension_directory = '/mine';"]),
+        (of_program.clone(), "extension_directory = '/theirs'", vec!["SET GLOBAL extension_directory = '/theirs';"]),
+        (of_program.clone(), "home_directory = '/theirs'", vec!["SET GLOBAL home_directory = '/theirs';"]),
+    ] {
+        let text = format!(
+            "[stores.dev]\ntype = 'duckdb'\n[stores.dev.config.config]\n{setting}\n[stores.dev.config.ducklake]\n\
+             catalog = {{ type = 'sqlite', uri = 'sqlite:x' }}\nstorage = {{ type = 'local', path = 'y' }}\n"
+        );
+        let loaded = cases::load(&system.file("/project/metaxy.toml", text)).expect("it is valid");
+        let plan =
+            loaded.config.store("dev").expect("it is usable").plan(Mode::Read).display(Reveal::Masked).to_string();
+        let settings: Vec<_> = plan.lines().filter(|line| line.starts_with("SET ")).collect();
+        assert_eq!(settings, expected, "{setting}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ducklake_sql::{AttachPlan, CatalogKind, Ident, Mode, Parameter, Setting, Sql, Statement};
+use ducklake_sql::{AttachPlan, CatalogKind, Extension, Ident, Mode, Parameter, Setting, Sql, Statement};
 
 use super::cause::Facts;
 use super::connection::{Connection, engine_text};
@@ -11,7 +11,7 @@ use super::error::{Error, Kind};
 use super::signed_extensions::{self, ALLOW_UNSIGNED};
 
 /// The settings that say where extensions are. Those signed by DuckDB are loaded before a plan sets any.
-const FOLDERS: [&str; 2] = ["extension_directory", "home_directory"];
+const FOLDERS: [&str; 3] = ["extension_directories", "extension_directory", "home_directory"];
 
 /// Opens DuckDB itself for plans that are run in this order, with their extensions loaded where they are installed and
 /// signed by DuckDB. All others come by the plan alone, never by themselves.
@@ -20,15 +20,28 @@ pub(crate) fn open_instance(
     plans: &[&AttachPlan],
     mode: Mode,
 ) -> Result<duckdb::Connection, Error> {
-    let settings = settings_of(plans);
     let extensions: Vec<_> = plans.iter().flat_map(|plan| plan.extensions()).collect();
+    open_with(database, &settings_of(plans), &extensions, mode)
+}
+
+/// Opens DuckDB in memory as a plan would have it, with no extension loaded.
+pub(crate) fn open_bare_instance(plan: &AttachPlan) -> Result<duckdb::Connection, Error> {
+    open_with(None, &settings_of(&[plan]), &[], Mode::Read)
+}
+
+fn open_with(
+    database: Option<&Path>,
+    settings: &[&Setting],
+    extensions: &[&Extension],
+    mode: Mode,
+) -> Result<duckdb::Connection, Error> {
     let check_here = !extensions.is_empty() && !settings.iter().any(|setting| is_named(setting, ALLOW_UNSIGNED));
     let open = || {
         let mut config = duckdb::Config::default().enable_autoload_extension(false)?;
         if check_here {
             config = config.allow_unsigned_extensions()?;
         }
-        for setting in &settings {
+        for setting in settings {
             let sql = Statement::Set((*setting).clone()).to_sql();
             for value in sql.parameters() {
                 config = match value {
@@ -47,7 +60,7 @@ pub(crate) fn open_instance(
             (None, _) | (Some(_), Mode::Read) => duckdb::Connection::open_in_memory_with_flags(config),
         }?;
         if check_here {
-            signed_extensions::load(&connection, &extensions)?;
+            signed_extensions::load(&connection, extensions)?;
         }
         Ok(connection)
     };

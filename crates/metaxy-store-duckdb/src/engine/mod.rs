@@ -32,9 +32,11 @@ pub(crate) use self::commit::Message;
 pub(crate) use self::error::{Class, Kind, MOVED_ADVICE, Refusal};
 pub(crate) use self::held_files::{file_of, link_to};
 pub(crate) use self::instance::{
-    current_database, keep_sqlite_tables_apart, leave_out_health_check, open_instance, share_sqlite_connection,
+    current_database, keep_sqlite_tables_apart, leave_out_health_check, open_bare_instance, open_instance,
+    share_sqlite_connection,
 };
 pub(crate) use self::retry::repeat;
+pub(crate) use self::signed_extensions::has_right_signature;
 pub(crate) use self::transaction::{
     alone, end_stream, in_transaction, now, read_again, read_together, repeated, transaction, transaction_with,
     with_retry,

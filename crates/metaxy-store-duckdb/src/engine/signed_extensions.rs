@@ -61,8 +61,8 @@ fn paths(connection: &duckdb::Connection, extensions: &[&Extension]) -> duckdb::
         .collect())
 }
 
-/// Whether a file ends with the signature of what it holds before.
-fn has_right_signature(path: &Path) -> io::Result<bool> {
+/// Whether a file ends with DuckDB's signature of what it holds before.
+pub(crate) fn has_right_signature(path: &Path) -> io::Result<bool> {
     let mut file = File::open(path)?;
     let Some(signed) = file.metadata()?.len().checked_sub(SIGNATURE) else { return Ok(false) };
     let mut signature = Vec::new();

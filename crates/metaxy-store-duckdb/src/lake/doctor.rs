@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use ducklake_sql::{AttachPlan, Declared, Ident, Lake, Mode, Sql, Statement, TableDatabase, mask_credentials};
 use metaxy_config::{LoadError, Loaded};
 
+use super::extensions;
 use super::facts::facts_of;
 use crate::engine::cause::{Facts, Operation};
 use crate::engine::{
@@ -309,20 +310,17 @@ fn be_quick(connection: &Connection, plan: &AttachPlan) {
 
 /// Where DuckDB looks for an extension, and which other versions of it are there.
 fn where_extensions_are(connection: &Connection, name: &str) -> Vec<String> {
-    let sql = "SELECT current_setting('extension_directory')::VARCHAR, library_version, platform
-               FROM pragma_version(), pragma_platform()";
-    let mut rows = connection.rows(&Sql::fixed(sql)).unwrap_or_default();
-    let Some([folder, version, platform]) = rows.pop().and_then(|row| <[String; 3]>::try_from(row).ok()) else {
-        return Vec::new();
-    };
-    let folder = if folder.is_empty() { "~/.duckdb/extensions".to_owned() } else { folder };
-    let file = format!("{platform}/{name}.duckdb_extension");
-    let mut facts = vec![format!("DuckDB looks for `{folder}/{version}/{file}`")];
-    let others = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-    let others = others.filter(|other| other.path().join(&file).is_file() && other.file_name() != *version);
-    let mut others: Vec<_> = others.map(|other| other.file_name().to_string_lossy().into_owned()).collect();
-    others.sort();
-    facts.extend(others.into_iter().map(|other| format!("there is one for DuckDB {other}, which does not fit")));
+    let file = [name, ".duckdb_extension"].concat();
+    let mut facts = Vec::new();
+    for folder in extensions::folders(connection).unwrap_or_default() {
+        facts.push(format!("DuckDB looks for `{}`", folder.join(&file).display()));
+        let Some((version, platform)) = folder.parent().zip(folder.file_name()) else { continue };
+        let all = version.parent().and_then(|all| std::fs::read_dir(all).ok()).into_iter().flatten().flatten();
+        let others = all.filter(|other| other.path().join(platform).join(&file).is_file() && other.path() != version);
+        let mut others: Vec<_> = others.map(|other| other.file_name().to_string_lossy().into_owned()).collect();
+        others.sort();
+        facts.extend(others.into_iter().map(|other| format!("there is one for DuckDB {other}, which does not fit")));
+    }
     facts
 }
 

@@ -6,6 +6,7 @@ mod checks;
 mod data_files;
 pub(crate) mod data_path;
 mod doctor;
+mod extensions;
 mod facts;
 pub(crate) mod inlined_owner;
 mod known_files;
@@ -17,6 +18,7 @@ mod store;
 pub(crate) mod stored_state;
 
 pub use self::doctor::{CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Report};
+pub use self::extensions::{ExtensionFile, Extensions};
 pub use self::open::OpenOptions;
 pub use self::repair::MissingFile;
 pub use self::store::Store;
