@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-/// The snippets of the README, run as doctests.
+/// The snippets of the book, run as doctests.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-pub struct Readme;
+#[doc = include_str!("../docs/book/src/reference/crates.md")]
+pub struct Book;

@@ -84,14 +84,14 @@ mod tests {
     use metaxy_testkit::TempDir;
 
     #[test]
-    fn the_readme_shows_what_it_prints() -> super::Result<()> {
+    fn the_book_shows_what_it_prints() -> super::Result<()> {
         let folder = TempDir::new();
         folder.write("metaxy.toml", include_str!("pipeline/metaxy.toml"));
         folder.write("features.toml", include_str!("pipeline/features.toml"));
         let mut out = Vec::new();
         super::run(folder.path(), &mut out)?;
         let out = String::from_utf8(out)?;
-        assert!(include_str!("../README.md").contains(&out), "{out}");
+        assert!(include_str!("../docs/book/src/reference/crates.md").contains(&out), "{out}");
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! `codegen [--check]`: writes the files that are generated from the types of `metaxy-config`.
 
+mod keys;
+
 use std::fs;
 
 use crate::error::{Context, Error, Result};
@@ -10,9 +12,10 @@ use crate::shell::say;
 type Generated = (&'static str, fn() -> String);
 
 /// Every generated file.
-const FILES: [Generated; 2] = [
+const FILES: [Generated; 3] = [
     ("schema/metaxy.schema.json", metaxy_config::schema_json),
     ("docs/reference/diagnostics.md", metaxy_config::diagnostics_page),
+    ("docs/book/src/reference/keys.md", keys::page),
 ];
 
 /// Whether to write the files or to compare with them.

@@ -7,6 +7,7 @@ mod edges;
 mod engine_texts;
 mod floors;
 mod lengths;
+mod links;
 mod manifests;
 mod sources;
 mod supply;
@@ -64,6 +65,9 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
         let name = repo.relative(&path);
         files += 1;
         findings.extend(texts::check(&name, &text));
+        if has_extension(&path, "md") {
+            findings.extend(links::check(&name, &text, |file| read_text(&repo.path(file)).ok().flatten()));
+        }
         if has_extension(&path, "rs") {
             findings.extend(sources::check(&name, &text, &mut exposures));
             findings.extend(floors::check(&name, &text));

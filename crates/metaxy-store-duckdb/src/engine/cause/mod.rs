@@ -36,6 +36,12 @@ macro_rules! causes {
             }
 
             /// What it means, in one sentence.
+            ///
+            /// ```
+            /// use metaxy_store_duckdb::Cause;
+            ///
+            /// assert_eq!(Cause::NoSuchBucket.meaning(), "There is no such bucket.");
+            /// ```
             pub fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$cause => concat!($($doc),*).trim_ascii(),)*
@@ -329,6 +335,26 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn the_page_of_the_book_has_every_cause() {
+        let rows = Cause::ALL.iter().map(|cause| {
+            let (_, advice) = cause.explain(&Facts::default(), "");
+            [&format!("| `{cause}` | {} | ", cause.meaning()), &advice.replace('|', "\\|"), " |\n"].concat()
+        });
+        let page = [
+            "# Causes\n\nWhat a command or `metaxy doctor` tells when something does not work, and what to do. The name of the cause \
+             is stable,\nand in JSON it is `cause`.\n\n| cause | what it means | to do |\n|---|---|---|\n",
+            &rows.collect::<String>(),
+        ]
+        .concat();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/book/src/reference/causes.md");
+        if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+            std::fs::write(path, &page).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(found == page, "`{path}` is out of date: run this test with `INSTA_UPDATE=always`");
+    }
 
     #[test]
     fn names_are_unique_and_explanations_name_one_thing() {
