@@ -66,7 +66,9 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
         files += 1;
         findings.extend(texts::check(&name, &text));
         if has_extension(&path, "md") {
-            findings.extend(links::check(&name, &text, |file| read_text(&repo.path(file)).ok().flatten()));
+            findings.extend(links::check(&name, &text, |file| {
+                read_text(&repo.path(file)).ok().map(Option::unwrap_or_default)
+            }));
         }
         if has_extension(&path, "rs") {
             findings.extend(sources::check(&name, &text, &mut exposures));

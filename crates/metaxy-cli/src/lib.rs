@@ -32,8 +32,8 @@ use clap::error::ErrorKind;
 
 use args::Command;
 use commands::{
-    apply, backup, changes, check, completions, config, describe, doctor, extensions, graph, help as help_command, history, init,
-    list, lock, maintain, man, mcp, metadata, plan, preview, push, shell, snapshots, sql, trust,
+    apply, backup, changes, check, completions, config, describe, doctor, extensions, graph, help as help_command,
+    history, init, list, lock, maintain, man, mcp, metadata, plan, preview, push, shell, snapshots, sql, trust,
 };
 use context::Context;
 use error::Error;
