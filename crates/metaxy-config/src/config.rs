@@ -136,6 +136,8 @@ pub struct Config {
     pub(crate) stores: Vec<StoreEntry>,
     /// What is declared for the lakes of stores.
     pub(crate) declared: Vec<(String, Declared)>,
+    /// Stores whose lake is to be moved from another one, each with that one.
+    pub(crate) migrations: Vec<(String, String)>,
     pub(crate) trust: Trust,
     pub(crate) needs_trust: Diagnostics,
     pub(crate) trust_digest: Option<String>,
@@ -394,8 +396,10 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut 
     let retry = retry::resolve(rust.and_then(|rust| rust.as_table()?.get("retry")), scope);
     let selections = options.extra_features.unwrap_or_default().into_iter();
     let extra_features = selections.map(|at| features::selection(at.value, &at.node, scope)).collect();
-    let (stores, needs) = stores::resolve(table.get("stores"), auto_create_tables, scope);
-    let declared = declared::resolve(rust.and_then(|rust| rust.as_table()?.get("lake")), &stores, scope);
+    let lakes = rust.and_then(|rust| rust.as_table()?.get("lake"));
+    let migrations = declared::migrations(lakes);
+    let (stores, needs) = stores::resolve(table.get("stores"), auto_create_tables, &migrations, scope);
+    let declared = declared::resolve(lakes, &stores, scope);
     let store = options.store.unwrap_or_else(|| "dev".to_owned());
     let names: Vec<_> = stores.iter().map(|entry| entry.name.as_str()).collect();
     if table.has("store") && !names.is_empty() && !names.contains(&store.as_str()) {
@@ -421,6 +425,7 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut 
         lock_file,
         stores,
         declared,
+        migrations,
         trust,
         trust_digest: trust::digest(&needs, scope),
         needs_trust: shown(needs.into_iter().map(|need| need.diagnostic).collect(), scope.sources),

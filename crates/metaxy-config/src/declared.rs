@@ -4,7 +4,7 @@ use ducklake_sql::{
     Declared, DeclaredSchema, DeclaredTable, Ident, LAKE_OPTIONS, LakeOption, LakeOptionSpec, Manage, PartitionKey,
     Problem, Setting, SortKey, TableName, Value as LakeValue,
 };
-use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin};
+use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Value};
 use metaxy_feature::FeatureKey;
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -40,6 +40,34 @@ impl Config {
     pub fn declared(&self, store: &str) -> Option<&Declared> {
         self.declared.iter().find(|(name, _)| name == store).map(|(_, declared)| declared)
     }
+
+    /// The store whose lake `metaxy migrate catalog` moves into this one: `[ext.rust.lake.STORE] migrate_from`.
+    ///
+    /// ```
+    /// use metaxy_config::{Config, LoadOptions, MemorySystem};
+    ///
+    /// let system = MemorySystem::new().file(
+    ///     "/project/metaxy.toml",
+    ///     r#"
+    ///     [stores.dev]
+    ///     type = "duckdb"
+    ///     config.ducklake.catalog = { type = "sqlite", uri = "sqlite:meta.sqlite" }
+    ///     config.ducklake.storage = { type = "local", path = "data" }
+    ///     [stores.next]
+    ///     type = "duckdb"
+    ///     config.ducklake.catalog = { type = "duckdb", uri = "duckdb:meta.ducklake" }
+    ///     config.ducklake.storage = { type = "local", path = "data" }
+    ///     [ext.rust.lake.next]
+    ///     migrate_from = "dev"
+    ///     "#,
+    /// );
+    /// let config = Config::load(&system, &LoadOptions::default())?.config;
+    /// assert_eq!(config.migrate_from("next"), Some("dev"));
+    /// # Ok::<(), metaxy_config::LoadError>(())
+    /// ```
+    pub fn migrate_from(&self, store: &str) -> Option<&str> {
+        self.migrations.iter().find(|(target, _)| target == store).map(|(_, source)| source.as_str())
+    }
 }
 
 /// What a lake is to have: `metaxy plan` compares, `metaxy apply` changes.
@@ -52,6 +80,9 @@ pub(crate) struct DeclaredOptions {
     pub(crate) manage: Option<Located<String>>,
     /// Whether steps that destroy something need `--allow-destructive`; true unless given.
     pub(crate) protect: Option<bool>,
+    /// The store whose lake is to be moved into the catalog of this one: both may have one data path.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub(crate) migrate_from: Option<Located<String>>,
     /// Options that the catalog keeps for the whole lake.
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::LakeOptions>"))]
     pub(crate) options: Option<Located<Unread>>,
@@ -78,7 +109,7 @@ pub(crate) struct DeclaredOptions {
     pub(crate) retain: Option<Located<RetainOptions>>,
 }
 
-options!(DeclaredOptions { manage, protect, options, schemas, tables, features, retain });
+options!(DeclaredOptions { manage, protect, migrate_from, options, schemas, tables, features, retain });
 
 /// A schema of a lake.
 #[derive(Default)]
@@ -133,7 +164,7 @@ const RETAIN: [(&str, &str); 2] = [("snapshots", "expire_older_than"), ("files",
 /// Whether a value of `[ext.rust.lake.STORE]` can be no secret.
 pub(crate) fn is_harmless(path: &[&str]) -> bool {
     match path {
-        ["manage" | "protect"]
+        ["manage" | "protect" | "migrate_from"]
         | ["retain", "snapshots" | "files"]
         | ["tables" | "features", _, "partitioned_by" | "sorted_by"] => true,
         ["options", option] | ["schemas" | "tables" | "features", _, "options", option] => {
@@ -147,6 +178,17 @@ pub(crate) fn is_harmless(path: &[&str]) -> bool {
 pub(crate) fn is_known_word(word: &str) -> bool {
     let tables = [DeclaredOptions::KEYS, DeclaredSchemaOptions::KEYS, DeclaredTableOptions::KEYS, RetainOptions::KEYS];
     tables.iter().any(|keys| keys.contains(&word)) || LakeOptionSpec::find(word).is_some()
+}
+
+/// Which store each lake is to be moved from, by the name of the store that it is moved into. What is wrong with one is
+/// reported where the rest of its table is read.
+pub(crate) fn migrations(node: Option<&Node>) -> Vec<(String, String)> {
+    let entries = node.and_then(Node::as_table).map(|table| table.0.as_slice()).unwrap_or_default();
+    let source = |entry: &Entry| match &entry.node.as_table()?.get("migrate_from")?.value {
+        Value::String(source) => Some((entry.key.clone(), source.clone())),
+        _ => None,
+    };
+    entries.iter().filter_map(source).collect()
 }
 
 /// What is declared for each store, by its name.
@@ -194,6 +236,22 @@ fn of_store(entry: &Entry, stores: &[StoreEntry], scope: &mut Scope<'_>) -> Opti
         match Manage::ALL.iter().find(|manage| manage.as_str() == value) {
             Some(manage) => declared.manage = *manage,
             None => scope.context.report(messages::invalid_choice(node.origin, &value, &names)),
+        }
+    }
+    if let Some(Located { node, value: source }) = options.migrate_from {
+        let of_source = stores.iter().find(|store| store.name == source).map(|store| &store.state);
+        let diagnostic = match of_source {
+            _ if source == entry.key => Some(messages::migrated_from_itself(node.origin)),
+            None => {
+                let others = stores.iter().map(|store| store.name.as_str()).filter(|name| *name != entry.key);
+                Some(messages::unknown_lake_store(node.origin, &source, &others.collect::<Vec<_>>()))
+            }
+            Some(StoreState::Ready(store)) if store.lake().is_none() => Some(messages::no_lake(node.origin, &source)),
+            Some(StoreState::Other(_)) => Some(messages::no_lake(node.origin, &source)),
+            Some(_) => None,
+        };
+        if let Some(diagnostic) = diagnostic {
+            scope.context.report(diagnostic);
         }
     }
     declared.options = reader.options(options.options, true, "", scope);

@@ -60,6 +60,11 @@ impl LakeIdentity {
             && (one.path.starts_with(&two.path) || two.path.starts_with(&one.path))
     }
 
+    /// Whether both have the same data path.
+    pub(crate) fn shares_data(&self, other: &Self) -> bool {
+        self.data == other.data
+    }
+
     fn is_other_lake(&self, other: &Self) -> bool {
         match (&self.catalog, &other.catalog) {
             (CatalogIdentity::Postgres(one, schema), CatalogIdentity::Postgres(two, other_schema)) => {

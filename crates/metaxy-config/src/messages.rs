@@ -399,7 +399,10 @@ pub(crate) fn overlapping(origin: Origin, store: &str, other: Origin, other_stor
     Diagnostic::error(OVERLAPPING_DATA_PATHS, message)
         .with_shown_origin(origin)
         .with_label(other, "the other data path")
-        .with_help("give each lake a folder of its own: the clean-up of one would delete the files of the other")
+        .with_help(
+            "give each lake a folder of its own: the clean-up of one would delete the files of the other; for a lake that is \
+             moved to another catalog, name its store in `migrate_from`",
+        )
 }
 
 pub(crate) fn alias_taken(origin: Origin, alias: &str) -> Diagnostic {
@@ -489,6 +492,12 @@ pub(crate) fn no_lake(origin: Origin, store: &str) -> Diagnostic {
     )
     .with_origin(origin)
     .with_help("leave it out, or give the store a `ducklake`")
+}
+
+pub(crate) fn migrated_from_itself(origin: Origin) -> Diagnostic {
+    Diagnostic::error(CONFLICT, "a lake cannot be moved into its own store")
+        .with_origin(origin)
+        .with_help("name the store that has the lake now")
 }
 
 pub(crate) fn declared_twice(origin: Origin, other: Origin, table: &str) -> Diagnostic {

@@ -27,6 +27,7 @@ enum CandidateState {
 pub(crate) fn resolve(
     node: Option<&Node>,
     auto_create_tables: bool,
+    migrations: &[(String, String)],
     scope: &mut Scope<'_>,
 ) -> (Vec<StoreEntry>, Vec<Need>) {
     let Some(node) = node else { return (Vec::new(), Vec::new()) };
@@ -45,7 +46,7 @@ pub(crate) fn resolve(
         candidates.extend(candidate);
     }
     check_fallbacks(&candidates, scope);
-    check_data_paths(&candidates, scope);
+    check_data_paths(&candidates, migrations, scope);
     let nothing = || Diagnostics::new(Vec::new(), Arc::clone(scope.sources));
     let entries = candidates
         .into_iter()
@@ -162,8 +163,9 @@ fn fallback_cycle<'a>(
     None
 }
 
-/// No two different lakes have overlapping data paths.
-fn check_data_paths(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
+/// No two different lakes have overlapping data paths, unless one is moved into the catalog of the other.
+fn check_data_paths(candidates: &[Candidate<'_>], migrations: &[(String, String)], scope: &mut Scope<'_>) {
+    let is_moved = |one: &str, other: &str| migrations.iter().any(|(target, source)| target == one && source == other);
     let identities: Vec<_> = candidates
         .iter()
         .filter_map(|candidate| match &candidate.state {
@@ -173,7 +175,9 @@ fn check_data_paths(candidates: &[Candidate<'_>], scope: &mut Scope<'_>) {
         .collect();
     for (index, (other_name, other)) in identities.iter().enumerate() {
         for (name, identity) in &identities[index + 1..] {
-            if identity.overlaps(other) {
+            let is_migration =
+                (is_moved(name, other_name) || is_moved(other_name, name)) && identity.shares_data(other);
+            if identity.overlaps(other) && !is_migration {
                 let diagnostic = messages::overlapping(identity.origin, name, other.origin, other_name);
                 scope.context.report(diagnostic.with_store(*name).with_store(*other_name));
             }
