@@ -49,8 +49,9 @@ pub use lake::{
     Store,
 };
 pub use maintain::{
-    Applied, Backup, ChangeBound, ChangeFeed, FailedStep, LakeSize, LakeSnapshot, MaintainOptions, MaintainStep,
-    Maintained, MaintainedStep, Orphan, Orphans, PlannedLake, Restored, StepOutcome, TableSize,
+    Applied, Backup, CatalogMigration, ChangeBound, ChangeFeed, DataMigration, FailedStep, LakeSize, LakeSnapshot,
+    MaintainOptions, MaintainStep, Maintained, MaintainedStep, MigrateStep, Migrated, MovedData, Orphan, Orphans,
+    PlannedLake, Restored, StepOutcome, TableSize,
 };
 pub use ops::{
     Copied, CopyOptions, Deletion, FeatureStatus, ReadOptions, RebaseOptions, Snapshot, UpdateCounts, Versions,

@@ -64,10 +64,10 @@ fn verify(
                 return Ok(());
             }
             // Where the files cannot be looked for, the more careful answer holds.
-            let files =
-                configured.and_then(|configured| DataFiles::below(&configured, connection, plan).ok()).flatten();
+            let files = configured.as_ref().and_then(|path| DataFiles::below(path, connection, plan).ok()).flatten();
             if !tables.lake().is_some_and(Lake::overrides_data_path) {
-                let (is_moved, is_gone) = (was_moved(files, &stored), data_path::is_gone(&stored));
+                let is_moved = configured.is_some_and(|configured| was_moved(files, &stored, &configured));
+                let is_gone = data_path::is_gone(&stored);
                 return Err(Error::new(Kind::DataPath { stored, configured: expected.clone(), is_moved, is_gone }));
             }
             if files.is_none_or(|files| files.missing > 0) {

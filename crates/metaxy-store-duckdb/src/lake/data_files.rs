@@ -49,11 +49,16 @@ impl DataFiles {
 }
 
 /// Whether a lake that has stored another path than the configured one was moved or renamed: all of its data files are at
-/// the configured place, or it has none and nothing is at the stored one.
-pub(super) fn was_moved(files: Option<DataFiles>, stored: &str) -> bool {
+/// the configured place, and surely none at the stored one, where else the lake would be written by others.
+pub(super) fn was_moved(files: Option<DataFiles>, stored: &str, configured: &DataPath) -> bool {
     match files {
         Some(DataFiles { count: 0, .. }) => is_gone(stored),
-        Some(DataFiles { missing, .. }) => missing == 0,
+        Some(DataFiles { missing, .. }) => {
+            missing == 0
+                && configured
+                    .places_of(stored)
+                    .is_some_and(|places| !places.iter().any(|place| are_below_folder(place)))
+        }
         None => false,
     }
 }

@@ -67,6 +67,15 @@ impl DataPath {
         self.folders.iter().any(|folder| real(&folder.join(stored)) == configured)
     }
 
+    /// The folders that a stored path may mean; `None` for one that is not on this machine.
+    pub(super) fn places_of(&self, stored: &str) -> Option<Vec<PathBuf>> {
+        let stored = local(stored)?;
+        if stored.is_absolute() {
+            return Some(vec![stored.to_owned()]);
+        }
+        Some(self.folders.iter().map(|folder| folder.join(stored)).collect())
+    }
+
     /// Whether files are on this machine.
     pub(crate) fn is_local(&self) -> bool {
         local(&self.configured).is_some()

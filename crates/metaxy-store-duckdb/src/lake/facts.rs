@@ -81,7 +81,7 @@ pub(super) fn add_access(facts: &mut Facts, value: impl Fn(&str) -> String) {
 }
 
 /// The value of an option of a secret.
-fn option(sql: &Sql, name: &str) -> String {
+pub(super) fn option(sql: &Sql, name: &str) -> String {
     let found = sql.names().zip(sql.parameters()).find(|(option, _)| option.eq_ignore_ascii_case(name));
     match found {
         Some((_, Parameter::Text(text))) => text.to_owned(),

@@ -23,4 +23,5 @@ pub use self::open::OpenOptions;
 pub use self::repair::MissingFile;
 pub use self::store::Store;
 
+pub(crate) use self::open::CatalogDatabase;
 pub(crate) use self::store::Secondary;

@@ -23,10 +23,12 @@ use crate::engine::{
     repeat, share_sqlite_connection,
 };
 
+mod catalog;
 mod options;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::catalog::CatalogDatabase;
 pub use self::options::OpenOptions;
 
 impl OpenOptions {
@@ -62,7 +64,9 @@ impl OpenOptions {
             _ => None,
         };
         let neighbours = self.neighbours(config, store)?;
-        let options = self.clone().retry(self.retry.unwrap_or(config.retry));
+        let mut options = self.clone().retry(self.retry.unwrap_or(config.retry));
+        // Where a lake is to be moved to, no other one is made.
+        options.must_exist |= config.migrate_from(name).is_some() && !self.is_copying;
         options.attach_all(name, database, &store.tables, &store.session, &neighbours, mode, prepare)
     }
 

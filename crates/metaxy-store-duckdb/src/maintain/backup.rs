@@ -11,13 +11,14 @@ use ducklake_sql::{Ident, Keyword, Sql, StringLiteral, bind, sql};
 use serde::Serialize;
 use tempfile::TempDir;
 
+use super::fence;
 use super::problem::Problem;
 use super::size;
 use crate::engine::{Connection, Error, Kind, in_transaction, repeat};
 use crate::lake::Store;
 
 /// The format of lakes whose tables are known here.
-const FORMAT: &str = "1.0";
+pub(super) const FORMAT: &str = "1.0";
 
 /// The tables of a catalog of this format, but for those of inlined rows.
 const TABLES: &[&str] = &[
@@ -119,11 +120,16 @@ impl Store {
     /// When the lake has tables or snapshots of its own, the file is no backup, or the catalog cannot be written; the
     /// lake has nothing then, as before.
     pub fn restore(&self, path: &Path) -> Result<Restored, Error> {
+        self.restore_from(path, None)
+    }
+
+    /// The same, as an unfinished copy of the catalog `source`: it takes the place of an earlier one.
+    pub(super) fn restore_from(&self, path: &Path, source: Option<&str>) -> Result<Restored, Error> {
         let catalog = self.catalog()?;
         let connection = self.connection().elsewhere()?;
         // The lake must not have a transaction of its own meanwhile.
         let attached = Attached::new(&connection, path, true)?;
-        let restore = || in_transaction(&connection, || copy_in(&connection, &catalog));
+        let restore = || in_transaction(&connection, || copy_in(&connection, &catalog, source));
         let backup = repeat(connection.retry(), restore, Error::begins_anew)?;
         attached.detach()?;
         let (database, schema) = &catalog;
@@ -144,15 +150,15 @@ impl Store {
     }
 }
 
-fn file_error(action: &'static str, path: &Path, error: std::io::Error) -> Error {
+pub(super) fn file_error(action: &'static str, path: &Path, error: std::io::Error) -> Error {
     Error::new(Kind::File { action, path: path.display().to_string(), error })
 }
 
 /// The file of a backup, attached to the instance until it is dropped.
-struct Attached<'c>(Option<&'c Connection>);
+pub(super) struct Attached<'c>(Option<&'c Connection>);
 
 impl<'c> Attached<'c> {
-    fn new(connection: &'c Connection, path: &Path, to_read: bool) -> Result<Self, Error> {
+    pub(super) fn new(connection: &'c Connection, path: &Path, to_read: bool) -> Result<Self, Error> {
         let wrong = || file_error("opening the backup", path, std::io::ErrorKind::InvalidFilename.into());
         let path = path.to_str().and_then(|path| StringLiteral::new(path).ok()).ok_or_else(wrong)?;
         let mode = Sql::fixed(if to_read { "READ_ONLY" } else { "READ_WRITE" });
@@ -160,7 +166,7 @@ impl<'c> Attached<'c> {
         Ok(Self(Some(connection)))
     }
 
-    fn detach(mut self) -> Result<(), Error> {
+    pub(super) fn detach(mut self) -> Result<(), Error> {
         self.0.take().map_or(Ok(()), |connection| connection.execute("DETACH metaxy_backup").map(drop))
     }
 }
@@ -174,18 +180,23 @@ impl Drop for Attached<'_> {
     }
 }
 
-fn tables() -> impl Iterator<Item = Keyword> {
+pub(super) fn tables() -> impl Iterator<Item = Keyword> {
     TABLES.iter().filter_map(|table| Keyword::new(*table).ok())
+}
+
+/// Fails where the catalog keeps rows of tables.
+pub(super) fn refuse_inlined(connection: &Connection, catalog: &(Ident, Ident)) -> Result<(), Error> {
+    let tables = size::of_lake(connection, catalog)?.tables;
+    match tables.iter().map(|table| table.inlined_rows + table.inlined_deletes).sum() {
+        0 => Ok(()),
+        inlined => Err(Problem::Inlined(inlined).into()),
+    }
 }
 
 /// Copies the catalog into the attached file.
 fn copy_out(connection: &Connection, catalog: &(Ident, Ident)) -> Result<Backup, Error> {
     let (database, schema) = catalog;
-    let inlined: i64 =
-        size::of_lake(connection, catalog)?.tables.iter().map(|table| table.inlined_rows + table.inlined_deletes).sum();
-    if inlined > 0 {
-        return Err(Problem::Inlined(inlined).into());
-    }
+    refuse_inlined(connection, catalog)?;
     let stored = |key: &str| -> Result<String, Error> {
         connection.query_value(sql!(
             "SELECT coalesce(any_value(value), '') FROM {database}.{schema}.ducklake_metadata WHERE key = {key} AND scope IS NULL",
@@ -224,8 +235,9 @@ fn copy_out(connection: &Connection, catalog: &(Ident, Ident)) -> Result<Backup,
     Ok(Backup { snapshot, snapshots, files, format, data_path })
 }
 
-/// Copies the attached file into a catalog that has nothing yet.
-fn copy_in(connection: &Connection, (database, schema): &(Ident, Ident)) -> Result<Backup, Error> {
+/// Copies the attached file into a catalog that has nothing yet, or an unfinished copy of the catalog `source`.
+fn copy_in(connection: &Connection, catalog: &(Ident, Ident), source: Option<&str>) -> Result<Backup, Error> {
+    let (database, schema) = catalog;
     let found: Option<(i64, i64, i64, String, String)> = connection
         .query_row("SELECT snapshot, snapshots, files, format, data_path FROM metaxy_backup.metaxy_backup")
         .map_err(|error| if error.is_missing_table() { Problem::NoBackup.into() } else { error })?;
@@ -233,17 +245,27 @@ fn copy_in(connection: &Connection, (database, schema): &(Ident, Ident)) -> Resu
     if format != FORMAT {
         return Err(Problem::OtherFormat(format).into());
     }
-    let own: i64 = connection.query_value(sql!(
-        "SELECT (SELECT count(*) FROM {database}.{schema}.ducklake_table) + (SELECT max(snapshot_id) FROM {database}.{schema}.ducklake_snapshot)",
+    let own: Option<(i64, i64)> = connection.query_row(sql!(
+        "SELECT (SELECT count(*) FROM {database}.{schema}.ducklake_table), (SELECT max(snapshot_id) FROM {database}.{schema}.ducklake_snapshot)",
         database,
         schema,
     ))?;
-    if own > 0 {
+    let (own, newest) = own.unwrap_or_default();
+    if (own > 0 || newest > 0) && !source.is_some_and(|source| is_copy(connection, catalog, source, newest)) {
         return Err(Problem::NotEmpty.into());
     }
-    // Its files are where this lake says, and the lake is as it was made.
+    let encrypted = |of: Sql| -> Result<bool, Error> {
+        connection
+            .query_value(sql!("SELECT count(*) > 0 FROM {of} WHERE key = 'encrypted' AND lower(value) = 'true'", of))
+    };
+    let target = sql!("{database}.{schema}.ducklake_metadata", database, schema);
+    let (is_encrypted, target) = (encrypted(sql!("metaxy_backup.ducklake_metadata"))?, encrypted(target)?);
+    if is_encrypted != target {
+        return Err(Problem::Encrypted { is_encrypted }.into());
+    }
+    // Its files are where this lake says.
     let kept: Vec<(String, String)> = connection.query_rows(sql!(
-        "SELECT key, value FROM {database}.{schema}.ducklake_metadata WHERE key IN ('data_path', 'encrypted') AND scope IS NULL",
+        "SELECT key, value FROM {database}.{schema}.ducklake_metadata WHERE key = 'data_path' AND scope IS NULL",
         database,
         schema,
     ))?;
@@ -266,11 +288,23 @@ fn copy_in(connection: &Connection, (database, schema): &(Ident, Ident)) -> Resu
             key = bind(key),
         ))?;
     }
+    if let Some(source) = source {
+        fence::set_mark(connection, catalog, source, snapshot)?;
+    }
     Ok(Backup { snapshot, snapshots, files, format, data_path })
 }
 
+/// Whether a lake is an unfinished copy of a catalog, and nothing was written to it since.
+fn is_copy(connection: &Connection, catalog: &(Ident, Ident), source: &str, newest: i64) -> bool {
+    matches!(fence::mark(connection, catalog), Ok(Some((of, snapshot))) if of == source && snapshot == newest)
+}
+
 /// The files that some snapshot needs, as they are below the data path.
-fn needed_files(connection: &Connection, database: &Ident, schema: &Ident) -> Result<Vec<NeededFile>, Error> {
+pub(super) fn needed_files(
+    connection: &Connection,
+    database: &Ident,
+    schema: &Ident,
+) -> Result<Vec<NeededFile>, Error> {
     connection.query_rows(sql!(
         "WITH files AS (
              SELECT table_id, path, path_is_relative, begin_snapshot, end_snapshot FROM {database}.{schema}.ducklake_data_file

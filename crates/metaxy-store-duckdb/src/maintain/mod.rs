@@ -5,16 +5,22 @@
 
 mod apply;
 mod backup;
+mod fence;
 mod guards;
 mod history;
+mod migrate;
+mod migrate_data;
 mod orphans;
 mod problem;
 mod size;
 mod upkeep;
+mod verify;
 
 pub use self::apply::{Applied, FailedStep, PlannedLake};
 pub use self::backup::{Backup, Restored};
 pub use self::history::{ChangeBound, ChangeFeed, LakeSnapshot};
+pub use self::migrate::{CatalogMigration, MigrateStep, Migrated};
+pub use self::migrate_data::{DataMigration, MovedData};
 pub use self::orphans::{Orphan, Orphans};
 pub use self::size::TableSize;
 pub use self::upkeep::{LakeSize, MaintainOptions, MaintainStep, Maintained, MaintainedStep, StepOutcome};

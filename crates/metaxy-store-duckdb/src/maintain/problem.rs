@@ -23,6 +23,32 @@ pub(super) enum Problem {
     NoBackup,
     #[error("the lake has tables or snapshots of its own already")]
     NotEmpty,
+    #[error("the lake that is copied is {}encrypted, and the other one is {}", if *.is_encrypted { "" } else { "not " }, if *.is_encrypted { "not" } else { "encrypted" })]
+    Encrypted { is_encrypted: bool },
+    #[error("the store `{target}` is not declared to be moved to from `{source_store}`")]
+    NotDeclared { source_store: String, target: String },
+    #[error("the stores have different data paths: `{0}` and `{1}`")]
+    DataPaths(String, String),
+    #[error("the stores have different catalogs: {0} and {1}")]
+    Catalogs(String, String),
+    #[error("programs that have the lake attached would go on writing files below the old data path")]
+    NotAlone,
+    #[error("the file `{0}` of the lake has a path of its own, outside of the data path")]
+    OwnPath(String),
+    #[error("the database of the store `{0}` has no lake")]
+    NoLakeToMove(String),
+    #[error("the database that the lake is to be moved to has other tables: {}", .0.join(", "))]
+    OtherTables(Vec<String>),
+    #[error("the lake of the store `{store}` was moved to {to}")]
+    Moved { store: String, to: String },
+    #[error("the lake of the store `{0}` was not moved")]
+    NotMoved(String),
+    #[error("the lake was written to meanwhile")]
+    Changed,
+    #[error("the lake of the store `{0}` was written to since it was moved there")]
+    TargetChanged(String),
+    #[error("the copy is not what was copied: {0}")]
+    Differs(String),
     #[error("what is declared cannot be applied: {0}")]
     Notes(String),
     #[error("the lake is not as it was when the plan was made")]
@@ -34,10 +60,29 @@ pub(super) enum Problem {
 impl Refusal for Problem {
     fn help(&self) -> Option<String> {
         let help = match self {
-            Self::NoMetadata | Self::NoLake | Self::NoBackup => return None,
+            Self::NoMetadata | Self::NoLake | Self::NoBackup | Self::NoLakeToMove(_) | Self::NotMoved(_) => {
+                return None;
+            }
             Self::Inlined(_) => "`metaxy maintain --only flush --alone` writes them into files",
             Self::OtherFormat(_) => "use a version of this program that knows it",
-            Self::NotEmpty => "restore into a store whose catalog has no lake yet",
+            Self::NotEmpty => "name a store whose catalog has no lake yet",
+            Self::Encrypted { .. } => "set `encrypted` in its `attach_options`, and make it anew",
+            Self::NotDeclared { source_store, target } => {
+                return Some(format!(
+                    "write `migrate_from = \"{source_store}\"` into `[ext.rust.lake.{target}]` of metaxy.toml"
+                ));
+            }
+            Self::DataPaths(..) => "give both the same `storage`: the files stay where they are",
+            Self::Catalogs(..) => "give both the same `catalog`; `metaxy migrate catalog` moves a lake to another one",
+            Self::NotAlone => "end them, and say `--alone`",
+            Self::OwnPath(_) => {
+                "write its rows into the table anew: files that were added to a lake where they are stay there"
+            }
+            Self::OtherTables(_) => "name a file that is not there yet, or a `metadata_schema` of its own",
+            Self::Moved { .. } => "use the store that has its catalog there",
+            Self::Changed => "end what writes to it, and run it again: it is where it was, and nothing is lost",
+            Self::TargetChanged(_) => "what was written there would be missing: go on with that lake",
+            Self::Differs(_) => "nothing was changed but the copy: run it again, or report this",
             Self::DataPath(_) => "never delete orphaned files of this lake; correct the data path in its catalog first",
             Self::ForeignFiles(_) => "give each lake a folder of its own, or delete by hand what is no lake's",
             Self::MissingTable(_) => "`metaxy sql 'SHOW ALL TABLES'` lists them",

@@ -3,7 +3,7 @@
 //! One file because the explanations are one table, which is read to see how each cause is told.
 
 use super::Cause;
-use super::patterns::{expected_region, file, formats_of, lock_holder, server, unsupported_type};
+use super::patterns::{expected_region, file, formats_of, lock_holder, moved_to, server, unsupported_type};
 
 /// What an explanation may mention; empty where it is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -296,6 +296,15 @@ impl Cause {
             Self::CatalogNewer => (
                 "the lake's format is newer than this engine".to_owned(),
                 "use a newer release of this program; do not migrate the lake back".to_owned(),
+            ),
+            Self::LakeMoved => (
+                match moved_to(raw) {
+                    Some(catalog) => format!("the lake was moved: its catalog is now {catalog}"),
+                    None => "the lake was moved: its catalog is now another one".to_owned(),
+                },
+                "use the store that has that catalog; `metaxy migrate catalog STORE --undo` takes the move back, if nothing was \
+                 written there"
+                    .to_owned(),
             ),
             Self::CatalogOlder => (
                 "the lake's format is older than this engine's".to_owned(),

@@ -116,6 +116,8 @@ causes! {
     CatalogNewer = "catalog-newer",
     /// The lake's format is older than the engine's.
     CatalogOlder = "catalog-older",
+    /// The lake was moved into the catalog of another store.
+    LakeMoved = "lake-moved",
     /// MotherDuck's service does not answer.
     MotherDuckDown = "motherduck-down",
     /// MotherDuck's service did not let us in.

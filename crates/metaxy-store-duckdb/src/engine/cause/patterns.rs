@@ -96,6 +96,9 @@ const PATTERNS: &[Pattern] = &[
     says(System::Loader, &["threw an exception"], Cause::ExtensionNotStarted),
     says(System::Loader, &["not found"], Cause::ExtensionMissing),
     // Versions of the format are compared, see `formats`.
+    // The fence of a lake that was moved, in a catalog of SQLite.
+    says(System::DuckLake, &["ducklake_snapshot is not an table"], Cause::LakeMoved),
+    says(System::DuckLake, &["Failed to delete snapshots", "Can only delete from base table"], Cause::LakeMoved),
     says(System::DuckLake, &["does not match existing data path"], Cause::DataPathDiffers),
     says(System::DuckLake, &["Failed to set encryption"], Cause::EncryptionDiffers),
     says(System::DuckLake, &["explicitly disabled"], Cause::NoLake),
@@ -339,6 +342,9 @@ pub(super) fn cause_of(text: &str, operation: Operation, facts: &Facts) -> Optio
         Operation::Query if is_of_statement => matches!(by, System::DuckDb | System::DuckLake),
         Operation::Query => by != System::Loader,
     };
+    if may_say(System::DuckLake) && moved_to(said).is_some() {
+        return Some(Cause::LakeMoved);
+    }
     if may_say(System::DuckLake)
         && let Some((catalog, engine)) = formats(said)
     {
@@ -451,6 +457,14 @@ fn formats(text: &str) -> Option<(Vec<u32>, Vec<u32>)> {
 pub(crate) fn formats_of(text: &str) -> &str {
     let versions = text.split_once("mismatch: ").map_or(text, |(_, versions)| versions);
     versions.split(". ").next().unwrap_or_default()
+}
+
+/// Where a lake was moved to: its format says so where it is attached, and a trigger where it is written.
+pub(super) fn moved_to(text: &str) -> Option<&str> {
+    match text.split_once("catalog version is moved to ") {
+        Some((_, rest)) => rest.split(", but the extension").next(),
+        None => text.split_once("the lake was moved to ")?.1.lines().next(),
+    }
 }
 
 /// The process that holds a catalog's file, where that is told.

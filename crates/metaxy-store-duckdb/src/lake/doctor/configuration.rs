@@ -36,8 +36,17 @@ pub(super) fn examine<'a>(
         }
     });
     run.check(CheckName::DataPathOverlap, |run| {
-        if overlaps.is_empty() {
-            return ((), Verdict::ok("no other store of this configuration keeps its files there"));
+        let of_move = config.and_then(|config| {
+            let is_it = |other: &&str| config.migrate_from(other) == Some(store);
+            config.migrate_from(store).or_else(|| config.store_names().find(is_it))
+        });
+        match of_move {
+            _ if !overlaps.is_empty() => {}
+            None => return ((), Verdict::ok("no other store of this configuration keeps its files there")),
+            Some(other) => {
+                let what = format!("only `{other}` keeps its files there, too, and one lake is moved to the other");
+                return ((), Verdict::ok(what));
+            }
         }
         let evidence = overlaps.iter().map(|one| one.message().to_owned());
         ((), Cause::SharedDataPath.verdict(Outcome::Failed, &run.facts, "").evidence(evidence))

@@ -53,7 +53,7 @@ fn stored_settings(run: &Run, target: &Target<'_>, attached: &Attached) -> Verdi
         if !configured.is_stored_as(path) {
             let files = DataFiles::below(&configured, target.connection, target.plan).ok().flatten();
             let overrides = target.lake.overrides_data_path();
-            is_moved = was_moved(files, path);
+            is_moved = was_moved(files, path, &configured);
             if !overrides {
                 causes.push(Cause::DataPathDiffers);
             } else if files.is_none_or(|files| files.missing > 0) {

@@ -28,6 +28,7 @@ const CONNECT_TIMEOUT: u32 = 10;
 pub struct OpenOptions {
     pub(super) install: bool,
     pub(super) must_exist: bool,
+    pub(super) is_copying: bool,
     pub(super) fallbacks: bool,
     pub(super) secondaries: Vec<String>,
     pub(super) lock: bool,
@@ -42,6 +43,7 @@ impl Default for OpenOptions {
         Self {
             install: true,
             must_exist: false,
+            is_copying: false,
             fallbacks: true,
             secondaries: Vec::new(),
             lock: false,
@@ -65,6 +67,12 @@ impl OpenOptions {
     /// It is for changes to rows that the lake has, see [`Error::is_missing_lake`].
     pub fn must_exist(mut self, must_exist: bool) -> Self {
         self.must_exist = must_exist;
+        self
+    }
+
+    /// Whether the lake that another one is to be moved to is made where it is not there.
+    pub(crate) fn copying(mut self) -> Self {
+        self.is_copying = true;
         self
     }
 

@@ -1,8 +1,12 @@
 //! Both implementations on one lake, and how their answers are compared.
 
 use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use arrow::datatypes::DataType;
+use metaxy_config::{Config, LoadOptions, OsSystem, Trust};
+use metaxy_store_duckdb::CatalogMigration;
 use metaxy_testkit::{Database, Postgres, deps};
 use serde_json::Value;
 
@@ -133,8 +137,10 @@ pub(crate) struct Pair<'p> {
     pub(crate) rust: Rust,
     /// Whether the catalog belongs to one process at a time.
     exclusive: bool,
-    _database: Option<Database<'static>>,
-    _folder: TempLake,
+    settings: Settings,
+    /// Kept as long as the lake is used.
+    databases: Vec<Database<'static>>,
+    folder: TempLake,
 }
 
 impl<'p> Pair<'p> {
@@ -156,7 +162,34 @@ impl<'p> Pair<'p> {
         let file = folder.write("metaxy.toml", configuration(&folder, database.as_ref(), settings, data));
         python.configure(&file);
         let exclusive = matches!(settings.catalog, Catalog::DuckDb | Catalog::NoLake);
-        Self { python, rust: Rust::new(&file), exclusive, _database: database, _folder: folder }
+        Self { python, rust: Rust::new(&file), exclusive, settings, databases: database.into_iter().collect(), folder }
+    }
+
+    /// Moves the lake into a catalog of another kind. What Python has attached stays so; the configuration that is returned
+    /// is for [`go_on`](Self::go_on).
+    pub(crate) fn move_to(&mut self, catalog: Catalog) -> PathBuf {
+        self.rust.close();
+        let settings = Settings { catalog, ..self.settings };
+        let database = Postgres::shared().database();
+        let before = fs::read_to_string(self.folder.path_of("metaxy.toml")).unwrap();
+        let after = configuration(&self.folder, Some(&database), settings, None);
+        let (_, store) = after.split_once("[stores.dev]").unwrap();
+        let store = store.replace("[stores.dev.", "[stores.next.");
+        let both = format!("{before}\n[stores.next]{store}\n[ext.rust.lake.next]\nmigrate_from = 'dev'\n");
+        let config = LoadOptions::file(self.folder.write("both.toml", both)).trust(Trust::Everything);
+        let config = Config::load(&OsSystem, &config).unwrap().config;
+        let migration = CatalogMigration::new(&config, "dev", "next").unwrap();
+        migration.run(&self.folder.path_of("dev.backup"), |_| ()).unwrap();
+        self.exclusive = catalog == Catalog::DuckDb;
+        self.settings = settings;
+        self.databases.push(database);
+        self.folder.write("moved.toml", after)
+    }
+
+    /// Lets both go on by another configuration.
+    pub(crate) fn go_on(&mut self, file: &Path) {
+        self.python.configure(file);
+        self.rust = Rust::new(file);
     }
 
     /// Defines features for both, or tells why both refuse them. Every version has to be the same.

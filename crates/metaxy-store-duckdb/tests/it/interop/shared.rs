@@ -8,7 +8,9 @@ use metaxy_feature::FeatureDefinition;
 use metaxy_testkit::TempDir;
 use serde_json::{Value, json};
 
-use crate::interop::pair::{Catalog, Feature, Pair, Settings, Type, Who, assert_same, comparable, made};
+use crate::interop::pair::{
+    Catalog, Feature, Implementation as _, Pair, Settings, Type, Who, assert_same, comparable, made,
+};
 use crate::interop::python::Borrowed;
 
 /// A root and a feature that depends on it; later both have one field more.
@@ -278,5 +280,40 @@ fn a_lake_that_is_applied_and_kept_is_read_and_written_by_both() {
         assert_eq!(pair.resolve_both("video/crop"), [39, 0, 0], "{catalog:?}");
         pair.side(Who::Python).write_increment("video/crop", 0).unwrap();
         assert_eq!(pair.read_both("video/crop", false).len(), 39, "{catalog:?}");
+    }
+}
+
+/// The fence stops Python too, in the session that it has and in a new one; both go on where the lake is then.
+#[test]
+fn a_lake_that_is_moved_is_read_and_written_by_both() {
+    let mut python = Borrowed::new(false);
+    for (from, to) in
+        [(Catalog::Sqlite, Catalog::Postgres), (Catalog::Postgres, Catalog::DuckDb), (Catalog::DuckDb, Catalog::Sqlite)]
+    {
+        let settings = Settings { catalog: from, maps: false, hash: "md5", truncation: 8, inlining: false };
+        let mut pair = Pair::new(&mut python, settings);
+        pair.define(&features(false)).unwrap();
+        pair.side(Who::Python).push().unwrap();
+        pair.side(Who::Rust).write("video/raw", &samples(0..20, "", false)).unwrap();
+        pair.side(Who::Python).write("video/raw", &samples(15..25, "x", false)).unwrap();
+        if from == Catalog::DuckDb {
+            pair.python.close();
+        }
+        let moved = pair.move_to(to);
+        for _ in 0..2 {
+            let refused = pair.python.write("video/raw", &samples(0..3, "late", false)).unwrap_err();
+            let says = ["moved to", "ducklake_snapshot is not an table"];
+            assert!(says.iter().any(|text| refused.message.contains(text)), "{from:?}: {refused}");
+            pair.python.close();
+        }
+        pair.go_on(&moved);
+        pair.define(&features(false)).unwrap();
+        assert_eq!(pair.read_both("video/raw", true).len(), 30, "{from:?} → {to:?}");
+        assert_eq!(pair.resolve_both("video/crop"), [25, 0, 0], "{from:?} → {to:?}");
+        pair.side(Who::Python).write_increment("video/crop", 0).unwrap();
+        pair.side(Who::Rust).write("video/raw", &samples(24..30, "y", false)).unwrap();
+        pair.side(Who::Python).write("video/raw", &samples(29..32, "z", false)).unwrap();
+        assert_eq!(pair.read_both("video/raw", false).len(), 32, "{from:?} → {to:?}");
+        assert_eq!(pair.resolve_both("video/crop"), [7, 1, 0], "{from:?} → {to:?}");
     }
 }

@@ -8,7 +8,7 @@ use super::home::home;
 use crate::lake::{TempLake, session, value};
 
 /// What a lake has: the rows of its tables at each snapshot, the feed, options, comments and views.
-fn content(store: &Store) -> Vec<String> {
+pub(super) fn content(store: &Store) -> Vec<String> {
     let mut found = Vec::new();
     let all = store.snapshots(1000).unwrap();
     for snapshot in all.iter().filter(|snapshot| snapshot.id >= 2) {
@@ -19,7 +19,7 @@ fn content(store: &Store) -> Vec<String> {
     }
     for query in [
         "SELECT string_agg(snapshot_id || change_type || id, ',' ORDER BY ALL) FROM ducklake_table_changes('ducklake', 'main', 't', 1, 5)",
-        "SELECT string_agg(option_name || value || scope || coalesce(scope_entry, ''), ',' ORDER BY ALL) FROM ducklake_options('ducklake') WHERE option_name <> 'created_by'",
+        "SELECT string_agg(option_name || value || scope || coalesce(scope_entry, ''), ',' ORDER BY ALL) FROM ducklake_options('ducklake') WHERE option_name NOT IN ('created_by', 'version', 'data_path')",
         "SELECT string_agg(table_name || coalesce(comment, ''), ',' ORDER BY ALL) FROM duckdb_tables() WHERE database_name = 'ducklake'",
         "SELECT sum(id) FROM v",
         "SELECT twice(21)",
@@ -29,7 +29,7 @@ fn content(store: &Store) -> Vec<String> {
     found
 }
 
-fn fill(store: &Store) {
+pub(super) fn fill(store: &Store) {
     for sql in [
         "CREATE TABLE t (id BIGINT, word VARCHAR, made TIMESTAMP, part VARCHAR[])",
         "INSERT INTO t SELECT range, 'w' || range, TIMESTAMP '2020-01-01' + INTERVAL 1 DAY * range, ['it''s', 'b'] FROM range(100)",

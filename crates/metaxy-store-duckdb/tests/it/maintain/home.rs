@@ -10,7 +10,7 @@ use metaxy_testkit::{Database, KeyPair, KeyRights, Postgres, S3Options, S3Server
 use crate::lake::{TempLake, session};
 
 /// The storage that all tests here share, each with a bucket of its own.
-static SERVER: LazyLock<S3Server> = LazyLock::new(|| S3Server::start(S3Options::default()));
+pub(super) static SERVER: LazyLock<S3Server> = LazyLock::new(|| S3Server::start(S3Options::default()));
 
 /// The number of the next bucket.
 static NEXT: AtomicUsize = AtomicUsize::new(0);

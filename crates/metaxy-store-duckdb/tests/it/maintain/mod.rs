@@ -5,4 +5,5 @@ mod backup;
 mod history;
 mod home;
 mod measure;
+mod migrate;
 mod upkeep;

@@ -152,4 +152,7 @@ fn a_text_is_taken_apart() {
         1.0. To automatically migrate";
     assert_eq!(catalog(mismatch, &Facts::default()), Some(Cause::CatalogNewer));
     assert_eq!(formats_of(mismatch), "catalog version is 2.0, but the extension requires version 1.0");
+    let moved = mismatch.replace("2.0", "moved to db:5432, database `lake`");
+    let place = Some("db:5432, database `lake`");
+    assert_eq!((catalog(&moved, &Facts::default()), moved_to(&moved)), (Some(Cause::LakeMoved), place));
 }
