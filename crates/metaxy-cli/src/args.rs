@@ -20,7 +20,9 @@ mod lake;
 
 pub(crate) use extensions::{Extensions, ExtensionsInstall, ExtensionsList};
 pub(crate) use graph::{Direction, Drawing, DrawingFormat, Graph, GraphDiff, GraphRender};
-pub(crate) use lake::{Apply, Backup, Changes, Maintain, Plan, Restore, Snapshots};
+pub(crate) use lake::{
+    Apply, Backup, Changes, Maintain, Migrate, MigrateCatalog, MigrateData, Plan, Restore, Snapshots,
+};
 
 /// Keeps feature metadata in a DuckLake that metaxy.toml describes.
 #[derive(Debug, Parser)]
@@ -157,6 +159,9 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Make a lake of such a file, in a catalog of any kind
     Restore(Restore),
+    /// Move the lake
+    #[command(subcommand)]
+    Migrate(Migrate),
     /// List the snapshots of the lake, the latest first
     Snapshots(Snapshots),
     /// Print the rows that have changed since a snapshot
@@ -1055,6 +1060,8 @@ impl Command {
             Self::Maintain(args) => args.format,
             Self::Backup(args) => args.format,
             Self::Restore(args) => args.format,
+            Self::Migrate(Migrate::Catalog(args)) => args.format,
+            Self::Migrate(Migrate::Data(args)) => args.format,
             Self::Snapshots(args) => args.format,
             Self::Extensions(Extensions::List(args)) => args.format,
             Self::Metadata(Metadata::Status(args)) => {
@@ -1100,8 +1107,17 @@ mod tests {
     ];
 
     /// What changes a lake or a file that is there, and can say so first.
-    const WRITES: &[&str] =
-        &["push", "lock", "metadata write", "metadata delete", "metadata copy", "metadata rebase", "maintain"];
+    const WRITES: &[&str] = &[
+        "push",
+        "lock",
+        "metadata write",
+        "metadata delete",
+        "metadata copy",
+        "metadata rebase",
+        "maintain",
+        "migrate catalog",
+        "migrate data",
+    ];
 
     /// All others, and why they need neither.
     const OTHERS: &[(&str, &str)] = &[

@@ -19,6 +19,7 @@ pub(crate) mod maintain;
 pub(crate) mod man;
 pub(crate) mod mcp;
 pub(crate) mod metadata;
+pub(crate) mod migrate;
 pub(crate) mod plan;
 pub(crate) mod preview;
 pub(crate) mod push;

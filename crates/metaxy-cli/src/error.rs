@@ -132,6 +132,11 @@ pub(crate) enum Error {
     /// A lake that was changed does not have what is declared.
     #[error("a new session does not find what was applied: {0}")]
     NotInForce(String),
+    /// The catalog of a store is not written in the configuration file itself.
+    #[error(
+        "`{file}` does not have the catalog of the store `{store}`: it is in a file that it extends, or in a variable"
+    )]
+    CatalogElsewhere { file: String, store: String },
     /// A name that is no table's.
     #[error("{message}")]
     InvalidTable { message: String },
@@ -196,6 +201,7 @@ impl Error {
             Self::PlanOfOther { .. } => "name its store with `--store`",
             Self::UnconfirmedChange => "say so with `--yes`, or give a plan that was written with `metaxy plan --out`",
             Self::NotInForce(_) => "another program has changed the lake meanwhile: run `metaxy plan`",
+            Self::CatalogElsewhere { .. } => "leave out `--write-config`, and change it where it is",
             Self::InvalidTable { .. } => "write `schema.table`, or the key of a feature, as in `video/crop`",
             Self::Untrusted { command, .. } => {
                 return Some(format!("read it; `{command}` allows it as it stands, and `--trust` does so once"));

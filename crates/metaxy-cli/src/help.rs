@@ -157,6 +157,27 @@ Examples:
 The store must have the data path where the files are, and no lake of its own. Where files are missing,
 the snapshots that are whole are told, and the exit code is 1.";
 
+pub(crate) const MIGRATE_CATALOG: &str = "\
+Examples:
+  metaxy migrate catalog next --dry-run          See whether the lake of the default store can be moved
+  metaxy migrate catalog next
+  metaxy migrate catalog next --write-config     Then the default store has the new catalog, and `next` the old one
+  metaxy migrate catalog next --undo
+
+Both stores have one data path, and `[ext.rust.lake.next]` has `migrate_from = \"dev\"`. The catalog is backed
+up and copied, and the copy is compared; then no program can attach the lake by its old catalog, and none
+that has it attached can write. The old catalog stays. It may be interrupted, and run again. Rows that are
+inlined have to be flushed before: `metaxy maintain --only flush --alone`.";
+
+pub(crate) const MIGRATE_DATA: &str = "\
+Examples:
+  metaxy migrate data bucket --alone             From a folder to the bucket of the store `bucket`
+  metaxy migrate data dev --store bucket --alone And back: only what is new is copied
+
+Both stores have one catalog. Each file is copied and compared by size and checksum, then the catalog names
+the new data path, and all rows are compared with those before. The old files stay: delete them when they are
+not wanted any more. It may be interrupted, and goes on where it was when it is run again.";
+
 pub(crate) const SNAPSHOTS: &str = "\
 Examples:
   metaxy snapshots

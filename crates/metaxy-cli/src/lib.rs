@@ -7,6 +7,7 @@
 
 mod args;
 mod commands;
+mod config_edit;
 mod context;
 mod environment;
 mod error;
@@ -30,10 +31,11 @@ use std::process::ExitCode;
 use clap::ColorChoice;
 use clap::error::ErrorKind;
 
-use args::Command;
+use args::{Command, Migrate};
 use commands::{
     apply, backup, changes, check, completions, config, describe, doctor, extensions, graph, help as help_command,
-    history, init, list, lock, maintain, man, mcp, metadata, plan, preview, push, shell, snapshots, sql, trust,
+    history, init, list, lock, maintain, man, mcp, metadata, migrate, plan, preview, push, shell, snapshots, sql,
+    trust,
 };
 use context::Context;
 use error::Error;
@@ -133,6 +135,8 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Maintain(args) => maintain::run(args, context, printer),
         Command::Backup(args) => backup::run(args, context, printer),
         Command::Restore(args) => backup::restore(args, context, printer),
+        Command::Migrate(Migrate::Catalog(args)) => migrate::catalog(args, context, printer),
+        Command::Migrate(Migrate::Data(args)) => migrate::data(args, context, printer),
         Command::Apply(args) => apply::run(args, context, printer),
         Command::Snapshots(args) => snapshots::run(args, context, printer),
         Command::Changes(args) => changes::run(args, context, printer),

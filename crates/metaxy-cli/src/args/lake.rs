@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use clap::{Subcommand, ValueEnum};
 
 use super::{Output, TextOrJson};
 use crate::help;
@@ -137,6 +137,63 @@ pub(crate) struct Restore {
     /// The store whose lake is made; it must have nothing yet
     #[arg(long, value_name = "STORE")]
     pub(crate) to: String,
+    /// How to print what was done
+    #[arg(long, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+/// `metaxy migrate`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Migrate {
+    /// Move the lake into the catalog of another store; its data files stay where they are
+    Catalog(MigrateCatalog),
+    /// Move the data files of the lake to the storage of another store; its catalog stays where it is
+    Data(MigrateData),
+}
+
+/// `metaxy migrate data`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::MIGRATE_DATA)]
+pub(crate) struct MigrateData {
+    /// The store to whose storage they are moved; it has the same catalog
+    #[arg(value_name = "STORE")]
+    pub(crate) target: String,
+    /// Say how many files would be moved, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// No other program has the lake attached
+    #[arg(long)]
+    pub(crate) alone: bool,
+    /// At how many older snapshots all rows are compared, beside the newest one
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) older_snapshots: usize,
+    /// How to print what was done
+    #[arg(long, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+/// `metaxy migrate catalog`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::MIGRATE_CATALOG)]
+pub(crate) struct MigrateCatalog {
+    /// The store to move it to, whose `migrate_from` names the store that has the lake
+    #[arg(value_name = "STORE")]
+    pub(crate) target: String,
+    /// Say whether it can be moved, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Take the move back, if nothing was written since
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) undo: bool,
+    /// Let both stores exchange their catalogs in the configuration file, so that the name of the store stays
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) write_config: bool,
+    /// The folder to write the backup into
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(crate) backup_to: PathBuf,
+    /// At how many older snapshots all rows are compared, beside the newest one
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) older_snapshots: usize,
     /// How to print what was done
     #[arg(long, default_value = "text")]
     pub(crate) format: TextOrJson,

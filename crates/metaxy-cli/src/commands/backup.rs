@@ -26,9 +26,7 @@ pub(crate) fn run(args: &Backup, context: &Context, printer: &mut Printer) -> Re
     say_warnings(&store, printer);
     // The name says of what and when it is, so that no backup takes the place of another.
     let snapshot = store.snapshots(1)?.first().map_or(0, |snapshot| snapshot.id);
-    let of_file = |char: char| char.is_alphanumeric() || char == '-' || char == '_';
-    let stem: String = name.chars().map(|char| if of_file(char) { char } else { '_' }).collect();
-    let file = args.to.join(format!("{stem}-{snapshot}.backup"));
+    let file = args.to.join(format!("{}-{snapshot}.backup", stem(name)));
     let progress = Progress::new(format!("backing up `{}`", name.escape_debug()), printer.is_quiet());
     let backup = store.back_up(&file)?;
     drop(progress);
@@ -50,6 +48,12 @@ pub(crate) fn run(args: &Backup, context: &Context, printer: &mut Printer) -> Re
         }
     }
     Ok(Exit::Done)
+}
+
+/// What the names of files about a store begin with.
+pub(super) fn stem(store: &str) -> String {
+    let of_file = |char: char| char.is_alphanumeric() || char == '-' || char == '_';
+    store.chars().map(|char| if of_file(char) { char } else { '_' }).collect()
 }
 
 /// Restores a backup.

@@ -8,8 +8,8 @@ use metaxy_testkit::{Database, Postgres, TempDir, deps};
 
 use crate::run::{metaxy, run};
 
-fn configuration(catalog: &str, database: Option<&Database<'_>>) -> String {
-    let of_catalog = match database {
+fn catalog_table(catalog: &str, database: Option<&Database<'_>>) -> String {
+    match database {
         Some(database) => format!(
             "{{ type = 'postgres', secret_name = 'pg', host = '{}', port = {}, database = '{}', user = '{}', password = '''{}''' }}",
             database.host(),
@@ -20,7 +20,11 @@ fn configuration(catalog: &str, database: Option<&Database<'_>>) -> String {
         ),
         None if catalog == "duckdb" => "{ type = 'duckdb', uri = 'duckdb:meta.ducklake' }".to_owned(),
         None => "{ type = 'sqlite', uri = 'sqlite:meta.sqlite' }".to_owned(),
-    };
+    }
+}
+
+fn configuration(catalog: &str, database: Option<&Database<'_>>) -> String {
+    let of_catalog = catalog_table(catalog, database);
     format!(
         "[stores.dev]\ntype = 'duckdb'\n[stores.dev.config.ducklake]\ncatalog = {of_catalog}\n\
          storage = {{ type = 'local', path = 'data' }}\n\
@@ -36,6 +40,7 @@ fn typed(folder: &TempDir, arguments: &[&str]) -> Command {
     let mut command = metaxy(folder, arguments);
     command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions());
     command.env("METAXY_STORES__DEV__CONFIG__CONFIG__ALLOW_UNSIGNED_EXTENSIONS", "true");
+    command.env("METAXY_STORES__NEXT__CONFIG__CONFIG__ALLOW_UNSIGNED_EXTENSIONS", "true");
     command
 }
 
@@ -99,5 +104,69 @@ fn killed_commands_are_run_again() {
 fn killed_commands_are_run_again_many_times() {
     for catalog in ["sqlite", "duckdb", "postgres"] {
         check(catalog, 24, Duration::from_millis(40));
+    }
+}
+
+/// Moves a lake and takes the move back, each killed again and again: there is one lake that can be attached, with all rows.
+fn check_migrated(from: &str, to: &str, times: u32, longer: Duration) {
+    let database = [from, to].contains(&"postgres").then(|| Postgres::shared().database());
+    let of = |kind: &str| catalog_table(kind, database.as_ref().filter(|_| kind == "postgres"));
+    let store = |name: &str, kind: &str| {
+        format!(
+            "[stores.{name}]\ntype = 'duckdb'\nconfig.ducklake.catalog = {}\n\
+             config.ducklake.storage = {{ type = 'local', path = 'data' }}\n",
+            of(kind)
+        )
+    };
+    let folder = TempDir::new();
+    let declared = "[ext.rust.lake.next]\nmigrate_from = 'dev'\n".to_owned();
+    folder.write("metaxy.toml", [store("dev", from), store("next", to), declared].concat());
+    let script = "CREATE TABLE t AS SELECT range AS id FROM range(100); COMMENT ON TABLE t IS 'kept';
+                  DELETE FROM t WHERE id % 3 = 0; INSERT INTO t SELECT range FROM range(1000, 1050)";
+    for statement in script.split(';') {
+        run(&mut typed(&folder, &["sql", "--mode", "write", statement]), "").done();
+    }
+    run(&mut typed(&folder, &["maintain", "--alone", "--only", "flush"]), "").done();
+    let query = "SELECT count(*), sum(id), (SELECT count(*) FROM t AT (VERSION => 1)) FROM t";
+    let content = |store: &str| run(&mut typed(&folder, &["sql", "--store", store, "--format", "csv", query]), "");
+    let before = content("dev").done();
+    for (arguments, lake, fenced) in [
+        (&["migrate", "catalog", "next"][..], "next", "dev"),
+        (&["migrate", "catalog", "next", "--undo"], "dev", "next"),
+        (&["migrate", "catalog", "next", "--write-config"], "dev", "next"),
+    ] {
+        for time in 1..=times {
+            let mut child =
+                typed(&folder, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+            thread::sleep(longer * time);
+            drop(child.kill());
+            child.wait().expect("it ends");
+            // Between the two fences of `--undo`, none can be attached.
+            let readable = ["dev", "next"].map(content).into_iter().filter(|read| read.exit == 0);
+            let readable: Vec<_> = readable.map(|read| read.stdout).collect();
+            assert!(readable.contains(&before) || arguments.contains(&"--undo"), "{from} → {to}, {arguments:?}");
+        }
+        run(&mut typed(&folder, arguments), "").done();
+        assert_eq!(content(lake).done(), before, "{from} → {to}, {arguments:?}");
+        let refused = content(fenced);
+        assert_eq!(refused.exit, 1, "{from} → {to}, {arguments:?}");
+        assert!(refused.stderr.contains("the lake was moved"), "{from} → {to}: {}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_move_that_is_killed_is_run_again() {
+    check_migrated("sqlite", "postgres", 3, Duration::from_millis(300));
+}
+
+#[test]
+#[ignore = "the same many times in every direction, which takes minutes"]
+fn moves_that_are_killed_many_times_are_run_again() {
+    for from in ["sqlite", "duckdb", "postgres"] {
+        for to in ["sqlite", "duckdb", "postgres"] {
+            if from != to {
+                check_migrated(from, to, 20, Duration::from_millis(60));
+            }
+        }
     }
 }

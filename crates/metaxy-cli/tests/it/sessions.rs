@@ -96,6 +96,7 @@ fn program(words: &[&str], input: &str, folder: &TempDir) -> String {
         "maintain",
         "backup",
         "restore",
+        "migrate",
     ];
     if words.iter().any(|word| opens.contains(word)) {
         command.env("METAXY_EXTENSION_DIRECTORY", metaxy_testkit::deps().extensions());
