@@ -11,6 +11,7 @@ mod demo;
 mod dist;
 mod error;
 mod fuzz;
+mod increments;
 mod interop;
 mod metadata;
 mod package;
@@ -51,6 +52,8 @@ Usage: cargo xtask TASK
   release --dry-run   check all that has to be so before this version is published
   interop [--seed N] [--cases M]
                       run the tests that share lakes with Python Metaxy, which it brings into .deps
+  increments [--seed N] [--cases M] [--steps S]
+                      compare what has changed since a mark with all rows, in random histories of random graphs
   crash [--kills N]   kill programs while they write, N for each kind of catalog, and look at what they have left
   load [--operations N]
                       let programs write at once, and say how long each operation takes
@@ -76,6 +79,7 @@ enum Task {
     Dist(dist::Options),
     Package,
     Release,
+    Increments(increments::Options),
     Interop(interop::Options),
     Stress(stress::Options),
     Fuzz(fuzz::Options),
@@ -119,6 +123,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Dist(options) => dist::dist(&repo, &options),
         Task::Package => package::package(&repo),
         Task::Release => release::release(&repo),
+        Task::Increments(options) => increments::increments(&repo, &options),
         Task::Interop(options) => interop::interop(&repo, &options),
         Task::Stress(options) => stress::stress(&repo, &options),
         Task::Fuzz(options) => fuzz::fuzz(&repo, &options),
@@ -146,6 +151,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
         Some("dist") => Task::Dist(dist::Options::parse(&mut args)?),
         Some("package") => Task::Package,
         Some("release") => release::parse(&mut args).map(|()| Task::Release)?,
+        Some("increments") => Task::Increments(increments::Options::parse(&mut args)?),
         Some("interop") => Task::Interop(interop::Options::parse(&mut args)?),
         Some("crash") => Task::Stress(stress::Options::parse(Stress::Crash, &mut args)?),
         Some("load") => Task::Stress(stress::Options::parse(Stress::Load, &mut args)?),

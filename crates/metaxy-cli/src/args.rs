@@ -577,6 +577,7 @@ impl Fallbacks {
 /// `metaxy metadata status`
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::METADATA_STATUS)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct MetadataStatus {
     #[command(flatten)]
     pub(crate) selection: Selection,
@@ -592,6 +593,9 @@ pub(crate) struct MetadataStatus {
     /// Use the graph that was recorded with this project version
     #[arg(long, value_name = "VERSION")]
     pub(crate) snapshot_id: Option<String>,
+    /// Compare all rows, even if the lake has a mark of what differed before
+    #[arg(long)]
+    pub(crate) full: bool,
     /// Exit with 1 unless every feature is there and needs no update
     #[arg(long)]
     pub(crate) assert_in_sync: bool,
@@ -764,6 +768,12 @@ pub(crate) struct MetadataIncrement {
     /// Of the rows that an aggregation makes one of, only the first
     #[arg(long)]
     pub(crate) distinct: bool,
+    /// Compare all rows, even if the lake has a mark of what differed before
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Mark in the lake what differs, so that the next comparison looks only at that and at what has changed since
+    #[arg(long, conflicts_with = "samples")]
+    pub(crate) mark: bool,
     #[command(flatten)]
     pub(crate) fallbacks: Fallbacks,
     #[command(flatten)]

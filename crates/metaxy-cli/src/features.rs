@@ -44,6 +44,11 @@ impl<'a> OpenMode<'a> {
         if fallbacks.are_read() { Self::READ } else { Self::READ_OWN }
     }
 
+    /// The same to change what is in the store, too, which must be there.
+    pub(crate) fn and_writing(self) -> Self {
+        Self { mode: Mode::Write, must_exist: true, ..self }
+    }
+
     /// The same with another store to read from.
     pub(crate) fn with_secondary(self, store: &'a str) -> Self {
         Self { secondary: Some(store), ..self }

@@ -296,7 +296,11 @@ pub(crate) const METADATA_INCREMENT: &str = "\
 Examples:
   metaxy metadata increment --feature video/crop
   metaxy metadata increment --feature video/crop --only new,stale -f parquet -o todo.parquet
+  metaxy metadata increment --feature video/crop --mark -f parquet -o todo.parquet
   metaxy metadata increment --feature video/raw --samples videos.csv
+
+With --mark the lake is opened to write. A mark is of one feature, its version, filters and hash.
+`-v` says what was compared, and if that was all, why.
 
 The column `metaxy_change` says what there is to do with a row; `metadata write` takes rows that
 are new or stale.";

@@ -42,7 +42,7 @@ pub use {arrow, ducklake_sql, metaxy_config, metaxy_feature};
 pub use engine::{Cause, Connection, EngineError, Error, Interrupt, Rows, Transaction};
 pub use external::ExternalFeatures;
 pub use features::{FeatureOptions, Features};
-pub use increment::{Change, Increment, ResolveOptions};
+pub use increment::{Change, FullPass, Increment, Marked, Pass, ResolveOptions};
 pub use input::{CHANGE_COLUMN, FileFormat, InputFile, InputOptions, InputRows};
 pub use lake::{
     CheckName, Doctor, ExtensionFile, Extensions, Finding, MissingFile, OpenOptions, Outcome, REPORT_VERSION, Report,

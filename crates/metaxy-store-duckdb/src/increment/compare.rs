@@ -3,11 +3,13 @@
 use ducklake_sql::{Ident, Sql, WriteSql, all, any, bind, list, numbered, separated, sql};
 use metaxy_feature::{FeaturePlan, Lineage};
 
+use super::mark::{Basis, Mark};
+use super::pass::{FullPass, Pass};
 use super::upstream::Upstream;
 use super::{Change, ResolveOptions};
 use crate::engine::{Connection, Error};
 use crate::features::Features;
-use crate::query::{Filter, Hashing, Latest, Snapshots, check_hash, column_of_r};
+use crate::query::{Filter, Hashing, Keys, Latest, Snapshots, check_hash, column_of_r};
 use crate::table::{ByField, DuplicateIds, NamedColumn, Table, TableName, id_columns, idents, members, sorted};
 
 /// Samples of a root feature, in a temporary table.
@@ -41,6 +43,11 @@ pub(crate) struct Comparison<'g> {
     pub(super) stale_if: Vec<Filter>,
     pub(super) hashing: Hashing,
     pub(super) by_field: ByField,
+    /// The keys that are compared; `None` for all.
+    compared: Option<Keys>,
+    pub(super) pass: Pass,
+    /// What a mark of what is found is about; an error where none can be kept.
+    pub(super) basis: Result<Basis, FullPass>,
 }
 
 impl<'g> Comparison<'g> {
@@ -70,8 +77,6 @@ impl<'g> Comparison<'g> {
             latest.check(features.connection, key, &options.stale_if)?;
             Latest::of(table, &keys, &version).check(features.connection, key, &[])?;
         }
-        let latest = current.as_ref().map(|table| Latest::of(table, &ids, &version));
-        let duplicate_ids = latest.map_or(Ok(None), |latest| latest.duplicate_ids(features.connection))?;
         let maps = if features.options.maps { ByField::Map } else { ByField::Struct(members.clone()) };
         let by_field = match &current {
             Some(table) if *table.provenance() == ByField::Map => ByField::Map,
@@ -80,7 +85,7 @@ impl<'g> Comparison<'g> {
         };
         let hashing = features.hashing;
         let stale_if = options.stale_if.clone();
-        Ok(Self {
+        let mut comparison = Self {
             plan,
             members,
             keys,
@@ -88,12 +93,56 @@ impl<'g> Comparison<'g> {
             current,
             ids,
             version,
-            duplicate_ids,
+            duplicate_ids: None,
             filters,
             stale_if,
             hashing,
             by_field,
-        })
+            compared: None,
+            pass: Pass::Full(FullPass::Asked),
+            basis: Err(FullPass::Asked),
+        };
+        comparison.basis = Basis::of(&comparison, features, options, snapshots)?;
+        match comparison.changed(features.connection, options)? {
+            Ok((mark, keys)) => {
+                comparison.pass = Pass::Changed { since: mark.snapshot, keys: keys.count() };
+                comparison.compared = Some(keys);
+            }
+            Err(reason) => {
+                comparison.pass = Pass::Full(reason);
+                comparison.find_duplicate_ids(features.connection)?;
+            }
+        }
+        if !matches!(comparison.basis, Err(FullPass::NotUpstream)) {
+            tracing::info!(feature = comparison.plan.spec.key().as_str(), "comparing {}", comparison.pass);
+        }
+        Ok(comparison)
+    }
+
+    /// The mark whose keys and what has changed since are all that there is to compare; or why there is none.
+    fn changed(
+        &self,
+        connection: &Connection,
+        options: &ResolveOptions,
+    ) -> Result<Result<(Mark, Keys), FullPass>, Error> {
+        match &self.basis {
+            Err(reason) => Ok(Err(*reason)),
+            Ok(_) if options.full => Ok(Err(FullPass::Asked)),
+            Ok(basis) => basis.changed(self, connection),
+        }
+    }
+
+    /// Looks for the ids that several rows may have, of each table.
+    fn find_duplicate_ids(&mut self, connection: &Connection) -> Result<(), Error> {
+        if let Expected::Upstream(upstreams) = &mut self.expected {
+            for upstream in upstreams {
+                upstream.find_duplicate_ids(connection)?;
+            }
+        }
+        if let Some(table) = &self.current {
+            self.duplicate_ids = Latest::of(table, &self.ids, &self.version).duplicate_ids(connection)?;
+        }
+        Ok(())
     }
 
     /// Compares, and keeps what is found in a temporary table.
@@ -109,10 +158,15 @@ impl<'g> Comparison<'g> {
         let Some(table) = &self.current else {
             return Ok((count_changes(connection, sql!("({query})", query = self.query()))?, None));
         };
-        if !self.has_each_row_once() {
+        if !self.has_each_row_once() || self.compared.is_some() {
             let counts = count_changes(connection, sql!("({query})", query = self.query()))?;
             let latest = Latest::of(table, &self.ids, &self.version);
-            return Ok((counts, Some(latest.count(connection, self.duplicate_ids.as_ref(), &self.filters)?)));
+            let duplicate_ids = match &self.compared {
+                Some(_) => latest.duplicate_ids(connection)?,
+                None => None,
+            };
+            let duplicate_ids = duplicate_ids.as_ref().or(self.duplicate_ids.as_ref());
+            return Ok((counts, Some(latest.count(connection, duplicate_ids, &self.filters)?)));
         }
         let both = sql!("c.row_id IS NOT NULL AND e.present IS NOT NULL");
         let counted: Option<(i64, i64, i64, i64)> = connection.query_row(sql!(
@@ -147,7 +201,7 @@ impl<'g> Comparison<'g> {
 
     /// The query of what changed: `change`, the columns `key_0…`, the versions `field_0…` of fields, `row_id_0…` of the
     /// rows that it is made from, `provenance`, and `current_row_id`.
-    fn query(&self) -> Sql {
+    pub(super) fn query(&self) -> Sql {
         let mut expressions = self.expected();
         let Some(table) = &self.current else {
             return sql!(
@@ -199,7 +253,8 @@ impl<'g> Comparison<'g> {
         let mut expressions = Vec::new();
         let fields = match &self.expected {
             Expected::Upstream(upstreams) => {
-                let of = |(number, upstream): (usize, &Upstream)| upstream.expressions(number, self.hashing);
+                let keys = self.compared.as_ref();
+                let of = |(number, upstream): (usize, &Upstream)| upstream.expressions(number, self.hashing, keys);
                 expressions.extend(upstreams.iter().enumerate().flat_map(of));
                 self.joined(upstreams)
             }
@@ -308,7 +363,8 @@ impl<'g> Comparison<'g> {
             (self.keys.iter().enumerate()).map(|(at, key)| sql!("r.{key} AS {name}", key, name = numbered("key_", at))),
         );
         let stale = any(self.stale_if.iter().map(|filter| filter.condition(&column_of_r)));
-        let rows = Latest::of(table, &self.ids, &self.version).narrow_rows(self.duplicate_ids.as_ref(), &self.filters);
+        let latest = Latest::of(table, &self.ids, &self.version).among(self.compared.as_ref(), &self.keys);
+        let rows = latest.narrow_rows(self.duplicate_ids.as_ref(), &self.filters);
         if !self.is_collapsed() {
             return sql!(
                 "current AS (

@@ -4,6 +4,8 @@
 //! a temporary table; the user's columns are fetched by row number, for the rows that come out.
 
 mod compare;
+mod mark;
+mod pass;
 mod rows;
 mod upstream;
 
@@ -14,16 +16,21 @@ use ducklake_sql::Sql;
 use metaxy_feature::{FeatureKey, FeaturePlan};
 
 use self::compare::{Expected, Samples};
+use self::mark::Basis;
 use crate::engine::{Connection, Error, Rows, read_again};
 use crate::features::Features;
 use crate::query::{Filter, Provenance, Snapshots};
-use crate::table::{CheckedRows, Problem, StagingTable};
+use crate::table::{CheckedRows, Problem, StagingTable, TableName};
+
+pub use self::mark::Marked;
+pub use self::pass::{FullPass, Pass};
 
 pub(crate) use self::compare::Comparison;
 pub(crate) use self::rows::ExpectedRows;
 
 /// How to look for an update; `ResolveOptions::new()` and what is to be otherwise.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct ResolveOptions {
     pub(crate) filters: BTreeMap<FeatureKey, Vec<Filter>>,
     pub(crate) global_filters: Vec<Filter>,
@@ -32,6 +39,7 @@ pub struct ResolveOptions {
     pub(crate) own_only: bool,
     pub(crate) distinct: bool,
     pub(crate) provenance: Option<Provenance>,
+    pub(crate) full: bool,
 }
 
 impl ResolveOptions {
@@ -84,6 +92,12 @@ impl ResolveOptions {
         self
     }
 
+    /// Whether to compare all rows, whatever was kept of an earlier comparison; see [`Features::mark`].
+    pub fn full(mut self, full: bool) -> Self {
+        self.full = full;
+        self
+    }
+
     /// The conditions on the rows of a feature.
     pub(crate) fn filters_of(&self, key: &FeatureKey) -> Vec<Filter> {
         self.global_filters.iter().chain(self.filters.get(key).into_iter().flatten()).cloned().collect()
@@ -122,6 +136,10 @@ pub struct Increment {
     connection: Connection,
     counts: [usize; 3],
     queries: [Sql; 3],
+    pass: Pass,
+    /// What was found, and what a mark of it is about.
+    found: TableName,
+    basis: Result<Basis, FullPass>,
 }
 
 impl Increment {
@@ -138,7 +156,8 @@ impl Increment {
             Ok((comparison, found, kept))
         })?;
         let (counts, queries) = kept.map_or_else(|| comparison.changes(&connection, &found), Ok)?;
-        Ok(Self { connection, counts, queries })
+        let (pass, basis) = (comparison.pass, comparison.basis);
+        Ok(Self { connection, counts, queries, pass, found, basis })
     }
 
     /// How many rows there are to do this with.
@@ -148,6 +167,11 @@ impl Increment {
             Change::Stale => self.counts[1],
             Change::Orphaned => self.counts[2],
         }
+    }
+
+    /// Which rows were compared.
+    pub fn pass(&self) -> Pass {
+        self.pass
     }
 
     /// Whether there is nothing to do.

@@ -6,7 +6,7 @@ use metaxy_feature::{Column, DepPlan, FeatureKey, FeaturePlan, Lineage};
 use super::ResolveOptions;
 use crate::engine::{Connection, Error};
 use crate::features::Features;
-use crate::query::{Filter, Hashing, Latest, Snapshots, check_hash, column_of_r};
+use crate::query::{Filter, Hashing, Keys, Latest, Snapshots, check_hash, column_of_r};
 use crate::table::{DuplicateIds, Problem, Table, id_columns, ident, members, names};
 
 impl Features<'_> {
@@ -137,12 +137,11 @@ impl Upstream {
         let latest = Latest::of(&table, &ids, version);
         latest.check(connection, &feature, &filters)?;
         latest.check_members(connection, &members)?;
-        let duplicate_ids = latest.duplicate_ids(connection)?;
         Ok(Self {
             feature,
             ids,
             version: version.to_owned(),
-            duplicate_ids,
+            duplicate_ids: None,
             optional: dep.optional,
             keys,
             members,
@@ -156,15 +155,21 @@ impl Upstream {
         })
     }
 
+    /// Looks for the ids that several rows may have.
+    pub(super) fn find_duplicate_ids(&mut self, connection: &Connection) -> Result<(), Error> {
+        self.duplicate_ids = Latest::of(&self.table, &self.ids, &self.version).duplicate_ids(connection)?;
+        Ok(())
+    }
+
     /// The common table expressions that end in `upstream_N`: the columns `key_0…` to join by, `row_id`, and the
-    /// versions `version_0…` of the members.
-    pub(super) fn expressions(&self, number: usize, hashing: Hashing) -> Vec<Sql> {
+    /// versions `version_0…` of the members; of the rows with these keys, if any are given.
+    pub(super) fn expressions(&self, number: usize, hashing: Hashing, keys: Option<&Keys>) -> Vec<Sql> {
         let upstream = numbered("upstream_", number);
         let Some(groups) = &self.groups else {
-            return vec![sql!("{upstream} AS ({rows})", upstream, rows = self.rows(&[], &[]))];
+            return vec![sql!("{upstream} AS ({rows})", upstream, rows = self.rows(&[], &[], keys))];
         };
         let rows = numbered("rows_", number);
-        let mut expressions = vec![sql!("{rows} AS ({query})", rows, query = self.rows(groups, &self.ids))];
+        let mut expressions = vec![sql!("{rows} AS ({query})", rows, query = self.rows(groups, &self.ids, keys))];
         let group = |at| numbered("group_", at);
         let by = list((0..groups.len()).map(group));
         let order = list((0..self.ids.len()).map(|at| sql!("{id} NULLS LAST", id = numbered("id_", at))));
@@ -214,7 +219,7 @@ impl Upstream {
     }
 
     /// The latest rows of the table, with the columns `group_0…` and `id_0…` where they are to be grouped.
-    fn rows(&self, groups: &[Ident], ids: &[Ident]) -> Sql {
+    fn rows(&self, groups: &[Ident], ids: &[Ident], keys: Option<&Keys>) -> Sql {
         let named = |columns: &[Ident], name| {
             let column = |(at, column)| sql!("r.{column} AS {name}", column, name = numbered(name, at));
             list(columns.iter().enumerate().map(column))
@@ -239,6 +244,7 @@ impl Upstream {
             ids = named(ids, "id_"),
             versions = list(self.members.iter().enumerate().map(version)),
             rows = Latest::of(&self.table, &self.ids, &self.version)
+                .among(keys, &self.keys)
                 .narrow_rows(self.duplicate_ids.as_ref(), &self.filters),
             renamed = separated(" ", renamed),
         )

@@ -273,6 +273,7 @@ impl Source<'_> {
             all_rows: options.all_rows,
             // The whole history of an id includes its end.
             deleted: options.all_rows,
+            keys: None,
         }
     }
 

@@ -83,15 +83,15 @@ impl Features<'_> {
             let latest = latest_of(&table, &ids, version);
             match deletion {
                 Deletion::Soft if needs_file => {
-                    inlining::without(self.connection, || self.mark(&table, latest, filters))
+                    inlining::without(self.connection, || self.mark_deleted(&table, latest, filters))
                 }
-                Deletion::Soft => self.mark(&table, latest, filters),
+                Deletion::Soft => self.mark_deleted(&table, latest, filters),
                 Deletion::Hard => self.remove(&table, latest, filters),
             }
         })
     }
 
-    fn mark(&self, table: &Table, latest: Latest<'_>, filters: &[Filter]) -> Result<usize, Error> {
+    fn mark_deleted(&self, table: &Table, latest: Latest<'_>, filters: &[Filter]) -> Result<usize, Error> {
         self.connection.run(&sql!(
             "INSERT INTO {table} BY NAME
              SELECT r.* REPLACE ({now} AS metaxy_deleted_at, CAST(NULL AS VARCHAR) AS metaxy_materialization_id)

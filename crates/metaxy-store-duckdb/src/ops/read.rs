@@ -189,6 +189,7 @@ impl<'s> Features<'s> {
             per_version: options.versions == Versions::Each,
             all_rows: options.all_rows,
             deleted: options.deleted,
+            keys: None,
         };
         latest.check(self.connection, key, &options.filters)?;
         let rows = latest.rows(&options.filters);

@@ -140,7 +140,7 @@ struct Rebase<'r> {
 
 impl Rebase<'_> {
     fn latest<'t>(&'t self, table: &'t Table) -> Latest<'t> {
-        Latest { table, ids: self.ids, version: None, per_version: false, all_rows: false, deleted: false }
+        Latest { table, ids: self.ids, version: None, per_version: false, all_rows: false, deleted: false, keys: None }
     }
 
     /// What stands behind FROM: rows as `r`, what they should be as `expected`.

@@ -3,7 +3,7 @@
 use ducklake_sql::{Ident, Sql, all, bind, list, sql};
 use metaxy_feature::FeatureKey;
 
-use super::Filter;
+use super::{Filter, Keys};
 use crate::engine::{Connection, Error};
 use crate::table::{ColumnType, DuplicateIds, Problem, Simple, TEXT, Table, names};
 
@@ -17,17 +17,24 @@ pub(crate) struct Latest<'t> {
     pub(crate) per_version: bool,
     pub(crate) all_rows: bool,
     pub(crate) deleted: bool,
+    /// The keys that rows must have, and the columns that hold them; `None` for any.
+    pub(crate) keys: Option<(&'t Keys, &'t [Ident])>,
 }
 
 impl<'t> Latest<'t> {
     /// The latest rows of one version that are not deleted.
     pub(crate) fn of(table: &'t Table, ids: &'t [Ident], version: &'t str) -> Self {
-        Self { table, ids, version: Some(version), per_version: false, all_rows: false, deleted: false }
+        Self { table, ids, version: Some(version), per_version: false, all_rows: false, deleted: false, keys: None }
     }
 
     /// The latest rows of each version that are not deleted.
     pub(crate) fn of_each(table: &'t Table, ids: &'t [Ident]) -> Self {
-        Self { table, ids, version: None, per_version: true, all_rows: false, deleted: false }
+        Self { table, ids, version: None, per_version: true, all_rows: false, deleted: false, keys: None }
+    }
+
+    /// The same of the rows that have one of these keys in these columns, which are among the id columns.
+    pub(crate) fn among(self, keys: Option<&'t Keys>, columns: &'t [Ident]) -> Self {
+        Self { keys: keys.map(|keys| (keys, columns)), ..self }
     }
 
     /// Refuses a table without the id columns, and filters that do not fit its columns.
@@ -151,7 +158,12 @@ impl<'t> Latest<'t> {
 
     /// The rows among which the latest are looked for; the table is called `o`.
     pub(crate) fn candidates(&self) -> Sql {
-        sql!("{table} WHERE {version}", table = self.table.aliased(sql!("o")), version = all(self.version_of("o")))
+        sql!(
+            "{table} {among} WHERE {version}",
+            table = self.table.aliased(sql!("o")),
+            among = self.keys.map(|(keys, columns)| keys.semi_join("o", columns)),
+            version = all(self.version_of("o")),
+        )
     }
 
     /// The place of a row of `o` among those with its ids, from 1.

@@ -4,6 +4,7 @@
 mod filter;
 mod hash_check;
 mod hashing;
+mod keys;
 mod latest;
 mod provenance;
 mod snapshots;
@@ -13,5 +14,6 @@ pub use self::provenance::Provenance;
 
 pub(crate) use self::hash_check::{check_hash, check_records, check_truncation};
 pub(crate) use self::hashing::Hashing;
+pub(crate) use self::keys::Keys;
 pub(crate) use self::latest::{Latest, column_of_r};
 pub(crate) use self::snapshots::{Snapshots, TakenSnapshots};

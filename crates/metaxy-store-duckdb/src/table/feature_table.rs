@@ -225,6 +225,11 @@ impl Table {
         self.listed.rows
     }
 
+    /// The snapshot at which it is looked at, if it is one.
+    pub(crate) fn snapshot(&self) -> Option<i64> {
+        if let At::Snapshot(number) = self.at { Some(number) } else { None }
+    }
+
     /// What `metaxy_provenance_by_field` is.
     pub(crate) fn provenance(&self) -> &ByField {
         &self.by_field[0]

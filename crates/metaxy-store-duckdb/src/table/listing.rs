@@ -35,6 +35,8 @@ struct LakeTables {
     is_from_catalog: bool,
     /// Whether DuckDB's own list of tables was read too.
     is_complete: bool,
+    /// The columns of the table of marks, in their order.
+    marks: Vec<String>,
 }
 
 impl LakeTables {
@@ -73,6 +75,9 @@ impl Listed {
         Self { hash_tag: comment.and_then(HashTag::from_comment), rows: rows.unwrap_or_default().unsigned_abs() }
     }
 }
+
+/// What the columns of the table of marks are listed under: the name of a feature's table has no dot.
+const MARKS: &str = "metaxy_rust.marks";
 
 /// Of no more tables than these on a server, DuckDB is asked: a further connection to it takes as long.
 const ASKED_ONE_BY_ONE: usize = 8;
@@ -140,6 +145,17 @@ impl<'c> Listing<'c> {
         Ok(self.find(name)?.is_some())
     }
 
+    /// The names of the columns that the lake's table of marks has; none if it has no such table.
+    pub(crate) fn columns_of_marks(&self, lake: &Ident) -> Result<Vec<String>, Error> {
+        if let Some(tables) = self.lakes.borrow().get(lake) {
+            return Ok(tables.marks.clone());
+        }
+        let tables = self.list(lake)?;
+        let marks = tables.marks.clone();
+        self.lakes.borrow_mut().insert(lake.clone(), tables);
+        Ok(marks)
+    }
+
     fn list(&self, lake: &Ident) -> Result<LakeTables, Error> {
         // Reading the catalog on a server takes a second connection, which costs more than a few tables.
         let is_file = |plan: &&AttachPlan| matches!(plan.catalog(), Some(CatalogKind::DuckDb | CatalogKind::Sqlite));
@@ -154,10 +170,16 @@ impl<'c> Listing<'c> {
             ),
         };
         let columns: Vec<ColumnRow> = self.connection.query_rows(sql!(
-            "SELECT c.table_name, c.column_name, c.data_type, t.comment, t.row_count, t.table_name IS NOT NULL
-             FROM duckdb_columns() AS c LEFT JOIN ({in_catalog}) AS t ON t.table_name = c.table_name
-             WHERE c.database_name = {lake} AND c.schema_name = 'main'
-             ORDER BY c.table_name, c.column_index",
+            "SELECT c.name, c.column_name, c.data_type, t.comment, t.row_count, t.table_name IS NOT NULL
+             FROM (
+                     SELECT *, if(schema_name = 'main', table_name, {marks}) AS name
+                     FROM duckdb_columns()
+                     WHERE schema_name = 'main' OR (schema_name = 'metaxy_rust' AND table_name = 'marks')
+                 ) AS c
+                 LEFT JOIN ({in_catalog}) AS t ON t.table_name = c.name
+             WHERE c.database_name = {lake}
+             ORDER BY c.name, c.column_index",
+            marks = bind(MARKS),
             in_catalog,
             lake = bind(lake.as_str()),
         ))?;
@@ -169,6 +191,8 @@ impl<'c> Listing<'c> {
             });
             table.columns.push((name, of));
         }
+        let marks = tables.by_name.remove(MARKS).unwrap_or_default();
+        tables.marks = marks.columns.into_iter().map(|(name, _)| name).collect();
         Ok(tables)
     }
 

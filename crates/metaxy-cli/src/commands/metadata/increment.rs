@@ -7,7 +7,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use metaxy_feature::FeatureKey;
-use metaxy_store_duckdb::{CHANGE_COLUMN, Change, Increment, InputFile, InputOptions, Project};
+use metaxy_store_duckdb::{CHANGE_COLUMN, Change, Increment, InputFile, InputOptions, Marked, Project};
 
 use super::{named, resolve_options, rows as in_words};
 use crate::args::{self, MetadataIncrement};
@@ -23,7 +23,8 @@ pub(crate) fn run(args: &MetadataIncrement, context: &Context, printer: &mut Pri
     let key = named(&args.feature)?;
     let loaded = context.load()?;
     let samples = args.samples.as_deref().map(|file| super::input(file, &InputOptions::new())).transpose()?;
-    let how = OpenMode::reading(&args.fallbacks);
+    let reading = OpenMode::reading(&args.fallbacks);
+    let how = if args.mark { reading.and_writing() } else { reading };
     let project = features::open(context, &loaded, how, printer)?;
     let progress = Progress::new(format!("comparing `{key}`"), printer.is_quiet());
     let mut increment = resolve(args, key, &project, samples.as_ref(), &progress)?;
@@ -47,7 +48,16 @@ pub(crate) fn run(args: &MetadataIncrement, context: &Context, printer: &mut Pri
         }
         sink.finish()
     })?;
-    drop((progress, increment));
+    drop(progress);
+    if args.mark {
+        match project.features()?.mark(&increment).map_err(Error::Lake)? {
+            Marked::Kept => printer.note("what differs is marked"),
+            Marked::Unchanged => printer.note("nothing has changed since the mark"),
+            Marked::NotKept(reason) => printer.warn(format_args!("what differs is not marked: {reason}"), None),
+            _ => {}
+        }
+    }
+    drop(increment);
     project.close()?;
     Ok(Exit::Done)
 }
@@ -60,7 +70,7 @@ fn resolve(
     progress: &Progress,
 ) -> Result<Increment, Error> {
     let options = resolve_options(key, &args.filters, &args.global_filters, &args.stale_if);
-    let options = options.distinct(args.distinct).provenance(args.provenance.clone());
+    let options = options.distinct(args.distinct).provenance(args.provenance.clone()).full(args.full);
     let features = project.features()?;
     let Some(samples) = samples else { return features.resolve_update(key, &options).map_err(Error::Lake) };
     let reader = project.store().connection().for_files().map_err(Error::Lake)?;

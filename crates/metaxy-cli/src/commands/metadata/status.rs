@@ -73,7 +73,7 @@ struct Standing {
 
 impl Found {
     fn of(features: &Features<'_>, keys: &[FeatureKey], args: &MetadataStatus) -> Result<Vec<Self>, Error> {
-        let options = |key| resolve_options(key, &args.filters, &args.global_filters, &args.stale_if);
+        let options = |key| resolve_options(key, &args.filters, &args.global_filters, &args.stale_if).full(args.full);
         let options: Vec<_> = keys.iter().map(options).collect();
         let statuses = features.statuses(keys.iter().zip(&options)).map_err(Error::Lake)?;
         let found = keys.iter().zip(&options).zip(statuses).map(|((key, options), status)| {

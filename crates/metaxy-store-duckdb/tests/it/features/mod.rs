@@ -7,6 +7,7 @@ mod differences;
 mod hashes;
 mod increments;
 mod inputs;
+mod marks;
 mod provenance;
 mod queries;
 mod rebases;

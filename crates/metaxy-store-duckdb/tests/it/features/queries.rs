@@ -134,6 +134,24 @@ fn target(deps: &str, fields: &str) -> String {
 }
 
 #[test]
+fn an_increment_since_a_mark() {
+    let home = TempLake::new();
+    let store = home.open();
+    let graph = graph(&[ROOTS, "[[feature]]\nkey = 'target'\nid_columns = ['id', 'day']\ndeps = ['a', 'b']"].concat());
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
+    write_roots(&features);
+    let (target, options) = (key("target"), ResolveOptions::new());
+    let mut first = features.resolve_update(&target, &options).unwrap();
+    features.write(&target, first.rows(Change::New).unwrap().into_reader(), &WriteOptions::new()).unwrap();
+    drop(first);
+    let found = features.resolve_update(&target, &options).unwrap();
+    check("mark_new_table", || features.mark(&found));
+    write_roots(&features);
+    let found = check("increment_since_a_mark", || features.resolve_update(&target, &options));
+    check("mark", || features.mark(&found));
+}
+
+#[test]
 fn increments_of_each_lineage() {
     let of_a = "{ key = 't', deps = [{ feature = 'a', fields = ['x'] }] }";
     for (name, lineage) in [

@@ -6,17 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::interop::dice::Dice;
-use crate::interop::generate::{Generated, Level, graph};
-use crate::interop::pair::{
-    Catalog, Changes, Feature, Pair, Refused, Settings, Type, Who, assert_same, comparable, made,
-};
+use crate::interop::generate::{Generated, graph, items};
+use crate::interop::pair::{Catalog, Changes, Feature, Pair, Refused, Settings, Who, assert_same, comparable, made};
 use crate::interop::python::Borrowed;
-
-/// Texts that break what is careless with them.
-const ODD: [&str; 5] = ["it's", "a|b", "\\", "\"é\" 日本", ""];
 
 /// What is random of one case, and what came of it.
 struct Case<'p> {
@@ -140,10 +135,9 @@ impl Case<'_> {
     /// Writes samples of a root, after a look at what is new in them; deletes some.
     fn write_root(&mut self, feature: &Generated, round: usize) {
         let mut rows = Vec::new();
-        for id in self.some_ids(feature, if round == 0 { 70 } else { 40 }) {
-            let mut row = self.row(feature, &id);
-            let versions = feature.members().into_iter().map(|member| (member, self.version()));
-            row.insert("metaxy_provenance_by_field".to_owned(), versions.collect::<Map<_, _>>().into());
+        for id in feature.some_ids(&mut self.dice, self.odd, if round == 0 { 70 } else { 40 }) {
+            let mut row = feature.row(&mut self.dice, &id);
+            row.insert("metaxy_provenance_by_field".to_owned(), feature.versions(&mut self.dice, self.odd));
             rows.push(Value::Object(row));
         }
         self.resolve(feature, Some(&rows));
@@ -163,21 +157,15 @@ impl Case<'_> {
         let mut done = BTreeSet::new();
         let mut rows = Vec::new();
         for expected in new.iter().chain(&stale) {
-            let mut ids = vec![feature.ids.iter().map(|id| expected.get(*id).cloned().unwrap_or_default()).collect()];
-            if feature.expands {
-                let item = expected[feature.ids[0]].clone();
-                ids = (0..parts(&item)).map(|part| vec![item.clone(), part.into()]).collect();
-            }
-            for id in ids {
+            for id in feature.ids_made_of(expected) {
                 if !done.insert(json!(id).to_string()) {
                     continue;
                 }
-                let mut row = self.row(feature, &id);
+                let mut row = feature.row(&mut self.dice, &id);
                 row.insert("metaxy_provenance_by_field".into(), expected["metaxy_provenance_by_field"].clone());
                 if overrides {
-                    let versions = feature.members().into_iter().map(|member| (member, self.version()));
-                    let versions: Map<_, _> = versions.collect();
-                    let versions = self.dice.pick(&[Value::Null, versions.into()]);
+                    let versions = feature.versions(&mut self.dice, self.odd);
+                    let versions = self.dice.pick(&[Value::Null, versions]);
                     row.insert("metaxy_data_version_by_field".into(), versions);
                 }
                 rows.push(Value::Object(row));
@@ -257,50 +245,6 @@ impl Case<'_> {
             Err(refused) => panic!("{} cannot delete {filter}: {refused}", side.name()),
         }
     }
-
-    /// The ids of some samples.
-    fn some_ids(&mut self, feature: &Generated, percent: usize) -> Vec<Vec<Value>> {
-        let mut ids = Vec::new();
-        for item in items(self.odd) {
-            let item = Value::from(item);
-            if feature.level == Level::Coarse {
-                ids.push(vec![item]);
-            } else {
-                ids.extend((0..4).map(|part| vec![item.clone(), part.into()]));
-            }
-        }
-        self.dice.some(&ids, percent)
-    }
-
-    /// A row with these ids, and random values in the feature's own columns.
-    fn row(&mut self, feature: &Generated, ids: &[Value]) -> Map<String, Value> {
-        let mut row: Map<_, _> = feature.ids.iter().map(|id| (*id).to_owned()).zip(ids.iter().cloned()).collect();
-        for (name, of) in &feature.own {
-            row.insert(name.clone(), self.value(*of));
-        }
-        row
-    }
-
-    fn value(&mut self, of: Type) -> Value {
-        if self.dice.chance(20) {
-            return Value::Null;
-        }
-        match of {
-            Type::Text => self.dice.pick(&["x", "é", "it's", "NULL", "10"]).into(),
-            Type::Integer => self.dice.pick(&[-3, 0, 2, i64::MAX]).into(),
-            Type::Float => self.dice.pick(&[-0.5, 0.25, 1.5, 1e300]).into(),
-            Type::Boolean => self.dice.chance(50).into(),
-        }
-    }
-
-    /// A version of a field: seldom none.
-    fn version(&mut self) -> Value {
-        match self.dice.below(20) {
-            0 => Value::Null,
-            1..4 if self.odd => self.dice.pick(&ODD).into(),
-            _ => format!("v{}", self.dice.below(5)).into(),
-        }
-    }
 }
 
 /// What both resolved is the same.
@@ -318,18 +262,6 @@ fn compare(feature: &Generated, python: &Changes, rust: &Changes) {
             assert_same(&comparable(python, |_| true), &comparable(rust, |_| true), &what);
         }
     }
-}
-
-/// The items that there may be.
-fn items(odd: bool) -> Vec<&'static str> {
-    let mut items = vec!["1", "2", "10", "é", "日本"];
-    items.extend(odd.then_some(ODD).into_iter().flatten());
-    items
-}
-
-/// How many parts an item has, always.
-fn parts(item: &Value) -> usize {
-    1 + item.to_string().len() % 3
 }
 
 /// The hazard of Python Metaxy 0.1.11, by its number in this project's list, that made it fail.

@@ -14,6 +14,9 @@ const PARTS: [&str; 3] = ["part", "p", "№"];
 const FIELDS: [&str; 7] = ["default", "audio", "frames", "audio/en", "x/audio", "meta-data", "x/y/frames"];
 const KEYS: [&str; 6] = ["video", "a-b", "x_y/z", "raw/0", "_u", "v/w-1/x"];
 
+/// Texts that break what is careless with them.
+const ODD: [&str; 5] = ["it's", "a|b", "\\", "\"é\" 日本", ""];
+
 /// How many id columns a feature has: one, or one for its parts too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
@@ -48,6 +51,76 @@ impl Generated {
     pub(crate) fn members(&self) -> Vec<String> {
         self.fields.iter().map(|field| field.replace('/', "_")).collect()
     }
+
+    /// The ids of some samples.
+    pub(crate) fn some_ids(&self, dice: &mut Dice, odd: bool, percent: usize) -> Vec<Vec<Value>> {
+        let mut ids = Vec::new();
+        for item in items(odd) {
+            let item = Value::from(item);
+            if self.level == Level::Coarse {
+                ids.push(vec![item]);
+            } else {
+                ids.extend((0..4).map(|part| vec![item.clone(), part.into()]));
+            }
+        }
+        dice.some(&ids, percent)
+    }
+
+    /// The ids of the rows that are made of a row of an increment.
+    pub(crate) fn ids_made_of(&self, expected: &Value) -> Vec<Vec<Value>> {
+        if !self.expands {
+            return vec![self.ids.iter().map(|id| expected.get(*id).cloned().unwrap_or_default()).collect()];
+        }
+        let item = &expected[self.ids[0]];
+        (0..parts(item)).map(|part| vec![item.clone(), part.into()]).collect()
+    }
+
+    /// A row with these ids, and random values in the feature's own columns.
+    pub(crate) fn row(&self, dice: &mut Dice, ids: &[Value]) -> Map<String, Value> {
+        let mut row: Map<_, _> = self.ids.iter().map(|id| (*id).to_owned()).zip(ids.iter().cloned()).collect();
+        for (name, of) in &self.own {
+            row.insert(name.clone(), value(dice, *of));
+        }
+        row
+    }
+
+    /// Random versions of its fields.
+    pub(crate) fn versions(&self, dice: &mut Dice, odd: bool) -> Value {
+        self.members().into_iter().map(|member| (member, version(dice, odd))).collect::<Map<_, _>>().into()
+    }
+}
+
+fn value(dice: &mut Dice, of: Type) -> Value {
+    if dice.chance(20) {
+        return Value::Null;
+    }
+    match of {
+        Type::Text => dice.pick(&["x", "é", "it's", "NULL", "10"]).into(),
+        Type::Integer => dice.pick(&[-3, 0, 2, i64::MAX]).into(),
+        Type::Float => dice.pick(&[-0.5, 0.25, 1.5, 1e300]).into(),
+        Type::Boolean => dice.chance(50).into(),
+    }
+}
+
+/// A version of a field: seldom none.
+fn version(dice: &mut Dice, odd: bool) -> Value {
+    match dice.below(20) {
+        0 => Value::Null,
+        1..4 if odd => dice.pick(&ODD).into(),
+        _ => format!("v{}", dice.below(5)).into(),
+    }
+}
+
+/// The items that there may be.
+pub(crate) fn items(odd: bool) -> Vec<&'static str> {
+    let mut items = vec!["1", "2", "10", "é", "日本"];
+    items.extend(odd.then_some(ODD).into_iter().flatten());
+    items
+}
+
+/// How many parts an item has, always.
+fn parts(item: &Value) -> usize {
+    1 + item.to_string().len() % 3
 }
 
 /// Features of one project, each after those it depends on.
@@ -154,7 +227,8 @@ fn dependency(dice: &mut Dice, dep: &Generated, level: Level, ids: &[&'static st
     })
 }
 
-fn filter(dice: &mut Dice, column: &str, of: Type) -> String {
+/// A condition on a column.
+pub(crate) fn filter(dice: &mut Dice, column: &str, of: Type) -> String {
     let column = format!("\"{column}\"");
     let is_null = format!("{column} IS {}NULL", dice.pick(&["", "NOT "]));
     let compared = match of {

@@ -2,10 +2,10 @@
 //! row. The peer is the real thing, at the version that `cargo xtask interop` brings, which runs the tests of this module.
 //! `docs/interop.md` lists where both differ.
 
-mod dice;
+pub(crate) mod dice;
 mod differential;
-mod generate;
-mod pair;
+pub(crate) mod generate;
+pub(crate) mod pair;
 mod python;
-mod rust;
+pub(crate) mod rust;
 mod shared;

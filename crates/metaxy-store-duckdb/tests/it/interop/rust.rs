@@ -105,16 +105,24 @@ impl Rust {
 
     fn rows(&self, feature: &str, rows: &[Value]) -> impl arrow::record_batch::RecordBatchReader + use<> {
         let spec = self.graph.get(&feature.parse().unwrap()).unwrap().spec();
-        let texts = spec.fields().iter().map(|field| Field::new(field.key.struct_key(), DataType::Utf8, true));
-        let by_field = DataType::Struct(texts.collect::<Fields>());
-        let user = self.columns[feature].iter().map(|(name, of)| (name.as_str(), of.arrow()));
-        let by_field =
-            ["metaxy_provenance_by_field", "metaxy_data_version_by_field"].map(|name| (name, by_field.clone()));
-        let given = |name: &str| rows[0].get(name).is_some();
-        let fields = user.chain(by_field).filter(|(name, _)| given(name));
-        let schema = Schema::new(fields.map(|(name, of)| Field::new(name, of, true)).collect::<Vec<_>>());
-        to_rows(schema, rows)
+        typed(spec, &self.columns[feature], rows)
     }
+}
+
+/// Rows of a feature with these columns; those of versions as far as the first row has them.
+pub(crate) fn typed(
+    spec: &FeatureSpec,
+    columns: &[(String, Type)],
+    rows: &[Value],
+) -> impl arrow::record_batch::RecordBatchReader + use<> {
+    let texts = spec.fields().iter().map(|field| Field::new(field.key.struct_key(), DataType::Utf8, true));
+    let by_field = DataType::Struct(texts.collect::<Fields>());
+    let user = columns.iter().map(|(name, of)| (name.as_str(), of.arrow()));
+    let by_field = ["metaxy_provenance_by_field", "metaxy_data_version_by_field"].map(|name| (name, by_field.clone()));
+    let given = |name: &str| rows[0].get(name).is_some();
+    let fields = user.chain(by_field).filter(|(name, _)| given(name));
+    let schema = Schema::new(fields.map(|(name, of)| Field::new(name, of, true)).collect::<Vec<_>>());
+    to_rows(schema, rows)
 }
 
 impl Implementation for Rust {

@@ -16,10 +16,10 @@ pub(super) static SERVER: LazyLock<S3Server> = LazyLock::new(|| S3Server::start(
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// A catalog and a storage in use by one test.
-pub(super) struct Home {
+pub(crate) struct Home {
     pub(super) name: String,
     pub(super) folder: TempLake,
-    pub(super) lake: Lake,
+    pub(crate) lake: Lake,
     /// Kept as long as the lake is used.
     _database: Option<Database<'static>>,
 }
@@ -36,7 +36,7 @@ pub(super) fn other_homes() -> Vec<Home> {
     [("sqlite", "s3"), ("duckdb", "local"), ("postgres", "s3")].map(|(catalog, storage)| home(catalog, storage)).into()
 }
 
-pub(super) fn home(catalog: &str, storage: &str) -> Home {
+pub(crate) fn home(catalog: &str, storage: &str) -> Home {
     let folder = TempLake::new();
     let database = (catalog == "postgres").then(|| Postgres::shared().database());
     let mut options = Vec::new();

@@ -3,7 +3,7 @@
 mod apply;
 mod backup;
 mod history;
-mod home;
+pub(crate) mod home;
 mod measure;
 mod migrate;
 mod upkeep;
