@@ -1114,6 +1114,7 @@ mod tests {
         "plan",
         "snapshots",
         "changes",
+        "extensions list",
     ];
 
     /// What changes a lake or a file that is there, and can say so first.
@@ -1140,6 +1141,8 @@ mod tests {
         ("restore", "makes a lake that is not there"),
         ("trust", "`check --untrusted` says it first"),
         ("mcp", "is a server"),
+        ("extensions install", "`extensions list` says it first"),
+        ("extensions path", "has one form"),
         ("completions", "has one form"),
         ("man", "has one form"),
         ("help", "is for people"),
