@@ -9,6 +9,7 @@ mod floors;
 mod lengths;
 mod links;
 mod manifests;
+mod shown_by;
 mod sources;
 mod supply;
 mod texts;
@@ -59,6 +60,7 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
     findings.extend(supply::check(&metadata));
     let mut exposures = sources::Exposures::default();
     let mut engine_texts = engine_texts::EngineTexts::default();
+    let mut shown_by = shown_by::ShownBy::default();
     let mut files = 0;
     for path in repo.files()? {
         let Some(text) = read_text(&path)? else { continue };
@@ -66,6 +68,7 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
         files += 1;
         findings.extend(texts::check(&name, &text));
         if has_extension(&path, "md") {
+            shown_by.read_page(&name, &text);
             findings.extend(links::check(&name, &text, |file| {
                 read_text(&repo.path(file)).ok().map(Option::unwrap_or_default)
             }));
@@ -75,6 +78,7 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
             findings.extend(floors::check(&name, &text));
             findings.extend(lengths::check(&name, &text));
             engine_texts.read(&name, &text);
+            shown_by.read_source(&text);
         }
         if path.file_name().is_some_and(|file| file == "Cargo.toml") {
             findings.extend(manifests::check(&name, &text));
@@ -82,6 +86,7 @@ pub(crate) fn tidy(repo: &Repo) -> Result<()> {
     }
     findings.extend(exposures.check());
     findings.extend(engine_texts.check());
+    findings.extend(shown_by.check());
     if findings.is_empty() {
         say(format_args!("tidy: {files} files, nothing to complain about"));
         return Ok(());

@@ -73,6 +73,36 @@ fn a_diagnostic_says_where() {
     "#);
 }
 
+/// Many mistakes, in two stores and a feature file.
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text = r#"
+[stores.a]
+type = "duckdb"
+[stores.a.config]
+fallback_stores = ["nosuch"]
+ducklake.catalog = { type = "postgres", secret_name = "pg", host = "db:5432", port = 70000, database = "lake", usr = "u" }
+ducklake.storage = { type = "s3", secret_name = "s3", bucket = "a..b", region = "eu_west_1", key_id = "x" }
+config = { threads = -3 }
+[stores.b]
+type = "duckdb"
+config.ducklake.catalog = { type = "sqlite", uri = "sqlite:b.sqlite" }
+config.ducklake.storage = { type = "azur" }
+[ext.rust]
+features = ["f.toml"]
+"#;
+    let features = "[[feature]]\nkey = 'a'\nid_columns = ['id']\ndeps = ['nosuch']\n";
+    let system = MemorySystem::new().file("/project/metaxy.toml", text).file("/project/f.toml", features);
+    let result = Config::load(&system, &LoadOptions::default());
+    let found = cases::found(&result, &system);
+    let mut codes: Vec<_> = found.iter().map(Diagnostic::code).collect();
+    codes.sort_unstable();
+    insta::assert_snapshot!(
+        codes.join(" "),
+        @"half-given-credentials half-given-credentials half-given-credentials invalid-bucket invalid-choice invalid-host invalid-region missing-project out-of-range out-of-range unknown-feature unknown-key unknown-store"
+    );
+}
+
 #[test]
 fn an_explicit_file_that_is_not_there_is_an_error() {
     let error = Config::load(&MemorySystem::new(), &LoadOptions::file("no.toml")).expect_err("it is not there");
