@@ -24,7 +24,7 @@ const TARGETS: [(&str, &[&str]); 5] = [
 /// Marks the edges of the control flow, and what is compared.
 const MARKED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1 -Cdebug-assertions --cfg fuzzing";
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions --cfg fuzzing";
 
 /// Where the programs, what they have found and the inputs that reach most code are; below the ignored `target`.
 const FOLDER: &str = "fuzz";

@@ -148,7 +148,15 @@ fn login(text: &str, offset: usize, found: &mut Vec<Range<usize>>) {
 /// What follows `name=`, where the name is one of a credential, or stands in the query of a URL and is not harmless.
 fn pairs(text: &str, found: &mut Vec<Range<usize>>) {
     let is_of_name = |char: char| char.is_ascii_alphanumeric() || matches!(char, '_' | '-' | '.');
+    // The quotes before a pair, but for those within the values of others, which begin nothing.
+    let (mut quotes, mut seen) = (Vec::new(), 0);
     for (equals, _) in text.match_indices('=') {
+        if let Some(between) = text.get(seen..equals) {
+            quotes.extend(between.chars().filter(|char| is_quote(*char)));
+            quotes.sort_unstable();
+            quotes.dedup();
+            seen = equals;
+        }
         let before = text[..equals].trim_end_matches([' ', '"', '`']);
         let start = before.rfind(|char| !is_of_name(char)).map_or(0, |at| {
             let length = before[at..].chars().next().map_or(0, char::len_utf8);
@@ -170,13 +178,10 @@ fn pairs(text: &str, found: &mut Vec<Range<usize>>) {
             Some(quote) => found.push(start + 1..start + 1 + quoted(&text[start + 1..], quote)),
             None if blank == 0 => {
                 // A quote ends the value only where one of its kind may have begun before.
-                let is_end = |char: char| {
-                    char.is_whitespace()
-                        || matches!(char, '&' | ';')
-                        || (is_quote(char) && text[..equals].contains(char))
-                };
+                let is_end = |char: char| char.is_whitespace() || matches!(char, '&' | ';') || quotes.contains(&char);
                 let rest = &text[start..];
-                found.push(start..start + rest.find(is_end).unwrap_or(rest.len()));
+                seen = start + rest.find(is_end).unwrap_or(rest.len());
+                found.push(start..seen);
             }
             None => {}
         }
@@ -241,6 +246,8 @@ mod tests {
             ("md:db?motherduck_token=x&saas_mode=true", "md:db?motherduck_token=***&saas_mode=***"),
             ("host=h password=x'y port=1", "host=h password=*** port=1"),
             ("'md:a?token=x' b", "'md:a?token=***' b"),
+            // A quote within a value begins nothing, so it ends no later one.
+            ("password=x`y token=x`y", "password=*** token=***"),
             ("password='it\\'s x' port=1", "password='***' port=1"),
             ("PASSWORD = 'it''s x', a", "PASSWORD = '***', a"),
             ("AccountName=a;AccountKey=x==;b=c", "AccountName=a;AccountKey=***;b=c"),
