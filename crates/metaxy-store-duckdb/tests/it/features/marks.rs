@@ -342,7 +342,7 @@ fn what_has_changed_since_a_mark_is_what_a_comparison_of_all_finds_with_sqlite()
 
 #[test]
 fn what_has_changed_since_a_mark_is_what_a_comparison_of_all_finds_with_duckdb() {
-    check("duckdb", 1001, 40);
+    check("duckdb", 1001, 15);
 }
 
 #[test]
