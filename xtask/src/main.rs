@@ -11,8 +11,7 @@ mod demo;
 mod dist;
 mod error;
 mod fuzz;
-mod increments;
-mod interop;
+mod long_tests;
 mod metadata;
 mod package;
 mod peer;
@@ -20,10 +19,8 @@ mod peer_bench;
 mod pins;
 mod release;
 mod repo;
-mod roundtrip;
 mod setup;
 mod shell;
-mod stress;
 mod test;
 mod tidy;
 
@@ -32,9 +29,9 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::error::{Error, Result};
+use crate::long_tests::LongTest;
 use crate::repo::Repo;
 use crate::shell::say;
-use crate::stress::Stress;
 
 const HELP: &str = "\
 Usage: cargo xtask TASK
@@ -79,11 +76,8 @@ enum Task {
     Dist(dist::Options),
     Package,
     Release,
-    Increments(increments::Options),
-    Interop(interop::Options),
-    Stress(stress::Options),
+    LongTest(long_tests::Options),
     Fuzz(fuzz::Options),
-    Roundtrip(u64),
     Bench(Vec<OsString>),
     PeerBench(peer_bench::Options),
     Ci,
@@ -123,11 +117,8 @@ fn perform(task: Task) -> Result<()> {
         Task::Dist(options) => dist::dist(&repo, &options),
         Task::Package => package::package(&repo),
         Task::Release => release::release(&repo),
-        Task::Increments(options) => increments::increments(&repo, &options),
-        Task::Interop(options) => interop::interop(&repo, &options),
-        Task::Stress(options) => stress::stress(&repo, &options),
+        Task::LongTest(options) => long_tests::run_long_test(&repo, &options),
         Task::Fuzz(options) => fuzz::fuzz(&repo, &options),
-        Task::Roundtrip(cases) => roundtrip::roundtrip(&repo, cases),
         Task::Bench(args) => bench::bench(&repo, &args),
         Task::PeerBench(options) => peer_bench::bench(&repo, &options),
         Task::Ci => ci::ci(&repo),
@@ -151,16 +142,14 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
         Some("dist") => Task::Dist(dist::Options::parse(&mut args)?),
         Some("package") => Task::Package,
         Some("release") => release::parse(&mut args).map(|()| Task::Release)?,
-        Some("increments") => Task::Increments(increments::Options::parse(&mut args)?),
-        Some("interop") => Task::Interop(interop::Options::parse(&mut args)?),
-        Some("crash") => Task::Stress(stress::Options::parse(Stress::Crash, &mut args)?),
-        Some("load") => Task::Stress(stress::Options::parse(Stress::Load, &mut args)?),
         Some("fuzz") => Task::Fuzz(fuzz::Options::parse(&mut args)?),
-        Some("roundtrip") => Task::Roundtrip(roundtrip::parse(&mut args)?),
         Some("bench") => parse_bench(args.by_ref().collect())?,
         Some("ci") => Task::Ci,
         Some("help" | "--help" | "-h") => Task::Help,
-        _ => return Err(unknown(&name)),
+        other => match other.and_then(LongTest::find) {
+            Some(test) => Task::LongTest(test.parse(&mut args)?),
+            None => return Err(unknown(&name)),
+        },
     };
     match args.next() {
         Some(arg) => Err(unknown(&arg)),
