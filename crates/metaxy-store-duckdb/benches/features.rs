@@ -24,18 +24,8 @@ mod floor;
 #[path = "features/step.rs"]
 mod step;
 
-const GRAPH: &str = "
-[[feature]]
-key = 'bench/root'
-id_columns = ['id']
-fields = ['audio', 'frames']
-
-[[feature]]
-key = 'bench/child'
-id_columns = ['id']
-deps = ['bench/root']
-fields = [{ key = 'audio', code_version = '2' }, 'embedding']
-";
+/// A root, and a feature that depends on it.
+const GRAPH: &str = include_str!("features/graph.toml");
 
 const BATCH: i64 = 65_536;
 

@@ -14,18 +14,8 @@ use metaxy_testkit::{TempDir, deps};
 #[path = "features/step.rs"]
 mod step;
 
-const GRAPH: &str = "
-[[feature]]
-key = 'bench/root'
-id_columns = ['id']
-fields = ['audio', 'frames']
-
-[[feature]]
-key = 'bench/child'
-id_columns = ['id']
-deps = ['bench/root']
-fields = [{ key = 'audio', code_version = '2' }, 'embedding']
-";
+/// A root, and a feature that depends on it.
+const GRAPH: &str = include_str!("features/graph.toml");
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
