@@ -90,33 +90,25 @@ pub(super) fn run_script(
     mut results: Results<'_>,
 ) -> Result<(), Error> {
     let connection = store.connection();
-    let writes = results.mode == Mode::Write && !connection.are_queries(script).map_err(Error::Lake)?;
-    let before = if writes { inexact_columns(connection)? } else { Vec::new() };
-    run_statements(store, script, statements, &mut results)?;
-    if writes {
-        for column in inexact_columns(connection)? {
-            if !before.contains(&column) || names(script, &column.table) {
-                let InexactColumn { table, name, kind } = column;
-                let what = format_args!("`{table}.{name}` is of the type {kind}, which a file does not keep exactly")
-                    .to_string();
-                let help = "use DECIMAL for large numbers, TIMESTAMPTZ for times, BIGINT for spans of time";
-                results.printer.warn(what, Some(help));
-            }
+    if results.mode == Mode::Read || connection.are_queries(script).map_err(Error::Lake)? {
+        return statements.iter().try_for_each(|statement| results.stream(connection, statement));
+    }
+    let before = inexact_columns(connection)?;
+    run_writes(store, statements, &mut results)?;
+    for column in inexact_columns(connection)? {
+        if !before.contains(&column) || names(script, &column.table) {
+            let InexactColumn { table, name, kind } = column;
+            let what =
+                format_args!("`{table}.{name}` is of the type {kind}, which a file does not keep exactly").to_string();
+            let help = "use DECIMAL for large numbers, TIMESTAMPTZ for times, BIGINT for spans of time";
+            results.printer.warn(what, Some(help));
         }
     }
     Ok(())
 }
 
-fn run_statements(
-    store: &Store,
-    script: &str,
-    statements: &[Statement],
-    results: &mut Results<'_>,
-) -> Result<(), Error> {
-    let connection = store.connection();
-    if results.mode == Mode::Read || connection.are_queries(script).map_err(Error::Lake)? {
-        return statements.iter().try_for_each(|statement| results.stream(connection, statement));
-    }
+/// Runs statements of which one at least may write.
+fn run_writes(store: &Store, statements: &[Statement], results: &mut Results<'_>) -> Result<(), Error> {
     if statements.iter().any(begins_transaction) {
         let mut done = Ok(());
         let run = |connection: &Connection| {
