@@ -43,8 +43,8 @@ struct Shared {
 /// What a connection runs at the moment.
 pub(super) struct Running {
     handle: Arc<duckdb::InterruptHandle>,
-    /// Whether a statement runs that may be ended.
-    is_interruptible: AtomicBool,
+    /// Whether a statement runs that may be ended. It is locked while one is, so that the end never reaches the next one.
+    is_interruptible: Mutex<bool>,
 }
 
 impl fmt::Debug for Interrupt {
@@ -59,9 +59,7 @@ impl Interrupt {
     pub fn request(&self) {
         self.0.is_requested.store(true, Ordering::SeqCst);
         for running in self.connections() {
-            if running.is_interruptible.load(Ordering::SeqCst) {
-                running.handle.interrupt();
-            }
+            running.interrupt();
         }
     }
 
@@ -82,8 +80,8 @@ impl Interrupt {
     }
 
     pub(super) fn register(&self, connection: &duckdb::Connection) -> Arc<Running> {
-        let is_interruptible = AtomicBool::new(false);
-        let running = Arc::new(Running { handle: connection.interrupt_handle(), is_interruptible });
+        let handle = connection.interrupt_handle();
+        let running = Arc::new(Running { handle, is_interruptible: Mutex::default() });
         let mut connections = self.0.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.retain(|running| running.strong_count() > 0);
         connections.push(Arc::downgrade(&running));
@@ -97,18 +95,30 @@ impl Interrupt {
 }
 
 impl Running {
-    /// Runs a statement that may be ended; one that undoes something runs all the same.
+    fn interrupt(&self) {
+        if *self.is_interruptible.lock().unwrap_or_else(PoisonError::into_inner) {
+            self.handle.interrupt();
+        }
+    }
+
+    fn set_interruptible(&self, is_interruptible: bool) {
+        *self.is_interruptible.lock().unwrap_or_else(PoisonError::into_inner) = is_interruptible;
+    }
+
+    /// Runs a statement that may be ended; one that undoes something runs to its end all the same: a `ROLLBACK` that is
+    /// interrupted leaves a SQLite catalog locked.
     pub(super) fn run<T>(
         &self,
         interrupt: &Interrupt,
         sql: &Sql,
         run: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let undoes = undoes(sql);
         // Nobody would know whether a commit that was interrupted is stored.
         let is_commit = matches!(sql.first_word().as_str(), "COMMIT" | "END");
-        self.is_interruptible.store(!is_commit, Ordering::SeqCst);
-        let done = if undoes(sql) { Ok(()) } else { interrupt.check() }.and_then(|()| run());
-        self.is_interruptible.store(false, Ordering::SeqCst);
+        self.set_interruptible(!is_commit && !undoes);
+        let done = if undoes { Ok(()) } else { interrupt.check() }.and_then(|()| run());
+        self.set_interruptible(false);
         done
     }
 
@@ -118,9 +128,9 @@ impl Running {
         interrupt: &Interrupt,
         next: impl FnOnce() -> Result<Option<T>, Error>,
     ) -> Result<Option<T>, Error> {
-        self.is_interruptible.store(true, Ordering::SeqCst);
+        self.set_interruptible(true);
         let taken = interrupt.check().and_then(|()| next());
-        self.is_interruptible.store(false, Ordering::SeqCst);
+        self.set_interruptible(false);
         taken
     }
 }

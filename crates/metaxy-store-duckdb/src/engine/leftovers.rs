@@ -60,6 +60,7 @@ fn try_to_remove(connection: &Connection, log: &WriteLog) -> Result<(), Error> {
             left.push(path);
         }
     }
+    left.extend(log.empty_files(connection)?);
     if left.is_empty() {
         return Ok(());
     }

@@ -1,6 +1,8 @@
 //! Which files a transaction has written, from DuckDB's log of its file systems.
 
+use std::fs;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use ducklake_sql::{bind, sql};
 use metaxy_feature::Json;
@@ -69,6 +71,7 @@ pub(super) struct WriteLog {
     other: Connection,
     state: SharedState,
     is_on: bool,
+    started: SystemTime,
 }
 
 impl WriteLog {
@@ -82,7 +85,7 @@ impl WriteLog {
             state.log_users += usize::from(is_on);
             is_on
         };
-        Ok(Self { other, state, is_on })
+        Ok(Self { other, state, is_on, started: SystemTime::now() })
     }
 
     /// Whether the files are known.
@@ -97,6 +100,24 @@ impl WriteLog {
 
     /// The paths of the data files that a connection has written since the log was switched on.
     pub(super) fn files(&self, connection: &Connection) -> Result<Vec<String>, Error> {
+        self.data_files(connection, r#""op":"WRITE""#, r#""pos":"0""#)
+    }
+
+    /// The data files of this machine that a connection has made since the log was switched on, and that have no byte yet.
+    pub(super) fn empty_files(&self, connection: &Connection) -> Result<Vec<String>, Error> {
+        // The time of a file is that of the last tick of the system's clock.
+        let since = self.started.checked_sub(Duration::from_secs(1));
+        let is_new_and_empty = |path: &String| {
+            let found = fs::symlink_metadata(path).ok();
+            found.is_some_and(|found| found.is_file() && found.len() == 0 && found.modified().ok() >= since)
+        };
+        let mut files = self.data_files(connection, r#""op":"OPEN""#, "")?;
+        files.retain(is_new_and_empty);
+        Ok(files)
+    }
+
+    /// The paths of data files that the messages of a connection name which have both of these texts.
+    fn data_files(&self, connection: &Connection, one: &str, other: &str) -> Result<Vec<String>, Error> {
         let Some(id) = connection.id().filter(|_| self.is_on) else {
             return Ok(Vec::new());
         };
@@ -104,8 +125,10 @@ impl WriteLog {
             "SELECT message
              FROM duckdb_logs
              WHERE connection_id = {id} AND type = 'FileSystem'
-                 AND contains(message, '\"op\":\"WRITE\"') AND contains(message, '\"pos\":\"0\"')",
+                 AND contains(message, {one}) AND contains(message, {other})",
             id = bind(id),
+            one = bind(one),
+            other = bind(other),
         ))?;
         let path = |(message,): (String,)| match Json::parse(&message).ok()?.into_object()?.swap_remove("path") {
             Some(Json::String(path)) => Some(path),
