@@ -61,7 +61,7 @@ Usage: cargo xtask TASK
   bench [ARGS…]       run the benchmarks; ARGS go to Criterion
   bench --peer [--rows N,M,…] [--rounds N]
                       run those that Python Metaxy can run too, side by side, and write docs/benchmarks.md
-  ci                  fmt, tidy, codegen --check, setup, clippy; test, doc, api --check and package side by side
+  ci                  fmt, tidy, codegen --check, setup; test beside clippy, doc, api --check and package
   help                this";
 
 /// What was asked for.

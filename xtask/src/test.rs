@@ -1,15 +1,16 @@
 //! `test`: everything that has to pass, as the README says.
 //!
 //! Cargo runs one test program after another, so that a program whose last test is slow leaves all cores but one idle. Here
-//! Cargo builds the programs, and as many of them run side by side as there are cores, the doctests among them.
+//! Cargo builds the programs, and as many of them run side by side as there are cores, and the doctests beside them.
 //!
 //! Besides the tests themselves it holds that every snapshot file belongs to a test. Insta writes down which files the
 //! tests compared with; a file that is on disk and not on that list is left over from a test that is gone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::env;
 use std::fs;
 use std::io::{Write as _, stderr};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -17,12 +18,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use tempfile::TempDir;
 
 use crate::error::{Context, Error, Result};
 use crate::peer;
 use crate::repo::{Repo, remove_this_package};
 use crate::setup;
-use crate::shell::{lines, say, times};
+use crate::shell::{lines, output, say, times};
 
 /// Where Insta writes down the snapshot files that were compared with; below the ignored `target`.
 const REFERENCES: &str = "target/insta-references.txt";
@@ -32,6 +34,13 @@ const THIS: &str = env!("CARGO_PKG_NAME");
 
 /// How many tests of a program run at once.
 const THREADS: &str = "RUST_TEST_THREADS";
+
+/// Where programs write what they need for a moment.
+const TEMPORARY: &str = "TMPDIR";
+
+/// Where Linux keeps files in memory, and how many KiB tests may need there.
+const MEMORY: &str = "/dev/shm";
+const ROOM: u64 = 4 << 20;
 
 /// Something to run beside the tests, and its name.
 pub(crate) type Beside = (String, Command);
@@ -58,12 +67,14 @@ pub(crate) fn test(repo: &Repo, beside: Vec<Beside>) -> Result<()> {
     timed("build", started);
 
     let references = repo.path(REFERENCES);
+    let memory = memory();
     // Insta appends to the file, and does not make its folder.
     fs::create_dir_all(repo.path("target"))
         .and_then(|()| fs::write(&references, ""))
         .context(|| format!("cannot write `{REFERENCES}`"))?;
     let started = Instant::now();
-    let ran = run_all(repo, &programs, beside, &references)?;
+    let run = Run { references: &references, temporary: memory.as_ref().map(TempDir::path) };
+    let ran = run.all(repo, &programs, beside)?;
     timed("all tests", started);
     took.extend(ran.iter().map(|ran| (["  ", &ran.name].concat(), ran.time)));
     say(format_args!("\ntest: where the time went; programs run side by side\n{}", times(&took)));
@@ -154,48 +165,79 @@ struct Ran {
     passed: bool,
 }
 
-/// Runs all programs, the doctests and what is to run beside them, as many at once as there are cores, and shows what each
-/// one said when it ended.
-fn run_all(repo: &Repo, programs: &[Program], beside: Vec<Beside>, references: &Path) -> Result<Vec<Ran>> {
-    let mut waiting: Vec<_> = programs.iter().map(|program| (program.name.clone(), command_of(program))).collect();
-    let doctests = repo.cargo(["test", "--workspace", "--exclude", THIS, "--doc"]);
-    // They need the compiler, of which one at a time can work; the two longest programs go on beside it.
-    let with_compiler = [("doctests".to_owned(), doctests)].into_iter().chain(beside);
-    let after = 2.min(waiting.len());
-    waiting.splice(after..after, with_compiler);
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let waiting = Mutex::new(waiting.into_iter());
-    let ran = Mutex::new(Vec::new());
-    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || -> Result<()> {
-        while let Some((name, mut command)) = next() {
-            let started = Instant::now();
-            command.env("INSTA_UPDATE", "no").env("INSTA_SNAPSHOT_REFERENCES_FILE", references);
-            // The test of packages makes some.
-            command.envs(env::current_exe().ok().map(|xtask| ("METAXY_XTASK", xtask)));
-            // Many tests wait for a server, for another process or for a lock, and others can work meanwhile.
-            if env::var_os(THREADS).is_none() {
-                command.env(THREADS, (2 * cores).to_string());
+/// What all programs are told.
+struct Run<'r> {
+    /// Where Insta writes down what was compared with.
+    references: &'r Path,
+    /// Where tests write, unless it is where they do anyway.
+    temporary: Option<&'r Path>,
+}
+
+impl Run<'_> {
+    /// Runs all programs, as many at once as there are cores, beside them what needs the compiler, of which one at a time
+    /// can work: the doctests and what a caller adds.
+    fn all(&self, repo: &Repo, programs: &[Program], beside: Vec<Beside>) -> Result<Vec<Ran>> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let programs = programs.iter().map(|program| (program.name.clone(), command_of(program))).collect();
+        let doctests = repo.cargo(["test", "--workspace", "--exclude", THIS, "--doc"]);
+        let with_compiler = [("doctests".to_owned(), doctests)].into_iter().chain(beside).collect();
+        let queues: [Mutex<VecDeque<Beside>>; 2] = [Mutex::new(programs), Mutex::new(with_compiler)];
+        let ran = Mutex::new(Vec::new());
+        let work = |queue: &Mutex<VecDeque<Beside>>| -> Result<()> {
+            let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            while let Some((name, command)) = next() {
+                let done = self.one(name, command, cores)?;
+                ran.lock().unwrap_or_else(PoisonError::into_inner).push(done);
             }
-            let output =
-                command.stdin(Stdio::null()).output().context(|| format!("cannot start the tests of {name}"))?;
-            let mut ran = ran.lock().unwrap_or_else(PoisonError::into_inner);
-            say(format_args!("\n== test: {name}"));
-            // A terminal that is gone is no reason to stop working.
-            drop(stderr().write_all(&[output.stdout, output.stderr].concat()));
-            ran.push(Ran { name, time: started.elapsed(), passed: output.status.success() });
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let [programs, with_compiler] = &queues;
+            let queues = iter::repeat_n(programs, cores).chain([with_compiler]);
+            let workers: Vec<_> = queues.map(|queue| scope.spawn(|| work(queue))).collect();
+            workers.into_iter().try_for_each(|worker| {
+                worker.join().unwrap_or_else(|_| Err(Error::new("a thread that runs tests ended early")))
+            })
+        })?;
+        let mut ran = ran.into_inner().unwrap_or_else(PoisonError::into_inner);
+        ran.sort_by_key(|ran| std::cmp::Reverse(ran.time));
+        Ok(ran)
+    }
+
+    /// Runs one, and shows what it said when it has ended.
+    fn one(&self, name: String, mut command: Command, cores: usize) -> Result<Ran> {
+        let started = Instant::now();
+        command.env("INSTA_UPDATE", "no").env("INSTA_SNAPSHOT_REFERENCES_FILE", self.references);
+        // The test of packages makes some.
+        command.envs(env::current_exe().ok().map(|xtask| ("METAXY_XTASK", xtask)));
+        command.envs(self.temporary.map(|folder| (TEMPORARY, folder)));
+        // Many tests wait for a server, for another process or for a lock, and others can work meanwhile.
+        if env::var_os(THREADS).is_none() {
+            command.env(THREADS, (2 * cores).to_string());
         }
-        Ok(())
-    };
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| {
-            worker.join().unwrap_or_else(|_| Err(Error::new("a thread that runs tests ended early")))
-        })
-    })?;
-    let mut ran = ran.into_inner().unwrap_or_else(PoisonError::into_inner);
-    ran.sort_by_key(|ran| std::cmp::Reverse(ran.time));
-    Ok(ran)
+        let output = command.stdin(Stdio::null()).output().context(|| format!("cannot start the tests of {name}"))?;
+        let mut said = format!("\n== test: {name}\n").into_bytes();
+        said.extend([output.stdout, output.stderr].concat());
+        // A terminal that is gone is no reason to stop working.
+        drop(stderr().write_all(&said));
+        Ok(Ran { name, time: started.elapsed(), passed: output.status.success() })
+    }
+}
+
+/// A folder in memory for what tests write, where the system has one with room: each commit to a catalog in a file waits
+/// for the disk.
+fn memory() -> Option<TempDir> {
+    if env::var_os(TEMPORARY).is_some() {
+        return None;
+    }
+    let mut df = Command::new("df");
+    let room = output(df.args(["-Pk", MEMORY])).ok()?;
+    let available: u64 = String::from_utf8(room).ok()?.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    let mut folder = tempfile::Builder::new();
+    // PostgreSQL runs as another user.
+    #[cfg(unix)]
+    folder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    if available < ROOM { None } else { folder.prefix("metaxy-").tempdir_in(MEMORY).ok() }
 }
 
 /// A program, started as Cargo starts it.
