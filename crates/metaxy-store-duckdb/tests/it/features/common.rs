@@ -1,13 +1,28 @@
 //! Graphs, and rows as JSON.
 
+use std::sync::LazyLock;
+
 use arrow::error::ArrowError;
 use arrow::json::reader::infer_json_schema_from_iterator;
 use arrow::record_batch::RecordBatchReader;
 use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey, FeatureSpec};
 use metaxy_store_duckdb::{Error, FeatureOptions, Features, ReadOptions, Rows, WriteOptions};
 use serde_json::{Map, Value, json};
+use tracing::subscriber::with_default;
+use tracing::{Dispatch, Subscriber};
+use tracing_subscriber::Registry;
 
 use crate::json::{to_json, to_rows};
+
+/// Runs something with a subscriber of this thread.
+///
+/// While it is the only one, the first thread that comes to a statement decides for all whether it is wanted, and the
+/// thread of another test has no subscriber. With two more, each is asked.
+pub(crate) fn with_subscriber<T>(subscriber: impl Subscriber + Send + Sync + 'static, run: impl FnOnce() -> T) -> T {
+    static MORE: LazyLock<[Dispatch; 2]> = LazyLock::new(|| [(); 2].map(|()| Dispatch::new(Registry::default())));
+    LazyLock::force(&MORE);
+    with_default(subscriber, run)
+}
 
 /// The features of a feature file.
 pub(crate) fn graph(text: &str) -> FeatureGraph {

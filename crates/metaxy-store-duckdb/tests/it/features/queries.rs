@@ -12,7 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-use crate::features::common::{graph, key, row, rows, write};
+use crate::features::common::{graph, key, row, rows, with_subscriber, write};
 use crate::lake::{TempLake, store_tables};
 
 /// The texts of statements, as the engine is given them.
@@ -43,7 +43,7 @@ impl Visit for Text<'_> {
 fn statements<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
     let statements = Statements::default();
     let subscriber = tracing_subscriber::registry().with(statements.clone());
-    let done = tracing::subscriber::with_default(subscriber, run);
+    let done = with_subscriber(subscriber, run);
     let texts = statements.0.lock().unwrap().clone();
     (done, texts)
 }

@@ -16,10 +16,9 @@ use metaxy_testkit::deps;
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::with_default;
 use tracing::{Event, Metadata, Subscriber};
 
-use crate::features::common::{graph, key, md5, read_all, row, rows, write};
+use crate::features::common::{graph, key, md5, read_all, row, rows, with_subscriber, write};
 use crate::lake::{TempLake, WITHOUT_SIGNATURES, store_tables};
 
 /// Counts the spans of statements.
@@ -52,7 +51,7 @@ impl Subscriber for Statements {
 /// How many statements are run.
 fn statements<T>(run: impl FnOnce() -> T) -> u64 {
     let count = Arc::new(AtomicU64::new(0));
-    with_default(Statements(Arc::clone(&count)), run);
+    with_subscriber(Statements(Arc::clone(&count)), run);
     count.load(Ordering::SeqCst)
 }
 
@@ -185,7 +184,7 @@ fn many_features_are_looked_at_by_several_connections_at_one_snapshot() {
     let begun = Begun::default();
     let statuses = |count: usize| {
         let begun = begun.clone();
-        let found = with_default(begun.clone(), || features.statuses(iter::repeat_n((&child, &options), count)));
+        let found = with_subscriber(begun.clone(), || features.statuses(iter::repeat_n((&child, &options), count)));
         (found.unwrap(), mem::take(&mut *begun.0.lock().unwrap()))
     };
     let (one, begun_for_one) = statuses(1);
