@@ -1,30 +1,8 @@
-//! A feature file, and the specification of a feature as JSON: no panic, and what was read is written and read again as
-//! the same.
+//! See `checks/features.rs`.
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use metaxy_feature::{FeatureFiles, FeatureSpec, ProjectName};
+#[path = "../checks/features.rs"]
+mod check;
 
-fuzz_target!(|input: &str| {
-    let project: ProjectName = "project".parse().expect("a name");
-    let mut files = FeatureFiles::new("/project");
-    files.add("/project/features.toml", input.to_owned());
-    match files.graph(&project) {
-        Ok(graph) => {
-            for definition in graph.iter() {
-                same_again(definition.spec());
-            }
-        }
-        Err(diagnostics) => assert!(diagnostics.has_errors()),
-    }
-    if let Ok(spec) = FeatureSpec::from_json(input) {
-        same_again(&spec);
-    }
-});
-
-fn same_again(spec: &FeatureSpec) {
-    let text = spec.to_json().canonical();
-    let again = FeatureSpec::from_json(&text).expect("what was written can be read");
-    assert_eq!(again.to_json().canonical(), text);
-}
+libfuzzer_sys::fuzz_target!(|input: &str| check::check(input));

@@ -1,14 +1,8 @@
-//! JSON, whose canonical text makes the versions of features: no panic, and the text is that of itself.
+//! See `checks/json.rs`.
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use metaxy_feature::Json;
+#[path = "../checks/json.rs"]
+mod check;
 
-fuzz_target!(|input: &str| {
-    if let Ok(value) = Json::parse(input) {
-        let canonical = value.canonical();
-        let again = Json::parse(&canonical).expect("canonical JSON is JSON");
-        assert_eq!(again.canonical(), canonical);
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &str| check::check(input));

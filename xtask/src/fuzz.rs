@@ -16,7 +16,7 @@ use crate::shell::{lines, run, say};
 const TARGETS: [(&str, &[&str]); 5] = [
     ("configuration", &["crates/metaxy-config/tests/fixtures/valid", "crates/metaxy-config/tests/fixtures/invalid"]),
     ("features", &["crates/metaxy-feature/tests/fixtures", "crates/metaxy-cli/tests/fixtures/features"]),
-    ("filter", &[]),
+    ("filter", &["fuzz/corpus/filter"]),
     ("json", &["crates/metaxy-feature/tests/golden"]),
     ("script", &["crates/metaxy-cli/tests/sessions"]),
 ];
@@ -113,9 +113,12 @@ mod tests {
     #[test]
     fn every_target_has_a_program_and_every_seed_a_folder() {
         let repo = Repo::find().expect("the repository");
+        let tests = fs::read_to_string(repo.path("crates/metaxy-cli/tests/it/inputs.rs")).expect("the file is there");
         for (target, seeds) in TARGETS {
             assert!(repo.path(format!("fuzz/targets/{target}.rs")).is_file(), "{target}");
             assert!(seeds.iter().all(|seed| repo.path(seed).is_dir()), "{target}");
+            // Every run of the tests tries them, too.
+            assert!(seeds.iter().all(|seed| tests.contains(&format!("{seed:?}"))), "{target}");
         }
     }
 }

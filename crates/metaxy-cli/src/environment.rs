@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use metaxy_config::{OsSystem, System, VariableSource};
+use metaxy_config::{Exposure, OsSystem, System, VariableSource};
 
 use crate::error::Error;
 
@@ -135,6 +135,10 @@ impl System for Environment {
 
     fn is_special(&self, path: &Path) -> bool {
         OsSystem.is_special(path)
+    }
+
+    fn exposure(&self, path: &Path) -> Option<Exposure> {
+        OsSystem.exposure(path)
     }
 
     fn head(&self, path: &Path) -> io::Result<Vec<u8>> {

@@ -99,6 +99,25 @@ fn expand_text(text: &str, system: &dyn System, unset: &mut Vec<String>) -> Opti
     Some(expanded)
 }
 
+/// What a text is without its references, with their defaults: what is written in it, whatever its variables hold.
+pub(crate) fn without_references(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        kept.push_str(&rest[..start]);
+        rest = &rest[start..];
+        if let Some((Reference { default, .. }, after)) = reference(rest) {
+            kept.push_str(default.unwrap_or_default());
+            rest = after;
+        } else {
+            kept.push_str("${");
+            rest = &rest[2..];
+        }
+    }
+    kept.push_str(rest);
+    kept
+}
+
 /// Where the names of variables are in a text, each with what is around it; defaults are left out.
 pub(crate) fn references(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
@@ -166,6 +185,15 @@ mod tests {
             ("${A${B}}", ""),
         ] {
             assert_eq!(references(text).into_iter().map(|range| &text[range]).collect::<String>(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_left() {
+        for (text, expected) in
+            [("", ""), ("${A}", ""), ("a${A}b${B}", "ab"), ("${A:-b}${C:-}", "b"), ("${A", "${A"), ("${}$A", "${}$A")]
+        {
+            assert_eq!(without_references(text), expected, "{text}");
         }
     }
 

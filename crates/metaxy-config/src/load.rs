@@ -12,7 +12,7 @@ use crate::config::LoadOptions;
 use crate::expand::Expanded;
 use crate::leftovers::{self, Leftover};
 use crate::system::{System, VariableSource, unreadable};
-use crate::{expand, messages, options, overrides, path, variables};
+use crate::{expand, inline_secrets, messages, options, overrides, path, variables};
 
 const METAXY_TOML: &str = "metaxy.toml";
 const PYPROJECT_TOML: &str = "pyproject.toml";
@@ -51,6 +51,8 @@ pub(crate) fn load(system: &dyn System, options: &LoadOptions) -> Tree {
     }
     let mut root = Node::new(Value::Table(table), Origin::Root);
     let mut leftovers = leftovers::in_files(&root, system);
+    let inline = inline_secrets::in_files(&root, &leftovers, &loader.sources, system);
+    loader.diagnostics.extend(inline);
     let mut expanded = Expanded::default();
     expand::expand(&mut root, system, &mut expanded);
     if let Value::Table(table) = &mut root.value {

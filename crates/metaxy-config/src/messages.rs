@@ -9,6 +9,7 @@ use std::path::Path;
 use ducklake_sql::{CatalogKind, Code, Field, Problem, SettingType, mask_credentials};
 use metaxy_diagnostics::{Diagnostic, Node, OUT_OF_RANGE, Origin, Severity, Value, did_you_mean, nearest, quoted};
 
+use crate::exposure::Exposure;
 use crate::faults::Fault;
 use crate::variables::PREFIX;
 
@@ -50,6 +51,7 @@ pub(crate) const UNKNOWN_PARAMETER: &str = "unknown-parameter";
 pub(crate) const UNKNOWN_SETTING: &str = "unknown-setting";
 pub(crate) const EXTEND_TOO_DEEP: &str = "extend-too-deep";
 pub(crate) const NEEDS_TRUST: &str = "needs-trust";
+pub(crate) const INLINE_SECRET: &str = "inline-secret";
 
 /// The start of a text for a message, credentials masked.
 fn excerpt(text: &str) -> String {
@@ -463,6 +465,18 @@ pub(crate) fn not_expanded(origin: Origin, is_certain: bool, what: &str, help: &
     let message = format!("{what} is not replaced");
     let make = if is_certain { Diagnostic::error } else { Diagnostic::warning };
     make(NOT_EXPANDED, message).with_origin(origin).with_help(help)
+}
+
+pub(crate) fn inline_secret(origin: Origin, exposure: Exposure, variable: &str) -> Diagnostic {
+    let (who, or) = match exposure {
+        Exposure::Git => ("git tracks this file", "; git keeps what it has seen, so change the secret, too"),
+        Exposure::Everybody => {
+            ("every user of this machine can read this file", ", or let nobody else read the file: `chmod 600`")
+        }
+    };
+    Diagnostic::warning(INLINE_SECRET, format!("a secret is written here, and {who}"))
+        .with_origin(origin)
+        .with_help(format!("write `${{{variable}}}` in its place, and set that variable{or}"))
 }
 
 /// A path with a hole, which may be the root of the machine.

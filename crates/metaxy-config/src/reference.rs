@@ -6,10 +6,10 @@ use metaxy_feature::ProblemKind;
 use crate::messages::{
     ALIAS_TAKEN, BLANKS, CATALOG_IN_MEMORY, CATALOG_KIND, CATALOG_WITHOUT_PREFIX, CONFIG_NOT_FOUND, CONFIG_UNREADABLE,
     CONFLICT, DATA_PATH_NOT_OWN, EMPTY_SELECTION, EMPTY_VALUE, EXTEND_CYCLE, EXTEND_NOT_FOUND, EXTEND_TOO_DEEP,
-    FALLBACK_CYCLE, FALLBACK_HASH, INVALID_BUCKET, INVALID_ENDPOINT, INVALID_HOST, INVALID_PATH, INVALID_PROJECT,
-    INVALID_REGION, INVALID_STORE_NAME, MISSING_STORE_TYPE, NEEDS_TRUST, NO_FEATURE_FILE, NOT_APPLICABLE, NOT_EXPANDED,
-    OVERLAPPING_DATA_PATHS, UNKNOWN_PARAMETER, UNKNOWN_SETTING, UNKNOWN_STORE, UNKNOWN_VARIABLE, UNSET_VARIABLE,
-    UNSUPPORTED_DATABASE, UNSUPPORTED_HASH, UNSUPPORTED_KEY, UNSUPPORTED_STORE,
+    FALLBACK_CYCLE, FALLBACK_HASH, INLINE_SECRET, INVALID_BUCKET, INVALID_ENDPOINT, INVALID_HOST, INVALID_PATH,
+    INVALID_PROJECT, INVALID_REGION, INVALID_STORE_NAME, MISSING_STORE_TYPE, NEEDS_TRUST, NO_FEATURE_FILE,
+    NOT_APPLICABLE, NOT_EXPANDED, OVERLAPPING_DATA_PATHS, UNKNOWN_PARAMETER, UNKNOWN_SETTING, UNKNOWN_STORE,
+    UNKNOWN_VARIABLE, UNSET_VARIABLE, UNSUPPORTED_DATABASE, UNSUPPORTED_HASH, UNSUPPORTED_KEY, UNSUPPORTED_STORE,
 };
 
 /// One entry of the reference page.
@@ -64,6 +64,12 @@ const REFERENCE: &[Reference] = &[
         meaning: "The configuration asks for what only the person who runs it may allow. `metaxy check --untrusted` lists it.",
         example: "config.config = { log_query_path = \"queries.sql\" }",
         remedy: "Read it. If it does what you want, `metaxy trust` allows it as it stands, until it changes.",
+    },
+    Reference {
+        code: INLINE_SECRET,
+        meaning: "A secret is written in a file that git tracks, or that every user of the machine can read.",
+        example: "password = \"…\"",
+        remedy: "Write a variable in its place, as in `password = \"${PROD_PASSWORD}\"`, and set it where the program runs. A secret that git has seen stays in its history, so change it.",
     },
     Reference {
         code: UNSET_VARIABLE,

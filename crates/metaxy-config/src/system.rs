@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use crate::exposure::{self, Exposure};
+
 /// How many bytes [`System::head`] reads: enough to tell the kinds of database file apart.
 const HEAD: u64 = 16;
 
@@ -77,6 +79,11 @@ pub trait System {
     /// Whether there is a device, a pipe or a socket at a path, which nothing may open that is not named by a person.
     fn is_special(&self, _path: &Path) -> bool {
         false
+    }
+
+    /// Who can read a file besides its owner; nobody, unless a system says otherwise.
+    fn exposure(&self, _path: &Path) -> Option<Exposure> {
+        None
     }
 
     /// The first 16 bytes of a file, or fewer when it is shorter.
@@ -159,6 +166,10 @@ impl System for OsSystem {
         path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
     }
 
+    fn exposure(&self, path: &Path) -> Option<Exposure> {
+        exposure::of_file(path)
+    }
+
     fn head(&self, path: &Path) -> io::Result<Vec<u8>> {
         if self.is_special(path) {
             return Err(io::Error::other(SPECIAL));
@@ -192,6 +203,7 @@ impl System for OsSystem {
 #[derive(Clone)]
 pub struct MemorySystem {
     files: BTreeMap<PathBuf, Vec<u8>>,
+    exposed: BTreeMap<PathBuf, Exposure>,
     variables: BTreeMap<String, (String, VariableSource)>,
     current_dir: PathBuf,
     program_extensions: Option<PathBuf>,
@@ -202,6 +214,7 @@ impl MemorySystem {
     pub fn new() -> Self {
         Self {
             files: BTreeMap::new(),
+            exposed: BTreeMap::new(),
             variables: BTreeMap::new(),
             current_dir: "/project".into(),
             program_extensions: None,
@@ -211,6 +224,12 @@ impl MemorySystem {
     /// Adds a file at an absolute path.
     pub fn file(mut self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
         self.files.insert(path.into(), content.into());
+        self
+    }
+
+    /// Lets others read a file.
+    pub fn exposed(mut self, path: impl Into<PathBuf>, exposure: Exposure) -> Self {
+        self.exposed.insert(path.into(), exposure);
         self
     }
 
@@ -281,6 +300,10 @@ impl System for MemorySystem {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn exposure(&self, path: &Path) -> Option<Exposure> {
+        self.exposed.get(path).copied()
     }
 
     fn head(&self, path: &Path) -> io::Result<Vec<u8>> {

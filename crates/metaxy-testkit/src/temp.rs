@@ -22,7 +22,12 @@ impl TempDir {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it touches the disk, which a default should not")]
     pub fn new() -> Self {
-        let made = tempfile::Builder::new().prefix("metaxy-test-").tempdir();
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("metaxy-test-");
+        // As a home directory is: nobody else reads what is below it.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let made = builder.tempdir();
         let guard = made.unwrap_or_else(|error| panic!("cannot make a temporary folder: {error}"));
         let path = fs::canonicalize(guard.path())
             .unwrap_or_else(|error| panic!("cannot resolve `{}`: {error}", guard.path().display()));

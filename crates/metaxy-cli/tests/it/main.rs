@@ -10,6 +10,7 @@ mod extensions;
 mod faults;
 mod files;
 mod first_steps;
+mod inputs;
 mod killed;
 mod lakes;
 mod logs;

@@ -3,12 +3,13 @@
 //! A `.toml` fixture is `/project/metaxy.toml`. A `.txt` fixture is a sequence of parts, each begun by a line
 //! `-- what --`: a file (`-- metaxy.toml --`, relative to `/project`), the environment (`-- env --`, `NAME=value` per
 //! line), the working directory (`-- cwd sub --`). In a part `-- bytes meta.db --` the text `\0` is a NUL byte, `\x` is a
-//! byte that is no UTF-8, and the last line break does not count. Wherever they stand, `{{10kB}}` is ten thousand letters
+//! byte that is no UTF-8, and the last line break does not count. Git tracks the file of a part `-- tracked metaxy.toml --`, and
+//! everybody can read that of `-- readable metaxy.toml --`, which both are empty. Wherever they stand, `{{10kB}}` is ten thousand letters
 //! and `{{CR}}` a carriage return.
 
 use std::path::Path;
 
-use metaxy_config::MemorySystem;
+use metaxy_config::{Exposure, MemorySystem};
 
 /// The text of a fixture.
 pub(crate) fn text(path: &Path) -> String {
@@ -35,6 +36,8 @@ pub(crate) fn machine(path: &Path) -> MemorySystem {
                 let bytes = content.split("\\x").map(str::as_bytes).collect::<Vec<_>>().join(&0xff);
                 system.file(Path::new("/project").join(name), bytes)
             }
+            Some(("tracked", name)) => system.exposed(Path::new("/project").join(name), Exposure::Git),
+            Some(("readable", name)) => system.exposed(Path::new("/project").join(name), Exposure::Everybody),
             _ => system.file(Path::new("/project").join(what), content),
         };
     }

@@ -1,6 +1,7 @@
 //! The lake floor: attaching lakes and checking them, undoing what failed, data paths, catalog files, and the doctor.
 
 mod attempt;
+mod catalog_copy;
 mod catalog_file;
 mod checks;
 mod data_files;

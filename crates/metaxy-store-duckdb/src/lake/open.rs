@@ -11,6 +11,7 @@ use ducklake_sql::{
 use metaxy_config::{Config, Database, DuckDbStore};
 
 use super::attempt::Attempt;
+use super::catalog_copy::CatalogCopy;
 use super::catalog_file::{self, CatalogFile};
 use super::checks::check_all;
 use super::data_files;
@@ -145,11 +146,18 @@ impl OpenOptions {
         let facts = Arc::new(facts_of(name, tables, &plan));
         let creates = mode == Mode::Write && tables.creates_if_missing();
         let file = prepare_file(tables, creates).map_err(|error| error.with_facts(&facts))?;
+        let copied = match (tables.lake(), mode) {
+            (Some(lake), Mode::Write) => CatalogCopy::make(lake),
+            _ => Ok(None),
+        };
         let new_database = database.filter(|file| !file.exists());
         match self.run(database, tables, plan, &facts, neighbours, mode, prepare) {
-            Ok(opened) => {
+            Ok((mut store, prepared)) => {
+                if let Err(error) = copied.and_then(|copy| copy.map_or(Ok(()), CatalogCopy::keep)) {
+                    store.warn(format!("the catalog's file was not copied, so a crash may take the lake: {error}"));
+                }
                 tracing::info!(duration = ?start.elapsed(), "opened");
-                Ok(opened)
+                Ok((store, prepared))
             }
             Err(error) => {
                 if let Some(file) = file {

@@ -3,11 +3,14 @@
 //! The file is a DuckDB database with a copy of each table of the catalog, as one snapshot has them. Data files are not
 //! copied: their paths are relative to the data path, so a lake is restored where its files are. Rows that are kept in the
 //! catalog have other types in each kind of catalog, so there must be none: they are flushed before.
+//!
+//! A lake can also be made of a copy of the file of a DuckDB catalog, as it is kept beside it. Rows that are kept in the
+//! catalog are in it; a DuckDB file takes them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ducklake_sql::{Ident, Keyword, Sql, StringLiteral, bind, sql};
+use ducklake_sql::{CatalogKind, Ident, Keyword, Sql, StringLiteral, bind, sql};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -113,7 +116,8 @@ impl Store {
         Ok(backup)
     }
 
-    /// Makes a lake that has nothing yet the one that a backup was made of, and looks for its files.
+    /// Makes a lake that has nothing yet the one that a backup was made of, or a copy of a DuckDB catalog's file, and looks
+    /// for its files.
     ///
     /// # Errors
     ///
@@ -129,7 +133,11 @@ impl Store {
         let connection = self.connection().elsewhere()?;
         // The lake must not have a transaction of its own meanwhile.
         let attached = Attached::new(&connection, path, true)?;
-        let restore = || in_transaction(&connection, || copy_in(&connection, &catalog, source));
+        let attachment = attachment(&connection)?;
+        if !attachment.inlined.is_empty() && self.plan().catalog() != Some(CatalogKind::DuckDb) {
+            return Err(Problem::CopyOfFile.into());
+        }
+        let restore = || in_transaction(&connection, || copy_in(&connection, &catalog, &attachment, source));
         let backup = repeat(connection.retry(), restore, Error::begins_anew)?;
         attached.detach()?;
         let (database, schema) = &catalog;
@@ -235,15 +243,63 @@ fn copy_out(connection: &Connection, catalog: &(Ident, Ident)) -> Result<Backup,
     Ok(Backup { snapshot, snapshots, files, format, data_path })
 }
 
-/// Copies the attached file into a catalog that has nothing yet, or an unfinished copy of the catalog `source`.
-fn copy_in(connection: &Connection, catalog: &(Ident, Ident), source: Option<&str>) -> Result<Backup, Error> {
-    let (database, schema) = catalog;
-    let found: Option<(i64, i64, i64, String, String)> = connection
-        .query_row("SELECT snapshot, snapshots, files, format, data_path FROM metaxy_backup.metaxy_backup")
-        .map_err(|error| if error.is_missing_table() { Problem::NoBackup.into() } else { error })?;
+/// The attached file, as it is to be copied.
+struct Attachment {
+    backup: Backup,
+    /// The schema that has the tables.
+    schema: Ident,
+    /// The tables with the rows that are kept in the catalog.
+    inlined: Vec<Ident>,
+}
+
+/// Reads what the attached file is; outside of a transaction, since a list of tables begins one in each attached catalog.
+fn attachment(connection: &Connection) -> Result<Attachment, Error> {
+    let schema_of = |table: &str| -> Result<Option<String>, Error> {
+        let found: Option<(String,)> = connection.query_row(sql!(
+            "SELECT schema_name FROM duckdb_tables() WHERE database_name = 'metaxy_backup' AND table_name = {table}",
+            table = bind(table),
+        ))?;
+        Ok(found.map(|(schema,)| schema))
+    };
+    let ident = |name: String| Ident::new(name).map_err(|_| Error::from(Problem::NoBackup));
+    if schema_of("metaxy_backup")?.is_some() {
+        let found: Option<(i64, i64, i64, String, String)> = connection
+            .query_row("SELECT snapshot, snapshots, files, format, data_path FROM metaxy_backup.metaxy_backup")?;
+        let (snapshot, snapshots, files, format, data_path) = found.ok_or(Problem::NoBackup)?;
+        let backup = Backup { snapshot, snapshots, files, format, data_path };
+        return Ok(Attachment { backup, schema: ident("main".to_owned())?, inlined: Vec::new() });
+    }
+    let schema = ident(schema_of("ducklake_snapshot")?.ok_or(Problem::NoBackup)?)?;
+    let found: Option<(i64, i64, i64, String, String)> = connection.query_row(sql!(
+        "SELECT (SELECT max(snapshot_id) FROM metaxy_backup.{schema}.ducklake_snapshot),
+                (SELECT count(*) FROM metaxy_backup.{schema}.ducklake_snapshot),
+                (SELECT count(*) FROM metaxy_backup.{schema}.ducklake_data_file)
+                    + (SELECT count(*) FROM metaxy_backup.{schema}.ducklake_delete_file),
+                any_value(value) FILTER (key = 'version'), any_value(value) FILTER (key = 'data_path')
+         FROM metaxy_backup.{schema}.ducklake_metadata WHERE scope IS NULL",
+        schema,
+    ))?;
     let (snapshot, snapshots, files, format, data_path) = found.ok_or(Problem::NoBackup)?;
-    if format != FORMAT {
-        return Err(Problem::OtherFormat(format).into());
+    let inlined: Vec<(String,)> = connection.query_rows(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'metaxy_backup'
+             AND starts_with(table_name, 'ducklake_inlined_') AND table_name <> 'ducklake_inlined_data_tables'
+         ORDER BY table_name",
+    )?;
+    let inlined = inlined.into_iter().map(|(name,)| ident(name)).collect::<Result<_, _>>()?;
+    Ok(Attachment { backup: Backup { snapshot, snapshots, files, format, data_path }, schema, inlined })
+}
+
+/// Copies the attached file into a catalog that has nothing yet, or an unfinished copy of the catalog `source`.
+fn copy_in(
+    connection: &Connection,
+    catalog: &(Ident, Ident),
+    attachment: &Attachment,
+    source: Option<&str>,
+) -> Result<Backup, Error> {
+    let (database, schema) = catalog;
+    let Attachment { backup, schema: from, inlined } = attachment;
+    if backup.format != FORMAT {
+        return Err(Problem::OtherFormat(backup.format.clone()).into());
     }
     let own: Option<(i64, i64)> = connection.query_row(sql!(
         "SELECT (SELECT count(*) FROM {database}.{schema}.ducklake_table), (SELECT max(snapshot_id) FROM {database}.{schema}.ducklake_snapshot)",
@@ -259,7 +315,8 @@ fn copy_in(connection: &Connection, catalog: &(Ident, Ident), source: Option<&st
             .query_value(sql!("SELECT count(*) > 0 FROM {of} WHERE key = 'encrypted' AND lower(value) = 'true'", of))
     };
     let target = sql!("{database}.{schema}.ducklake_metadata", database, schema);
-    let (is_encrypted, target) = (encrypted(sql!("metaxy_backup.ducklake_metadata"))?, encrypted(target)?);
+    let of_file = sql!("metaxy_backup.{from}.ducklake_metadata", from);
+    let (is_encrypted, target) = (encrypted(of_file)?, encrypted(target)?);
     if is_encrypted != target {
         return Err(Problem::Encrypted { is_encrypted }.into());
     }
@@ -272,13 +329,32 @@ fn copy_in(connection: &Connection, catalog: &(Ident, Ident), source: Option<&st
     for table in tables() {
         connection.execute(sql!("DELETE FROM {database}.{schema}.{table}", database, schema, table))?;
         connection.execute(sql!(
-            "INSERT INTO {database}.{schema}.{table} BY NAME FROM metaxy_backup.{table}",
+            "INSERT INTO {database}.{schema}.{table} BY NAME FROM metaxy_backup.{from}.{table}",
             database,
             schema,
             table,
+            from,
         ))?;
     }
     connection.execute(sql!("DELETE FROM {database}.{schema}.ducklake_inlined_data_tables", database, schema))?;
+    for table in inlined {
+        connection.execute(sql!(
+            "CREATE TABLE {database}.{schema}.{table} AS FROM metaxy_backup.{from}.{table}",
+            database,
+            schema,
+            table,
+            from,
+        ))?;
+    }
+    if !inlined.is_empty() {
+        connection.execute(sql!(
+            "INSERT INTO {database}.{schema}.ducklake_inlined_data_tables BY NAME
+             FROM metaxy_backup.{from}.ducklake_inlined_data_tables",
+            database,
+            schema,
+            from,
+        ))?;
+    }
     for (key, value) in kept {
         connection.execute(sql!(
             "UPDATE {database}.{schema}.ducklake_metadata SET value = {value} WHERE key = {key} AND scope IS NULL",
@@ -289,9 +365,9 @@ fn copy_in(connection: &Connection, catalog: &(Ident, Ident), source: Option<&st
         ))?;
     }
     if let Some(source) = source {
-        fence::set_mark(connection, catalog, source, snapshot)?;
+        fence::set_mark(connection, catalog, source, backup.snapshot)?;
     }
-    Ok(Backup { snapshot, snapshots, files, format, data_path })
+    Ok(backup.clone())
 }
 
 /// Whether a lake is an unfinished copy of a catalog, and nothing was written to it since.

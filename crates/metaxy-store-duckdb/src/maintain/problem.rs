@@ -21,6 +21,8 @@ pub(super) enum Problem {
     OtherFormat(String),
     #[error("the file is no backup of a lake")]
     NoBackup,
+    #[error("the file is a copy of a DuckDB catalog's file, with rows that are kept in the catalog")]
+    CopyOfFile,
     #[error("the lake has tables or snapshots of its own already")]
     NotEmpty,
     #[error("the lake that is copied is {}encrypted, and the other one is {}", if *.is_encrypted { "" } else { "not " }, if *.is_encrypted { "not" } else { "encrypted" })]
@@ -65,6 +67,9 @@ impl Refusal for Problem {
             }
             Self::Inlined(_) => "`metaxy maintain --only flush --alone` writes them into files",
             Self::OtherFormat(_) => "use a version of this program that knows it",
+            Self::CopyOfFile => {
+                "restore it into a store whose catalog is a DuckDB file; `metaxy migrate catalog` moves that lake to another"
+            }
             Self::NotEmpty => "name a store whose catalog has no lake yet",
             Self::Encrypted { .. } => "set `encrypted` in its `attach_options`, and make it anew",
             Self::NotDeclared { source_store, target } => {

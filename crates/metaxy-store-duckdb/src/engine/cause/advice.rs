@@ -293,6 +293,12 @@ impl Cause {
                  another data path if there are data files below this one"
                     .to_owned(),
             ),
+            Self::CatalogDamaged => (
+                format!("{the_file} is damaged"),
+                "move it away with the `.wal` beside it, and restore the newest backup or copy: `metaxy restore FILE --to STORE`; \
+                 of a DuckDB file, `….copy-1` beside it is from before the last program that wrote"
+                    .to_owned(),
+            ),
             Self::CatalogNewer => (
                 "the lake's format is newer than this engine".to_owned(),
                 "use a newer release of this program; do not migrate the lake back".to_owned(),

@@ -112,6 +112,8 @@ causes! {
     NoLake = "no-lake",
     /// The file of the catalog is empty, which that of a lake never is.
     CatalogEmptied = "catalog-emptied",
+    /// The file of the catalog is damaged.
+    CatalogDamaged = "catalog-damaged",
     /// The lake's format is newer than the engine.
     CatalogNewer = "catalog-newer",
     /// The lake's format is older than the engine's.

@@ -110,6 +110,10 @@ const PATTERNS: &[Pattern] = &[
     says(System::Secrets, &["Secret Validation Failure"], Cause::NoCredentials),
     says(System::CatalogFile, &["Could not set lock on file"], Cause::CatalogLocked),
     says(System::CatalogFile, &["database is locked"], Cause::CatalogLocked),
+    says(System::CatalogFile, &["Corrupt database file"], Cause::CatalogDamaged),
+    says(System::CatalogFile, &["computed checksum", "does not match stored checksum"], Cause::CatalogDamaged),
+    says(System::CatalogFile, &["replaying WAL"], Cause::CatalogDamaged),
+    says(System::CatalogFile, &["database disk image is malformed"], Cause::CatalogDamaged),
     // Windows.
     says(System::CatalogFile, &["used by another process"], Cause::CatalogLocked),
     says(System::Libpq, &["no password supplied"], Cause::NoPassword),

@@ -12,6 +12,7 @@ use super::report::{CheckName, Outcome, Verdict};
 use super::{Run, Target, shown};
 use crate::engine::cause::{Operation, formats_of, lock_holder};
 use crate::engine::{Cause, EngineError};
+use crate::lake::catalog_copy;
 use crate::lake::catalog_file::CatalogFile;
 use crate::lake::data_files;
 use crate::lake::data_path::DataPath;
@@ -28,7 +29,7 @@ pub(super) struct Attached {
 pub(super) fn examine(run: &mut Run, target: &Target<'_>) -> Option<Attached> {
     let reached = run.check(CheckName::Catalog, |run| match target.lake.catalog() {
         Some(Catalog::Postgres(postgres)) => connect(run, target, postgres.secret_name().as_str()),
-        Some(catalog @ (Catalog::DuckDb(_) | Catalog::Sqlite(_))) => look_at_file(run, catalog),
+        Some(catalog @ (Catalog::DuckDb(_) | Catalog::Sqlite(_))) => look_at_file(run, target, catalog),
         _ => (true, Verdict::skipped("it is reached when the lake is attached")),
     });
     if !reached {
@@ -94,10 +95,10 @@ fn connect(run: &mut Run, target: &Target<'_>, secret: &str) -> (bool, Verdict) 
 }
 
 /// Looks at a catalog's file without opening it as a database.
-fn look_at_file(run: &Run, catalog: &Catalog) -> (bool, Verdict) {
+fn look_at_file(run: &Run, target: &Target<'_>, catalog: &Catalog) -> (bool, Verdict) {
     let kind = if matches!(catalog, Catalog::Sqlite(_)) { "SQLite" } else { "DuckDB" };
     let (goes_on, verdict) = match CatalogFile::prepare(catalog, false) {
-        Ok(_) => (true, Verdict::ok(format!("a {kind} file"))),
+        Ok(_) => (true, Verdict::ok([&format!("a {kind} file"), of_copies(target.lake)].concat())),
         // Whether that is bad is for the check of the lake to say.
         Err(error) if error.is_missing_lake() => (true, Verdict::ok("no file yet")),
         Err(error) => {
@@ -105,7 +106,17 @@ fn look_at_file(run: &Run, catalog: &Catalog) -> (bool, Verdict) {
             (false, cause.verdict(Outcome::Failed, &run.facts, "").evidence([error.to_string()]))
         }
     };
-    (goes_on, verdict.evidence([run.facts.catalog.clone()]))
+    let copies = catalog_copy::made(target.lake).into_iter().map(|copy| format!("copy {}", copy.display()));
+    (goes_on, verdict.evidence([run.facts.catalog.clone()].into_iter().chain(copies)))
+}
+
+/// What there is to know of a lake whose catalog a crash may damage.
+fn of_copies(lake: &Lake) -> &'static str {
+    match (lake.catalog_kind(), catalog_copy::made(lake).is_empty()) {
+        (CatalogKind::DuckDb, true) => ", which a crash may damage",
+        (CatalogKind::DuckDb, false) => ", which a crash may damage; a copy is kept",
+        _ => "",
+    }
 }
 
 /// Asks PostgreSQL what the role may do; whether it may read the lake, if there is one.

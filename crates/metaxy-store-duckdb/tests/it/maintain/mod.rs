@@ -2,6 +2,7 @@
 
 mod apply;
 mod backup;
+mod catalog_copy;
 mod history;
 pub(crate) mod home;
 mod measure;
