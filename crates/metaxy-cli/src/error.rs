@@ -76,6 +76,9 @@ pub(crate) enum Error {
     /// `metaxy init` finds a file already.
     #[error("`{0}` exists already")]
     Exists(String),
+    /// `metaxy lock` would write over something else.
+    #[error("`{0}` is no lock file, and is not made one")]
+    NoLockFile(String),
     /// No configuration was found, so there is nothing to check.
     #[error(
         "there is no configuration: no metaxy.toml, nor a pyproject.toml with `[tool.metaxy]`, was found from here upward"
@@ -209,6 +212,9 @@ impl Error {
             Self::NoConfigurationFolder => "set HOME, or use `--trust`",
             Self::EnvLine(_) => "write the value in single quotes, or put a `#` before the line",
             Self::Exists(_) => "choose another file with `--path`, or remove this one",
+            Self::NoLockFile(_) => {
+                "set `metaxy_lock_path` to a file that ends in `.lock`; what is there and is none has to be removed first"
+            }
             Self::NoConfiguration => "write one with `metaxy init`, or name one with `--config-file`",
             Self::ReadOnly(_) => "use `--mode read`",
             Self::OpenTransaction { .. } => {

@@ -48,6 +48,7 @@ use variables::{Parsed, Variables};
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {
+    leave_no_core_dump();
     let command = args::command().color(color_of_help());
     let arguments = args::with_tags(std::env::args_os());
     let exit = match variables::parse(command, arguments, &Variables::read()) {
@@ -64,6 +65,17 @@ pub fn main() -> ExitCode {
         }
     };
     exit.into()
+}
+
+/// Keeps secrets off the disk where the program crashes: DuckDB has them in memory as long as a lake is open.
+fn leave_no_core_dump() {
+    #[cfg(unix)]
+    {
+        use nix::sys::resource::{Resource, setrlimit};
+
+        // A limit can always be lowered.
+        drop(setrlimit(Resource::RLIMIT_CORE, 0, 0));
+    }
 }
 
 fn run(parsed: Parsed) -> Exit {

@@ -78,6 +78,17 @@ impl LockFile {
         Self { features: features.collect() }
     }
 
+    /// Whether a text begins as `metaxy lock` writes it, this one and that of Python Metaxy: another may be of anything.
+    ///
+    /// ```
+    /// use metaxy_config::LockFile;
+    ///
+    /// assert!(LockFile::begins(&LockFile::default().to_toml()) && !LockFile::begins("[package]"));
+    /// ```
+    pub fn begins(text: &str) -> bool {
+        text.starts_with(HEADER.trim_end())
+    }
+
     /// Reads a file.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! `metaxy lock`: writes the lock file, with the features of other projects that those of this one depend on.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 use metaxy_config::{LockFile, OsSystem};
 use metaxy_feature::FeatureGraph;
@@ -33,13 +34,10 @@ pub(crate) fn run(args: &Lock, context: &Context, printer: &mut Printer) -> Resu
         store.close()?;
         LockFile::new(&graph, config.hash_truncation_length, |key| external.has(key))
     };
-    let earlier = match std::fs::read_to_string(&path) {
-        Ok(text) => LockFile::from_toml(&text).unwrap_or_else(|why| {
-            printer.warn(format_args!("{} is no lock file, and is written anew: {why}", path.display()), None);
-            LockFile::default()
-        }),
-        Err(_) => LockFile::default(),
-    };
+    let earlier = earlier(&path, printer)?;
+    if args.output.is_none() && !path.exists() && path.extension().is_none_or(|extension| extension != "lock") {
+        return Err(Error::NoLockFile(path.display().to_string()));
+    }
     if !args.dry_run {
         std::fs::write(&path, lock.to_toml()).map_err(|error| Error::file("writing", &path, error))?;
     }
@@ -54,4 +52,23 @@ pub(crate) fn run(args: &Lock, context: &Context, printer: &mut Printer) -> Resu
     };
     printer.note(format_args!("{} {done}", path.display()));
     Ok(Exit::Done)
+}
+
+/// The lock file that is there.
+///
+/// A configuration, which may be somebody else's, says where it is: what is no lock file is not written over, and neither
+/// is what a link leads to where nothing is.
+fn earlier(path: &Path, printer: &mut Printer) -> Result<LockFile, Error> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => return Ok(LockFile::default()),
+        Err(error) => return Err(Error::file("reading", path, error)),
+    };
+    if !text.trim().is_empty() && !LockFile::begins(&text) {
+        return Err(Error::NoLockFile(path.display().to_string()));
+    }
+    Ok(LockFile::from_toml(&text).unwrap_or_else(|why| {
+        printer.warn(format_args!("{} cannot be read, and is written anew: {why}", path.display()), None);
+        LockFile::default()
+    }))
 }

@@ -138,3 +138,39 @@ fn the_engine_shows_no_secret_of_a_lake() {
         assert_no_leak(&String::from_utf8_lossy(&content), &file);
     }
 }
+
+/// A program that crashes leaves its memory nowhere, and shows nothing to who lists processes.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_running_program_shows_no_secret() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+
+    let folder = TempDir::new();
+    folder.write("metaxy.toml", ["[stores.dev]\ntype = 'duckdb'", LAKE].concat());
+    let mut command = metaxy(&folder, &["sql", "--mode", "write", "-"]);
+    command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program should start");
+    let of_process = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", child.id())).unwrap_or_default();
+    // It waits for its input, but may not have begun yet.
+    let limit = || of_process("limits").lines().find(|line| line.starts_with("Max core file size")).map(str::to_owned);
+    let mut found = limit();
+    for _ in 0..200 {
+        if found.as_ref().is_some_and(|limit| limit.split_whitespace().nth(4) == Some("0")) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        found = limit();
+    }
+    let found: Vec<String> = found.iter().flat_map(|limit| limit.split_whitespace()).map(str::to_owned).collect();
+    assert_eq!(found.get(4..6), Some(&["0".to_owned(), "0".to_owned()][..]), "{found:?}");
+    for file in ["cmdline", "environ"] {
+        assert_no_leak(&of_process(file), file);
+    }
+    let children = of_process(&format!("task/{}/children", child.id()));
+    assert_eq!(children, "", "it starts no other program");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    stdin.write_all(b"SELECT 1").expect("it reads");
+    drop(stdin);
+    assert!(child.wait().expect("it ends").success());
+}

@@ -121,6 +121,27 @@ fn an_extension_that_was_changed_is_not_loaded_without_trust() {
     open(unsigned, &["--trust"]).done();
 }
 
+#[test]
+fn a_configuration_has_nothing_overwritten_by_a_lock_file() {
+    let folder = TempDir::new();
+    folder.write("kept", "[features]\n");
+    let lock = |path: &str| {
+        folder.write("metaxy.toml", format!("project = 'p'\nmetaxy_lock_path = '{path}'\n[ext.rust]\nfeatures = []"));
+        run(&mut metaxy(&folder, &["lock"]), "")
+    };
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(folder.join("new"), folder.join("link.lock")).expect("a link");
+    // What is no lock file, what a shell would read, and what a link leads to.
+    for path in ["kept", ".profile", "link.lock"] {
+        let refused = lock(path);
+        assert!(refused.exit == 1 && refused.stderr.contains(path), "{path}: {}", refused.stderr);
+    }
+    assert_eq!(fs::read_to_string(folder.join("kept")).expect("it is there"), "[features]\n");
+    assert!(!folder.path().join(".profile").exists() && !folder.path().join("new").exists());
+    lock("ours.lock").done();
+    lock("ours.lock").done();
+}
+
 /// Counts who comes to a port while something is done.
 fn visits(listener: &TcpListener, act: impl FnOnce()) -> usize {
     listener.set_nonblocking(true).expect("a setting of the listener");

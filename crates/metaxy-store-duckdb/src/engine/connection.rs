@@ -23,7 +23,7 @@ use super::error::{Error, Kind};
 use super::inlining;
 use super::interrupt::{Interrupt, Running};
 use super::leftovers;
-use super::read_lock;
+use super::read_lock::{self, ReadLock, StoredQuery};
 use super::write_log::{SharedState, number_of};
 
 /// A connection to the DuckDB instance that has the lake attached. Of those that a program gets, the lake is the current
@@ -55,8 +55,8 @@ pub struct Connection {
     secondaries: Arc<[AttachPlan]>,
     /// What is known of the lake, for the advice of errors.
     facts: Arc<Facts>,
-    /// Whether statements of a person must only read.
-    is_locked: bool,
+    /// Whether statements of a person must only read, and what of the lakes they may not name then.
+    lock: Option<Arc<ReadLock>>,
     /// Whether it is one that programs get, whose statements nobody has looked at before.
     is_for_programs: bool,
     /// Whether it was decided already what the statements that run now may inline.
@@ -115,7 +115,7 @@ impl Connection {
             functions: RefCell::default(),
             secondaries: Arc::default(),
             facts: Arc::default(),
-            is_locked: false,
+            lock: None,
             is_for_programs: false,
             decides_inlining: Cell::new(false),
             interrupt,
@@ -184,13 +184,14 @@ impl Connection {
     }
 
     /// Locks the instance, so that statements of a person can only read: no files but those in these folders and at
-    /// these paths, no settings, no other database.
-    pub(crate) fn lock(&mut self, folders: &[String], files: &[String]) -> Result<(), Error> {
+    /// these paths, no settings, no other database, and no stored view or macro that does more.
+    pub(crate) fn lock(&mut self, folders: &[String], files: &[String], stored: Vec<StoredQuery>) -> Result<(), Error> {
+        let lock = Arc::new(ReadLock::new(self, stored)?);
         // MotherDuck's extension opens connections of its own, which DuckDB would refuse.
         if self.is_local() {
             read_lock::lock(self, folders, files)?;
         }
-        self.is_locked = true;
+        self.lock = Some(lock);
         Ok(())
     }
 
@@ -274,7 +275,7 @@ impl Connection {
             functions: self.functions.clone(),
             secondaries,
             facts: Arc::clone(&self.facts),
-            is_locked: self.is_locked,
+            lock: self.lock.clone(),
             is_for_programs: false,
             decides_inlining: Cell::new(false),
             retry: self.retry,
@@ -346,8 +347,8 @@ impl Connection {
         name: Option<&'static str>,
         run: impl FnOnce(&mut duckdb::Statement<'_>) -> duckdb::Result<Option<usize>>,
     ) -> Result<duckdb::Statement<'_>, Error> {
-        if self.is_locked && sql.is_user_query() {
-            read_lock::check(self, sql.text())?;
+        if let Some(lock) = self.lock.as_ref().filter(|_| sql.is_user_query()) {
+            lock.check(self, sql.text())?;
         }
         let text = sql.text().to_ascii_lowercase();
         if text.contains("set_commit_message") {

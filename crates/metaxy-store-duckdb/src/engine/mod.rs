@@ -35,6 +35,7 @@ pub(crate) use self::instance::{
     current_database, keep_sqlite_tables_apart, leave_out_health_check, open_bare_instance, open_instance,
     share_sqlite_connection,
 };
+pub(crate) use self::read_lock::StoredQuery;
 pub(crate) use self::retry::repeat;
 pub(crate) use self::signed_extensions::has_right_signature;
 pub(crate) use self::transaction::{

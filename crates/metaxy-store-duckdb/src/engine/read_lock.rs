@@ -3,8 +3,10 @@
 //! DuckDB's settings keep statements from files, extensions and other settings, with two gaps. Below the data path, files
 //! can be written, since they must be read; and functions of extensions reach catalogs, servers and files by ways of
 //! their own: `ducklake_cleanup_old_files` deletes files of a lake that is attached to be read. So DuckDB's parser is
-//! asked what a person's statement is, and which table functions it calls; only what is known to read is run.
+//! asked what a person's statement is, and which table functions it calls; only what is known to read is run. The same
+//! holds for the views and macros that are stored in a lake: whoever may write to it would have its readers run them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use ducklake_sql::{Sql, bind, list, sql};
@@ -96,6 +98,7 @@ const PRAGMAS: &[&str] = &[
 enum Refused {
     Statement(String),
     Function(String),
+    Stored(String),
 }
 
 impl fmt::Display for Refused {
@@ -109,6 +112,9 @@ impl fmt::Display for Refused {
             }
             Self::Function(name) => {
                 write!(f, "the table function `{name}` is not known to only read, and the lake is open read-only")
+            }
+            Self::Stored(name) => {
+                write!(f, "the view or macro `{name}` is not known to only read, and the lake is open read-only")
             }
         }
     }
@@ -138,51 +144,106 @@ pub(super) fn lock(connection: &Connection, folders: &[String], files: &[String]
     Ok(())
 }
 
-/// Refuses a person's statements unless each of them only reads.
-pub(super) fn check(connection: &Connection, text: &str) -> Result<(), Error> {
-    match parsed(connection, text)? {
-        Parsed::Queries(functions) => check_functions(functions),
-        _ => Sql::script(text).iter().try_for_each(|statement| check_statement(connection, statement)),
-    }
+/// A view or a macro of a lake.
+#[derive(Debug)]
+pub(crate) struct StoredQuery {
+    /// Its name.
+    pub(crate) name: String,
+    /// The query that it stands for.
+    pub(crate) text: String,
 }
 
-fn check_statement(connection: &Connection, statement: &Sql) -> Result<(), Error> {
-    let (word, text) = (statement.first_word(), statement.text_without_comments());
-    let rest = Sql::user_query(text.get(word.len()..).unwrap_or_default());
-    // Without a `;` it is one statement to DuckDB, whatever else its text holds.
-    let is_single = !text.contains(';');
-    match word.as_str() {
-        "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "USE" if is_single => return Ok(()),
-        "PRAGMA"
-            if is_single
-                && !text.contains('=')
-                && PRAGMAS.contains(&rest.first_word().to_ascii_lowercase().as_str()) =>
-        {
-            return Ok(());
+/// What a connection that is locked lets a person run.
+#[derive(Debug)]
+pub(super) struct ReadLock {
+    /// The views and macros of the lakes that are not known to only read, in lower case.
+    refused: BTreeSet<String>,
+}
+
+impl ReadLock {
+    pub(super) fn new(connection: &Connection, stored: Vec<StoredQuery>) -> Result<Self, Error> {
+        let mut lock = Self { refused: BTreeSet::new() };
+        let mut left = Vec::new();
+        for StoredQuery { name, text } in stored {
+            left.push((name.to_lowercase(), parsed(connection, &text)?));
         }
-        _ => {}
+        // One that names a refused one is refused, too.
+        loop {
+            let is_refused = |(_, parsed): &(String, Parsed)| match parsed {
+                Parsed::Queries(calls) => lock.check_calls(calls).is_err(),
+                _ => true,
+            };
+            let (refused, others): (Vec<_>, Vec<_>) = left.into_iter().partition(is_refused);
+            if refused.is_empty() {
+                return Ok(lock);
+            }
+            lock.refused.extend(refused.into_iter().map(|(name, _)| name));
+            left = others;
+        }
     }
-    // What has a query within is asked about as that query: all of it must be one.
-    let query = match word.as_str() {
-        "EXPLAIN" => explained(&rest).map(str::to_owned),
-        "CALL" => Some(["FROM ", rest.text()].concat()),
-        "SET" => assigned(&rest).map(|value| ["SELECT ", value].concat()),
-        _ => Some(text.to_owned()),
-    };
-    match query.map(|query| parsed(connection, &query)).transpose()? {
-        Some(Parsed::Queries(functions)) => check_functions(functions),
-        _ => match parsed(connection, text)? {
-            Parsed::Invalid(message) => Err(connection.said(&["Parser Error: ", &message].concat(), None)),
-            _ => Err(Error::refused(Refused::Statement(word))),
-        },
-    }
-}
 
-fn check_functions(functions: Vec<String>) -> Result<(), Error> {
-    let reads = |name: &str| READING.contains(&name) || name.starts_with("duckdb_") || name.starts_with("pragma_");
-    match functions.into_iter().find(|name| !reads(&name.to_ascii_lowercase())) {
-        Some(function) => Err(Error::refused(Refused::Function(function))),
-        None => Ok(()),
+    /// Refuses a person's statements unless each of them only reads.
+    pub(super) fn check(&self, connection: &Connection, text: &str) -> Result<(), Error> {
+        match parsed(connection, text)? {
+            Parsed::Queries(calls) => self.check_calls(&calls),
+            _ => Sql::script(text).iter().try_for_each(|statement| self.check_statement(connection, statement)),
+        }
+    }
+
+    fn check_statement(&self, connection: &Connection, statement: &Sql) -> Result<(), Error> {
+        let (word, text) = (statement.first_word(), statement.text_without_comments());
+        let rest = Sql::user_query(text.get(word.len()..).unwrap_or_default());
+        // Without a `;` it is one statement to DuckDB, whatever else its text holds.
+        let is_single = !text.contains(';');
+        match word.as_str() {
+            "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "ABORT" | "USE" if is_single => return Ok(()),
+            "PRAGMA"
+                if is_single
+                    && !text.contains('=')
+                    && PRAGMAS.contains(&rest.first_word().to_ascii_lowercase().as_str()) =>
+            {
+                return Ok(());
+            }
+            _ => {}
+        }
+        // What has a query within is asked about as that query: all of it must be one.
+        let query = match word.as_str() {
+            "EXPLAIN" => explained(&rest).map(str::to_owned),
+            "CALL" => Some(["FROM ", rest.text()].concat()),
+            "SET" => assigned(&rest).map(|value| ["SELECT ", value].concat()),
+            _ => Some(text.to_owned()),
+        };
+        match query.map(|query| parsed(connection, &query)).transpose()? {
+            Some(Parsed::Queries(calls)) => self.check_calls(&calls),
+            _ => match parsed(connection, text)? {
+                Parsed::Invalid(message) => Err(connection.said(&["Parser Error: ", &message].concat(), None)),
+                _ => Err(Error::refused(Refused::Statement(word))),
+            },
+        }
+    }
+
+    fn check_calls(&self, calls: &Calls) -> Result<(), Error> {
+        let reads = |name: &str| READING.contains(&name) || name.starts_with("duckdb_") || name.starts_with("pragma_");
+        // The names of tables are texts to this one.
+        let hides = |name: &str| name == "query_table" && !self.refused.is_empty();
+        let mut functions = calls.table_functions.iter().map(|name| (name, name.to_ascii_lowercase()));
+        if let Some((function, _)) = functions.find(|(_, name)| !reads(name) || hides(name)) {
+            return Err(Error::refused(Refused::Function(function.clone())));
+        }
+        match calls.names.iter().find(|name| self.is_refused(name)) {
+            Some(name) => Err(Error::refused(Refused::Stored(name.clone()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a name is that of a refused view or macro; `SUMMARIZE` has it quoted, with its schema.
+    fn is_refused(&self, name: &str) -> bool {
+        let name = name.replace('"', "").to_lowercase();
+        let is_it = |refused: &String| {
+            name.strip_suffix(&refused.replace('"', ""))
+                .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        };
+        self.refused.iter().any(is_it)
     }
 }
 
@@ -211,34 +272,52 @@ fn assigned(rest: &Sql) -> Option<&str> {
 
 /// What DuckDB's parser takes a text for.
 enum Parsed {
-    /// Queries, which call these table functions.
-    Queries(Vec<String>),
+    /// Queries.
+    Queries(Calls),
     /// Other statements, among queries perhaps.
     Others,
     /// None, for this reason.
     Invalid(String),
 }
 
+/// What queries name.
+struct Calls {
+    table_functions: Vec<String>,
+    /// Tables, views, functions and macros.
+    names: Vec<String>,
+}
+
 fn parsed(connection: &Connection, text: &str) -> Result<Parsed, Error> {
+    // Lists are JSON: a name can hold every character.
     let question = Sql::fixed(
         "SELECT
              json_extract_string(tree, '$.error'),
              json_extract_string(tree, '$.error_type'),
              json_extract_string(tree, '$.error_message'),
-             array_to_string(json_extract_string(tree, '$..function.function_name'), chr(10))
+             to_json(json_extract_string(tree, '$..function.function_name'))::VARCHAR,
+             to_json(json_extract_string(tree, '$..table_name') || json_extract_string(tree, '$..function_name'))::VARCHAR
          FROM (SELECT json_serialize_sql(CAST(? AS VARCHAR)) AS tree)",
     );
+    type Row = (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
     // Where the lake is the current database, the question would ask its catalog for a snapshot, and end a stream.
-    let row = connection.elsewhere()?.query_row(question.with_text("statements", text))?;
-    let (error, kind, message, functions): (_, Option<String>, _, Option<String>) = row.unwrap_or_default();
-    let (error, message): (Option<String>, Option<String>) = (error, message);
+    let row: Option<Row> = connection.elsewhere()?.query_row(question.with_text("statements", text))?;
+    let (error, kind, message, table_functions, names) = row.unwrap_or_default();
     if error.as_deref() == Some("false") {
-        return Ok(Parsed::Queries(functions.unwrap_or_default().lines().map(str::to_owned).collect()));
+        return Ok(match (listed(table_functions), listed(names)) {
+            (Some(table_functions), Some(names)) => Parsed::Queries(Calls { table_functions, names }),
+            _ => Parsed::Others,
+        });
     }
     Ok(match kind.as_deref() {
         Some("parser") => Parsed::Invalid(message.unwrap_or_default()),
         _ => Parsed::Others,
     })
+}
+
+/// The texts in a list of JSON; `None` where it is none.
+fn listed(json: Option<String>) -> Option<Vec<String>> {
+    let list: Vec<Option<String>> = serde_json::from_str(&json?).ok()?;
+    Some(list.into_iter().flatten().collect())
 }
 
 /// Whether DuckDB's parser takes all of the statements for queries.

@@ -3,7 +3,7 @@
 use ducklake_sql::{AttachPlan, Lake, TableDatabase, bind, sql};
 
 use super::store::Store;
-use crate::engine::{Connection, Error};
+use crate::engine::{Connection, Error, StoredQuery};
 
 impl Store {
     /// Locks the instance, in which these are attached. What DuckDB has attached itself, it may read whatever the lock.
@@ -20,14 +20,15 @@ impl Store {
 }
 
 fn lock<'l>(connection: &mut Connection, lakes: impl Iterator<Item = &'l Lake>) -> Result<(), Error> {
-    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    let (mut folders, mut files, mut stored) = (Vec::new(), Vec::new(), Vec::new());
     let other = connection.elsewhere()?;
     // Not in one transaction: DuckLake's functions and its tables would each hold a connection to the catalog's server.
     for lake in lakes {
         folders.extend(data_paths(&other, lake)?);
         files.extend(files_elsewhere(&other, lake)?);
+        stored.extend(stored_queries(&other, lake)?);
     }
-    connection.lock(&folders, &files)
+    connection.lock(&folders, &files, stored)
 }
 
 /// The data path as it is used, and as it is stored; each ends with a `/`.
@@ -54,4 +55,20 @@ fn files_elsewhere(connection: &Connection, lake: &Lake) -> Result<Vec<String>, 
         schema,
     ))?;
     Ok(found.into_iter().map(|(path,)| path).collect())
+}
+
+/// The views and macros of a lake, those that were replaced too: a query can ask for an older snapshot. A catalog whose
+/// server keeps its metadata to itself does not tell them.
+fn stored_queries(connection: &Connection, lake: &Lake) -> Result<Vec<StoredQuery>, Error> {
+    let metadata = connection.plan_of(lake.alias()).and_then(AttachPlan::metadata);
+    let Some((database, schema)) = metadata else { return Ok(Vec::new()) };
+    let found: Vec<(String, String)> = connection.query_rows(sql!(
+        "SELECT view_name, sql FROM {database}.{schema}.ducklake_view
+         UNION
+         SELECT macro_name, CASE WHEN type = 'scalar' THEN concat('SELECT ', sql) ELSE sql END
+         FROM {database}.{schema}.ducklake_macro JOIN {database}.{schema}.ducklake_macro_impl USING (macro_id)",
+        database,
+        schema,
+    ))?;
+    Ok(found.into_iter().map(|(name, text)| StoredQuery { name, text }).collect())
 }

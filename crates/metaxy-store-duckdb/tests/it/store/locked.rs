@@ -19,6 +19,7 @@ const READS: &[&str] = &[
     "FROM ducklake_table_changes('ducklake', 'main', 'large', 0, 1)",
     "FROM ducklake_list_files('ducklake', 'large')",
     "SHOW TABLES",
+    "SELECT twice(i) FROM harmless",
     "DESCRIBE large",
     "SUMMARIZE small",
     "EXPLAIN FROM large",
@@ -102,6 +103,18 @@ const REFUSED: &[&str] = &[
     "USE ducklake; COPY large TO '{outside}/x.csv'",
     "EXPLAIN SELECT 1; COPY large TO '{outside}/x.csv'",
     "CALL pragma_version(); COPY large TO '{outside}/x.csv'",
+    "FROM deleting",
+    "FROM ducklake.main.Deleting AT (VERSION => 8)",
+    "FROM by_another",
+    "SUMMARIZE by_another",
+    "SUMMARIZE ducklake.main.deleting",
+    "EXPLAIN ANALYZE FROM deleting",
+    "FROM query_table('deleting')",
+    "SELECT deleted()",
+    "FROM large WHERE i = Main.Deleted()",
+    "FROM \"range\nrange\"()",
+    "FROM ducklake.main.summary()",
+    "SET VARIABLE x = deleted()",
 ];
 
 fn make_lake(config: &Config) {
@@ -111,6 +124,14 @@ fn make_lake(config: &Config) {
         "CREATE TABLE small AS SELECT range AS i FROM range(3)",
         "CREATE TABLE gone AS SELECT range AS i FROM range(100)",
         "DROP TABLE gone",
+        // Whoever may write to a lake has its readers run this.
+        "CREATE VIEW harmless AS SELECT i FROM large WHERE i < 5",
+        "CREATE MACRO twice(x) AS x * 2",
+        "CREATE VIEW deleting AS FROM ducklake_cleanup_old_files('ducklake', cleanup_all => true)",
+        "CREATE VIEW by_another AS SELECT path FROM deleting",
+        "CREATE MACRO deleted() AS (SELECT count(*) FROM deleting)",
+        "CREATE MACRO summary() AS TABLE FROM ducklake_cleanup_old_files('ducklake', cleanup_all => true)",
+        "CREATE MACRO \"range\nrange\"() AS TABLE FROM ducklake_cleanup_old_files('ducklake', cleanup_all => true)",
         // Its file is scheduled for deletion, which is what a reader must not do.
         "CALL ducklake_expire_snapshots('ducklake', versions => [3])",
     ] {
