@@ -8,6 +8,7 @@ mod hostile;
 mod leftovers;
 mod locked;
 mod open;
+mod outages;
 mod paths;
 mod plans;
 pub(crate) mod postgres;
