@@ -76,6 +76,14 @@ const ALL: &[LongTest] = &[
         numbers: &[("--operations", "METAXY_LOAD_OPERATIONS", None)],
         with_peer: false,
     },
+    // What the store adds to a write that nobody is in the way of.
+    LongTest {
+        name: "overhead",
+        package: STORE,
+        arguments: &["maintain::measure::an_uncontended_write", "--exact", "--ignored", "--nocapture"],
+        numbers: &[],
+        with_peer: false,
+    },
 ];
 
 /// A test with the numbers that were asked for.
@@ -151,6 +159,7 @@ mod tests {
             ("roundtrip --cases 7", &[("METAXY_ROUNDTRIP_CASES", 1_000_000), ("METAXY_ROUNDTRIP_CASES", 7)]),
             ("crash --kills 7", &[("METAXY_CRASH_KILLS", 7)]),
             ("load", &[]),
+            ("overhead", &[]),
         ] {
             assert_eq!(parse(line).expect("it is right"), expected, "{line}");
         }

@@ -288,6 +288,8 @@ struct Calls {
 }
 
 fn parsed(connection: &Connection, text: &str) -> Result<Parsed, Error> {
+    type Row = (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
+
     // Lists are JSON: a name can hold every character.
     let question = Sql::fixed(
         "SELECT
@@ -298,7 +300,6 @@ fn parsed(connection: &Connection, text: &str) -> Result<Parsed, Error> {
              to_json(json_extract_string(tree, '$..table_name') || json_extract_string(tree, '$..function_name'))::VARCHAR
          FROM (SELECT json_serialize_sql(CAST(? AS VARCHAR)) AS tree)",
     );
-    type Row = (Option<String>, Option<String>, Option<String>, Option<String>, Option<String>);
     // Where the lake is the current database, the question would ask its catalog for a snapshot, and end a stream.
     let row: Option<Row> = connection.elsewhere()?.query_row(question.with_text("statements", text))?;
     let (error, kind, message, table_functions, names) = row.unwrap_or_default();

@@ -17,7 +17,7 @@ const COPIES: [&str; 2] = [".copy-1", ".copy-2"];
 /// What DuckDB adds to the name of a file for its write-ahead log.
 const WAL: &str = ".wal";
 /// How old the older copy is before the newest takes its place: what damages a file may be seen late.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 /// The largest file that is copied, in bytes: where the file system copies each block, it takes some tenths of a second.
 const LARGEST: u64 = 256 * 1024 * 1024;
 

@@ -7,7 +7,7 @@ use ducklake_sql::{Declared, LakeOption, Mode, bind, sql};
 use metaxy_store_duckdb::{MaintainOptions, Store};
 
 use super::home::home;
-use crate::lake::{session, value};
+use crate::lake::{raw, run, session, value};
 
 const FILES: i64 = 1000;
 const ROWS: i64 = 50;
@@ -68,5 +68,45 @@ fn a_thousand_small_files() {
             ms(planned),
             planned.as_secs_f64() / opened.as_secs_f64()
         );
+    }
+}
+
+/// What retry, token and kept files add to a write that nobody is in the way of: the same statements by DuckDB alone on
+/// another lake, in turn.
+#[test]
+#[ignore = "a measurement"]
+fn an_uncontended_write() {
+    const WRITES: usize = 60;
+    const CREATE: &str = "CREATE TABLE t (i BIGINT)";
+    println!("catalog     rows  DuckDB alone  by the store");
+    for catalog in ["sqlite", "duckdb", "postgres"] {
+        let (one, other) = (home(catalog, "local"), home(catalog, "local"));
+        let alone = raw();
+        alone.execute_batch("LOAD postgres_scanner").unwrap();
+        for statement in one.lake.plan(&session(), Mode::Write).statements() {
+            run(&alone, &statement.to_sql()).unwrap();
+        }
+        alone.execute_batch(CREATE).unwrap();
+        let store = other.open();
+        store.connection().execute(CREATE).unwrap();
+        // Rows that are kept in the catalog, and rows in a file.
+        for (rows, insert) in [(1, "INSERT INTO t VALUES (1)"), (1000, "INSERT INTO t FROM range(1000)")] {
+            let (mut by_duckdb, mut by_store) = (Vec::new(), Vec::new());
+            for _ in 0..WRITES {
+                let start = Instant::now();
+                alone.execute_batch(&["BEGIN; ", insert, "; COMMIT"].concat()).unwrap();
+                by_duckdb.push(start.elapsed());
+                let start = Instant::now();
+                store.transaction(|connection| connection.execute(insert)).unwrap();
+                by_store.push(start.elapsed());
+            }
+            let median = |times: &mut Vec<Duration>| {
+                times.sort_unstable();
+                times[times.len() / 2].as_secs_f64() * 1000.0
+            };
+            let (by_duckdb, by_store) = (median(&mut by_duckdb), median(&mut by_store));
+            let more = (by_store / by_duckdb - 1.0) * 100.0;
+            println!("{catalog:<10}  {rows:<4}  {by_duckdb:>9.2} ms  {by_store:.2} ms ({more:+.1} %)");
+        }
     }
 }
