@@ -30,7 +30,7 @@ pub(crate) fn check(input: &str) {
     let output = match Config::load(&system, &LoadOptions::default()) {
         Ok(loaded) => {
             let config = &loaded.config;
-            let mut output = [config.to_toml(), loaded.diagnostics.render(Style::Plain).to_string()].concat();
+            let mut output = [config.to_toml(), loaded.diagnostics.render(Style::Plain)].concat();
             for store in config.store_names().filter_map(|name| config.store(name).ok()) {
                 for mode in [Mode::Read, Mode::Write] {
                     output += &store.plan(mode).display(Reveal::Masked).to_string();
@@ -38,7 +38,7 @@ pub(crate) fn check(input: &str) {
             }
             output
         }
-        Err(error) => error.diagnostics().render(Style::Plain).to_string(),
+        Err(error) => error.diagnostics().render(Style::Plain),
     };
     assert!(!output.contains(PASSWORD), "{output}");
 }

@@ -54,6 +54,7 @@ Usage: cargo xtask TASK
   crash [--kills N]   kill programs while they write, N for each kind of catalog, and look at what they have left
   load [--operations N]
                       let programs write at once, and say how long each operation takes
+  overhead            say what the store adds to a write that nobody is in the way of
   fuzz [--seconds N] [TARGET…]
                       try inputs on what reads configurations, feature files, filters, JSON and SQL, N seconds each
   roundtrip [--cases N]

@@ -53,9 +53,13 @@ fn no_script_ends_the_program() {
 fn check(folders: &[&str], mutations: usize, target: fn(&str)) {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut texts = Vec::new();
-    folders.iter().for_each(|folder| read(&repository.join(folder), &mut texts));
+    for folder in folders {
+        read(&repository.join(folder), &mut texts);
+    }
     assert!(!texts.is_empty(), "{folders:?}");
-    texts.iter().for_each(|text| target(text));
+    for text in &texts {
+        target(text);
+    }
     texts.retain(|text| text.len() <= LONGEST);
     let mut random = Random(1);
     for _ in 0..mutations {
@@ -81,7 +85,7 @@ fn read(folder: &Path, texts: &mut Vec<String>) {
     }
 }
 
-/// Numbers that look random and are the same in every run: SplitMix64.
+/// Numbers that look random and are the same in every run: `SplitMix64`.
 struct Random(u64);
 
 impl Random {
