@@ -25,6 +25,7 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 pub(crate) struct CatalogCopy {
     file: PathBuf,
     new: PathBuf,
+    is_kept: bool,
     /// Keeps other processes from copying at the same time.
     _lock: File,
 }
@@ -42,13 +43,22 @@ impl CatalogCopy {
             return Ok(None);
         }
         let new = with(&file, ".copying");
-        let lock = File::create(&new)?;
+        // A link may have come with somebody else's repository, and lead anywhere.
+        if fs::symlink_metadata(&new).is_ok_and(|found| !found.is_file()) {
+            fs::remove_file(&new)?;
+        }
+        // What another process is copying must stay as it is.
+        let lock = File::options().write(true).create(true).truncate(false).open(&new)?;
         if lock.try_lock().is_err() {
             return Ok(None);
         }
-        let copy = Self { file, new, _lock: lock };
+        let copy = Self { file, new, is_kept: false, _lock: lock };
         for suffix in ["", WAL] {
             let (from, to) = (with(&copy.file, suffix), with(&copy.new, suffix));
+            if suffix == WAL {
+                // It may be of a copy that was killed.
+                remove_file(&to)?;
+            }
             if metadata(&from)?.is_some() {
                 // By references to the same blocks, where the file system has that.
                 fs::copy(&from, &to)?;
@@ -58,20 +68,25 @@ impl CatalogCopy {
     }
 
     /// Makes it the newest copy, now that the file could be attached.
-    pub(crate) fn keep(self) -> io::Result<()> {
+    pub(crate) fn keep(mut self) -> io::Result<()> {
         let [newest, older] = COPIES.map(|suffix| with(&self.file, suffix));
         let is_old = |copied: SystemTime| copied.elapsed().is_ok_and(|age| age > DAY);
         if newest.is_file() && modified(&older).is_none_or(is_old) {
             rename(&newest, &older)?;
         }
-        rename(&self.new, &newest)
+        rename(&self.new, &newest)?;
+        // From here on, a file of this name is another process's.
+        self.is_kept = true;
+        Ok(())
     }
 }
 
 impl Drop for CatalogCopy {
     fn drop(&mut self) {
-        // Nothing is there once it was kept.
-        drop(remove(&self.new));
+        if !self.is_kept {
+            // Why it is not kept matters more than that it stays.
+            drop(remove(&self.new));
+        }
     }
 }
 
@@ -128,6 +143,7 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
 
 /// Lets a copy take the place of another. A log never stands beside the file of another copy.
 fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::metadata(from)?;
     remove(to)?;
     for suffix in [WAL, ""] {
         let from = with(from, suffix);
@@ -139,11 +155,13 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    for path in [path.to_owned(), with(path, WAL)] {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+    remove_file(path)?;
+    remove_file(&with(path, WAL))
+}
+
+fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -42,9 +42,16 @@ fn a_damaged_catalog_is_restored_from_its_copy() {
         ["copy-1", "copy-2", "copying"].map(|name| catalog.with_extension(["ducklake.", name].concat()));
     write(&home, &["CREATE TABLE t (i BIGINT)", "INSERT INTO t SELECT range FROM range(40)"]);
     assert!(!newest.exists(), "there was nothing to copy");
+    // What somebody's archive had there leads nowhere, and what a killed copy left is not used.
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(home.folder.path_of("mine"), &new).unwrap();
+    fs::write(home.folder.path_of("mine"), "mine").unwrap();
+    fs::write(catalog.with_extension("ducklake.copying.wal"), "torn").unwrap();
     // These rows are kept in the catalog.
     write(&home, &["INSERT INTO t VALUES (1000)", "DELETE FROM t WHERE i = 7"]);
     let first = fs::read(&newest).unwrap();
+    assert_eq!(fs::read(home.folder.path_of("mine")).unwrap(), b"mine");
+    assert!(!newest.with_extension("copy-1.wal").exists());
     write(&home, &["INSERT INTO t VALUES (2000)"]);
     assert!(fs::read(&newest).unwrap() != first && fs::read(&older).unwrap() == first);
     let second = fs::read(&newest).unwrap();
