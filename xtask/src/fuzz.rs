@@ -16,7 +16,7 @@ use crate::shell::{lines, run, say};
 const TARGETS: [(&str, &[&str]); 5] = [
     ("configuration", &["crates/metaxy-config/tests/fixtures/valid", "crates/metaxy-config/tests/fixtures/invalid"]),
     ("features", &["crates/metaxy-feature/tests/fixtures", "crates/metaxy-cli/tests/fixtures/features"]),
-    ("filter", &["fuzz/corpus/filter"]),
+    ("filter", &["fuzz/seeds/filter"]),
     ("json", &["crates/metaxy-feature/tests/golden"]),
     ("script", &["crates/metaxy-cli/tests/sessions"]),
 ];

@@ -36,7 +36,7 @@ fn no_feature_file_ends_the_program() {
 
 #[test]
 fn no_filter_ends_the_program() {
-    check(&["fuzz/corpus/filter"], 3000, filter::check);
+    check(&["fuzz/seeds/filter"], 3000, filter::check);
 }
 
 #[test]
