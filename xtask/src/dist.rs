@@ -7,6 +7,7 @@
 mod licences;
 mod pack;
 mod sbom;
+mod trial;
 
 use std::env;
 use std::ffi::OsString;
@@ -24,6 +25,7 @@ use crate::setup::{self, make_folder, remove};
 use crate::shell::{output, run, say};
 use pack::Entry;
 use sbom::Binary;
+use trial::Trial;
 
 /// The wheel's name on an index, and with `_` that of its files.
 const WHEEL: &str = "metaxy-ducklake";
@@ -46,22 +48,33 @@ pub(crate) struct Options {
     output: PathBuf,
     /// How much to compress, from 0 to 9.
     level: u32,
+    /// Whether to follow the tutorial with the packages, and where.
+    trial: Option<Trial>,
 }
 
 impl Options {
-    /// Reads `--program FILE`, `--output FOLDER` and `--level N`.
+    /// Reads `--program FILE`, `--output FOLDER`, `--level N`, `--try` and `--root FOLDER`.
     ///
     /// # Errors
     ///
     /// For anything else.
     pub(crate) fn parse(args: &mut impl Iterator<Item = OsString>) -> Result<Self> {
-        let mut options = Self { program: None, output: "target/dist".into(), level: 9 };
+        let mut options = Self { program: None, output: "target/dist".into(), level: 9, trial: None };
         while let Some(arg) = args.next() {
-            let usage = || Error::new("expected `--program FILE`, `--output FOLDER`, `--level N` (0 to 9) or nothing");
+            if arg == "--try" {
+                options.trial.get_or_insert_default();
+                continue;
+            }
+            let usage = || {
+                Error::new(
+                    "expected `--program FILE`, `--output FOLDER`, `--level N` (0 to 9), `--try`, `--root FOLDER` or nothing",
+                )
+            };
             let value = args.next().ok_or_else(usage)?;
             match arg.to_str() {
                 Some("--program") => options.program = Some(value.into()),
                 Some("--output") => options.output = value.into(),
+                Some("--root") => options.trial.get_or_insert_default().root = Some(value.into()),
                 Some("--level") => {
                     let level = value.to_str().and_then(|level| level.parse().ok()).filter(|level| *level <= 9);
                     options.level = level.ok_or_else(usage)?;
@@ -106,7 +119,8 @@ pub(crate) fn dist(repo: &Repo, options: &Options) -> Result<()> {
         sums.extend([&*checksums::of(package)?, "  ", &file, "\n"]);
         say(format_args!("dist: {}, {} MB", repo.relative(package), size(package)? / 1_000_000));
     }
-    write(&output.join("SHA256SUMS"), sums)
+    write(&output.join("SHA256SUMS"), sums)?;
+    options.trial.as_ref().map_or(Ok(()), |trial| trial.run(repo, &output))
 }
 
 /// Builds the program as it is published.
@@ -273,10 +287,13 @@ mod tests {
     #[test]
     fn arguments_say_what_is_packed() {
         let parse = |args: &[&str]| Options::parse(&mut args.iter().map(OsString::from));
-        let options = Options { program: Some("x".into()), output: "y".into(), level: 1 };
-        assert_eq!(parse(&["--program", "x", "--output", "y", "--level", "1"]).expect("it is right"), options);
+        let trial = Some(Trial { root: Some("z".into()) });
+        let options = Options { program: Some("x".into()), output: "y".into(), level: 1, trial };
+        let given = parse(&["--program", "x", "--output", "y", "--level", "1", "--try", "--root", "z"]);
+        assert_eq!(given.expect("it is right"), options);
+        assert_eq!(parse(&["--try"]).expect("it is right").trial, Some(Trial::default()));
         assert_eq!(parse(&[]).expect("it is right").level, 9);
-        for wrong in [&["--level", "10"][..], &["--level"], &["--profile", "dev"], &["x"]] {
+        for wrong in [&["--level", "10"][..], &["--level"], &["--root"], &["--profile", "dev"], &["x"]] {
             parse(wrong).expect_err("it is wrong");
         }
     }

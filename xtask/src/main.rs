@@ -43,8 +43,10 @@ Usage: cargo xtask TASK
   tidy                check the rules that compiler and clippy do not
   codegen [--check]   write, or check, what is generated from the types
   api [--check]       write, or check, the public API of each published library, in docs/api
-  dist [--program FILE] [--output FOLDER] [--level N]
-                      make an archive and a wheel that run from anywhere, of a program that is built for release
+  dist [--program FILE] [--output FOLDER] [--level N] [--try] [--root FOLDER]
+                      make an archive and a wheel that run from anywhere, of a program that is built for release;
+                      with --try, follow the tutorial with both, without a network (on Linux, as root), below the root
+                      of another system if there is one
   package             pack every published crate, and build all of them from their packages
   release --dry-run   check all that has to be so before this version is published
   interop [--seed N] [--cases M]

@@ -22,12 +22,22 @@ impl TempDir {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it touches the disk, which a default should not")]
     pub fn new() -> Self {
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    /// Makes a new, empty folder below another.
+    ///
+    /// # Panics
+    ///
+    /// When the other cannot be written.
+    #[must_use]
+    pub fn new_in(parent: &Path) -> Self {
         let mut builder = tempfile::Builder::new();
         builder.prefix("metaxy-test-");
         // As a home directory is: nobody else reads what is below it.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let made = builder.tempdir();
+        let made = builder.tempdir_in(parent);
         let guard = made.unwrap_or_else(|error| panic!("cannot make a temporary folder: {error}"));
         let path = fs::canonicalize(guard.path())
             .unwrap_or_else(|error| panic!("cannot resolve `{}`: {error}", guard.path().display()));

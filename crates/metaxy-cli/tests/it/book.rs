@@ -74,7 +74,7 @@ fn describe(path: &mut Vec<String>, text: &mut String) {
     }
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
@@ -93,6 +93,11 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
 fn check(name: &str, page: &str) -> String {
     let home = TempDir::new();
     let servers = page.contains("DUCKLAKE_").then(Servers::start);
+    check_in(&home, name, page, &|typed| run(typed, &home, servers.as_ref()))
+}
+
+/// What differs on a page whose files go into a folder. `run` gives what a command prints, and whether it went well.
+pub(crate) fn check_in(home: &TempDir, name: &str, page: &str, run: &dyn Fn(&str) -> (String, bool)) -> String {
     let mut wrong = String::new();
     for (kind, block) in blocks(page) {
         if let Some((file, content)) = block.strip_prefix("# file: ").and_then(|rest| rest.split_once('\n')) {
@@ -102,7 +107,7 @@ fn check(name: &str, page: &str) -> String {
             home.write(file, [&before, "\n", content].concat());
         } else if kind == "console" {
             for (typed, shown) in commands(&block) {
-                let (said, is_done) = run(&typed, &home, servers.as_ref());
+                let (said, is_done) = run(&typed);
                 // What is left out could hide a failure.
                 if !matches(&shown, &said) || (!is_done && !shown.contains("error")) {
                     wrong.extend([name, ":\n$ ", &typed, "\n", &said, "--- and not, as it says:\n", &shown, "\n"]);
@@ -114,7 +119,7 @@ fn check(name: &str, page: &str) -> String {
 }
 
 /// The fenced blocks of a page, each with its kind.
-fn blocks(page: &str) -> Vec<(String, String)> {
+pub(crate) fn blocks(page: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     let mut open: Option<(String, String)> = None;
     for line in page.lines() {
@@ -153,9 +158,14 @@ fn run(command: &str, home: &TempDir, servers: Option<&Servers>) -> (String, boo
     shell.env_clear().env("PATH", path).env("HOME", home.path()).env("TZ", "UTC");
     shell.env("METAXY_EXTENSION_DIRECTORY", deps().extensions());
     shell.envs(servers.map(|servers| servers.variables.clone()).into_iter().flatten());
+    said(shell)
+}
+
+/// All that a shell prints whose stderr is its stdout, and whether it went well.
+pub(crate) fn said(mut shell: Command) -> (String, bool) {
     let output = shell.output().expect("a shell should start");
     let said = String::from_utf8(output.stdout).expect("output is UTF-8");
-    assert_no_leak(&said, command);
+    assert_no_leak(&said, "a block of the book");
     (said.lines().map(|line| [line.trim_end(), "\n"].concat()).collect(), output.status.success())
 }
 

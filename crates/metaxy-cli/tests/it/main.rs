@@ -26,5 +26,6 @@ mod sessions;
 mod shell;
 mod trips;
 mod trust;
+mod tutorial;
 mod waits;
 mod writers;
