@@ -19,7 +19,7 @@ mod graph;
 mod lake;
 
 pub(crate) use extensions::{Extensions, ExtensionsInstall, ExtensionsList};
-pub(crate) use graph::{Direction, Drawing, DrawingFormat, Graph, GraphDiff, GraphRender};
+pub(crate) use graph::{Direction, Drawing, DrawingFormat, Graph, GraphDiff, GraphDiffOfPython, GraphRender};
 pub(crate) use lake::{
     Apply, Backup, Changes, Maintain, Migrate, MigrateCatalog, MigrateData, Plan, Restore, Snapshots,
 };
@@ -140,6 +140,9 @@ pub(crate) enum Command {
     /// Draw the graph of features, or what has changed in it
     #[command(subcommand)]
     Graph(Graph),
+    /// Draw what has changed in the graph, in the words of Python Metaxy
+    #[command(subcommand, hide = true)]
+    GraphDiff(GraphDiffOfPython),
     /// Record the features of the project in the lake
     Push(Push),
     /// Write metaxy.lock: the features of other projects that those of this one depend on
@@ -1059,8 +1062,9 @@ impl Command {
     pub(crate) fn is_for_programs(&self) -> bool {
         let format = match self {
             Self::Graph(Graph::Render(GraphRender { drawing, .. }) | Graph::Diff(GraphDiff { drawing, .. })) => {
-                return drawing.format == DrawingFormat::Json && drawing.output.path.is_none();
+                return drawing.is_for_programs();
             }
+            Self::GraphDiff(GraphDiffOfPython::Render(args)) => return args.drawing.is_for_programs(),
             Self::List(List::Features(args)) => args.format,
             Self::Describe(Describe::Features(args)) => args.format,
             Self::Describe(Describe::Graph(args)) => args.format,
@@ -1107,6 +1111,7 @@ mod tests {
         "describe graph",
         "graph render",
         "graph diff",
+        "graph-diff render",
         "history",
         "metadata status",
         "metadata read",

@@ -139,6 +139,7 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::List(args) => list::run(args, context, printer),
         Command::Describe(args) => describe::run(args, context, printer),
         Command::Graph(args) => graph::run(args, context, printer),
+        Command::GraphDiff(args) => graph::run_of_python(args, context, printer),
         Command::Lock(args) => lock::run(args, context, printer),
         Command::Push(args) => push::run(args, context, printer),
         Command::History(args) => history::run(args, context, printer),

@@ -131,12 +131,16 @@ impl VersionChange {
     }
 }
 
-/// The version, or both: `b9bb54e4 → 987564b2`.
+/// The version, or both: `b9bb54e4 → 987564b2`; with a precision, as in `{:.4}`, so many characters of each.
 impl std::fmt::Display for VersionChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unchanged(version) | Self::Added(version) | Self::Removed(version) => version.fmt(f),
-            Self::Changed { old, new } => write!(f, "{old} → {new}"),
+            Self::Changed { old, new } => {
+                old.fmt(f)?;
+                f.write_str(" → ")?;
+                new.fmt(f)
+            }
         }
     }
 }
@@ -162,14 +166,25 @@ enum Presence {
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct DiagramOptions {
     fields: bool,
-    versions: bool,
+    feature_versions: bool,
+    field_versions: bool,
+    version_length: Option<usize>,
+    projects: Option<bool>,
     left_to_right: bool,
     coloured: bool,
 }
 
 impl Default for DiagramOptions {
     fn default() -> Self {
-        Self { fields: true, versions: true, left_to_right: false, coloured: false }
+        Self {
+            fields: true,
+            feature_versions: true,
+            field_versions: true,
+            version_length: None,
+            projects: None,
+            left_to_right: false,
+            coloured: false,
+        }
     }
 }
 
@@ -184,9 +199,34 @@ impl DiagramOptions {
         Self { fields, ..self }
     }
 
-    /// Whether versions are drawn.
+    /// Whether versions are drawn, of features and of fields.
     pub fn versions(self, versions: bool) -> Self {
-        Self { versions, ..self }
+        self.feature_versions(versions).field_versions(versions)
+    }
+
+    /// Whether the versions of features are drawn.
+    pub fn feature_versions(self, feature_versions: bool) -> Self {
+        Self { feature_versions, ..self }
+    }
+
+    /// Whether the versions of fields are drawn.
+    pub fn field_versions(self, field_versions: bool) -> Self {
+        Self { field_versions, ..self }
+    }
+
+    /// Draws so many characters of each version, not all.
+    pub fn version_length(self, characters: usize) -> Self {
+        Self { version_length: Some(characters), ..self }
+    }
+
+    /// Whether the projects of features are drawn; otherwise they are where there are several.
+    pub fn projects(self, projects: bool) -> Self {
+        Self { projects: Some(projects), ..self }
+    }
+
+    /// The version as it is drawn.
+    fn version(self, version: &VersionChange) -> String {
+        self.version_length.map_or_else(|| version.to_string(), |length| format!("{version:.length$}"))
     }
 
     /// Whether what depends on a feature is to its right, not below it; a tree has one direction only.
@@ -302,9 +342,9 @@ impl Diagram {
         Self { nodes: kept.iter().map(|at| self.nodes[*at].clone()).collect(), edges: edges.collect() }
     }
 
-    /// Whether features of several projects are in it, so that each has to say which it is of.
-    fn has_projects(&self) -> bool {
-        self.nodes.windows(2).any(|pair| pair[0].project != pair[1].project)
+    /// Whether each feature has to say which project it is of: where that was asked for, or there are several.
+    fn has_projects(&self, options: DiagramOptions) -> bool {
+        options.projects.unwrap_or_else(|| self.nodes.windows(2).any(|pair| pair[0].project != pair[1].project))
     }
 
     /// The word for what has changed in a feature, or stands out in it.
@@ -318,15 +358,15 @@ impl Diagram {
         let title = [node.version.sign(), node.key.as_str()].concat();
         let mut lines = vec![Line { text: title, change: node.version.word(), is_title: true }];
         let mut line = |text: String, change| lines.push(Line { text, change, is_title: false });
-        if self.has_projects() {
+        if self.has_projects(options) {
             line(node.project.to_string(), "unchanged");
         }
-        if options.versions {
-            line(node.version.to_string(), node.version.word());
+        if options.feature_versions {
+            line(options.version(&node.version), node.version.word());
         }
         for (key, version) in node.fields.iter().filter(|_| options.fields) {
             let name = [version.sign(), key.as_str()].concat();
-            let text = if options.versions { format!("{name} {version}") } else { name };
+            let text = if options.field_versions { [&name, " ", &options.version(version)].concat() } else { name };
             line(text, version.word());
         }
         if let Some(note) = &node.note {

@@ -5,7 +5,7 @@ use metaxy_feature::{Diagram, DiagramOptions, FeatureGraph, VersionChange};
 use metaxy_store_duckdb::{FeatureOptions, Store};
 use serde_json::{Map, Value, json};
 
-use crate::args::{Direction, Drawing, DrawingFormat, Graph, GraphDiff, GraphRender};
+use crate::args::{Direction, Drawing, DrawingFormat, Graph, GraphDiff, GraphDiffOfPython, GraphRender};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -15,8 +15,13 @@ use crate::printer::Printer;
 pub(crate) fn run(args: &Graph, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     match args {
         Graph::Render(args) => render(args, context, printer),
-        Graph::Diff(args) => diff(args, context, printer),
+        Graph::Diff(GraphDiff { from, to, drawing }) => diff([from, to], drawing, context, printer),
     }
+}
+
+pub(crate) fn run_of_python(args: &GraphDiffOfPython, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    let GraphDiffOfPython::Render(args) = args;
+    diff([&args.from_snapshot, &args.to_snapshot], &args.drawing, context, printer)
 }
 
 fn render(args: &GraphRender, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
@@ -26,9 +31,9 @@ fn render(args: &GraphRender, context: &Context, printer: &mut Printer) -> Resul
     draw(&diagram, &args.drawing, &graph, printer)
 }
 
-fn diff(args: &GraphDiff, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+fn diff(graphs: [&String; 2], drawing: &Drawing, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let loaded = context.load()?;
-    let [from, to] = [&args.from, &args.to].map(|name| Wanted::of(name));
+    let [from, to] = graphs.map(|name| Wanted::of(name));
     let store = match (from, to) {
         (Wanted::Current, Wanted::Current) => None,
         _ => Some(features::open_store_with(context, &loaded, OpenMode::READ, printer)?),
@@ -46,7 +51,7 @@ fn diff(args: &GraphDiff, context: &Context, printer: &mut Printer) -> Result<Ex
     if diagram.is_unchanged() {
         printer.note("both graphs are the same");
     }
-    draw(&diagram, &args.drawing, &to, printer)
+    draw(&diagram, drawing, &to, printer)
 }
 
 /// A graph, as it is named on the command line.
@@ -107,11 +112,19 @@ fn draw(diagram: &Diagram, args: &Drawing, graph: &FeatureGraph, printer: &mut P
         None => None,
     };
     let diagram = around.as_ref().unwrap_or(diagram);
-    let options = DiagramOptions::new()
-        .fields(!args.minimal)
-        .versions(!args.minimal)
+    let parts = args.parts;
+    let mut options = DiagramOptions::new()
+        .fields(!args.minimal && parts.fields())
+        .feature_versions(!args.minimal && parts.feature_versions())
+        .field_versions(!args.minimal && parts.field_versions())
         .left_to_right(args.direction == Direction::LeftToRight)
         .coloured(args.output.file().is_none() && printer.has_color());
+    if let Some(projects) = parts.projects() {
+        options = options.projects(projects);
+    }
+    if let Some(length) = args.hash_length.filter(|length| *length > 0) {
+        options = options.version_length(length);
+    }
     let text = match args.format {
         DrawingFormat::Tree => diagram.to_tree(options),
         DrawingFormat::Mermaid => diagram.to_mermaid(options),

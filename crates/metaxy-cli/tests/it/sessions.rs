@@ -89,6 +89,7 @@ fn program(words: &[&str], input: &str, folder: &TempDir) -> String {
         "metadata",
         "features",
         "graph",
+        "graph-diff",
         "plan",
         "apply",
         "snapshots",

@@ -51,8 +51,11 @@ impl Tree<'_> {
         let trunk = if below.is_empty() { " " } else { "│" };
         for (key, version) in node.fields.iter().filter(|_| self.options.fields) {
             let name = self.painted(version, &[version.sign(), key.as_str()].concat());
-            let version =
-                if self.options.versions { [" ", &self.dimmed(&version.to_string())].concat() } else { String::new() };
+            let version = if self.options.field_versions {
+                [" ", &self.dimmed(&self.options.version(version))].concat()
+            } else {
+                String::new()
+            };
             self.text.push_str(&[stem, trunk, "  · ", &name, &version, "\n"].concat());
         }
         if let Some(note) = &node.note {
@@ -67,10 +70,10 @@ impl Tree<'_> {
     fn title(&self, node: &DiagramNode) -> String {
         let name = self.painted(&node.version, &[node.version.sign(), node.key.as_str()].concat());
         let mut facts = Vec::new();
-        if self.options.versions {
-            facts.push(node.version.to_string());
+        if self.options.feature_versions {
+            facts.push(self.options.version(&node.version));
         }
-        if self.diagram.has_projects() {
+        if self.diagram.has_projects(self.options) {
             facts.push(node.project.to_string().escape_debug().to_string());
         }
         if facts.is_empty() { name } else { [&name, " ", &self.dimmed(&facts.join(", "))].concat() }
