@@ -37,6 +37,7 @@ pub(crate) struct Args {
 /// What every command takes.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Global {
     /// The configuration file; else `METAXY_CONFIG`, else metaxy.toml or pyproject.toml from here upward
     #[arg(long, global = true, value_name = "PATH")]
@@ -61,6 +62,9 @@ pub(crate) struct Global {
     /// When to use colours; `NO_COLOR` turns them off, too
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: clap::ColorChoice,
+    /// Send nothing to a pager; else what is longer than the terminal goes to `PAGER`, or less
+    #[arg(long, global = true)]
+    pub(crate) no_pager: bool,
     /// Say nothing on stderr but errors
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,

@@ -15,6 +15,7 @@ mod exit;
 mod features;
 mod help;
 mod output;
+mod pager;
 mod printer;
 mod progress;
 mod rows;
@@ -81,7 +82,7 @@ fn leave_no_core_dump() {
 fn run(parsed: Parsed) -> Exit {
     let Parsed { args, warnings } = parsed;
     log(args.global.verbosity);
-    let mut printer = Printer::new(args.global.color, args.global.talk());
+    let mut printer = Printer::new(args.global.color, args.global.talk(), args.global.no_pager);
     for warning in warnings {
         printer.warn(warning, None);
     }

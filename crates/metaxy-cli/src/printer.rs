@@ -11,6 +11,7 @@ use ducklake_sql::mask_credentials;
 use metaxy_config::{Diagnostics, Location, Severity};
 
 use crate::error::Error;
+use crate::pager::Paged;
 
 /// What writes for a command. As a [`Write`] it is stdout.
 #[derive(Debug)]
@@ -20,12 +21,15 @@ pub(crate) struct Printer {
     has_written: bool,
     color: ColorChoice,
     talk: Talk,
+    /// What is to be said on stderr once the pager has left the screen.
+    held: String,
 }
 
 /// Where data goes.
 #[derive(Debug)]
 enum Out {
     Stdout(BufWriter<io::StdoutLock<'static>>),
+    Terminal(Paged),
     Memory(Vec<u8>),
 }
 
@@ -33,8 +37,14 @@ impl Out {
     fn writer(&mut self) -> &mut dyn Write {
         match self {
             Self::Stdout(out) => out,
+            Self::Terminal(out) => out,
             Self::Memory(out) => out,
         }
+    }
+
+    /// Whether a pager has the screen.
+    fn is_in_pager(&self) -> bool {
+        matches!(self, Self::Terminal(paged) if paged.is_running())
     }
 }
 
@@ -50,22 +60,25 @@ pub(crate) enum Talk {
 }
 
 impl Printer {
-    pub(crate) fn new(color: ColorChoice, talk: Talk) -> Self {
-        let out = Out::Stdout(BufWriter::new(io::stdout().lock()));
-        Self { out, reader_is_gone: false, has_written: false, color, talk }
+    /// One for stdout, with a pager where there is one and it is wanted.
+    pub(crate) fn new(color: ColorChoice, talk: Talk, no_pager: bool) -> Self {
+        let paged = if no_pager { None } else { Paged::new() };
+        let out = paged.map_or_else(|| Out::Stdout(BufWriter::new(io::stdout().lock())), Out::Terminal);
+        Self { out, reader_is_gone: false, has_written: false, color, talk, held: String::new() }
     }
 
     /// One that keeps what is written, and says nothing on stderr but errors.
     pub(crate) fn in_memory() -> Self {
         let (color, talk) = (ColorChoice::Never, Talk::Quiet);
-        Self { out: Out::Memory(Vec::new()), reader_is_gone: false, has_written: false, color, talk }
+        let out = Out::Memory(Vec::new());
+        Self { out, reader_is_gone: false, has_written: false, color, talk, held: String::new() }
     }
 
     /// What was written, where it is kept.
     pub(crate) fn into_text(self) -> String {
         match self.out {
             Out::Memory(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Out::Stdout(_) => String::new(),
+            Out::Stdout(_) | Out::Terminal(_) => String::new(),
         }
     }
 
@@ -190,8 +203,12 @@ impl Printer {
 
     /// Writes to stderr, after all data before it. Nobody is left to be told when that fails.
     fn say(&mut self, text: std::fmt::Arguments<'_>) {
-        drop(self.flush());
-        drop(io::stderr().lock().write_fmt(text));
+        if self.out.is_in_pager() {
+            self.held.push_str(&text.to_string());
+        } else {
+            drop(self.flush());
+            drop(io::stderr().lock().write_fmt(text));
+        }
     }
 
     fn err_has_color(&self) -> bool {
@@ -215,6 +232,7 @@ impl Write for Printer {
 
     fn flush(&mut self) -> io::Result<()> {
         let result = self.out.writer().flush();
+        drop(io::stderr().lock().write_all(std::mem::take(&mut self.held).as_bytes()));
         self.note_reader(result)
     }
 }

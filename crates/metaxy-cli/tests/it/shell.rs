@@ -25,11 +25,16 @@ struct Terminal {
 
 impl Terminal {
     fn new(folder: &TempDir, arguments: &[&str]) -> Self {
+        Self::with(folder, arguments, &[])
+    }
+
+    fn with(folder: &TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let size = Winsize { ws_row: 50, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
         let pty = openpty(&size, None).expect("a terminal");
         let end = || Stdio::from(pty.slave.try_clone().expect("a terminal"));
         let mut command = metaxy(folder, arguments);
         command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions()).env("TERM", "xterm");
+        command.envs(variables.iter().copied());
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("the program");
         let keys = File::from(pty.master.try_clone().expect("a terminal"));
         let (sender, screen) = mpsc::channel();
@@ -64,6 +69,28 @@ impl Terminal {
                 self.seen.push_str(&String::from_utf8_lossy(&bytes));
             }
         }
+    }
+}
+
+#[test]
+fn what_is_longer_than_the_terminal_goes_to_the_pager() {
+    let folder = TempDir::new();
+    let (pager, none) = (("PAGER", "echo it is paged: && head -n 1"), ("PAGER", "cat"));
+    // A pager that ends early is no failure, as any reader that leaves.
+    for (arguments, variables, is_paged) in [
+        (&["config", "schema"][..], &[pager][..], true),
+        (&["config", "schema", "--no-pager"], &[pager], false),
+        (&["config", "schema"], &[none], false),
+        (&["config", "schema"], &[pager, ("TERM", "dumb")], false),
+        (&["extensions", "path"], &[pager], false),
+    ] {
+        let mut terminal = Terminal::with(&folder, arguments, variables);
+        let is_done = terminal.child.wait().expect("an end").success();
+        while let Ok(bytes) = terminal.screen.recv_timeout(Duration::from_millis(100)) {
+            terminal.seen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        assert_eq!(terminal.seen.contains("it is paged:"), is_paged, "{arguments:?} {variables:?}: {}", terminal.seen);
+        assert!(is_done || !is_paged, "{arguments:?} {variables:?}: {}", terminal.seen);
     }
 }
 

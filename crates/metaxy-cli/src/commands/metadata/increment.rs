@@ -32,10 +32,9 @@ pub(crate) fn run(args: &MetadataIncrement, context: &Context, printer: &mut Pri
     let counts = Change::ALL.map(|change| format!("{} {}", increment.count(change), name(change)));
     printer.note(format_args!("{}", counts.join(", ")));
     let wanted = wanted(args);
-    let progress = Progress::new(
-        format!("fetching {}", in_words(wanted.iter().map(|one| increment.count(*one)).sum())),
-        printer.is_quiet(),
-    );
+    let count = wanted.iter().map(|one| increment.count(*one)).sum();
+    let progress =
+        Progress::new(format!("fetching {}", in_words(count)), printer.is_quiet()).of(u64::try_from(count).ok());
     args.output.with(printer, |out| {
         let schema = schema(&mut increment, &wanted)?;
         let mut sink = rows::sink(&schema, args.output.format, out)?;
