@@ -9,6 +9,8 @@ mod tree;
 
 use std::collections::{BTreeSet, HashMap};
 
+pub use svg::escape_xml;
+
 use crate::{FeatureKey, FieldKey, GraphVersions, ProjectName, Version};
 
 /// A graph to be drawn, with what has changed in it.

@@ -51,7 +51,7 @@ mod version;
 
 pub use column::{Column, Columns, SYSTEM_COLUMNS};
 pub use definition::{FeatureDefinition, ProjectName};
-pub use diagram::{Diagram, DiagramNode, DiagramOptions, Note, VersionChange};
+pub use diagram::{Diagram, DiagramNode, DiagramOptions, Note, VersionChange, escape_xml};
 pub use error::{Error, Problem, ProblemKind, Result};
 pub use feature_file::FeatureFiles;
 pub use graph::{FeatureGraph, FeatureVersions, GraphVersions};

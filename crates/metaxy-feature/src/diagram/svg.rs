@@ -133,7 +133,8 @@ impl RenderBackend for Canvas {
         for (at, line) in of.lines.iter().enumerate() {
             let class = if line.is_title { ["title ", line.change].concat() } else { line.change.to_owned() };
             let (x, y) = (x + PADDING, y + PADDING / 2.0 + pixels(at) * LINE + LINE * 0.75);
-            let _ = writeln!(drawn, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escaped(&line.text));
+            let _ =
+                writeln!(drawn, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", escape_xml(&line.text));
         }
         drawn.push_str("</g>\n");
         self.drawn.push_str(&drawn);
@@ -174,13 +175,18 @@ impl RenderBackend for Canvas {
     }
 }
 
-/// A text in XML.
-fn escaped(text: &str) -> String {
+/// A text as XML and HTML have it, between tags or in an attribute.
+///
+/// ```
+/// assert_eq!(metaxy_feature::escape_xml("a < \"b\""), "a &lt; &quot;b&quot;");
+/// ```
+pub fn escape_xml(text: &str) -> String {
     text.chars()
         .map(|char| match char {
             '&' => "&amp;".to_owned(),
             '<' => "&lt;".to_owned(),
             '>' => "&gt;".to_owned(),
+            '"' => "&quot;".to_owned(),
             // XML has none of them.
             char if char.is_control() => " ".to_owned(),
             char => char.to_string(),

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use metaxy_feature::{Diagram, DiagramOptions, FeatureKey, Note};
+use metaxy_feature::{Diagram, DiagramOptions, FeatureKey, Note, escape_xml};
 use metaxy_store_duckdb::{LakeSize, LakeSnapshot, UpdateCounts};
 
 const PAGE: &str = include_str!("report.html");
@@ -72,12 +72,12 @@ impl Report<'_> {
             }
             None => section("Lake", "<p>There is no catalog of a lake to read, so neither sizes nor history.</p>\n"),
         }
-        let title = format!("Status of {}", escaped(self.project));
-        let store = escaped(self.store);
+        let title = format!("Status of {}", escape_xml(self.project));
+        let store = escape_xml(self.store);
         let to_do = self.features.iter().filter(|feature| feature.note().stands_out).count();
         let all = self.features.len();
         let about =
-            format!("{} UTC · store {store} · {to_do} of {all} features are not up to date", escaped(&self.time));
+            format!("{} UTC · store {store} · {to_do} of {all} features are not up to date", escape_xml(&self.time));
         filled(PAGE, &[("{title}", &title), ("{about}", &about), ("{body}", &body)])
     }
 
@@ -97,16 +97,16 @@ impl Report<'_> {
             ];
             let counts = counts.map(|count| ["<td class=\"n\">", &count, "</td>"].concat()).concat();
             let detail = match &feature.error {
-                Some(error) => escaped(error),
+                Some(error) => escape_xml(error),
                 None => share(feature.rows.unwrap_or_default(), update.unwrap_or_default()),
             };
-            let version = feature.version.map(|version| [" title=\"", &escaped(version), "\""].concat());
+            let version = feature.version.map(|version| [" title=\"", &escape_xml(version), "\""].concat());
             // Writing to a text cannot fail.
             let _ = writeln!(
                 text,
                 "<tr><td class=\"key\"{}>{}</td><td class=\"word {}\">{}</td>{counts}<td class=\"bar\">{detail}</td></tr>",
                 version.unwrap_or_default(),
-                escaped(feature.key.as_str()),
+                escape_xml(feature.key.as_str()),
                 feature.word,
                 feature.word.replace('_', " "),
             );
@@ -162,7 +162,7 @@ fn sizes(size: &LakeSize) -> String {
             "<tr><td class=\"key\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"bar\">\
              <svg class=\"plot\" viewBox=\"0 0 200 12\" preserveAspectRatio=\"none\"><rect class=\"new\" width=\"{width:.2}\" \
              height=\"12\"/></svg></td></tr>",
-            escaped(&table.name.to_string()),
+            escape_xml(&table.name.to_string()),
             table.files,
             in_words(table.bytes),
             table.inlined_rows,
@@ -199,10 +199,10 @@ fn history(snapshots: &[LakeSnapshot], all: i64) -> String {
              <rect class=\"done\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{added:.1}\"/>\
              <rect class=\"gone\" x=\"{x:.1}\" y=\"{HEIGHT}\" width=\"{width:.1}\" height=\"{deleted:.1}\"/></g>",
             snapshot.id,
-            escaped(&snapshot.time),
+            escape_xml(&snapshot.time),
             snapshot.rows_added,
             snapshot.rows_deleted,
-            escaped(&what),
+            escape_xml(&what),
             HEIGHT - added,
         );
     }
@@ -212,9 +212,9 @@ fn history(snapshots: &[LakeSnapshot], all: i64) -> String {
          <text x=\"0\" y=\"{y}\">snapshot {}, {} UTC</text><text x=\"{WIDTH}\" y=\"{y}\" text-anchor=\"end\">snapshot {}, {} UTC</text>\
          </svg>\n<p>Rows that were added (above) and deleted (below), by the last {} of {all} snapshots.</p>\n",
         oldest.id,
-        escaped(&oldest.time),
+        escape_xml(&oldest.time),
         latest.id,
-        escaped(&latest.time),
+        escape_xml(&latest.time),
         snapshots.len(),
         y = bottom + 15.0,
     );
@@ -244,9 +244,4 @@ fn in_words(bytes: i64) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{bytes} B") } else { format!("{size:.1} {}", units[unit]) }
-}
-
-/// A text in HTML, in an attribute too.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
