@@ -13,6 +13,7 @@ mod error;
 mod fuzz;
 mod long_tests;
 mod metadata;
+mod newest_duckdb;
 mod package;
 mod peer;
 mod peer_bench;
@@ -47,6 +48,7 @@ Usage: cargo xtask TASK
                       make an archive and a wheel that run from anywhere, of a program that is built for release;
                       with --try, follow the tutorial with both, without a network (on Linux, as root), below the root
                       of another system if there is one
+  newest-duckdb       build the workspace with the newest crate `duckdb` as well, and test what needs no engine
   package             pack every published crate, and build all of them from their packages
   release --dry-run   check all that has to be so before this version is published
   interop [--seed N] [--cases M]
@@ -77,6 +79,7 @@ enum Task {
     Codegen(codegen::Mode),
     Api(codegen::Mode),
     Dist(dist::Options),
+    NewestDuckdb,
     Package,
     Release,
     LongTest(long_tests::Options),
@@ -118,6 +121,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Codegen(mode) => codegen::codegen(&repo, mode),
         Task::Api(mode) => api::api(&repo, mode),
         Task::Dist(options) => dist::dist(&repo, &options),
+        Task::NewestDuckdb => newest_duckdb::newest_duckdb(&repo),
         Task::Package => package::package(&repo),
         Task::Release => release::release(&repo),
         Task::LongTest(options) => long_tests::run_long_test(&repo, &options),
@@ -143,6 +147,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
         Some("codegen") => Task::Codegen(parse_mode(&mut args)?),
         Some("api") => Task::Api(parse_mode(&mut args)?),
         Some("dist") => Task::Dist(dist::Options::parse(&mut args)?),
+        Some("newest-duckdb") => Task::NewestDuckdb,
         Some("package") => Task::Package,
         Some("release") => release::parse(&mut args).map(|()| Task::Release)?,
         Some("fuzz") => Task::Fuzz(fuzz::Options::parse(&mut args)?),
