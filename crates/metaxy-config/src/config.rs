@@ -10,6 +10,7 @@ use metaxy_feature::{FeatureKey, ProjectName, Truncation};
 
 use crate::decode::{Context, Decode};
 use crate::features::{self, RUST};
+use crate::load_error::{KnownFeatures, LoadError};
 use crate::options::Options;
 use crate::retry::{self, Retry};
 use crate::scope::Scope;
@@ -64,25 +65,6 @@ pub struct Loaded {
     /// Warnings, and the errors of stores that cannot be used.
     pub diagnostics: Diagnostics,
 }
-
-/// Why a configuration could not be loaded: at least one error that is not about a single store, and all others found.
-#[derive(Debug, Clone)]
-pub struct LoadError(Diagnostics);
-
-impl LoadError {
-    /// All that was found, warnings and errors of stores included.
-    pub fn diagnostics(&self) -> &Diagnostics {
-        &self.0
-    }
-}
-
-impl fmt::Display for LoadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for LoadError {}
 
 /// A configuration of Metaxy: one file with all it inherits, and the variables laid over it.
 ///
@@ -293,9 +275,8 @@ impl Config {
     pub fn load(system: &dyn System, options: &LoadOptions) -> Result<Loaded, LoadError> {
         let tree = load::load(system, options);
         let sources = Arc::new(tree.sources);
-        if tree.diagnostics.iter().any(Diagnostic::is_fatal) {
-            return Err(LoadError(shown(tree.diagnostics, &sources)));
-        }
+        // What a file with an error of syntax means is guessed, which is enough to find feature files.
+        let unread = tree.diagnostics.iter().any(Diagnostic::is_fatal).then(|| tree.diagnostics.clone());
         let mut context = Context { diagnostics: tree.diagnostics, bad: Vec::new() };
         for leftover in &tree.leftovers {
             context.report(leftover.diagnostic());
@@ -305,15 +286,24 @@ impl Config {
         let expanded = tree.expanded;
         let mut scope = Scope { system, sources: &sources, project, expanded, context, is_for_python: false };
         let resolved = resolve(&tree.root, tree.config_file, options.trust, &mut scope);
-        let list = scope.context.diagnostics;
+        let is_partial = unread.is_some();
+        let list = unread.unwrap_or(scope.context.diagnostics);
         let is_fatal = list.iter().any(Diagnostic::is_fatal);
         let diagnostics = shown(list, &sources);
         match resolved {
-            Some(mut config) if !is_fatal => {
+            Some((mut config, _)) if !is_fatal => {
                 config.settle(&diagnostics);
                 Ok(Loaded { config, diagnostics })
             }
-            _ => Err(LoadError(diagnostics)),
+            resolved => {
+                let has_project = tree.root.as_table().is_some_and(|table| table.has("project"));
+                let features = resolved.map(|(config, lacks_files)| KnownFeatures {
+                    config,
+                    is_partial: is_partial || lacks_files,
+                    lacks_project: !is_partial && !has_project,
+                });
+                Err(LoadError::new(diagnostics, features))
+            }
         }
     }
 
@@ -376,7 +366,8 @@ fn shown(list: Vec<Diagnostic>, sources: &Arc<Sources>) -> Diagnostics {
     Diagnostics::new(list, Arc::clone(sources)).map_texts(|text| mask_credentials(text).into_owned())
 }
 
-fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut Scope<'_>) -> Option<Config> {
+/// The configuration, and whether it names feature files that were not found.
+fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut Scope<'_>) -> Option<(Config, bool)> {
     let options = Options::decode(root, &mut scope.context)?;
     let table = root.as_table()?;
     unset::check(root, scope);
@@ -392,7 +383,9 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut 
     let auto_create_tables = options.auto_create_tables.unwrap_or(false);
     let plugins = plugins(table.get("ext"), scope);
     let rust = table.get("ext").and_then(|ext| ext.as_table()?.get(RUST));
+    let before = scope.context.diagnostics.len();
     let feature_files = features::files(rust, scope);
+    let lacks_files = scope.context.diagnostics.len() > before;
     let retry = retry::resolve(rust.and_then(|rust| rust.as_table()?.get("retry")), scope);
     let selections = options.extra_features.unwrap_or_default().into_iter();
     let extra_features = selections.map(|at| features::selection(at.value, &at.node, scope)).collect();
@@ -407,7 +400,7 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut 
         // About that store alone, so that `--store` can name another.
         scope.context.report(diagnostic.with_store(mask_credentials(&store)));
     }
-    Some(Config {
+    let config = Config {
         config_file,
         store,
         project,
@@ -429,7 +422,8 @@ fn resolve(root: &Node, config_file: Option<PathBuf>, trust: Trust, scope: &mut 
         trust,
         trust_digest: trust::digest(&needs, scope),
         needs_trust: shown(needs.into_iter().map(|need| need.diagnostic).collect(), scope.sources),
-    })
+    };
+    Some((config, lacks_files))
 }
 
 /// The truncation of this length, or a report that there is none.

@@ -37,19 +37,12 @@ impl Config {
     /// When a file cannot be read or is not valid, the features do not form a graph, or no `project` is configured to
     /// which they could belong: all of it at once, each at its line.
     pub fn feature_graph(&self, system: &dyn System) -> Result<Option<FeatureGraph>, Diagnostics> {
-        let Some(mut files) = self.read_feature_files(system) else { return Ok(None) };
-        let external = match self.read_lock_file(system) {
-            Ok(lock) => lock.definitions().collect(),
-            Err((path, why)) => {
-                files.report(messages::lock_file_unreadable(path, &why));
-                Vec::new()
-            }
-        };
+        let Some((files, external)) = self.read_features(system) else { return Ok(None) };
         let graph = match &self.project {
             Some(project) => files.graph_with(project, external).map(Some),
-            None => Err(files.check_without_project()),
+            None => Err(FeatureFiles::missing_project().merge(&files.check_with(external))),
         };
-        graph.map_err(|found| found.map_texts(|text| mask_credentials(text).into_owned()))
+        graph.map_err(masked)
     }
 
     /// The features that the feature files define, whatever they depend on; `None` where there are no feature files.
@@ -61,9 +54,9 @@ impl Config {
         let Some(files) = self.read_feature_files(system) else { return Ok(None) };
         let definitions = match &self.project {
             Some(project) => files.definitions(project).map(Some),
-            None => Err(files.check_without_project()),
+            None => Err(FeatureFiles::missing_project().merge(&files.check())),
         };
-        definitions.map_err(|found| found.map_texts(|text| mask_credentials(text).into_owned()))
+        definitions.map_err(masked)
     }
 
     /// What the lock file holds, which is nothing where there is none; or its path, and why it cannot be read.
@@ -82,6 +75,19 @@ impl Config {
         LockFile::from_toml(&text).map_err(|why| (path, why))
     }
 
+    /// The feature files, and the features of other projects that they may depend on.
+    pub(crate) fn read_features(&self, system: &dyn System) -> Option<(FeatureFiles, Vec<FeatureDefinition>)> {
+        let mut files = self.read_feature_files(system)?;
+        let external = match self.read_lock_file(system) {
+            Ok(lock) => lock.definitions().collect(),
+            Err((path, why)) => {
+                files.report(messages::lock_file_unreadable(path, &why));
+                Vec::new()
+            }
+        };
+        Some((files, external))
+    }
+
     fn read_feature_files(&self, system: &dyn System) -> Option<FeatureFiles> {
         if self.feature_files.is_empty() {
             return None;
@@ -97,6 +103,11 @@ impl Config {
         }
         Some(files)
     }
+}
+
+/// Diagnostics without the credentials of what they quote.
+pub(crate) fn masked(found: Diagnostics) -> Diagnostics {
+    found.map_texts(|text| mask_credentials(text).into_owned())
 }
 
 /// The features that one entry of `extra_features` selects.

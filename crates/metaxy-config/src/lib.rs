@@ -59,6 +59,7 @@ mod inline_secrets;
 mod lake;
 mod leftovers;
 mod load;
+mod load_error;
 mod local_paths;
 mod lock_file;
 mod messages;
@@ -84,8 +85,9 @@ mod variables;
 // What the signatures of this crate use.
 pub use ducklake_sql;
 
-pub use config::{Config, FeatureSelection, LoadError, LoadOptions, Loaded, Plugin, StoreError};
+pub use config::{Config, FeatureSelection, LoadOptions, Loaded, Plugin, StoreError};
 pub use exposure::Exposure;
+pub use load_error::LoadError;
 pub use lock_file::{LockChange, LockFile};
 pub use metaxy_diagnostics::{Diagnostic, Diagnostics, Location, Severity, Style};
 pub use metaxy_feature::HashAlgorithm;

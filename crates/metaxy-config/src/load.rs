@@ -14,8 +14,8 @@ use crate::leftovers::{self, Leftover};
 use crate::system::{System, VariableSource, unreadable};
 use crate::{expand, inline_secrets, messages, options, overrides, path, variables};
 
-const METAXY_TOML: &str = "metaxy.toml";
-const PYPROJECT_TOML: &str = "pyproject.toml";
+pub(crate) const METAXY_TOML: &str = "metaxy.toml";
+pub(crate) const PYPROJECT_TOML: &str = "pyproject.toml";
 
 /// How many files may inherit from each other: each costs stack, and nobody needs as many.
 const LONGEST_CHAIN: usize = 32;

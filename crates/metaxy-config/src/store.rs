@@ -12,6 +12,7 @@ use metaxy_feature::HashAlgorithm;
 use crate::decode::{Decode, Located, Map};
 use crate::harmless::EXTENSION_DIRECTORY;
 use crate::lake::{self, LakeIdentity};
+use crate::local_paths::{PathOf, local_path};
 use crate::messages;
 use crate::motherduck;
 use crate::options::{DuckDbOptions, ExtensionEntry, ExtensionOptions};
@@ -284,13 +285,11 @@ fn database(
         let name = Ident::new(name).map_err(|problem| scope.problems([problem.at("database")], config)).ok()?;
         return Some((Database::MotherDuck(name), None));
     }
-    if text.contains("://") || text.starts_with("md:") || text.starts_with("motherduck:") {
+    let is_url = text.contains("://") && !text.starts_with("file:");
+    if is_url || text.starts_with("md:") || text.starts_with("motherduck:") {
         return scope.context.reject(at, messages::unsupported_database(at.origin));
     }
-    let mut path = scope.path_text(text, at.origin)?;
-    if text.ends_with('/') {
-        path.push('/');
-    }
+    let path = local_path(text, at, PathOf::Database, scope)?;
     let file = match CatalogFile::new(path) {
         Ok(file) => file,
         Err(problem) => {

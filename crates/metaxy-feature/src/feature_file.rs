@@ -144,16 +144,20 @@ impl FeatureFiles {
         Err(Diagnostics::new(self.diagnostics, self.sources.into()))
     }
 
-    /// Everything that is wrong where no project is known to which the features could belong, this included.
-    pub fn check_without_project(self) -> Diagnostics {
-        let missing = Diagnostics::new(
-            vec![messages::missing_project().into_diagnostic()],
-            Sources::new(self.sources.current_dir()).into(),
-        );
-        match self.build(&ProjectName::placeholder(), Vec::new()) {
-            Ok(_) => missing,
-            Err(others) => missing.merge(&others),
-        }
+    /// Everything that is wrong with each file by itself, whatever the features depend on.
+    pub fn check(self) -> Diagnostics {
+        Diagnostics::new(self.diagnostics, self.sources.into())
+    }
+
+    /// Everything that is wrong with the files, and with the graph of their features and those of other projects.
+    pub fn check_with(self, external: impl IntoIterator<Item = FeatureDefinition>) -> Diagnostics {
+        let none = Diagnostics::new(Vec::new(), Sources::new(self.sources.current_dir()).into());
+        self.build(&ProjectName::placeholder(), external.into_iter().collect()).err().unwrap_or(none)
+    }
+
+    /// That no project is known to which the features could belong.
+    pub fn missing_project() -> Diagnostics {
+        Diagnostics::new(vec![messages::missing_project().into_diagnostic()], Sources::new("").into())
     }
 
     fn build(self, project: &ProjectName, mut external: Vec<FeatureDefinition>) -> Result<FeatureGraph, Diagnostics> {

@@ -45,8 +45,8 @@ pub use features::{FeatureOptions, Features};
 pub use increment::{Change, FullPass, Increment, Marked, Pass, ResolveOptions};
 pub use input::{CHANGE_COLUMN, FileFormat, InputFile, InputOptions, InputRows};
 pub use lake::{
-    CheckName, Doctor, ExtensionFile, Extensions, Finding, MissingFile, OpenOptions, Outcome, REPORT_VERSION, Report,
-    Store,
+    CheckName, Doctor, ExtensionFile, Extensions, Finding, InexactColumn, MissingFile, OpenOptions, Outcome,
+    REPORT_VERSION, Report, Store,
 };
 pub use maintain::{
     Applied, Backup, CatalogMigration, ChangeBound, ChangeFeed, DataMigration, FailedStep, LakeSize, LakeSnapshot,

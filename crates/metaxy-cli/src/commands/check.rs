@@ -20,7 +20,7 @@ pub(crate) fn run(args: &Check, context: &Context, printer: &mut Printer) -> Res
             Ok(graph) => (loaded.diagnostics.clone(), graph.map(|graph| graph.iter().count())),
             Err(of_features) => (loaded.diagnostics.merge(&of_features), None),
         },
-        Err(error) => (error.diagnostics().clone(), None),
+        Err(error) => (error.check_features(&OsSystem), None),
     };
     match args.format {
         TextOrJson::Text => printer.diagnostics(&diagnostics)?,

@@ -11,7 +11,7 @@ use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use ducklake_sql::Sql as Statement;
 use metaxy_config::Loaded;
-use metaxy_store_duckdb::{Connection, OpenOptions, Store, Transaction};
+use metaxy_store_duckdb::{Connection, InexactColumn, OpenOptions, Store, Transaction};
 
 use super::shell;
 use crate::args::{Mode, RowFormat, Shell, Sql, SqlOn};
@@ -93,13 +93,12 @@ pub(super) fn run_script(
     if results.mode == Mode::Read || connection.are_queries(script).map_err(Error::Lake)? {
         return statements.iter().try_for_each(|statement| results.stream(connection, statement));
     }
-    let before = inexact_columns(connection)?;
+    let before = store.inexact_columns().map_err(Error::Lake)?;
     run_writes(store, statements, &mut results)?;
-    for column in inexact_columns(connection)? {
+    for column in store.inexact_columns().map_err(Error::Lake)? {
         if !before.contains(&column) || names(script, &column.table) {
-            let InexactColumn { table, name, kind } = column;
-            let what =
-                format_args!("`{table}.{name}` is of the type {kind}, which a file does not keep exactly").to_string();
+            let InexactColumn { table, name, type_name, .. } = column;
+            let what = format!("`{table}.{name}` is of the type {type_name}, which a file does not keep exactly");
             let help = "use DECIMAL for large numbers, TIMESTAMPTZ for times, BIGINT for spans of time";
             results.printer.warn(what, Some(help));
         }
@@ -312,38 +311,12 @@ impl<'r> Results<'r> {
     }
 }
 
-/// A column of a type that a file does not keep exactly.
-#[derive(PartialEq, Eq)]
-struct InexactColumn {
-    table: String,
-    name: String,
-    kind: String,
-}
-
-/// The lake's columns of such types.
-fn inexact_columns(connection: &Connection) -> Result<Vec<InexactColumn>, Error> {
-    let columns = connection.query(
-        "SELECT table_name, column_name, data_type
-         FROM duckdb_columns()
-         WHERE database_name = current_database()
-             AND regexp_matches(data_type, 'HUGEINT|INTERVAL|TIME WITH TIME ZONE')
-         ORDER BY ALL",
-    );
-    let mut found = Vec::new();
-    for batch in columns.map_err(Error::Lake)? {
-        let batch = batch.map_err(Error::Lake)?;
-        let column = |index: usize| batch.column(index).as_string_opt::<i32>().into_iter().flatten().flatten();
-        let parts = column(0).zip(column(1)).zip(column(2));
-        found.extend(parts.map(|((table, name), kind)| InexactColumn {
-            table: table.to_owned(),
-            name: name.to_owned(),
-            kind: kind.to_owned(),
-        }));
-    }
-    Ok(found)
-}
-
 /// Whether a script names a table, in any case.
 fn names(script: &str, table: &str) -> bool {
-    script.to_lowercase().contains(&table.to_lowercase())
+    let (script, table) = (script.to_lowercase(), table.to_lowercase());
+    let is_of_word = |character: char| character.is_alphanumeric() || character == '_';
+    script.match_indices(&table).any(|(at, _)| {
+        let (before, after) = (&script[..at], &script[at + table.len()..]);
+        !before.ends_with(is_of_word) && !after.starts_with(is_of_word)
+    })
 }

@@ -19,7 +19,7 @@ pub(crate) fn load(system: &dyn System) -> Result<Loaded, LoadError> {
 pub(crate) fn found(result: &Result<Loaded, LoadError>, system: &dyn System) -> Diagnostics {
     let loaded = match result {
         Ok(loaded) => loaded,
-        Err(error) => return error.diagnostics().clone(),
+        Err(error) => return error.check_features(system),
     };
     match loaded.config.feature_graph(system) {
         Ok(_) => loaded.diagnostics.clone(),

@@ -9,6 +9,7 @@ pub(crate) mod data_path;
 mod doctor;
 mod extensions;
 mod facts;
+mod inexact_columns;
 pub(crate) mod inlined_owner;
 mod known_files;
 mod limits;
@@ -20,9 +21,11 @@ pub(crate) mod stored_state;
 
 pub use self::doctor::{CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Report};
 pub use self::extensions::{ExtensionFile, Extensions};
+pub use self::inexact_columns::InexactColumn;
 pub use self::open::OpenOptions;
 pub use self::repair::MissingFile;
 pub use self::store::Store;
 
+pub(crate) use self::inexact_columns::inexact_columns;
 pub(crate) use self::open::CatalogDatabase;
 pub(crate) use self::store::Secondary;

@@ -1,5 +1,5 @@
-//! What is looked at before the upkeep of a lake: what compaction passes over, what a file would not keep, what another
-//! role owns, and how old things must be.
+//! What is looked at before the upkeep of a lake: what compaction passes over, and how old things
+//! must be.
 
 use ducklake_sql::{Age, Ident, TableName, bind, sql};
 
@@ -34,19 +34,6 @@ pub(super) fn passed_over(
 pub(super) fn table_name(schema: &str, table: &str) -> Result<TableName, Error> {
     let name = |text: &str| Ident::new(text).map_err(|problem| Error::query(problem.to_string()));
     Ok(TableName::of(name(schema)?, name(table)?))
-}
-
-/// The tables with columns of which a Parquet file keeps less than a catalog: large integers, spans of time, times of day
-/// with a zone.
-pub(super) fn inexact(connection: &Connection, lake: &Ident) -> Result<Vec<(TableName, String)>, Error> {
-    let rows: Vec<(String, String, String)> = connection.query_rows(sql!(
-        "SELECT schema_name, table_name, string_agg(column_name || ' ' || data_type, ', ' ORDER BY column_index)
-         FROM duckdb_columns()
-         WHERE database_name = {lake} AND regexp_matches(data_type, 'HUGEINT|INTERVAL|TIME WITH TIME ZONE')
-         GROUP BY ALL",
-        lake = bind(lake.as_str()),
-    ))?;
-    rows.into_iter().map(|(schema, table, columns)| Ok((table_name(&schema, &table)?, columns))).collect()
 }
 
 /// The stored ages, and whether a threshold is.

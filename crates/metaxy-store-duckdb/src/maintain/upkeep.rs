@@ -9,11 +9,11 @@ use std::fmt;
 use ducklake_sql::{Age, CatalogKind, Ident, Sql, TableName, bind, sql};
 use serde::{Serialize, Serializer};
 
-use super::guards::{age, ages, files_age_of, inexact, passed_over};
+use super::guards::{age, ages, files_age_of, passed_over};
 use super::message;
 use super::size::{self, TableSize};
 use crate::engine::{Error, FromRow, alone, read_again, transaction_with};
-use crate::lake::{Store, inlined_owner};
+use crate::lake::{InexactColumn, Store, inexact_columns, inlined_owner};
 
 /// A step of the upkeep; they are taken in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -230,7 +230,7 @@ struct Upkeep<'s> {
     /// The tables that compaction passes over without a word.
     passed_over: Vec<TableName>,
     /// Tables with columns of which Parquet keeps less than the catalog does.
-    inexact: Vec<(TableName, String)>,
+    inexact: Vec<InexactColumn>,
     /// Tables of the catalog that belong to another role of PostgreSQL, which would lose rows.
     of_others: Vec<String>,
     expire: Option<Age>,
@@ -245,7 +245,7 @@ impl<'s> Upkeep<'s> {
         let connection = store.connection();
         let lake = store.plan().alias().clone();
         let (passed_over, inexact, stored) = read_again(connection, || {
-            Ok((passed_over(connection, &catalog)?, inexact(connection, &lake)?, ages(connection, &lake)?))
+            Ok((passed_over(connection, &catalog)?, inexact_columns(connection, &lake)?, ages(connection, &lake)?))
         })?;
         let of_others = inlined_owner::of_others(connection, store.plan())?;
         let expire = age(&stored, "expire_older_than")?;
@@ -310,13 +310,18 @@ impl<'s> Upkeep<'s> {
         if table.inlined_rows == 0 && table.inlined_deletes == 0 {
             return Ok(None);
         }
-        let inexact = self.inexact.iter().find(|(name, _)| name.is_same(&table.name));
         let refused = |why: String, help| Ok(Some(StepOutcome::Refused(why, help)));
         if let Some(refusal) = self.is_passed_over(table) {
             return Ok(Some(refusal));
         }
-        if let Some((_, columns)) = inexact {
-            let why = format!("a file does not keep exactly what is inlined in {columns}");
+        let is_of_table = |column: &&InexactColumn| {
+            column.schema == table.name.schema().as_str() && column.table == table.name.name().as_str()
+        };
+        let inexact: Vec<_> = self.inexact.iter().filter(is_of_table).collect();
+        if !inexact.is_empty() {
+            let columns: Vec<_> =
+                inexact.iter().map(|column| format!("{} {}", column.name, column.type_name)).collect();
+            let why = format!("a file does not keep exactly what is inlined in {}", columns.join(", "));
             return refused(why, "change the columns to DECIMAL, TIMESTAMPTZ or BIGINT");
         }
         if !self.of_others.is_empty() {

@@ -9,7 +9,7 @@ use super::{Run, Target};
 use crate::engine::{Cause, MOVED_ADVICE};
 use crate::lake::data_files::{DataFiles, was_moved};
 use crate::lake::data_path::{self, DataPath};
-use crate::lake::{inlined_owner, stored_state};
+use crate::lake::{InexactColumn, inexact_columns, inlined_owner, stored_state};
 
 /// A data file smaller than this counts as small.
 const SMALL_FILE: i64 = 1 << 20;
@@ -140,7 +140,7 @@ fn health(run: &Run, target: &Target<'_>, declared: Option<&Declared>) -> Verdic
         format!("rows inlined in the catalog: {inlined}"),
         format!("snapshots: {snapshots}, files scheduled for deletion: {scheduled}"),
     ];
-    let inexact = inexact_columns(target);
+    let inexact = inexact(target);
     let cause = if !inexact.is_empty() {
         Some(Cause::InexactTypes)
     } else if *files >= FILES_TO_WARN_OF && share > 50 {
@@ -177,15 +177,11 @@ fn drift(target: &Target<'_>, declared: Option<&Declared>) -> Vec<String> {
     }
 }
 
-/// A few columns of types that Parquet files of DuckLake round: large integers, times of day with a zone, spans of time.
-fn inexact_columns(target: &Target<'_>) -> Vec<String> {
-    let columns = Sql::fixed(
-        "SELECT schema_name || '.' || table_name || '.' || column_name || ' ' || data_type
-         FROM duckdb_columns()
-         WHERE database_name = ? AND regexp_matches(data_type, 'HUGEINT|INTERVAL|TIME WITH TIME ZONE')
-         ORDER BY ALL LIMIT 5",
-    );
-    target.rows(columns.with_text("alias", target.lake.alias().as_str())).unwrap_or_default().concat()
+/// A few columns of types that a file does not keep exactly.
+fn inexact(target: &Target<'_>) -> Vec<String> {
+    let columns = inexact_columns(target.connection, target.lake.alias()).unwrap_or_default();
+    let shown = |InexactColumn { schema, table, name, type_name }| format!("{schema}.{table}.{name} {type_name}");
+    columns.into_iter().take(5).map(shown).collect()
 }
 
 fn inlined_rows(target: &Target<'_>, database: &Ident, schema: &Ident) -> u64 {
