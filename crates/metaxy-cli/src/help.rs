@@ -78,9 +78,9 @@ Only rows are printed on stdout; how many a statement changed is said on stderr.
 that write are one transaction, which is run again when another writer was faster; a script
 that has its own BEGIN is run once.
 
-In JSON, NaN and infinite numbers are texts: \"NaN\", \"Infinity\". Infinite times are `infinity`
-everywhere. In CSV, NULL is nothing and an empty text \"\"; several results have an empty line
-between them.";
+In JSON, NaN and infinite numbers are texts: \"NaN\", \"Infinity\". A UNION is an
+object with its member. Infinite times are `infinity` everywhere. In CSV, NULL is nothing and
+an empty text \"\"; several results have an empty line between them.";
 
 pub(crate) const SHELL: &str = "\
 Examples:

@@ -79,7 +79,7 @@ pub(crate) fn sink<'w>(
     Ok(match format {
         RowFormat::Table => Box::new(Table::new(&none, out)),
         RowFormat::Json => Box::new(Json::new(out)),
-        RowFormat::Csv => Box::new(Csv::new(&none, out)?),
+        RowFormat::Csv => Box::new(Csv::new(&none, out)),
         RowFormat::Parquet => Box::new(Parquet::new(&none, out)?),
     })
 }
@@ -105,16 +105,21 @@ impl Sink for Json<'_> {
 }
 
 /// CSV, in which nothing between two commas is NULL, and `""` an empty text.
-struct Csv<'w>(&'w mut dyn Write);
+struct Csv<'w> {
+    /// Until it is written: behind the texts of the first rows, which may fail, and without rows, too.
+    header: Option<String>,
+    out: &'w mut dyn Write,
+}
 
 impl<'w> Csv<'w> {
-    fn new(none: &RecordBatch, out: &'w mut dyn Write) -> Result<Self, Error> {
-        let csv = Self(out);
-        // The header is there without rows, too.
+    fn new(none: &RecordBatch, out: &'w mut dyn Write) -> Self {
         let schema = none.schema();
         let names: Vec<String> = schema.fields().iter().map(|field| csv_field(field.name())).collect();
-        writeln!(csv.0, "{}", names.join(","))?;
-        Ok(csv)
+        Self { header: Some(names.join(",")), out }
+    }
+
+    fn write_header(&mut self) -> Result<(), Error> {
+        Ok(self.header.take().map_or(Ok(()), |header| writeln!(self.out, "{header}"))?)
     }
 }
 
@@ -125,19 +130,20 @@ impl Sink for Csv<'_> {
             if column.data_type().is_nested() { as_json(field, column) } else { Ok(Arc::clone(column)) }
         })?;
         let columns = batch.columns().iter().map(|column| texts(column, "")).collect::<Result<Vec<_>, _>>()?;
+        self.write_header()?;
         for row in 0..batch.num_rows() {
             for (index, (column, texts)) in batch.columns().iter().zip(&columns).enumerate() {
                 let comma = if index == 0 { "" } else { "," };
                 let field = texts.get(row).filter(|_| column.is_valid(row)).map(|text| csv_field(text));
-                write!(self.0, "{comma}{}", field.unwrap_or_default())?;
+                write!(self.out, "{comma}{}", field.unwrap_or_default())?;
             }
-            writeln!(self.0)?;
+            writeln!(self.out)?;
         }
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<(), Error> {
-        Ok(())
+    fn finish(mut self: Box<Self>) -> Result<(), Error> {
+        self.write_header()
     }
 }
 
@@ -232,9 +238,31 @@ fn map_columns(
 
 /// A HUGEINT has up to 39 digits, but comes as a decimal of 38, to which it would be cut.
 fn widened(_: &Arc<Field>, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    match column.data_type() {
-        DataType::Decimal128(38, 0) => cast(column, &DataType::Decimal256(39, 0)),
-        _ => Ok(Arc::clone(column)),
+    match widened_type(column.data_type()) {
+        Some(widened) => cast(column, &widened),
+        None => Ok(Arc::clone(column)),
+    }
+}
+
+/// A type with room for all digits, if it is or has such a decimal.
+fn widened_type(of: &DataType) -> Option<DataType> {
+    let field = |field: &Arc<Field>| {
+        let widened = widened_type(field.data_type())?;
+        Some(Arc::new(field.as_ref().clone().with_data_type(widened)))
+    };
+    match of {
+        DataType::Decimal128(38, 0) => Some(DataType::Decimal256(39, 0)),
+        DataType::List(item) => field(item).map(DataType::List),
+        DataType::FixedSizeList(item, length) => Some(DataType::FixedSizeList(field(item)?, *length)),
+        DataType::Map(entries, is_sorted) => Some(DataType::Map(field(entries)?, *is_sorted)),
+        DataType::Struct(fields) => {
+            let widened: Vec<_> = fields.iter().map(field).collect();
+            let has_any = widened.iter().any(Option::is_some);
+            let fields =
+                fields.iter().zip(widened).map(|(field, widened)| widened.unwrap_or_else(|| Arc::clone(field)));
+            has_any.then(|| DataType::Struct(fields.collect()))
+        }
+        _ => None,
     }
 }
 

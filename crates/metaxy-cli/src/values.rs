@@ -1,14 +1,15 @@
-//! The text of every value, where Arrow has none: times without end, years of six digits, numbers that JSON does not have.
+//! The text of every value, where Arrow has none: times without end, years of six digits, the end of a day, numbers and
+//! unions, which JSON does not have.
 
 use std::fmt::Write;
 
-use arrow::array::{Array, AsArray as _};
+use arrow::array::{Array, AsArray as _, UnionArray};
 use arrow::datatypes::{
     DataType, Date32Type, Field, FieldRef, Float32Type, Float64Type, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UnionFields,
 };
 use arrow::error::ArrowError;
-use arrow::json::writer::{Encoder, EncoderFactory, EncoderOptions, NullableEncoder};
+use arrow::json::writer::{Encoder, EncoderFactory, EncoderOptions, NullableEncoder, make_encoder};
 use arrow::util::display::{ArrayFormatter, ArrayFormatterFactory, DisplayIndex, FormatOptions, FormatResult};
 
 /// Makes what prints values, of columns and within nested values.
@@ -33,16 +34,17 @@ impl EncoderFactory for Values {
         &self,
         _: &'a FieldRef,
         array: &'a dyn Array,
-        _: &'a EncoderOptions,
+        options: &'a EncoderOptions,
     ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
         let encoder: Box<dyn Encoder + 'a> = match array.data_type() {
             DataType::Float32 | DataType::Float64 => Box::new(Floats(array)),
+            DataType::Union(fields, _) => Box::new(Unions::new(array.as_union(), fields, options)?),
             _ => match Times::of(array)? {
                 Some(times) => Box::new(times),
                 None => return Ok(None),
             },
         };
-        Ok(Some(NullableEncoder::new(encoder, array.nulls().cloned())))
+        Ok(Some(NullableEncoder::new(encoder, array.logical_nulls())))
     }
 }
 
@@ -56,6 +58,8 @@ struct Times<'a> {
 #[derive(Clone, Copy)]
 enum TimeType {
     Date,
+    /// Of a day, which DuckDB lets end at 24:00.
+    Time,
     /// With so many parts in a second, and whether it has a zone.
     Timestamp(TimeUnit, bool),
 }
@@ -65,6 +69,7 @@ impl<'a> Times<'a> {
     fn of(array: &'a dyn Array) -> Result<Option<Self>, ArrowError> {
         let of = match array.data_type() {
             DataType::Date32 => TimeType::Date,
+            DataType::Time32(_) | DataType::Time64(_) => TimeType::Time,
             DataType::Timestamp(unit, zone) => TimeType::Timestamp(*unit, zone.is_some()),
             _ => return Ok(None),
         };
@@ -79,6 +84,10 @@ impl<'a> Times<'a> {
                 (i64::from(days), i64::from(i32::MAX))
             }
             TimeType::Timestamp(unit, _) => (self.number(unit, row), i64::MAX),
+            TimeType::Time => {
+                let usual = self.usual.value(row).try_to_string();
+                return usual.unwrap_or_else(|_| "24:00:00".to_owned());
+            }
         };
         // DuckDB's own words.
         if value == end {
@@ -88,7 +97,7 @@ impl<'a> Times<'a> {
             return "-infinity".to_owned();
         }
         self.usual.value(row).try_to_string().unwrap_or_else(|_| match self.of {
-            TimeType::Date => date(value),
+            TimeType::Date | TimeType::Time => date(value),
             TimeType::Timestamp(unit, has_zone) => timestamp(value, unit) + if has_zone { "Z" } else { "" },
         })
     }
@@ -148,6 +157,37 @@ impl Encoder for Floats<'_> {
             _ => "\"-Infinity\"".to_owned(),
         };
         out.extend_from_slice(text.as_bytes());
+    }
+}
+
+/// Values of one of several members: an object with the name of the member.
+struct Unions<'a> {
+    array: &'a UnionArray,
+    members: Vec<(i8, String, NullableEncoder<'a>)>,
+}
+
+impl<'a> Unions<'a> {
+    fn new(array: &'a UnionArray, fields: &'a UnionFields, options: &'a EncoderOptions) -> Result<Self, ArrowError> {
+        let member = |(id, field): (i8, &'a FieldRef)| {
+            let name = serde_json::to_string(field.name()).map_err(|error| ArrowError::JsonError(error.to_string()))?;
+            Ok((id, name, make_encoder(field, array.child(id), options)?))
+        };
+        Ok(Self { array, members: fields.iter().map(member).collect::<Result<_, ArrowError>>()? })
+    }
+}
+
+impl Encoder for Unions<'_> {
+    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
+        let (id, value) = (self.array.type_id(row), self.array.value_offset(row));
+        let member = self.members.iter_mut().find(|(of, ..)| *of == id);
+        let Some((_, name, encoder)) = member.filter(|(.., encoder)| !encoder.is_null(value)) else {
+            return out.extend_from_slice(b"null");
+        };
+        out.push(b'{');
+        out.extend_from_slice(name.as_bytes());
+        out.push(b':');
+        encoder.encode(value, out);
+        out.push(b'}');
     }
 }
 

@@ -234,6 +234,7 @@ impl Connection {
                 Ok(None)
             })
         })?;
+        rows::refuse_changed_values(&statement)?;
         Ok(Rows { schema: statement.schema(), statement, connection: self, start, count: 0 })
     }
 

@@ -3,7 +3,9 @@
 //! One file because the explanations are one table, which is read to see how each cause is told.
 
 use super::Cause;
-use super::patterns::{expected_region, file, formats_of, lock_holder, moved_to, server, unsupported_type};
+use super::patterns::{
+    expected_region, file, formats_of, lock_holder, moved_to, server, unprintable_type, unsupported_type,
+};
 
 /// What an explanation may mention; empty where it is not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -478,8 +480,8 @@ impl Cause {
                     .to_owned(),
             ),
             Self::UnprintableType => (
-                "values of the type VARIANT have no text".to_owned(),
-                "select the column as `CAST(… AS JSON)` or `CAST(… AS VARCHAR)`".to_owned(),
+                format!("values of the type {} cannot be printed as they are", unprintable_type(raw).unwrap_or_default()),
+                "select the column as `CAST(… AS VARCHAR)`, or a VARIANT as `CAST(… AS JSON)`".to_owned(),
             ),
             Self::FolderCannotBeListed => (
                 format!("the folder {data_path} may not be listed"),

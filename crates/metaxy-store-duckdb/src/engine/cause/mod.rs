@@ -12,7 +12,8 @@ use serde::{Serialize, Serializer};
 
 pub(crate) use self::advice::Facts;
 pub(crate) use self::patterns::{
-    Operation, class_of, formats_of, lock_holder, reason_of, said_of_unsupported_type, without_hints,
+    Operation, class_of, formats_of, lock_holder, reason_of, said_of_unprintable_type, said_of_unsupported_type,
+    without_hints,
 };
 
 macro_rules! causes {

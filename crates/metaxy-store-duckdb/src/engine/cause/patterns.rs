@@ -183,7 +183,7 @@ const PATTERNS: &[Pattern] = &[
     says(System::DuckDb, &["does not have any columns"], Cause::WriteConflict),
     says(System::DuckLake, &["to DuckLake - unsupported type"], Cause::UnsupportedType),
     // The client library says it, which makes Arrow's columns of DuckDB's.
-    says(System::DuckDb, &["decoding Variant columns is not supported"], Cause::UnprintableType),
+    says(System::DuckDb, &["decoding ", " columns is not supported"], Cause::UnprintableType),
     says(System::DuckDb, &["Table with name", "does not exist"], Cause::MissingTable),
     says(System::Readers, &["failed to cast column", "from type DOUBLE to", "HUGEINT"], Cause::UnreadableType),
     says(System::Readers, &["Error when converting column"], Cause::ValueOfOtherType),
@@ -486,6 +486,17 @@ pub(super) fn unsupported_type(text: &str) -> Option<&str> {
 /// What DuckLake says of a type that it does not take.
 pub(crate) fn said_of_unsupported_type(name: &str) -> String {
     ["Failed to convert DuckDB type to DuckLake - unsupported type ", name].concat()
+}
+
+/// The type whose values cannot be handed out, where that is told.
+pub(super) fn unprintable_type(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("decoding ")?;
+    rest.split_once(" columns").map(|(name, _)| name.to_uppercase())
+}
+
+/// What DuckDB's client says of a type whose values it does not hand out.
+pub(crate) fn said_of_unprintable_type(name: &str) -> String {
+    ["decoding ", name, " columns is not supported"].concat()
 }
 
 /// The file that could not be written, where that is told.
