@@ -4,6 +4,7 @@
 
 mod api;
 mod bench;
+mod cases;
 mod checksums;
 mod ci;
 mod codegen;
@@ -49,6 +50,7 @@ Usage: cargo xtask TASK
                       with --try, follow the tutorial with both, without a network (on Linux, as root), below the root
                       of another system if there is one
   newest-duckdb       build the workspace with the newest crate `duckdb` as well, and test what needs no engine
+  cases               print each kind's table of fixtures: cases tried, right, refused with a place or help
   package             pack every published crate, and build all of them from their packages
   release --dry-run   check all that has to be so before this version is published
   interop [--seed N] [--cases M]
@@ -78,6 +80,7 @@ enum Task {
     Tidy,
     Codegen(codegen::Mode),
     Api(codegen::Mode),
+    Cases,
     Dist(dist::Options),
     NewestDuckdb,
     Package,
@@ -120,6 +123,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Tidy => tidy::tidy(&repo),
         Task::Codegen(mode) => codegen::codegen(&repo, mode),
         Task::Api(mode) => api::api(&repo, mode),
+        Task::Cases => cases::cases(&repo),
         Task::Dist(options) => dist::dist(&repo, &options),
         Task::NewestDuckdb => newest_duckdb::newest_duckdb(&repo),
         Task::Package => package::package(&repo),
@@ -148,6 +152,7 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
         Some("api") => Task::Api(parse_mode(&mut args)?),
         Some("dist") => Task::Dist(dist::Options::parse(&mut args)?),
         Some("newest-duckdb") => Task::NewestDuckdb,
+        Some("cases") => Task::Cases,
         Some("package") => Task::Package,
         Some("release") => release::parse(&mut args).map(|()| Task::Release)?,
         Some("fuzz") => Task::Fuzz(fuzz::Options::parse(&mut args)?),

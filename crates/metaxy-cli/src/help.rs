@@ -80,7 +80,8 @@ that has its own BEGIN is run once.
 
 In JSON, NaN and infinite numbers are texts: \"NaN\", \"Infinity\". A UNION is an
 object with its member. Infinite times are `infinity` everywhere. In CSV, NULL is nothing and
-an empty text \"\"; several results have an empty line between them.";
+an empty text \"\"; several results have an empty line between them. UHUGEINT, TIMETZ, BIT,
+BIGNUM and VARIANT are printed as `CAST(… AS VARCHAR)` alone: by themselves they are an error.";
 
 pub(crate) const SHELL: &str = "\
 Examples:

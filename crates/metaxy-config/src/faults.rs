@@ -142,6 +142,9 @@ pub(crate) fn endpoint_fault(endpoint: &str, bucket: Option<&str>) -> Option<Fau
         }
         None => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
     };
+    if host.is_empty() || host.starts_with(':') {
+        return wrong("has no host", "write `host` or `host:port`");
+    }
     if port.is_some_and(|port| port.parse::<u16>().unwrap_or_default() == 0) {
         return wrong("has a port that is none", "write `host` or `host:port`, the port from 1 to 65535");
     }
@@ -150,8 +153,12 @@ pub(crate) fn endpoint_fault(endpoint: &str, bucket: Option<&str>) -> Option<Fau
     }
     let rest =
         bucket.and_then(|bucket| name.to_ascii_lowercase().strip_prefix(&[bucket, "."].concat()).map(str::to_owned));
-    if rest.is_some_and(|rest| PROVIDERS.iter().any(|provider| rest.ends_with(&[".", provider].concat()))) {
-        return wrong(HOLDS_BUCKET.0, HOLDS_BUCKET.1);
+    if let Some(rest) = rest {
+        if PROVIDERS.iter().any(|provider| rest.ends_with(&[".", provider].concat())) {
+            return wrong(HOLDS_BUCKET.0, HOLDS_BUCKET.1);
+        }
+        let help = "leave the bucket out, which DuckDB adds as `url_style` says, unless the server is called so";
+        return odd("begins with the name of the bucket", help);
     }
     if path.trim_matches('/').is_empty() {
         return None;

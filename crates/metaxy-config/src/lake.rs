@@ -84,8 +84,24 @@ const OTHER_TYPES: &[(&str, &[&str], &str)] = &[
     ("mysql", CATALOG_TYPES, NO_MYSQL),
     ("mariadb", CATALOG_TYPES, NO_MYSQL),
     ("minio", STORAGE_TYPES, "write `type = \"s3\"`, and where the server is as `endpoint`"),
+    ("aws", STORAGE_TYPES, "write `type = \"s3\"`"),
+    ("cloudflare", STORAGE_TYPES, "write `type = \"r2\"`"),
+    ("gs", STORAGE_TYPES, "write `type = \"gcs\"`"),
+    ("google", STORAGE_TYPES, "write `type = \"gcs\"`"),
+    ("az", STORAGE_TYPES, NO_ABFSS),
+    ("abfs", STORAGE_TYPES, NO_ABFSS),
+    ("abfss", STORAGE_TYPES, NO_ABFSS),
+    ("adls", STORAGE_TYPES, NO_ABFSS),
+    ("wasbs", STORAGE_TYPES, NO_ABFSS),
+    ("file", STORAGE_TYPES, "write `type = \"local\"`, and the folder as `path`"),
+    ("sqlite3", CATALOG_TYPES, "write `type = \"sqlite\"`"),
+    ("postgresql", CATALOG_TYPES, "write `type = \"postgres\"`"),
+    ("md", CATALOG_TYPES, "write `type = \"motherduck\"`"),
     ("hdfs", STORAGE_TYPES, "DuckDB cannot write to HDFS; mount it, and write `type = \"local\"`"),
 ];
+
+const NO_ABFSS: &str = "write `type = \"azure\"`, and the location as `data_path = \"az://CONTAINER/PREFIX/\"`: DuckDB does \
+                        not write by `abfss://`, and the account's Blob endpoint has the same files";
 
 const NO_MYSQL: &str = "DuckLake's documentation advises against MySQL, whose extension has faults as a catalog; write \
                         `type = \"postgres\"`, or `type = \"sqlite\"` for programs on one machine";
