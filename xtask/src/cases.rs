@@ -105,7 +105,9 @@ pub(crate) fn cases(repo: &Repo) -> Result<()> {
     }
     for ((kind, _), table) in KINDS.iter().zip(&tables) {
         say(format_args!("\n{kind}: {}", sum(table)));
-        table.iter().for_each(|(title, cases)| say(format_args!("  {title}: {}", shown(cases))));
+        for (title, cases) in table {
+            say(format_args!("  {title}: {}", shown(cases)));
+        }
     }
     let all: Vec<_> = tables.into_iter().flatten().collect();
     say(format_args!("\nall: {}", sum(&all)));
@@ -169,7 +171,7 @@ fn count(snapshot: &str) -> Cases {
 }
 
 /// The parts of a text that begin with such a line.
-fn blocks<'a>(text: &'a str, begins: impl Fn(&str) -> bool) -> impl Iterator<Item = &'a str> {
+fn blocks(text: &str, begins: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
     let mut starts = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {

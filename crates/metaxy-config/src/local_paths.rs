@@ -63,8 +63,8 @@ pub(crate) fn local_path(text: &str, at: &Node, of: PathOf, scope: &mut Scope<'_
 
 /// Why a text that would be the odd name of a file is a path of another system or program, and what to write.
 fn spelling_of_others(text: &str, is_url: bool) -> Option<(&'static str, &'static str)> {
-    let in_url = if is_url { text.trim_start_matches('/') } else { text };
-    let is_drive = matches!(in_url.as_bytes(), [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
+    let past_slashes = if is_url { text.trim_start_matches('/') } else { text };
+    let is_drive = matches!(past_slashes.as_bytes(), [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
     if !cfg!(windows) && (is_drive || text.starts_with("\\\\")) {
         return Some((
             "is one of Windows, and this machine runs another system",
