@@ -84,10 +84,8 @@ impl<'a> Times<'a> {
                 (i64::from(days), i64::from(i32::MAX))
             }
             TimeType::Timestamp(unit, _) => (self.number(unit, row), i64::MAX),
-            TimeType::Time => {
-                let usual = self.usual.value(row).try_to_string();
-                return usual.unwrap_or_else(|_| "24:00:00".to_owned());
-            }
+            // None is without end.
+            TimeType::Time => (0, i64::MAX),
         };
         // DuckDB's own words.
         if value == end {
@@ -97,7 +95,8 @@ impl<'a> Times<'a> {
             return "-infinity".to_owned();
         }
         self.usual.value(row).try_to_string().unwrap_or_else(|_| match self.of {
-            TimeType::Date | TimeType::Time => date(value),
+            TimeType::Date => date(value),
+            TimeType::Time => "24:00:00".to_owned(),
             TimeType::Timestamp(unit, has_zone) => timestamp(value, unit) + if has_zone { "Z" } else { "" },
         })
     }
