@@ -234,7 +234,6 @@ impl Connection {
                 Ok(None)
             })
         })?;
-        rows::refuse_changed_values(&statement)?;
         Ok(Rows { schema: statement.schema(), statement, connection: self, start, count: 0 })
     }
 

@@ -32,6 +32,20 @@ impl<'c> Rows<'c> {
         Arc::clone(&self.schema)
     }
 
+    /// The same rows, if Arrow gets each value as DuckDB has it: by its defaults the largest integers wrap around, zones of
+    /// times of day are lost, and some types are bytes of DuckDB's own.
+    ///
+    /// # Errors
+    ///
+    /// When a column is of such a type.
+    pub fn unchanged(self) -> Result<Self, Error> {
+        let types = (0..self.statement.column_count()).map(|column| self.statement.column_logical_type(column));
+        match types.into_iter().find_map(|of| changed_type(&of, false)) {
+            Some(name) => Err(Error::query(said_of_unprintable_type(name))),
+            None => Ok(self),
+        }
+    }
+
     /// The rows for whatever takes Arrow's own trait, [`Features::write`](crate::Features::write) among it.
     pub fn into_reader(self) -> impl RecordBatchReader + use<'c> {
         let schema = self.schema();
@@ -60,16 +74,6 @@ impl Iterator for Rows<'_> {
             }
             Err(error) => Some(Err(error)),
         }
-    }
-}
-
-/// Refuses rows with values that Arrow gets other than they are: the largest integers wrap around, zones of times are lost,
-/// and the rest is bytes of DuckDB's own.
-pub(super) fn refuse_changed_values(statement: &duckdb::Statement<'_>) -> Result<(), Error> {
-    let types = (0..statement.column_count()).map(|column| statement.column_logical_type(column));
-    match types.into_iter().find_map(|of| changed_type(&of, false)) {
-        Some(name) => Err(Error::query(said_of_unprintable_type(name))),
-        None => Ok(()),
     }
 }
 
