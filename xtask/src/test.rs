@@ -234,9 +234,9 @@ fn memory() -> Option<TempDir> {
     let room = output(df.args(["-Pk", MEMORY])).ok()?;
     let available: u64 = String::from_utf8(room).ok()?.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
     let mut folder = tempfile::Builder::new();
-    // PostgreSQL runs as another user.
+    // PostgreSQL runs as another user, and what removes its folder too.
     #[cfg(unix)]
-    folder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    folder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o1777));
     if available < ROOM { None } else { folder.prefix("metaxy-").tempdir_in(MEMORY).ok() }
 }
 

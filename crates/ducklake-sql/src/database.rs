@@ -5,7 +5,7 @@ use crate::path::CatalogFile;
 use crate::plan::{AttachPlan, Check};
 use crate::session::Session;
 use crate::statement::{AttachFile, Statement};
-use crate::value::{Ident, StringLiteral};
+use crate::value::{Alias, Ident, StringLiteral};
 
 /// What holds the tables of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +109,23 @@ impl TableDatabase {
                 encode(owner, &mut alias);
                 Self::DuckDb(DuckDbDatabase { alias: Ident::trusted(alias), must_exist: true, ..database.clone() })
             }
+        }
+    }
+
+    /// The same database under another name in an instance; one in MotherDuck keeps the name that it has there.
+    ///
+    /// ```
+    /// use ducklake_sql::{Alias, CatalogFile, DuckDbDatabase, TableDatabase};
+    ///
+    /// let database = TableDatabase::from(DuckDbDatabase::file(CatalogFile::new("/srv/rows.duckdb")?));
+    /// assert_eq!(database.with_alias(Alias::new("raw")?).alias().as_str(), "raw");
+    /// # Ok::<(), ducklake_sql::Problem>(())
+    /// ```
+    pub fn with_alias(&self, alias: Alias) -> Self {
+        match self {
+            Self::Lake(lake) => Self::Lake(lake.with_alias(alias)),
+            Self::DuckDb(database) if database.location == Location::MotherDuck => self.clone(),
+            Self::DuckDb(database) => Self::DuckDb(DuckDbDatabase { alias: alias.ident().clone(), ..database.clone() }),
         }
     }
 

@@ -198,6 +198,15 @@ impl Lake {
         lake
     }
 
+    /// The same lake under another name in an instance; one in MotherDuck keeps the name that it has there.
+    pub(crate) fn with_alias(&self, alias: Alias) -> Self {
+        let mut lake = self.clone();
+        if let Kind::Attached(attached) = &mut lake.0 {
+            attached.alias = alias;
+        }
+        lake
+    }
+
     /// The statements that attach the lake, in order, and the checks to make after them.
     ///
     /// The order: settings that decide how extensions are found, extensions, the other settings, the catalog's secret,

@@ -302,7 +302,7 @@ pub(crate) struct Shell {
 }
 
 /// What statements may reach.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SqlOn {
     /// Open the lake to read, which creates and changes nothing, or to write
     #[arg(long, default_value = "read")]
@@ -310,6 +310,9 @@ pub(crate) struct SqlOn {
     /// Let statements that read the lake use files, extensions, settings and other databases, too
     #[arg(long)]
     pub(crate) allow_files: bool,
+    /// Attach the lake of another store too, to read from it as STORE.TABLE; may be repeated
+    #[arg(long, value_name = "STORE")]
+    pub(crate) with: Vec<String>,
 }
 
 /// `metaxy doctor`
@@ -913,7 +916,7 @@ pub(crate) enum Mode {
 
 impl SqlOn {
     /// What the lake is open to, in a word.
-    pub(crate) fn mode_word(self) -> &'static str {
+    pub(crate) fn mode_word(&self) -> &'static str {
         match self.mode {
             Mode::Read => "read",
             Mode::Write => "write",

@@ -174,13 +174,15 @@ impl Error {
             Self::Lake(error) if error.is_missing_database() => {
                 "`metaxy push` creates it, and so does `metaxy sql --mode write`; or correct the store's `database`"
             }
-            Self::Lake(error) if error.is_missing_lake() => {
+            Self::Lake(error) if error.is_missing_lake() && error.moves_from().is_none() => {
                 "`metaxy push` creates it, and so does `metaxy sql --mode write`; or correct the catalog's location"
             }
             Self::Lake(error) if error.is_unpushed() => {
                 "push this graph with `metaxy push`, or let the write go on with `--unpushed`"
             }
-            Self::Lake(error) if error.cause() == Some(Cause::ReadOnlyLake) => "write with `--mode write`",
+            Self::Lake(error) if error.cause() == Some(Cause::ReadOnlyLake) => {
+                "write with `--mode write`, and to the store that is opened: those of `--with` are only read"
+            }
             Self::Lake(error) if error.cause() == Some(Cause::ReadLocked) => {
                 "`--mode write` can change the lake, and `--allow-files` reach files, settings and other databases"
             }

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Shell, context: &Context, printer: &mut Printer) -> Res
     let loaded = context.load()?;
     let name = context.store_name(&loaded.config).to_owned();
     let prefix = loaded.config.store(&name).map_err(Error::store)?.table_prefix.clone();
-    let store = sql::open(args.on, context, &loaded, printer)?;
+    let store = sql::open(&args.on, context, &loaded, printer)?;
     let keys = features::of_files(&loaded.config)?.map(|graph| graph.iter().map(|it| it.key().to_string()).collect());
     let words = Words { names: names(&store)?, features: keys.unwrap_or_default() };
     let mut editor = Editor::new(words)?;

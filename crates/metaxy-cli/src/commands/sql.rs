@@ -26,7 +26,7 @@ use crate::rows;
 pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let Some(query) = &args.query else {
         if std::io::stdin().is_terminal() {
-            let args = Shell { on: args.on, format: args.output.format };
+            let args = Shell { on: args.on.clone(), format: args.output.format };
             return shell::run(&args, context, printer);
         }
         return Err(NO_STATEMENT);
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
         return Err(NO_STATEMENT);
     }
     let loaded = context.load()?;
-    let store = open(args.on, context, &loaded, printer)?;
+    let store = open(&args.on, context, &loaded, printer)?;
     let (mode, format) = (args.on.mode, args.output.format);
     match args.output.file() {
         Some(path) => output::put(path, |out| {
@@ -49,17 +49,26 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
     Ok(Exit::Done)
 }
 
+const WITH_ITSELF: Error = Error::Usage {
+    message: "`--with` names the store that is opened",
+    help: "its tables need no name before theirs; name another store",
+};
+
 const NO_STATEMENT: Error = Error::Usage { message: "there is no statement", help: "try `metaxy sql 'SHOW TABLES'`" };
 
 /// Opens the store that is meant for what a person types.
-pub(super) fn open(on: SqlOn, context: &Context, loaded: &Loaded, printer: &mut Printer) -> Result<Store, Error> {
+pub(super) fn open(on: &SqlOn, context: &Context, loaded: &Loaded, printer: &mut Printer) -> Result<Store, Error> {
     let name = &context.store(loaded, printer)?.name;
+    if on.with.contains(name) {
+        return Err(WITH_ITSELF);
+    }
     // A person's statements name the lake that they are for, so a fallback that is not there stands in no way.
     let options = OpenOptions::default()
         .fallback_stores(false)
         .lock(!on.allow_files)
         .health_check(false)
         .interrupt(context.interrupt());
+    let options = on.with.iter().fold(options, OpenOptions::with_store);
     let waiting = opening(name, printer);
     let store = options.open(&loaded.config, name, on.mode.into()).map_err(Error::Lake)?;
     drop(waiting);

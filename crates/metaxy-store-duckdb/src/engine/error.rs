@@ -392,6 +392,12 @@ impl Error {
         matches!(self.kind(), Kind::MissingLake(_) | Kind::MissingDatabase(_))
     }
 
+    /// The store whose lake is to be moved to where none is yet: [`Error::is_missing_lake`] with
+    /// `[ext.rust.lake.STORE] migrate_from`.
+    pub fn moves_from(&self) -> Option<&str> {
+        self.inner.moves_from()
+    }
+
     /// Whether what is missing is the file of a DuckDB database without a lake.
     pub fn is_missing_database(&self) -> bool {
         matches!(self.kind(), Kind::MissingDatabase(_))

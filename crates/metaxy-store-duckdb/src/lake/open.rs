@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ducklake_sql::{
-    AttachPlan, CatalogKind, DuckDbDatabase, Extension, Ident, Lake, Mode, Session, Setting, Statement, TableDatabase,
+    Alias, AttachPlan, CatalogKind, DuckDbDatabase, Extension, Ident, Lake, Mode, Session, Setting, Statement,
+    TableDatabase,
 };
 use metaxy_config::{Config, Database, DuckDbStore};
 
@@ -20,8 +21,8 @@ use super::limits::{in_short_time, limit};
 use super::store::{Secondary, Store};
 use crate::engine::cause::{Facts, Operation};
 use crate::engine::{
-    Cause, Connection, Error, Kind, current_database, keep_sqlite_tables_apart, leave_out_health_check, open_instance,
-    repeat, share_sqlite_connection,
+    Cause, Class, Connection, Error, Kind, Refusal, current_database, keep_sqlite_tables_apart, leave_out_health_check,
+    open_instance, repeat, share_sqlite_connection,
 };
 
 mod catalog;
@@ -67,7 +68,8 @@ impl OpenOptions {
         let neighbours = self.neighbours(config, store)?;
         let mut options = self.clone().retry(self.retry.unwrap_or(config.retry));
         // Where a lake is to be moved to, no other one is made.
-        options.must_exist |= config.migrate_from(name).is_some() && !self.is_copying;
+        options.moves_from = config.migrate_from(name).filter(|_| !self.is_copying).map(str::to_owned);
+        options.must_exist |= options.moves_from.is_some();
         options.attach_all(name, database, &store.tables, &store.session, &neighbours, mode, prepare)
     }
 
@@ -82,15 +84,21 @@ impl OpenOptions {
         if self.fallbacks {
             waiting.extend(wanted(&store.fallback_stores, true));
         }
+        // First, so that one that is a fallback store too has its name.
+        waiting.extend(wanted(&self.named, false));
         while let Some((name, is_fallback)) = waiting.pop() {
             if name == store.name || neighbours.iter().any(|known| known.store == name) {
                 continue;
             }
             let failed = |error: Error| Error::new(Kind::Secondary { store: name.clone(), error });
             let other = config.trusted_store(&name).map_err(|error| failed(error.into()))?;
+            let mut tables = other.tables.as_secondary(&name);
+            if self.named.contains(&name) {
+                tables = named_as(&tables, &name, store.tables.alias()).map_err(failed)?;
+            }
             neighbours.push(Neighbour {
                 store: name.clone(),
-                tables: other.tables.as_secondary(&name),
+                tables,
                 session: session_beside(&store.session, &neighbours, &other.session),
                 table_prefix: other.table_prefix.clone(),
                 is_fallback,
@@ -143,7 +151,8 @@ impl OpenOptions {
         let existing = self.must_exist.then(|| tables.must_exist());
         let tables = existing.as_ref().unwrap_or(tables);
         let plan = self.plan(tables, session, mode);
-        let facts = Arc::new(facts_of(name, tables, &plan));
+        let moves_from = self.moves_from.clone().unwrap_or_default();
+        let facts = Arc::new(Facts { moves_from, ..facts_of(name, tables, &plan) });
         let creates = mode == Mode::Write && tables.creates_if_missing();
         let file = prepare_file(tables, creates).map_err(|error| error.with_facts(&facts))?;
         let copied = match (tables.lake(), mode) {
@@ -319,6 +328,39 @@ struct Neighbour {
     session: Session,
     table_prefix: String,
     is_fallback: bool,
+}
+
+/// A database under the name of its store, beside one with this alias.
+fn named_as(tables: &TableDatabase, store: &str, own: &Ident) -> Result<TableDatabase, Error> {
+    let alias = Alias::new(store).map_err(|problem| Error::refused(Unnamed::Reserved(problem)))?;
+    if alias.as_str().eq_ignore_ascii_case(own.as_str()) {
+        return Err(Error::refused(Unnamed::Taken(alias)));
+    }
+    Ok(tables.with_alias(alias))
+}
+
+/// Why a database cannot be attached under the name of its store.
+#[derive(Debug, thiserror::Error)]
+enum Unnamed {
+    #[error("its name is no name for a database: {0}")]
+    Reserved(ducklake_sql::Problem),
+    #[error("`{}` is the alias of the store that is opened", .0.as_str())]
+    Taken(Alias),
+}
+
+impl Refusal for Unnamed {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Reserved(_) => "give the store another name".to_owned(),
+            Self::Taken(_) => {
+                "set another `alias` for the store that is opened, or give the other one another name".to_owned()
+            }
+        })
+    }
+
+    fn class(&self) -> Class {
+        Class::Other
+    }
 }
 
 /// Looks at the file of a database, or of a lake's catalog, see [`CatalogFile::prepare`]; a catalog that was cut to nothing

@@ -251,7 +251,7 @@ fn inlined(
     oldest: i64,
 ) -> Result<Vec<(i64, i64, i64)>, Error> {
     let mut parts: Vec<Sql> = Vec::new();
-    for InlinedTable { name, has_deletes, .. } in inlined_tables(connection, database, schema)? {
+    for InlinedTable { name, has_deletes, .. } in inlined_tables(connection, database, schema, &sql!("true"))? {
         parts.push(if has_deletes {
             sql!(
                 "SELECT begin_snapshot AS id, 0 AS added, 1 AS gone FROM {database}.{schema}.{name} WHERE begin_snapshot >= {oldest}",

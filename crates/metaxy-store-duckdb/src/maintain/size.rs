@@ -1,5 +1,7 @@
 //! How large the tables of a lake are, counted in its catalog.
 
+use std::collections::HashMap;
+
 use ducklake_sql::{Ident, Sql, TableName, bind, separated, sql};
 use serde::Serialize;
 
@@ -12,6 +14,9 @@ use crate::lake::Store;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TableSize {
+    /// Its number in the catalog.
+    #[serde(skip)]
+    pub(super) id: i64,
     /// Its name.
     pub name: TableName,
     /// Its data files.
@@ -50,32 +55,10 @@ impl Store {
     }
 }
 
-/// A table: its number, schema, name, files, bytes and inlined tables.
-type TableRow = (i64, String, String, i64, i64, i64);
-
 /// Counts the tables of a lake.
-pub(super) fn of_lake(connection: &Connection, (database, schema): &(Ident, Ident)) -> Result<LakeSize, Error> {
-    let rows: Vec<TableRow> = connection.query_rows(sql!(
-        "SELECT t.table_id, s.schema_name, t.table_name, coalesce(f.files, 0), coalesce(f.bytes, 0), coalesce(i.tables, 0)
-         FROM {database}.{schema}.ducklake_table AS t
-         JOIN {database}.{schema}.ducklake_schema AS s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
-         LEFT JOIN (SELECT table_id, count(*) AS files, CAST(sum(file_size_bytes) AS BIGINT) AS bytes
-             FROM {database}.{schema}.ducklake_data_file WHERE end_snapshot IS NULL GROUP BY table_id) AS f
-             ON f.table_id = t.table_id
-         LEFT JOIN (SELECT table_id, count(*) AS tables
-             FROM {database}.{schema}.ducklake_inlined_data_tables GROUP BY table_id) AS i ON i.table_id = t.table_id
-         WHERE t.end_snapshot IS NULL
-         ORDER BY s.schema_name, t.table_name",
-        database,
-        schema,
-    ))?;
-    let deletes: Vec<(i64, i64, i64)> = connection.query_rows(sql!(
-        "SELECT table_id, count(*), CAST(sum(delete_count) AS BIGINT)
-         FROM {database}.{schema}.ducklake_delete_file WHERE end_snapshot IS NULL GROUP BY table_id",
-        database,
-        schema,
-    ))?;
-    let inlined = inlined(connection, database, schema)?;
+pub(super) fn of_lake(connection: &Connection, catalog: &(Ident, Ident)) -> Result<LakeSize, Error> {
+    let (database, schema) = catalog;
+    let tables = tables(connection, catalog, &sql!("true"))?;
     let snapshots =
         connection.query_value(sql!("SELECT count(*) FROM {database}.{schema}.ducklake_snapshot", database, schema))?;
     let unused_files = connection.query_value(sql!(
@@ -83,14 +66,51 @@ pub(super) fn of_lake(connection: &Connection, (database, schema): &(Ident, Iden
         database,
         schema,
     ))?;
+    Ok(LakeSize { tables, snapshots, unused_files })
+}
+
+/// Counts one table of a lake by its number, without a look at the others; `None` if it is no more there.
+pub(super) fn of_table(connection: &Connection, catalog: &(Ident, Ident), id: i64) -> Result<Option<TableSize>, Error> {
+    Ok(tables(connection, catalog, &sql!("table_id = {id}", id = bind(id)))?.pop())
+}
+
+/// A table: its number, schema, name, files, bytes and inlined tables.
+type TableRow = (i64, String, String, i64, i64, i64);
+
+/// Counts those tables of which a condition on `table_id` is true.
+fn tables(connection: &Connection, (database, schema): &(Ident, Ident), only: &Sql) -> Result<Vec<TableSize>, Error> {
+    let rows: Vec<TableRow> = connection.query_rows(sql!(
+        "SELECT t.table_id, s.schema_name, t.table_name, coalesce(f.files, 0), coalesce(f.bytes, 0), coalesce(i.tables, 0)
+         FROM (SELECT * FROM {database}.{schema}.ducklake_table WHERE end_snapshot IS NULL AND {only}) AS t
+         JOIN {database}.{schema}.ducklake_schema AS s ON s.schema_id = t.schema_id AND s.end_snapshot IS NULL
+         LEFT JOIN (SELECT table_id, count(*) AS files, CAST(sum(file_size_bytes) AS BIGINT) AS bytes
+             FROM {database}.{schema}.ducklake_data_file WHERE end_snapshot IS NULL AND {only} GROUP BY table_id) AS f
+             ON f.table_id = t.table_id
+         LEFT JOIN (SELECT table_id, count(*) AS tables
+             FROM {database}.{schema}.ducklake_inlined_data_tables WHERE {only} GROUP BY table_id) AS i
+             ON i.table_id = t.table_id
+         ORDER BY s.schema_name, t.table_name",
+        database,
+        schema,
+        only,
+    ))?;
+    let deletes: Vec<(i64, i64, i64)> = connection.query_rows(sql!(
+        "SELECT table_id, count(*), CAST(sum(delete_count) AS BIGINT)
+         FROM {database}.{schema}.ducklake_delete_file WHERE end_snapshot IS NULL AND {only} GROUP BY table_id",
+        database,
+        schema,
+        only,
+    ))?;
+    let deletes: HashMap<i64, (i64, i64)> = deletes.into_iter().map(|(id, files, rows)| (id, (files, rows))).collect();
+    let mut inlined: HashMap<(i64, bool), i64> = HashMap::new();
+    for (id, has_deletes, rows) in inlined_rows(connection, database, schema, only)? {
+        *inlined.entry((id, has_deletes)).or_default() += rows;
+    }
     let size = |(id, schema, table, files, bytes, inlined_tables): TableRow| -> Result<TableSize, Error> {
-        let (delete_files, deleted_rows) =
-            deletes.iter().find(|(table, ..)| *table == id).map_or((0, 0), |(_, files, rows)| (*files, *rows));
-        let inlined = |of_deletes: bool| -> i64 {
-            let own = inlined.iter().filter(|(table, deletes, _)| *table == id && *deletes == of_deletes);
-            own.map(|(.., rows)| rows).sum()
-        };
+        let (delete_files, deleted_rows) = deletes.get(&id).copied().unwrap_or_default();
+        let inlined = |has_deletes| inlined.get(&(id, has_deletes)).copied().unwrap_or_default();
         Ok(TableSize {
+            id,
             name: table_name(&schema, &table)?,
             files,
             bytes,
@@ -101,13 +121,18 @@ pub(super) fn of_lake(connection: &Connection, (database, schema): &(Ident, Iden
             inlined_tables,
         })
     };
-    Ok(LakeSize { tables: rows.into_iter().map(size).collect::<Result<_, _>>()?, snapshots, unused_files })
+    rows.into_iter().map(size).collect()
 }
 
 /// The rows and deletions of tables that are kept in the catalog.
-fn inlined(connection: &Connection, database: &Ident, schema: &Ident) -> Result<Vec<(i64, bool, i64)>, Error> {
+fn inlined_rows(
+    connection: &Connection,
+    database: &Ident,
+    schema: &Ident,
+    only: &Sql,
+) -> Result<Vec<(i64, bool, i64)>, Error> {
     let mut parts: Vec<Sql> = Vec::new();
-    for InlinedTable { id, name, has_deletes } in inlined_tables(connection, database, schema)? {
+    for InlinedTable { id, name, has_deletes } in inlined_tables(connection, database, schema, only)? {
         parts.push(sql!(
             "SELECT {id} AS id, {has_deletes} AS deletes, count(*) AS rows FROM {database}.{schema}.{name}",
             id = bind(id),
@@ -133,17 +158,19 @@ pub(super) struct InlinedTable {
     pub(super) has_deletes: bool,
 }
 
-/// All of them.
+/// Those of the tables of which a condition on `table_id` is true.
 pub(super) fn inlined_tables(
     connection: &Connection,
     database: &Ident,
     schema: &Ident,
+    only: &Sql,
 ) -> Result<Vec<InlinedTable>, Error> {
     let ident = |name: String| Ident::new(name).map_err(|problem| Error::query(problem.to_string()));
     let known: Vec<(i64, String)> = connection.query_rows(sql!(
-        "SELECT table_id, table_name FROM {database}.{schema}.ducklake_inlined_data_tables ORDER BY ALL",
+        "SELECT table_id, table_name FROM {database}.{schema}.ducklake_inlined_data_tables WHERE {only} ORDER BY ALL",
         database,
         schema,
+        only,
     ))?;
     let mut found = Vec::new();
     for (id, name) in known {
@@ -151,9 +178,10 @@ pub(super) fn inlined_tables(
     }
     // DuckLake keeps no list of those with deletions; a table has one once a few rows of a file were deleted.
     let with_files: Vec<(i64,)> = connection.query_rows(sql!(
-        "SELECT DISTINCT table_id FROM {database}.{schema}.ducklake_data_file ORDER BY table_id",
+        "SELECT DISTINCT table_id FROM {database}.{schema}.ducklake_data_file WHERE {only} ORDER BY table_id",
         database,
         schema,
+        only,
     ))?;
     for (id,) in with_files {
         let name = ident(["ducklake_inlined_delete_", &id.to_string()].concat())?;

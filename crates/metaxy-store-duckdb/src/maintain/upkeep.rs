@@ -355,8 +355,8 @@ impl<'s> Upkeep<'s> {
         })?;
         // DuckLake may do nothing without a word.
         let connection = self.store.connection();
-        let left = read_again(connection, || size::of_lake(connection, &self.catalog))?;
-        let left = left.tables.iter().find(|left| left.name == table.name).map_or(0, |left| left.inlined_rows);
+        let left = read_again(connection, || size::of_table(connection, &self.catalog, table.id))?;
+        let left = left.map_or(0, |left| left.inlined_rows);
         if left > 0 {
             return refused(
                 format!("{left} rows are still inlined"),
@@ -383,8 +383,7 @@ impl<'s> Upkeep<'s> {
             table.clone()
         } else {
             let connection = self.store.connection();
-            let found = read_again(connection, || size::of_lake(connection, &self.catalog))?;
-            match found.tables.into_iter().find(|found| found.name == table.name) {
+            match read_again(connection, || size::of_table(connection, &self.catalog, table.id))? {
                 Some(found) => found,
                 None => return Ok(None),
             }

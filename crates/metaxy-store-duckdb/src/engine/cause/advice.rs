@@ -11,6 +11,8 @@ use super::patterns::{
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) store: String,
+    /// The store whose lake is to be moved to this one.
+    pub(crate) moves_from: String,
     /// The extension that cannot be loaded.
     pub(crate) extension: String,
     /// The catalog's file, or its kind.

@@ -41,15 +41,25 @@ impl Inner {
         }
     }
 
+    /// See [`Error::moves_from`].
+    pub(super) fn moves_from(&self) -> Option<&str> {
+        let source = self.facts.as_deref().map(|facts| facts.moves_from.as_str())?;
+        (matches!(self.kind, Kind::MissingLake(_)) && !source.is_empty()).then_some(source)
+    }
+
     pub(super) fn help(&self) -> Option<String> {
         match &self.kind {
             Kind::Config(error) => error.help(),
             Kind::ReadOnlyLake => Some("open it in read mode".to_owned()),
-            Kind::MissingLake(_) => Some(
-                "open it in write mode to create it (unless `create_if_not_exists` is false), or correct the catalog's \
-                 location"
+            Kind::MissingLake(_) => Some(match self.moves_from() {
+                Some(source) => {
+                    let target = self.facts.as_deref().map_or("", |facts| &facts.store);
+                    format!("`metaxy migrate catalog {target} --store {source}` moves the lake of `{source}` here")
+                }
+                None => "open it in write mode to create it (unless `create_if_not_exists` is false), or correct the \
+                         catalog's location"
                     .to_owned(),
-            ),
+            }),
             Kind::MissingDatabase(_) => {
                 Some("open it in write mode to create it, or correct the store's `database`".to_owned())
             }

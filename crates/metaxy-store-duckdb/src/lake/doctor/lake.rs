@@ -6,7 +6,7 @@ use super::catalog::Attached;
 use super::inlined::count_rows;
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Run, Target};
-use crate::engine::{Cause, MOVED_ADVICE};
+use crate::engine::{Cause, Error, MOVED_ADVICE};
 use crate::lake::data_files::{DataFiles, was_moved};
 use crate::lake::data_path::{self, DataPath};
 use crate::lake::{InexactColumn, inexact_columns, inlined_owner, stored_state};
@@ -113,6 +113,7 @@ fn health(run: &Run, target: &Target<'_>, declared: Option<&Declared>) -> Verdic
     let Some((database, schema)) = target.plan.metadata() else {
         return Verdict::skipped("the catalog's server keeps the metadata");
     };
+    let kept = declared.and_then(|declared| declared.age("expire_older_than"));
     let counted = target.rows(sql!(
         "SELECT
              (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_table WHERE end_snapshot IS NULL),
@@ -120,27 +121,45 @@ fn health(run: &Run, target: &Target<'_>, declared: Option<&Declared>) -> Verdic
              (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_snapshot),
              (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_files_scheduled_for_deletion),
              (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_data_file
-              WHERE end_snapshot IS NULL AND file_size_bytes < {small})",
+              WHERE end_snapshot IS NULL AND file_size_bytes < {small}),
+             (SELECT coalesce(sum(file_size_bytes), 0)::BIGINT::VARCHAR FROM {database}.{schema}.ducklake_data_file
+              WHERE end_snapshot IS NOT NULL),
+             (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_snapshot
+              WHERE epoch(CAST(snapshot_time AS TIMESTAMPTZ)) < epoch(now()) - {kept}
+                  AND snapshot_id < (SELECT max(snapshot_id) FROM {database}.{schema}.ducklake_snapshot))",
         database,
         schema,
         small = bind(SMALL_FILE),
+        kept = bind(kept.map_or(i64::MAX, |age| i64::try_from(age.as_seconds()).unwrap_or(i64::MAX))),
     ));
     let row = match counted {
         Ok(mut rows) => rows.pop().unwrap_or_default(),
-        Err(said) => return Verdict::new(Outcome::Warning, "the lake's metadata cannot be read").raw(said.text()),
+        Err(said) => return unreadable(said.text()),
     };
     let numbers: Vec<u64> = row.iter().filter_map(|number| number.parse().ok()).collect();
-    let [tables, files, snapshots, scheduled, small] = numbers.as_slice() else {
-        return Verdict::new(Outcome::Warning, "the lake's metadata cannot be read");
+    let [tables, files, snapshots, scheduled, small, of_older, overdue] = numbers.as_slice() else {
+        return unreadable(&row.join(", "));
     };
     let inlined = inlined_rows(target, &database, &schema);
     let share = (small * 100).checked_div(*files).unwrap_or(0);
-    let evidence = [
+    let mut evidence = vec![
         format!("files: {files}, of which smaller than 1 MiB: {small} ({share} %)"),
         format!("rows inlined in the catalog: {inlined}"),
         format!("snapshots: {snapshots}, files scheduled for deletion: {scheduled}"),
     ];
-    let inexact = inexact(target);
+    if *of_older > 0 {
+        evidence.push(format!("bytes of files that only older snapshots need: {of_older}"));
+    }
+    if let Some(kept) = kept.filter(|_| *overdue > 0) {
+        evidence.push(format!("snapshots older than the declared {kept}: {overdue}"));
+    }
+    let of_others = inlined_owner::of_others(target.connection, target.plan);
+    let (inexact, of_others, drift) = match (inexact(target), of_others, drift(target, declared)) {
+        (Ok(inexact), Ok(of_others), Ok(drift)) => (inexact, of_others, drift),
+        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
+            return unreadable(&error.to_string()).evidence(evidence);
+        }
+    };
     let cause = if !inexact.is_empty() {
         Some(Cause::InexactTypes)
     } else if *files >= FILES_TO_WARN_OF && share > 50 {
@@ -152,8 +171,6 @@ fn health(run: &Run, target: &Target<'_>, declared: Option<&Declared>) -> Verdic
     } else {
         None
     };
-    let of_others = inlined_owner::of_others(target.connection, target.plan).unwrap_or_default();
-    let drift = drift(target, declared);
     let verdict = match cause {
         _ if !of_others.is_empty() => {
             let what = "tables of inlined rows belong to another role: a flush by this one would lose rows";
@@ -163,25 +180,33 @@ fn health(run: &Run, target: &Target<'_>, declared: Option<&Declared>) -> Verdic
         Some(cause) => cause.verdict(Outcome::Warning, &run.facts, ""),
         None if !drift.is_empty() => Verdict::new(Outcome::Warning, "the lake differs from what is declared for it")
             .advice("`metaxy plan` shows how, and `metaxy apply` changes it"),
+        None if *overdue > 0 => {
+            Verdict::new(Outcome::Warning, "snapshots are kept longer than is declared for the lake")
+                .advice("`metaxy maintain --only expire,cleanup` removes them, and the files that only they need")
+        }
         None => Verdict::ok(format!("tables: {tables}")),
     };
     verdict.evidence(evidence).evidence(inexact).evidence(of_others).evidence(drift)
 }
 
+/// What is there cannot be called well.
+fn unreadable(said: &str) -> Verdict {
+    Verdict::new(Outcome::Warning, "the lake's metadata cannot be read").raw(said)
+}
+
 /// A few of the steps to what is declared.
-fn drift(target: &Target<'_>, declared: Option<&Declared>) -> Vec<String> {
-    let Some(declared) = declared else { return Vec::new() };
-    match stored_state::read(target.connection, target.plan) {
-        Ok(Some(stored)) => declared.difference(&stored).steps.iter().take(5).map(ToString::to_string).collect(),
-        _ => Vec::new(),
-    }
+fn drift(target: &Target<'_>, declared: Option<&Declared>) -> Result<Vec<String>, Error> {
+    let Some(declared) = declared else { return Ok(Vec::new()) };
+    let stored = stored_state::read(target.connection, target.plan)?;
+    let steps = stored.map(|stored| declared.difference(&stored).steps).unwrap_or_default();
+    Ok(steps.iter().take(5).map(ToString::to_string).collect())
 }
 
 /// A few columns of types that a file does not keep exactly.
-fn inexact(target: &Target<'_>) -> Vec<String> {
-    let columns = inexact_columns(target.connection, target.lake.alias()).unwrap_or_default();
+fn inexact(target: &Target<'_>) -> Result<Vec<String>, Error> {
+    let columns = inexact_columns(target.connection, target.lake.alias())?;
     let shown = |InexactColumn { schema, table, name, type_name }| format!("{schema}.{table}.{name} {type_name}");
-    columns.into_iter().take(5).map(shown).collect()
+    Ok(columns.into_iter().take(5).map(shown).collect())
 }
 
 fn inlined_rows(target: &Target<'_>, database: &Ident, schema: &Ident) -> u64 {

@@ -29,8 +29,11 @@ pub struct OpenOptions {
     pub(super) install: bool,
     pub(super) must_exist: bool,
     pub(super) is_copying: bool,
+    /// The store whose lake is to be moved to the one that is opened.
+    pub(super) moves_from: Option<String>,
     pub(super) fallbacks: bool,
     pub(super) secondaries: Vec<String>,
+    pub(super) named: Vec<String>,
     pub(super) lock: bool,
     pub(super) connect_timeout: u32,
     pub(super) interrupt: Interrupt,
@@ -44,8 +47,10 @@ impl Default for OpenOptions {
             install: true,
             must_exist: false,
             is_copying: false,
+            moves_from: None,
             fallbacks: true,
             secondaries: Vec::new(),
+            named: Vec::new(),
             lock: false,
             connect_timeout: CONNECT_TIMEOUT,
             interrupt: Interrupt::default(),
@@ -90,6 +95,13 @@ impl OpenOptions {
     /// setting, that of the opened one holds.
     pub fn secondary(mut self, store: impl Into<String>) -> Self {
         self.secondaries.push(store.into());
+        self
+    }
+
+    /// Attaches the lake of another configured store too, for reading, under the name of that store: to join the tables of
+    /// both in one query. One in MotherDuck has the name of its database.
+    pub fn with_store(mut self, store: impl Into<String>) -> Self {
+        self.named.push(store.into());
         self
     }
 

@@ -92,6 +92,35 @@ fn a_file_that_only_older_snapshots_need() {
 }
 
 #[test]
+fn snapshots_that_are_kept_longer_than_is_declared() {
+    let target = with_files(SQLITE, LOCAL);
+    let file = target.folder.path_of("metaxy.toml");
+    let text = fs::read_to_string(&file).unwrap() + "\n[ext.rust.lake.prod.retain]\nsnapshots = \"30 days\"\n";
+    fs::write(&file, text).unwrap();
+    let store = Store::open(&target.load().unwrap().config, "prod", Mode::Write).unwrap();
+    store.connection().execute("CALL ducklake_set_option('ducklake', 'expire_older_than', '30 days')").unwrap();
+    store.close().unwrap();
+    let health = || {
+        let report = target.examine(&Doctor::default());
+        let health = report.finding(CheckName::Health).unwrap();
+        (health.outcome, health.summary.clone(), health.evidence.join("\n"))
+    };
+    let (outcome, _, evidence) = health();
+    assert_eq!(outcome, Outcome::Ok, "{evidence}");
+    assert!(evidence.contains("bytes of files that only older snapshots need: "), "{evidence}");
+    let catalog = target.folder.join("meta.sqlite");
+    raw()
+        .execute_batch(&format!(
+            "LOAD sqlite; ATTACH '{catalog}' AS c (TYPE sqlite);
+             UPDATE c.ducklake_snapshot SET snapshot_time = '2020-01-01 00:00:00+00' WHERE snapshot_id < 4"
+        ))
+        .unwrap();
+    let (outcome, summary, evidence) = health();
+    assert_eq!((outcome, &*summary), (Outcome::Warning, "snapshots are kept longer than is declared for the lake"));
+    assert!(evidence.contains("snapshots older than the declared 30 days: 4"), "{evidence}");
+}
+
+#[test]
 fn files_of_a_bucket_are_listed_once() {
     let server = S3Server::start(S3Options::default());
     server.bucket(BUCKET);
