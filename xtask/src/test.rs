@@ -233,11 +233,14 @@ fn memory() -> Option<TempDir> {
     let mut df = Command::new("df");
     let room = output(df.args(["-Pk", MEMORY])).ok()?;
     let available: u64 = String::from_utf8(room).ok()?.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
-    let mut folder = tempfile::Builder::new();
-    // PostgreSQL runs as another user, and what removes its folder too.
+    if available < ROOM {
+        return None;
+    }
+    let folder = tempfile::Builder::new().prefix("metaxy-").tempdir_in(MEMORY).ok()?;
+    // As `/tmp`: PostgreSQL runs as another user, and what removes its folder too.
     #[cfg(unix)]
-    folder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o1777));
-    if available < ROOM { None } else { folder.prefix("metaxy-").tempdir_in(MEMORY).ok() }
+    fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o1777)).ok()?;
+    Some(folder)
 }
 
 /// A program, started as Cargo starts it.

@@ -6,10 +6,12 @@
 //! DuckDB is told to check for as long as the instance lives, which it cannot be told to stop. What does not pass here is
 //! left to DuckDB, which checks it in its own way, with all its keys.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::num::NonZero;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -37,7 +39,7 @@ pub(super) const ALLOW_UNSIGNED: &str = "allow_unsigned_extensions";
 pub(super) fn load(connection: &duckdb::Connection, extensions: &[&Extension]) -> duckdb::Result<()> {
     for path in paths(connection, extensions).unwrap_or_default() {
         let start = Instant::now();
-        if has_right_signature(Path::new(path.as_str())).unwrap_or(false) {
+        if was_signed(Path::new(path.as_str())).unwrap_or(false) {
             let checked = start.elapsed();
             let load = sql!("LOAD {path}", path);
             let loaded = connection.execute_batch(load.text());
@@ -59,6 +61,41 @@ fn paths(connection: &duckdb::Connection, extensions: &[&Extension]) -> duckdb::
         .filter(|(name, _)| is_wanted(name))
         .filter_map(|(_, path)| StringLiteral::new(path).ok())
         .collect())
+}
+
+/// The same as [`has_right_signature`], which is asked once by a process for a file that stays as it is.
+///
+/// The system loads a file into a process once, so that looking at it again would check nothing that runs.
+fn was_signed(path: &Path) -> io::Result<bool> {
+    static SIGNED: Mutex<BTreeSet<State>> = Mutex::new(BTreeSet::new());
+    let signed = || SIGNED.lock().unwrap_or_else(PoisonError::into_inner);
+    // Before it is read: what changes it meanwhile gives it another state.
+    let state = state(path);
+    if state.is_some_and(|state| signed().contains(&state)) {
+        return Ok(true);
+    }
+    let is_right = has_right_signature(path)?;
+    signed().extend(state.filter(|_| is_right));
+    Ok(is_right)
+}
+
+/// The device, number and length of a file, and when it was last changed, which no program can set.
+type State = (u64, u64, u64, i64, i64);
+
+/// `None` while a change that comes now could have the time of the last one.
+#[cfg(unix)]
+fn state(path: &Path) -> Option<State> {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::time::SystemTime;
+    let found = std::fs::metadata(path).ok()?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let is_settled = found.ctime() < i64::try_from(now.as_secs()).ok()? - 1;
+    is_settled.then(|| (found.dev(), found.ino(), found.len(), found.ctime(), found.ctime_nsec()))
+}
+
+#[cfg(not(unix))]
+fn state(_: &Path) -> Option<State> {
+    None
 }
 
 /// Whether a file ends with DuckDB's signature of what it holds before.
@@ -121,6 +158,28 @@ mod tests {
         }
         let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         files.filter(|path| path.extension().is_some_and(|extension| extension == "duckdb_extension")).collect()
+    }
+
+    #[test]
+    fn a_change_of_a_file_that_was_signed_is_seen() {
+        let folder = TempDir::new();
+        let file = folder.path().join("extension");
+        fs::copy(&installed()[0], &file).unwrap();
+        assert_eq!(state(&file), None, "it was changed just now");
+        thread::sleep(std::time::Duration::from_secs(2));
+        for _ in 0..2 {
+            assert!(was_signed(&file).unwrap());
+        }
+        let (before, modified) = (state(&file).unwrap(), fs::metadata(&file).unwrap().modified().unwrap());
+        let mut changed = File::options().write(true).open(&file).unwrap();
+        io::Write::write_all(&mut changed, b"x").unwrap();
+        // As somebody does who hides a change.
+        changed.set_modified(modified).unwrap();
+        drop(changed);
+        assert!(!was_signed(&file).unwrap());
+        thread::sleep(std::time::Duration::from_secs(2));
+        assert_ne!(state(&file), Some(before));
+        assert!(!was_signed(&file).unwrap());
     }
 
     #[test]
