@@ -104,7 +104,7 @@ fn round_trips_to_a_catalog_on_postgresql() {
     metadata write --feature a rows.jsonl     89 round trips,  4 transactions, 1 connections
     metadata write --feature b rows.jsonl    106 round trips,  4 transactions, 1 connections
     metadata write --feature b rows.jsonl     91 round trips,  4 transactions, 1 connections
-    sql select(1)                             54 round trips,  5 transactions, 1 connections
+    sql select(1)                             49 round trips,  4 transactions, 1 connections
     list features                              0 round trips,  0 transactions, 0 connections
     metadata status a                         71 round trips,  3 transactions, 1 connections
     metadata status b                         80 round trips,  3 transactions, 1 connections

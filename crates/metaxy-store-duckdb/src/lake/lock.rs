@@ -3,7 +3,7 @@
 use ducklake_sql::{AttachPlan, Lake, TableDatabase, bind, sql};
 
 use super::store::Store;
-use crate::engine::{Connection, Error, StoredQuery};
+use crate::engine::{Connection, Error, StoredQuery, in_transaction};
 
 impl Store {
     /// Locks the instance, in which these are attached. What DuckDB has attached itself, it may read whatever the lock.
@@ -22,11 +22,15 @@ impl Store {
 fn lock<'l>(connection: &mut Connection, lakes: impl Iterator<Item = &'l Lake>) -> Result<(), Error> {
     let (mut folders, mut files, mut stored) = (Vec::new(), Vec::new(), Vec::new());
     let other = connection.elsewhere()?;
-    // Not in one transaction: DuckLake's functions and its tables would each hold a connection to the catalog's server.
     for lake in lakes {
+        // Not in one transaction with the rest: DuckLake's functions and its tables would each hold a connection to the
+        // catalog's server.
         folders.extend(data_paths(&other, lake)?);
-        files.extend(files_elsewhere(&other, lake)?);
-        stored.extend(stored_queries(&other, lake)?);
+        in_transaction(&other, || {
+            files.extend(files_elsewhere(&other, lake)?);
+            stored.extend(stored_queries(&other, lake)?);
+            Ok(())
+        })?;
     }
     connection.lock(&folders, &files, stored)
 }
