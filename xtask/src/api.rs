@@ -6,6 +6,7 @@
 //! So this program stands between Cargo and `rustdoc`.
 
 use std::env;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use public_api::Builder;
@@ -19,8 +20,8 @@ use crate::shell::output;
 pub(crate) const LIBRARIES: [&str; 5] =
     ["metaxy-diagnostics", "ducklake-sql", "metaxy-feature", "metaxy-config", "metaxy-store-duckdb"];
 
-/// What documents all crates with the features that the tests need, for which clippy has checked the dependencies before.
-pub(crate) const DOCUMENT: [&str; 6] = ["doc", "--workspace", "--no-deps", "--lib", "--bins", "--examples"];
+/// What makes `rustdoc` describe the API of a crate.
+pub(crate) const DESCRIBE: [&str; 6] = ["-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"];
 
 /// Where the texts are.
 const FOLDER: &str = "docs/api";
@@ -38,9 +39,22 @@ const AS_RUSTDOC: &str = "XTASK_AS_RUSTDOC";
 /// When a library cannot be described, or its text differs in [`Mode::Check`].
 pub(crate) fn api(repo: &Repo, mode: Mode) -> Result<()> {
     let this = env::current_exe().context(|| "cannot find this program".to_owned())?;
-    let mut rustdoc = repo.cargo(DOCUMENT);
-    rustdoc.arg("--quiet").env("RUSTDOC", this).env(AS_RUSTDOC, "1");
-    output(rustdoc.env("RUSTDOCFLAGS", "-Z unstable-options --output-format json --cap-lints allow"))?;
+    let mut rustdoc = repo.cargo(["doc", "--workspace", "--no-deps", "--lib", "--quiet"]);
+    output(rustdoc.env("RUSTDOC", this).env(AS_RUSTDOC, "1").env("RUSTDOCFLAGS", DESCRIBE.join(" ")))?;
+    compare(repo, mode)
+}
+
+/// Where the descriptions are, with the documentation.
+pub(crate) fn folder(target: &Path) -> PathBuf {
+    target.join("doc")
+}
+
+/// Writes or checks the text of every library, as `rustdoc` has described it before.
+///
+/// # Errors
+///
+/// Those of [`api`].
+pub(crate) fn compare(repo: &Repo, mode: Mode) -> Result<()> {
     let text = |library: &&str| Ok((format!("{FOLDER}/{library}.txt"), describe(repo, library)?));
     generate(repo, mode, "api", LIBRARIES.iter().map(text).collect::<Result<Vec<_>>>()?)
 }
@@ -55,7 +69,7 @@ pub(crate) fn as_rustdoc() -> Option<ExitCode> {
 
 /// The public API of a library, a line for each item.
 fn describe(repo: &Repo, library: &str) -> Result<String> {
-    let json = repo.target().join("doc").join(library.replace('-', "_")).with_extension("json");
+    let json = folder(&repo.target()).join(library.replace('-', "_")).with_extension("json");
     let builder = Builder::from_rustdoc_json(json).omit_auto_trait_impls(true).omit_blanket_impls(true);
     let api = builder.omit_auto_derived_impls(true).build().map_err(|error| {
         let help = format!("the description is read as Rust {RUST} writes it; use that version");

@@ -1,14 +1,14 @@
-//! `ci`: every gate, with the time each took. What needs the compiler, clippy too, works while tests wait for servers and
-//! other processes.
+//! `ci`: every gate, with the time each took. One build is for tests, clippy and documentation, see [`crate::compiler`], and
+//! what else needs the compiler works while tests wait for servers and other processes.
 
 use std::env;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::api::DOCUMENT;
+use crate::api::compare;
 use crate::codegen::{Mode, codegen};
 use crate::error::{Context as _, Result};
-use crate::repo::Repo;
+use crate::repo::{Repo, THIS};
 use crate::setup;
 use crate::shell::{run, say, times};
 use crate::test::test;
@@ -17,30 +17,19 @@ use crate::tidy::tidy;
 /// A gate: its name, and what runs it.
 type Step = (&'static str, fn(&Repo) -> Result<()>);
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     ("fmt", |repo| run(&mut repo.cargo(["fmt", "--all", "--check"]))),
     ("tidy", tidy),
     ("codegen --check", |repo| codegen(repo, Mode::Check)),
     ("setup", |repo| setup::run(repo, &setup::Options::default())),
-    ("test and more", |repo| {
-        let task = |args: &[&str]| Ok((args.join(" "), this_program(repo, args)?));
-        // The others take over what clippy has checked.
-        let more = [("clippy".to_owned(), clippy(repo)), ("doc".to_owned(), doc(repo))];
-        test(repo, more.into_iter().chain([task(&["api", "--check"])?, task(&["package"])?]).collect())
+    ("test, clippy, doc", |repo| {
+        let repo = repo.with_lints()?;
+        let benches = repo.cargo(["test", "--workspace", "--exclude", THIS, "--benches", "--no-run"]);
+        test(&repo, vec![("benches".to_owned(), benches), ("package".to_owned(), this_program(&repo, &["package"])?)])
     }),
+    // The build has described them.
+    ("api --check", |repo| compare(repo, Mode::Check)),
 ];
-
-/// The lints of all crates.
-fn clippy(repo: &Repo) -> Command {
-    repo.cargo(["clippy", "--locked", "--workspace", "--all-targets", "--", "--deny", "warnings"])
-}
-
-/// The documentation of all, private items too; a link that leads nowhere fails.
-fn doc(repo: &Repo) -> Command {
-    let mut doc = repo.cargo(DOCUMENT);
-    doc.arg("--document-private-items").env("RUSTDOCFLAGS", "--deny warnings");
-    doc
-}
 
 /// Another task, by this program.
 fn this_program(repo: &Repo, args: &[&str]) -> Result<Command> {

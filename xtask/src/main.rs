@@ -8,6 +8,7 @@ mod cases;
 mod checksums;
 mod ci;
 mod codegen;
+mod compiler;
 mod demo;
 mod dist;
 mod error;
@@ -95,7 +96,7 @@ enum Task {
 
 /// Done: 0; the task failed: 1; asked for something that is not there: 2.
 fn main() -> ExitCode {
-    if let Some(code) = api::as_rustdoc() {
+    if let Some(code) = compiler::as_compiler().or_else(api::as_rustdoc) {
         return code;
     }
     let task = match parse(env::args_os().skip(1)) {

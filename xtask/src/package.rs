@@ -44,11 +44,11 @@ pub(crate) fn package(repo: &Repo) -> Result<()> {
         .context(|| format!("cannot write `{}`", repo.relative(&manifest)))?;
     fs::copy(repo.path("Cargo.lock"), folder.join("Cargo.lock")).context(|| "cannot copy `Cargo.lock`".to_owned())?;
     let path = manifest.to_str().ok_or_else(|| Error::new("the path of the repository is no text"))?;
-    // Examples, of which there are none, bring the features that tests need: those of what is built before.
-    let kinds = ["--lib", "--bins", "--examples"];
-    let mut check = repo.cargo([&["check", "--quiet", "--workspace"], &kinds[..], &["--manifest-path", path]].concat());
-    check.arg("--target-dir");
-    run(check.arg(repo.target()))?;
+    // The program as a program of tests, which it has not: a test of the repository's may be running the program itself. It
+    // needs all libraries, with the features of what was built for tests before.
+    let build =
+        ["test", "--no-run", "--quiet", "--package", PROGRAM, "--bins", "--manifest-path", path, "--target-dir"];
+    run(repo.cargo(build).arg(repo.target()))?;
     say(format_args!("package: {} crates are packed, and build from their packages", names.len()));
     Ok(())
 }

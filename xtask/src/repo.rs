@@ -7,7 +7,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::compiler;
 use crate::error::{Context, Error, Result};
+
+/// This package.
+pub(crate) const THIS: &str = env!("CARGO_PKG_NAME");
 
 /// Folders of the root that hold no source: Git's, Cargo's, what `setup` brings and what the example writes.
 const NO_SOURCE: [&str; 4] = [".git", ".deps", "target", "lake"];
@@ -16,6 +20,8 @@ const NO_SOURCE: [&str; 4] = [".git", ".deps", "target", "lake"];
 #[derive(Debug)]
 pub(crate) struct Repo {
     root: PathBuf,
+    /// The program that Cargo starts in the place of the compiler, for the crates of the workspace.
+    compiler: Option<PathBuf>,
 }
 
 impl Repo {
@@ -35,7 +41,17 @@ impl Repo {
 
     /// The repository whose root is `root`.
     pub(crate) fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), compiler: None }
+    }
+
+    /// The same, whose builds also lint and document its crates.
+    ///
+    /// # Errors
+    ///
+    /// When this program does not know where it is.
+    pub(crate) fn with_lints(&self) -> Result<Self> {
+        let this = env::current_exe().context(|| "cannot find this program".to_owned())?;
+        Ok(Self { root: self.root.clone(), compiler: Some(this) })
     }
 
     /// The path of something, given from the root.
@@ -60,6 +76,9 @@ impl Repo {
         // Passed on, what Cargo says of this package looks like a change to the build scripts that watch those variables,
         // and DuckDB's crates would be built again by each switch between `cargo xtask test` and `cargo test`.
         remove_this_package(&mut command);
+        if let Some(compiler) = &self.compiler {
+            compiler::stand_in(&mut command, compiler, &self.target());
+        }
         command
     }
 

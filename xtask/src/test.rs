@@ -22,15 +22,12 @@ use tempfile::TempDir;
 
 use crate::error::{Context, Error, Result};
 use crate::peer;
-use crate::repo::{Repo, remove_this_package};
+use crate::repo::{Repo, THIS, remove_this_package};
 use crate::setup;
 use crate::shell::{lines, output, say, times};
 
 /// Where Insta writes down the snapshot files that were compared with; below the ignored `target`.
 const REFERENCES: &str = "target/insta-references.txt";
-
-/// This package, which has no doctests.
-const THIS: &str = env!("CARGO_PKG_NAME");
 
 /// How many tests of a program run at once.
 const THREADS: &str = "RUST_TEST_THREADS";
@@ -179,6 +176,7 @@ impl Run<'_> {
     fn all(&self, repo: &Repo, programs: &[Program], beside: Vec<Beside>) -> Result<Vec<Ran>> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let programs = programs.iter().map(|program| (program.name.clone(), command_of(program))).collect();
+        // This package has none.
         let doctests = repo.cargo(["test", "--workspace", "--exclude", THIS, "--doc"]);
         let with_compiler = [("doctests".to_owned(), doctests)].into_iter().chain(beside).collect();
         let queues: [Mutex<VecDeque<Beside>>; 2] = [Mutex::new(programs), Mutex::new(with_compiler)];
