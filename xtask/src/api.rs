@@ -20,8 +20,8 @@ use crate::shell::output;
 pub(crate) const LIBRARIES: [&str; 5] =
     ["metaxy-diagnostics", "ducklake-sql", "metaxy-feature", "metaxy-config", "metaxy-store-duckdb"];
 
-/// What makes `rustdoc` describe the API of a crate.
-pub(crate) const DESCRIBE: [&str; 6] = ["-Z", "unstable-options", "--output-format", "json", "--cap-lints", "allow"];
+/// What makes `rustdoc` describe the API of a crate, with its unstable options.
+pub(crate) const DESCRIBE: [&str; 4] = ["--output-format", "json", "--cap-lints", "allow"];
 
 /// Where the texts are.
 const FOLDER: &str = "docs/api";
@@ -40,7 +40,12 @@ const AS_RUSTDOC: &str = "XTASK_AS_RUSTDOC";
 pub(crate) fn api(repo: &Repo, mode: Mode) -> Result<()> {
     let this = env::current_exe().context(|| "cannot find this program".to_owned())?;
     let mut rustdoc = repo.cargo(["doc", "--workspace", "--no-deps", "--lib", "--quiet"]);
-    output(rustdoc.env("RUSTDOC", this).env(AS_RUSTDOC, "1").env("RUSTDOCFLAGS", DESCRIBE.join(" ")))?;
+    output(
+        rustdoc
+            .env("RUSTDOC", this)
+            .env(AS_RUSTDOC, "1")
+            .env("RUSTDOCFLAGS", ["-Z unstable-options ", &DESCRIBE.join(" ")].concat()),
+    )?;
     compare(repo, mode)
 }
 

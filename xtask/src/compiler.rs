@@ -2,8 +2,8 @@
 //!
 //! `cargo clippy` and `cargo doc` check all dependencies anew, which takes longer than to check the workspace: what a build
 //! makes of them is of no use to either. So `ci` lets Cargo start this program for each crate of the workspace. It starts
-//! clippy, which compiles too, and then `rustdoc` with the same arguments: for the documentation, in which no link may lead
-//! nowhere, and for the description of the public API.
+//! clippy, which compiles too, and then `rustdoc` with the same arguments: to check the documentation, in which no link may
+//! lead nowhere, and for the description of the public API.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -28,10 +28,18 @@ pub(crate) fn as_compiler() -> Option<ExitCode> {
     // Cargo names the compiler first, and build scripts and tests start this program for other tasks.
     let compiler = arguments.next().filter(|compiler| Path::new(compiler).file_stem() == Some(OsStr::new("rustc")))?;
     let arguments: Vec<OsString> = arguments.collect();
-    let mut clippy = Command::new("clippy-driver");
-    clippy.arg(compiler).args(&arguments).args(["--deny", "warnings"]);
-    let documents = Crate::of(&arguments).map(|of| of.documents(Path::new(&folder))).unwrap_or_default();
-    let code = [clippy].into_iter().chain(documents).map(|mut command| code(&mut command)).find(|code| *code != 0);
+    let of = Crate::of(&arguments);
+    // Clippy sees all of a library where it is compiled with its tests.
+    let mut compile = if of.as_ref().is_some_and(|of| of.is_library) {
+        Command::new(compiler)
+    } else {
+        let mut clippy = Command::new("clippy-driver");
+        clippy.arg(compiler);
+        clippy
+    };
+    compile.args(&arguments).args(["--deny", "warnings"]);
+    let documents = of.map(|of| of.documents(Path::new(&folder))).unwrap_or_default();
+    let code = [compile].into_iter().chain(documents).map(|mut command| code(&mut command)).find(|code| *code != 0);
     Some(ExitCode::from(code.unwrap_or_default()))
 }
 
@@ -77,24 +85,19 @@ impl Crate {
         (!is_test || name == THIS).then_some(Self { name, is_library, arguments: kept })
     }
 
-    /// What documents it, in a folder of its own, and what describes the API of a library that is published.
+    /// What checks its documentation, and describes the API of a library that is published in the folder.
     fn documents(&self, folder: &Path) -> Vec<Command> {
-        let rustdoc = || {
+        let rustdoc = |more: &[&str]| {
             let mut rustdoc = Command::new("rustdoc");
-            rustdoc.args(&self.arguments);
+            rustdoc.args(&self.arguments).arg("--out-dir").arg(folder).args(more);
+            // Both are not stable yet.
+            rustdoc.args(["-Z", "unstable-options"]).env("RUSTC_BOOTSTRAP", "1");
             rustdoc
         };
-        let kind = if self.is_library { "libraries" } else { "programs" };
-        let mut pages = rustdoc();
-        pages.arg("--out-dir").arg(folder.join(kind).join(&self.name));
-        pages.args(["--document-private-items", "--deny", "warnings"]);
+        let check = rustdoc(&["--check", "--document-private-items", "--deny", "warnings"]);
         let is_published = |library: &&&str| self.is_library && library.replace('-', "_") == self.name;
-        let description = LIBRARIES.iter().find(is_published).map(|_| {
-            let mut description = rustdoc();
-            description.arg("--out-dir").arg(folder).args(api::DESCRIBE).env("RUSTC_BOOTSTRAP", "1");
-            description
-        });
-        [pages].into_iter().chain(description).collect()
+        let description = LIBRARIES.iter().find(is_published).map(|_| rustdoc(&api::DESCRIBE));
+        [check].into_iter().chain(description).collect()
     }
 }
 
