@@ -56,6 +56,53 @@ impl Sql {
     pub fn first_word(&self) -> String {
         first_word(self.text_without_comments()).to_ascii_uppercase()
     }
+
+    /// The name of the table that an `INSERT`, `UPDATE` or `MERGE` writes to, as it is written there.
+    ///
+    /// ```
+    /// use ducklake_sql::Sql;
+    ///
+    /// assert_eq!(Sql::user_query("INSERT INTO a.\"b c\"(d) VALUES (1)").written_table(), Some("a.\"b c\""));
+    /// assert_eq!(Sql::user_query("DELETE FROM a").written_table(), None);
+    /// ```
+    pub fn written_table(&self) -> Option<&str> {
+        let text = self.text_without_comments();
+        let insert = || {
+            let rest = behind("INSERT", text)?;
+            match behind("OR", rest) {
+                Some(rest) => behind("INTO", behind("REPLACE", rest).or_else(|| behind("IGNORE", rest))?),
+                None => behind("INTO", rest),
+            }
+        };
+        let merge = || behind("INTO", behind("MERGE", text)?);
+        table_name(behind("UPDATE", text).or_else(insert).or_else(merge)?)
+    }
+}
+
+/// What follows a word with which a text begins.
+fn behind<'t>(word: &str, text: &'t str) -> Option<&'t str> {
+    let first = first_word(text);
+    first.eq_ignore_ascii_case(word).then(|| without_comments(text.get(first.len()..).unwrap_or_default()))
+}
+
+/// The name with which a text begins, its parts with dots between them.
+fn table_name(text: &str) -> Option<&str> {
+    let mut end = 0;
+    loop {
+        let rest = text.get(end..)?;
+        let plain = rest.find(|character| !is_of_name(character)).unwrap_or(rest.len());
+        let mut length = plain;
+        // A quote twice stands for itself.
+        while plain == 0 && rest.get(length..).is_some_and(|rest| rest.starts_with('"')) {
+            length += quoted(rest.get(length..)?, '"');
+        }
+        end += length;
+        match text.get(end..)?.chars().next() {
+            _ if length == 0 => return None,
+            Some('.') => end += 1,
+            _ => return text.get(..end),
+        }
+    }
 }
 
 /// The letters and underscores with which a text begins.
@@ -178,6 +225,28 @@ mod tests {
 
     fn statements(text: &str) -> Vec<String> {
         Sql::script(text).iter().map(|statement| statement.text().to_owned()).collect()
+    }
+
+    #[test]
+    fn the_table_is_found_that_a_statement_writes_to() {
+        for (statement, expected) in [
+            ("INSERT INTO t VALUES (1)", Some("t")),
+            ("insert or replace into lake.main.t(i) from x", Some("lake.main.t")),
+            ("INSERT /* into u */ INTO -- the\n \"a\"\".b\".\"\" BY NAME FROM x", Some("\"a\"\".b\".\"\"")),
+            ("INSERT OR IGNORE INTO größe FROM x", Some("größe")),
+            ("UPDATE t SET i = 1", Some("t")),
+            ("MERGE INTO t USING u ON true", Some("t")),
+            ("INSERT INTO t", Some("t")),
+            ("INSERT INTO (SELECT 1)", None),
+            ("INSERT INTO t.", None),
+            ("INSERT INTO \"t", Some("\"t")),
+            ("WITH x AS (SELECT 1) INSERT INTO t FROM x", None),
+            ("DELETE FROM t", None),
+            ("UPDATED t", None),
+            ("", None),
+        ] {
+            assert_eq!(Sql::user_query(statement).written_table(), expected, "{statement}");
+        }
     }
 
     #[test]

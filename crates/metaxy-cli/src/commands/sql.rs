@@ -102,10 +102,9 @@ pub(super) fn run_script(
     if results.mode == Mode::Read || connection.are_queries(script).map_err(Error::Lake)? {
         return statements.iter().try_for_each(|statement| results.stream(connection, statement));
     }
-    let before = store.inexact_columns().map_err(Error::Lake)?;
     run_writes(store, statements, &mut results)?;
     for column in store.inexact_columns().map_err(Error::Lake)? {
-        if !before.contains(&column) || names(script, &column.table) {
+        if names(script, &column.table) {
             let InexactColumn { table, name, type_name, .. } = column;
             let what = format!("`{table}.{name}` is of the type {type_name}, which a file does not keep exactly");
             let help = "use DECIMAL for large numbers, TIMESTAMPTZ for times, BIGINT for spans of time";

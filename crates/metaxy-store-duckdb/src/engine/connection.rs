@@ -20,11 +20,12 @@ pub use self::rows::Rows;
 use super::cause::Facts;
 use super::engine_error::EngineError;
 use super::error::{Error, Kind};
-use super::inlining;
+
 use super::interrupt::{Interrupt, Running};
 use super::leftovers;
 use super::read_lock::{self, ReadLock, StoredQuery};
 use super::write_log::{SharedState, number_of};
+use super::written_columns;
 
 /// A connection to the DuckDB instance that has the lake attached. Of those that a program gets, the lake is the current
 /// database.
@@ -214,7 +215,7 @@ impl Connection {
     /// When DuckDB refuses it.
     pub fn execute(&self, sql: impl Into<Sql>) -> Result<usize, Error> {
         let sql = sql.into();
-        leftovers::guard(self, &sql, || inlining::guard(self, &sql, || self.run(&sql)))
+        leftovers::guard(self, &sql, || written_columns::guard(self, &sql, || self.run(&sql)))
     }
 
     /// Runs a query; its rows come as Arrow batches, one at a time, while the engine produces them.
@@ -227,7 +228,7 @@ impl Connection {
     pub fn query(&self, sql: impl Into<Sql>) -> Result<Rows<'_>, Error> {
         let sql = sql.into();
         let start = Instant::now();
-        let statement = inlining::guard(self, &sql, || {
+        let statement = written_columns::guard_within(self, &sql, || {
             self.observed(&sql, None, |statement| {
                 // The iterator that this returns panics on an error; `Rows` fetches the batches itself.
                 drop(statement.stream_arrow(duckdb::params_from_iter(sql.parameters().map(Bound)))?);

@@ -4,13 +4,10 @@
 //! DuckLake 1.0 keeps a struct as a text. A `'` in it is lost, a time, a UUID or a NaN in it makes the whole table
 //! unreadable, and so does JSON in a list. Such rows go into a file, whatever their number.
 
-use ducklake_sql::{CatalogKind, Mode, Sql, Statement, Value, bind, sql};
+use ducklake_sql::{CatalogKind, Sql, Statement, Value, bind, sql};
 
-use super::commit::write;
 use super::connection::Connection;
 use super::error::Error;
-use super::fatal_types;
-use super::read_lock;
 
 /// What a limit counts as that is no number: more than any write has.
 const MANY: i64 = 1 << 32;
@@ -21,21 +18,6 @@ pub(crate) const LOSSY_TYPES: &str = r"STRUCT\(|VARIANT|JSON\[|\(.*JSON";
 /// Whether the catalog gives back what it was given of every type.
 pub(crate) fn keeps_all(connection: &Connection) -> bool {
     !matches!(connection.plan().catalog(), Some(CatalogKind::Sqlite | CatalogKind::Postgres))
-}
-
-/// Whether the lake has columns whose values would not come back as they are, were they inlined.
-pub(crate) fn has_lossy_columns(connection: &Connection) -> Result<bool, Error> {
-    if keeps_all(connection) {
-        return Ok(false);
-    }
-    let plan = connection.plan();
-    connection.query_value(sql!(
-        "SELECT count(*) > 0
-         FROM duckdb_columns()
-         WHERE database_name = {lake} AND regexp_matches(data_type, {lossy})",
-        lake = bind(plan.alias().as_str()),
-        lossy = bind(LOSSY_TYPES),
-    ))
 }
 
 /// A limit that an option sets, for all of the lake or a part of it.
@@ -111,74 +93,6 @@ fn default_limit(connection: &Connection) -> Result<i64, Error> {
     connection.query_value("SELECT CAST(current_setting('ducklake_default_data_inlining_row_limit') AS BIGINT)")
 }
 
-/// Runs a statement of a program, with nothing inlined that would not come back from the catalog as it is.
-pub(super) fn guard<T>(connection: &Connection, sql: &Sql, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    fatal_types::refuse(connection, sql)?;
-    let may_lose = connection.is_for_programs()
-        && !connection.decides_inlining.get()
-        && !keeps_all(connection)
-        && connection.plan().mode() == Mode::Write;
-    let loses = match sql.first_word().as_str() {
-        _ if !may_lose => false,
-        "INSERT" | "UPDATE" | "MERGE" | "COPY" | "EXECUTE" => has_lossy_columns(connection)?,
-        "WITH" => !read_lock::are_queries(connection, sql.text())? && has_lossy_columns(connection)?,
-        "CREATE" => fills_lossy_table(connection, sql),
-        _ => false,
-    };
-    if loses { without(connection, run) } else { run() }
-}
-
-/// Whether a statement makes a table of a query that has columns which would not come back.
-fn fills_lossy_table(connection: &Connection, sql: &Sql) -> bool {
-    let Some(query) = query_of_table(sql.text_without_comments()) else { return false };
-    let text = [
-        "SELECT count(*) > 0 FROM (DESCRIBE ",
-        query.trim_end().trim_end_matches(';'),
-        ") WHERE regexp_matches(column_type, '",
-        LOSSY_TYPES,
-        "')",
-    ];
-    // A query that cannot be described may have parameters; what is wrong with it is told when it is run.
-    connection.query_value(Sql::user_query(text.concat())).unwrap_or(true)
-}
-
-/// The query behind `CREATE TABLE … AS`.
-pub(super) fn query_of_table(text: &str) -> Option<&str> {
-    let is_of_word = |character: char| character.is_alphanumeric() || character == '_';
-    let (mut depth, mut quote, mut start) = (0_u32, None, None);
-    let mut has_table = false;
-    for (at, character) in text.char_indices().chain([(text.len(), ' ')]) {
-        if let Some(begun) = quote {
-            if character == begun {
-                quote = None;
-            }
-            continue;
-        }
-        if is_of_word(character) {
-            start.get_or_insert(at);
-            continue;
-        }
-        if let Some(begin) = start.take().filter(|_| depth == 0) {
-            let word = &text[begin..at];
-            match word {
-                _ if word.eq_ignore_ascii_case("TABLE") => has_table = true,
-                _ if ["TEMP", "TEMPORARY", "VIEW", "MACRO"].iter().any(|other| word.eq_ignore_ascii_case(other)) => {
-                    return None;
-                }
-                _ if word.eq_ignore_ascii_case("AS") && has_table => return text.get(at..),
-                _ => {}
-            }
-        }
-        match character {
-            '\'' | '"' => quote = Some(character),
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    None
-}
-
 /// Runs statements for which it was decided what they may inline.
 pub(super) fn decided<T>(connection: &Connection, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let before = connection.decides_inlining.replace(true);
@@ -242,45 +156,4 @@ fn set_here(connection: &Connection, limits: &[Limit], rows: impl Fn(&Limit) -> 
         set.and(undone)?;
     }
     Ok(())
-}
-
-/// Runs `apply` in a transaction in which nothing is inlined that would not come back.
-pub(super) fn guarded<T>(
-    connection: &Connection,
-    apply: &mut impl FnMut(&Connection) -> Result<T, Error>,
-) -> Result<T, Error> {
-    if !has_lossy_columns(connection)? {
-        let mut made_lossy = false;
-        let done = write(connection, || {
-            let value = decided(connection, || apply(connection))?;
-            // It may have made such a table and filled it by one statement.
-            made_lossy = has_lossy_columns(connection)?;
-            if made_lossy { Err(Error::query("rows are to go into a file")) } else { Ok(value) }
-        });
-        if !made_lossy {
-            return done;
-        }
-    }
-    without(connection, || write(connection, || apply(connection)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_query_of_a_new_table_is_found() {
-        for (text, query) in [
-            ("CREATE TABLE t AS SELECT 1", Some("SELECT 1")),
-            ("create or replace table main.\"AS\" (as_is) as\n(FROM x)", Some("(FROM x)")),
-            ("CREATE TABLE IF NOT EXISTS t AS FROM 'as.parquet' AS s", Some("FROM 'as.parquet' AS s")),
-            ("CREATE TABLE t (a INTEGER DEFAULT (CAST(1 AS INTEGER)))", None),
-            ("CREATE TEMP TABLE t AS SELECT 1", None),
-            ("CREATE VIEW table_of AS SELECT 1", None),
-            ("CREATE MACRO m() AS TABLE FROM x", None),
-            ("CREATE SCHEMA as", None),
-        ] {
-            assert_eq!(query_of_table(text).map(str::trim), query, "{text}");
-        }
-    }
 }

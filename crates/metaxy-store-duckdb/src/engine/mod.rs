@@ -8,7 +8,6 @@ mod commit;
 mod connection;
 mod engine_error;
 mod error;
-mod fatal_types;
 mod held_files;
 pub(crate) mod inlining;
 mod instance;
@@ -20,6 +19,7 @@ mod signed_extensions;
 mod transaction;
 mod typed_row;
 mod write_log;
+mod written_columns;
 
 pub use self::cause::Cause;
 pub use self::commit::Transaction;

@@ -37,13 +37,12 @@ pub(crate) fn with_retry<P, T>(
     })
 }
 
-/// Runs `apply` in a transaction, which is run again when another writer was faster. Nothing is inlined in it that would
-/// not come back from the catalog as it is.
+/// Runs `apply` in a transaction, which is run again when another writer was faster.
 pub(crate) fn transaction<T>(
     connection: &Connection,
     mut apply: impl FnMut(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    repeat(connection.retry(), || inlining::guarded(connection, &mut apply), Error::begins_anew)
+    repeat(connection.retry(), || write(connection, || apply(connection)), Error::begins_anew)
 }
 
 /// Runs statements that inline no rows in a transaction whose snapshot has a message; all again when another writer was
@@ -81,20 +80,17 @@ pub(crate) fn repeated<T>(
     connection: &Connection,
     mut statement: impl FnMut(&Connection) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let mut attempt = || {
-        if inlining::has_lossy_columns(connection)? {
-            inlining::without(connection, || statement(connection))
-        } else {
-            inlining::decided(connection, || statement(connection))
-        }
-    };
-    let run = || leftovers::guarded(connection, &mut attempt);
+    let run = || leftovers::guarded(connection, || statement(connection));
     // A lost connection does not tell whether the statement is stored, and no token could.
     repeat(connection.retry(), run, |error| error.is_query() && error.is_retryable())
 }
 
-/// Runs `read` in a transaction that only reads, again when the catalog is locked or lost for a moment.
+/// Runs `read` in a transaction that only reads, again when the catalog is locked or lost for a moment; once in one that has
+/// begun.
 pub(crate) fn read_again<T>(connection: &Connection, mut read: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    if connection.may_be_in_transaction() {
+        return read();
+    }
     repeat(connection.retry(), || in_transaction(connection, &mut read), Error::begins_anew)
 }
 
