@@ -69,7 +69,7 @@ fn a_database_of_others_is_refused_with_what_to_do() {
     run(&mut command, "").done();
     let ran = run(&mut sql(&folder, "project", "write", "CREATE TABLE t (i INTEGER)"), "");
     assert_eq!(ran.exit, 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("holds other tables: customers"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("holds tables or views of somebody: customers"), "{}", ran.stderr);
     assert!(ran.stderr.contains("create_if_not_exists = true"), "{}", ran.stderr);
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use ducklake_sql::{Catalog, CatalogKind, DuckDbDatabase, Lake, Sql, StringLiteral, sql};
+use ducklake_sql::{Catalog, CatalogKind, DuckDbDatabase, Lake, StringLiteral, sql};
 
 use crate::engine::{Connection, Error, Kind};
 
@@ -101,11 +101,10 @@ pub(crate) fn content_of(lake: &Lake) -> Option<Content> {
     Content::of(Path::new(lake.catalog()?.file()?.as_str())).ok()
 }
 
-/// The tables of a catalog's file that a lake has not made, a few of them; it has to be attached by nobody.
+/// The tables, views and whatever else of a catalog's file that a lake has not made, a few of them; it has to be attached by nobody.
 ///
 /// Where the file cannot be attached by itself, as when it is encrypted, none are seen.
 pub(crate) fn other_tables(connection: &Connection, lake: &Lake) -> Result<Vec<String>, Error> {
-    const ALIAS: &str = "metaxy_catalog_file";
     let Some(file) = lake.catalog().and_then(Catalog::file) else { return Ok(Vec::new()) };
     let Ok(path) = StringLiteral::new(file.as_str()) else { return Ok(Vec::new()) };
     let attach = match lake.catalog_kind() {
@@ -115,12 +114,26 @@ pub(crate) fn other_tables(connection: &Connection, lake: &Lake) -> Result<Vec<S
     if connection.run(&attach).is_err() {
         return Ok(Vec::new());
     }
-    let tables = Sql::fixed(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = ? AND NOT internal AND NOT EXISTS (
-             FROM duckdb_tables() WHERE database_name = ? AND table_name = 'ducklake_metadata')
-         ORDER BY table_name LIMIT 5",
-    );
-    let tables = connection.rows(&tables.with_text("alias", ALIAS).with_text("alias", ALIAS));
+    // Whatever somebody has made there: the file is theirs.
+    let tables = connection.rows(&sql!(
+        "WITH made AS (
+             SELECT table_name AS name, database_name, internal FROM duckdb_tables()
+             UNION ALL
+             SELECT view_name, database_name, internal FROM duckdb_views()
+             UNION ALL
+             SELECT sequence_name, database_name, false FROM duckdb_sequences()
+             UNION ALL
+             SELECT function_name, database_name, internal FROM duckdb_functions()
+             UNION ALL
+             SELECT type_name, database_name, internal FROM duckdb_types()
+             UNION ALL
+             SELECT schema_name, database_name, internal FROM duckdb_schemas()
+         )
+         SELECT DISTINCT name FROM made
+         WHERE database_name = 'metaxy_catalog_file' AND NOT internal
+             AND NOT EXISTS (FROM made WHERE database_name = 'metaxy_catalog_file' AND name = 'ducklake_metadata')
+         ORDER BY name LIMIT 5",
+    ));
     connection.execute("DETACH metaxy_catalog_file")?;
     Ok(tables?.concat())
 }

@@ -56,6 +56,9 @@ impl Inner {
                     let target = self.facts.as_deref().map_or("", |facts| &facts.store);
                     format!("`metaxy migrate catalog {target} --store {source}` moves the lake of `{source}` here")
                 }
+                None if self.facts.as_deref().is_some_and(Facts::names_no_storage) => {
+                    "correct the catalog's location, or write `storage`, without which no lake is made".to_owned()
+                }
                 None => "open it in write mode to create it (unless `create_if_not_exists` is false), or correct the \
                          catalog's location"
                     .to_owned(),
@@ -173,7 +176,7 @@ impl Inner {
                 _ => format!("the extension `{name}` could not be loaded: {said}"),
             },
             Kind::OtherTables { path, tables } => {
-                format!("`{path}` is not a lake, and holds other tables: {}", tables.join(", "))
+                format!("`{path}` is not a lake, and holds tables or views of somebody: {}", tables.join(", "))
             }
             Kind::EmptiedCatalog { path, data_path: Some(data_path) } => {
                 format!("the catalog's file `{path}` is empty, but data files are below `{data_path}`: it was damaged")

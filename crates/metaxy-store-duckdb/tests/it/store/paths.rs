@@ -246,7 +246,17 @@ fn a_folder_that_was_renamed_without_all_of_its_files_says_what_is_missing() {
 
 #[test]
 fn a_database_of_others_does_not_become_a_lake_without_a_yes() {
-    for (catalog, kind) in FILES.into_iter().zip(["sqlite", "duckdb"]) {
+    let [sqlite, duckdb] = FILES;
+    for (catalog, kind, make, of) in [
+        (sqlite, "sqlite", "CREATE TABLE other.customers (i INTEGER)", "tables"),
+        (sqlite, "sqlite", "CREATE VIEW other.customers AS SELECT 1 AS i", "views"),
+        (duckdb, "duckdb", "CREATE TABLE other.customers (i INTEGER)", "tables"),
+        (duckdb, "duckdb", "CREATE VIEW other.customers AS SELECT 1 AS i", "views"),
+        (duckdb, "duckdb", "CREATE SEQUENCE other.customers", "sequences"),
+        (duckdb, "duckdb", "CREATE MACRO other.customers() AS 1", "functions"),
+        (duckdb, "duckdb", "CREATE TYPE other.customers AS ENUM ('a')", "types"),
+        (duckdb, "duckdb", "CREATE SCHEMA other.customers", "schemas"),
+    ] {
         let home = TempLake::new();
         configure(home.path(), catalog, "data", "");
         let file = home.path_of(catalog.1.split_once(':').unwrap().1);
@@ -255,10 +265,10 @@ fn a_database_of_others_does_not_become_a_lake_without_a_yes() {
             connection.execute_batch(&format!("ATTACH '{}' AS other (TYPE {kind})", file.display())).unwrap();
             connection
         };
-        other().execute_batch("CREATE TABLE other.customers (i INTEGER)").unwrap();
+        other().execute_batch(make).unwrap();
         let before = fs::read(&file).unwrap();
-        let error = open(home.path(), Mode::Write).unwrap_err();
-        assert!(error.is_other_database() && error.to_string().contains("customers"), "{error}");
+        let Err(error) = open(home.path(), Mode::Write) else { panic!("{make}: it became a lake") };
+        assert!(error.is_other_database() && error.to_string().contains("customers"), "{make}: {error}");
         assert!(error.help().unwrap().contains("`create_if_not_exists = true`"), "{error}");
         assert_eq!(fs::read(&file).unwrap(), before, "it is as it was");
 
@@ -267,8 +277,9 @@ fn a_database_of_others_does_not_become_a_lake_without_a_yes() {
         // From now on it is a lake.
         configure(home.path(), catalog, "data", "");
         open(home.path(), Mode::Write).unwrap().close().unwrap();
-        let tables = "SELECT table_name FROM duckdb_tables() WHERE table_name = 'customers'";
-        assert_eq!(raw_texts(&other(), tables), ["customers"]);
+        let column = if of == "functions" { "function" } else { of.trim_end_matches('s') };
+        let made = format!("SELECT {column}_name FROM duckdb_{of}() WHERE {column}_name = 'customers'");
+        assert_eq!(raw_texts(&other(), &made), ["customers"], "{make}");
     }
 }
 
