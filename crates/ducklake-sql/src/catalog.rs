@@ -1,6 +1,6 @@
 //! The catalog of a lake: the database that holds its tables' metadata.
 
-use crate::path::CatalogFile;
+use crate::path::{CatalogFile, CatalogUrl};
 use crate::problem::{Collector, Problem, Problems};
 use crate::secret::{CreateSecret, SecretType, add_parameters, secret_name};
 use crate::spec::spec;
@@ -29,13 +29,15 @@ pub enum Catalog {
     Postgres(PostgresCatalog),
     /// A DuckDB database that a Quack server shares; many machines.
     Quack(QuackCatalog),
+    /// A DuckDB file on a web server or in a bucket, which can only be read.
+    Frozen(CatalogUrl),
 }
 
 impl Catalog {
     /// The kind of database.
     pub fn kind(&self) -> CatalogKind {
         match self {
-            Self::DuckDb(_) => CatalogKind::DuckDb,
+            Self::DuckDb(_) | Self::Frozen(_) => CatalogKind::DuckDb,
             Self::Sqlite(_) => CatalogKind::Sqlite,
             Self::Postgres(_) => CatalogKind::Postgres,
             Self::Quack(_) => CatalogKind::Quack,
@@ -46,14 +48,22 @@ impl Catalog {
     pub fn file(&self) -> Option<&CatalogFile> {
         match self {
             Self::DuckDb(file) | Self::Sqlite(file) => Some(file),
-            Self::Postgres(_) | Self::Quack(_) => None,
+            Self::Postgres(_) | Self::Quack(_) | Self::Frozen(_) => None,
+        }
+    }
+
+    /// Where it is, if that is a web server or a bucket.
+    pub fn url(&self) -> Option<&CatalogUrl> {
+        match self {
+            Self::Frozen(url) => Some(url),
+            _ => None,
         }
     }
 
     /// The secret that its plan makes or uses, and how it is made where it is ours.
     pub(crate) fn secret(&self) -> Option<(&Ident, Option<&CreateSecret>)> {
         match self {
-            Self::DuckDb(_) | Self::Sqlite(_) => None,
+            Self::DuckDb(_) | Self::Sqlite(_) | Self::Frozen(_) => None,
             Self::Postgres(postgres) => Some((&postgres.name, postgres.create.as_ref())),
             Self::Quack(quack) => Some((&quack.name, quack.create.as_ref())),
         }
@@ -62,7 +72,7 @@ impl Catalog {
     /// Gives another name to the secret that the plan makes, if it makes one.
     pub(crate) fn rename_secret(&mut self, name: &str) {
         let (own, create) = match self {
-            Self::DuckDb(_) | Self::Sqlite(_) => return,
+            Self::DuckDb(_) | Self::Sqlite(_) | Self::Frozen(_) => return,
             Self::Postgres(postgres) => (&mut postgres.name, &mut postgres.create),
             Self::Quack(quack) => (&mut quack.name, &mut quack.create),
         };
@@ -80,6 +90,7 @@ impl Catalog {
             Self::Sqlite(file) => ["sqlite:", file.as_str()].concat(),
             Self::Postgres(_) => String::new(),
             Self::Quack(quack) => quack.location.clone(),
+            Self::Frozen(url) => url.as_str().to_owned(),
         }
     }
 }

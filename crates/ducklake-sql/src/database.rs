@@ -98,6 +98,15 @@ impl TableDatabase {
         }
     }
 
+    /// The same database, brought to the engine's format when it is attached, see [`Lake::migrating`]; one of DuckDB's own
+    /// stays as it is.
+    pub fn migrating(&self) -> Self {
+        match self {
+            Self::Lake(lake) => Self::Lake(lake.migrating()),
+            Self::DuckDb(database) => Self::DuckDb(database.clone()),
+        }
+    }
+
     /// The same database as one that is attached beside another in one instance, see [`Lake::as_secondary`].
     pub fn as_secondary(&self, owner: &str) -> Self {
         match self {

@@ -48,7 +48,8 @@ enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Attached {
     catalog: Catalog,
-    storage: Storage,
+    /// Nothing for a lake that exists, whose files are where it says itself.
+    storage: Option<Storage>,
     alias: Alias,
     owner: String,
     options: AttachOptions,
@@ -63,13 +64,22 @@ impl From<MotherDuck> for Lake {
 impl Lake {
     /// Begins a lake with a catalog of one's own.
     pub fn builder(catalog: Catalog, storage: impl Into<Storage>) -> LakeBuilder {
-        LakeBuilder(Attached {
-            catalog,
-            storage: storage.into(),
-            alias: Alias::default(),
-            owner: String::new(),
-            options: AttachOptions::default(),
-        })
+        LakeBuilder::new(catalog, Some(storage.into()))
+    }
+
+    /// Begins a lake that exists, and whose files are where it says itself: at an absolute path that needs no secret.
+    ///
+    /// ```
+    /// use ducklake_sql::{Catalog, CatalogFile, Lake, Mode, Reveal, Session};
+    ///
+    /// let lake = Lake::existing(Catalog::DuckDb(CatalogFile::new("/srv/lake/meta.ducklake")?)).build()?;
+    /// assert!(!lake.creates_if_missing());
+    /// let plan = lake.plan(&Session::default(), Mode::Write);
+    /// assert!(!plan.display(Reveal::Masked).to_string().contains("DATA_PATH"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn existing(catalog: Catalog) -> LakeBuilder {
+        LakeBuilder::new(catalog, None)
     }
 
     /// Begins a lake whose catalog is MotherDuck's.
@@ -101,18 +111,18 @@ impl Lake {
         }
     }
 
-    /// Its storage, unless that is MotherDuck's.
+    /// Its storage, unless that is MotherDuck's, or the lake says itself where its files are.
     pub fn storage(&self) -> Option<Storage> {
         match &self.0 {
-            Kind::Attached(lake) => Some(lake.storage.clone()),
+            Kind::Attached(lake) => lake.storage.clone(),
             Kind::MotherDuck(lake) => lake.storage.clone().map(Storage::Object),
         }
     }
 
-    /// Where its data files are, with the last slash; `None` where MotherDuck keeps them.
+    /// Where its data files are, with the last slash; `None` where MotherDuck keeps them, or the lake says itself where.
     pub fn data_path(&self) -> Option<&str> {
         match &self.0 {
-            Kind::Attached(lake) => Some(lake.storage.data_path()),
+            Kind::Attached(lake) => lake.storage.as_ref().map(Storage::data_path),
             Kind::MotherDuck(lake) => lake.storage.as_ref().map(|storage| storage.path.as_str()),
         }
     }
@@ -130,15 +140,18 @@ impl Lake {
         matches!(&self.0, Kind::Attached(lake) if lake.options.override_data_path)
     }
 
-    /// Whether it can only be read: it is pinned to a snapshot, or its options say so.
+    /// Whether it can only be read: its catalog is on a web server, it is pinned to a snapshot, or its options say so.
     pub fn is_read_only(&self) -> bool {
-        matches!(&self.0, Kind::Attached(lake) if lake.options.read_only || lake.options.snapshot.is_some())
+        let Kind::Attached(lake) = &self.0 else { return false };
+        lake.catalog.url().is_some() || lake.options.read_only || lake.options.snapshot.is_some()
     }
 
     /// Whether it is created when it is opened for writing and is not there.
     pub fn creates_if_missing(&self) -> bool {
         match &self.0 {
-            Kind::Attached(lake) => !self.is_read_only() && lake.options.create_if_not_exists != Some(false),
+            Kind::Attached(lake) => {
+                !self.is_read_only() && lake.storage.is_some() && lake.options.create_if_not_exists != Some(false)
+            }
             Kind::MotherDuck(lake) => lake.storage.is_some() && lake.create_if_not_exists,
         }
     }
@@ -167,6 +180,25 @@ impl Lake {
         lake
     }
 
+    /// The same lake, brought to the engine's format when it is attached; a lake in MotherDuck has no other.
+    ///
+    /// ```
+    /// use ducklake_sql::{Catalog, CatalogFile, Lake, LocalFolder, Mode, Reveal, Session};
+    ///
+    /// let catalog = Catalog::Sqlite(CatalogFile::new("/srv/lake/meta.sqlite")?);
+    /// let lake = Lake::builder(catalog, LocalFolder::new("/srv/lake/data")?).build()?;
+    /// let plan = lake.migrating().plan(&Session::default(), Mode::Write);
+    /// assert!(plan.display(Reveal::Masked).to_string().contains("AUTOMATIC_MIGRATION true"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn migrating(&self) -> Self {
+        let mut lake = self.clone();
+        if let Kind::Attached(lake) = &mut lake.0 {
+            lake.options.automatic_migration = Some(true);
+        }
+        lake
+    }
+
     /// The same lake as one that is attached beside another in one instance, for reading only.
     ///
     /// Two lakes of one configuration mostly have the same alias, and often secrets of the same names. This one gets an
@@ -188,7 +220,7 @@ impl Lake {
         let mut alias = String::from("metaxy_beside_");
         encode(owner, &mut alias);
         attached.catalog.rename_secret(&[&alias, "__catalog"].concat());
-        if let Storage::Object(storage) = &mut attached.storage {
+        if let Some(Storage::Object(storage)) = &mut attached.storage {
             storage.rename_secret(&[&alias, "__storage"].concat());
         }
         attached.alias = Alias::trusted(alias);
@@ -242,10 +274,15 @@ impl Attached {
             Catalog::Sqlite(_) => names.push("sqlite_scanner"),
             Catalog::Postgres(_) => names.push("postgres_scanner"),
             Catalog::Quack(_) => names.push("quack"),
+            Catalog::Frozen(_) => names.push("httpfs"),
         }
-        if let Storage::Object(storage) = &self.storage {
-            names.extend(storage.extensions());
+        match &self.storage {
+            Some(Storage::Object(storage)) => names.extend(storage.extensions()),
+            Some(Storage::Local(_)) => {}
+            // What the lake has stored may be a URL.
+            None => names.push("httpfs"),
         }
+        names.dedup();
         if self.options.encrypted == Some(true) && !names.contains(&"httpfs") {
             // DuckDB itself can read what is encrypted, but not write it.
             names.push("httpfs");
@@ -260,7 +297,7 @@ impl Attached {
         if let Some((_, Some(secret))) = self.catalog.secret() {
             statements.push(Statement::CreateSecret(secret.clone()));
         }
-        if let Storage::Object(storage) = &self.storage {
+        if let Some(Storage::Object(storage)) = &self.storage {
             statements.extend(storage.create.clone().map(Statement::CreateSecret));
             if mode == Mode::Write {
                 statements.push(Statement::ProbeStorage(storage.path.clone()));
@@ -278,7 +315,10 @@ impl Attached {
         statements.push(Statement::Use(alias.clone()));
         vec![
             Check::IsDuckLake { alias: alias.clone(), catalog: self.catalog.kind() },
-            Check::DataPath { alias, expected: self.storage.data_path().to_owned() },
+            match &self.storage {
+                Some(storage) => Check::DataPath { alias, expected: storage.data_path().to_owned() },
+                None => Check::StoredDataPath { alias },
+            },
         ]
     }
 
@@ -286,7 +326,9 @@ impl Attached {
     fn lake_secret(&self, name: Ident) -> CreateSecret {
         let mut secret = CreateSecret::new(name, SecretType::DuckLake);
         secret.set("metadata_path", Value::Text(self.catalog.metadata_path()));
-        secret.set("data_path", Value::from(self.storage.data_path()));
+        if let Some(storage) = &self.storage {
+            secret.set("data_path", Value::from(storage.data_path()));
+        }
         let mut parameters: BTreeMap<String, Value> = self.options.metadata_parameters.clone();
         if let Catalog::Postgres(postgres) = &self.catalog {
             parameters.insert("TYPE".to_owned(), Value::from("postgres"));
@@ -309,7 +351,8 @@ impl Attached {
             all.extend(value.map(|value| (Keyword::trusted(name), value)));
         };
         let text = |ident: &Option<Ident>| ident.as_ref().map(|ident| Value::from(ident.as_str()));
-        let creates = if mode == Mode::Read { Some(false) } else { options.create_if_not_exists };
+        let must_exist = mode == Mode::Read || self.storage.is_none();
+        let creates = if must_exist { Some(false) } else { options.create_if_not_exists };
         // A connection that only reads creates the lake all the same unless this is said.
         add("CREATE_IF_NOT_EXISTS", creates.map(Value::Boolean));
         add("AUTOMATIC_MIGRATION", options.automatic_migration.map(Value::Boolean));
@@ -356,6 +399,11 @@ impl ObjectStorage {
 pub struct LakeBuilder(Attached);
 
 impl LakeBuilder {
+    fn new(catalog: Catalog, storage: Option<Storage>) -> Self {
+        let (alias, options) = (Alias::default(), AttachOptions::default());
+        Self(Attached { catalog, storage, alias, owner: String::new(), options })
+    }
+
     /// The name to attach it under; `ducklake` unless given.
     pub fn alias(mut self, alias: Alias) -> Self {
         self.0.alias = alias;
@@ -378,8 +426,8 @@ impl LakeBuilder {
     ///
     /// # Errors
     ///
-    /// When two of its secrets have the same name, read without regard to case, or the catalog and the options name
-    /// different schemas for the metadata.
+    /// When two of its secrets have the same name, read without regard to case, the catalog and the options name different
+    /// schemas for the metadata, or the options override a data path that is not given.
     pub fn build(self) -> Result<Lake, Problems> {
         let mut lake = self.0;
         if let Catalog::Postgres(PostgresCatalog { schema: Some(schema), .. }) = &lake.catalog
@@ -392,10 +440,18 @@ impl LakeBuilder {
             )
             .into());
         }
+        if lake.storage.is_none() && lake.options.override_data_path {
+            return Err(Problem::conflict(
+                "override_data_path",
+                "there is no data path to use over the one that the lake has stored",
+                "write `storage`, or leave `override_data_path` out",
+            )
+            .into());
+        }
         let catalog = lake.catalog.secret().map(|(name, create)| (name.as_str(), create.is_some()));
         let storage = match &lake.storage {
-            Storage::Object(storage) => Some((storage.name.as_str(), storage.create.is_some())),
-            Storage::Local(_) => None,
+            Some(Storage::Object(storage)) => Some((storage.name.as_str(), storage.create.is_some())),
+            Some(Storage::Local(_)) | None => None,
         };
         let generated = generated_name(&lake.owner, &lake.alias);
         let used = [catalog, storage, Some((generated.as_str(), true))];

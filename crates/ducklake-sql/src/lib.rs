@@ -76,7 +76,7 @@ pub use harmless::FreeTable;
 pub use lake::{Lake, LakeBuilder, Mode, generated_name};
 pub use motherduck::MotherDuckSpec;
 pub use parts::{List, Numbered, WriteSql, all, any, bind, columns, list, numbered, separated};
-pub use path::{CatalogFile, LocalFolder, ObjectKind, ObjectPath};
+pub use path::{CatalogFile, CatalogUrl, LocalFolder, ObjectKind, ObjectPath};
 pub use plan::{AttachPlan, Check, PLAN_VERSION, PlanView, StatementView};
 pub use problem::{Code, Problem, Problems};
 pub use s3::S3Spec;

@@ -73,6 +73,56 @@ impl CatalogFile {
     }
 }
 
+/// The file of a DuckDB catalog on a web server or in a bucket, which can only be read.
+///
+/// ```
+/// use ducklake_sql::CatalogUrl;
+///
+/// assert_eq!(CatalogUrl::new("https://data.example/lake.ducklake")?.as_str(), "https://data.example/lake.ducklake");
+/// assert!(CatalogUrl::new("ftp://data.example/lake.ducklake").is_err());
+/// # Ok::<(), ducklake_sql::Problem>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CatalogUrl(String);
+
+impl CatalogUrl {
+    /// What such a URL begins with: what the extension `httpfs` reads.
+    const SCHEMES: &[&str] = &["http", "https", "s3", "r2", "gs", "gcs"];
+
+    /// Whether a text begins as such a URL does.
+    pub fn is_url(text: &str) -> bool {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        scheme.is_some_and(|scheme| Self::SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)))
+    }
+
+    /// Checks a URL.
+    ///
+    /// # Errors
+    ///
+    /// When it has another scheme, names no file, or holds a NUL byte.
+    pub fn new(url: impl AsRef<str>) -> Result<Self, Problem> {
+        let url = url.as_ref();
+        let refuse = |why| Err(Problem::invalid_path(url, why));
+        let Some((scheme, rest)) = url.split_once("://").filter(|_| Self::is_url(url)) else {
+            return refuse("is no URL of a file that can be read");
+        };
+        if url.contains('\0') {
+            return refuse("contains a NUL byte");
+        }
+        match rest.split_once('/') {
+            Some((host, file)) if !host.is_empty() && !file.is_empty() && !file.ends_with('/') => {
+                Ok(Self([&scheme.to_ascii_lowercase(), "://", rest].concat()))
+            }
+            _ => refuse("names no file"),
+        }
+    }
+
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A folder of data files on this machine: an absolute, canonical path that ends with `/`.
 ///
 /// ```

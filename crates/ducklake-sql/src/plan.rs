@@ -167,6 +167,25 @@ impl AttachPlan {
         plan
     }
 
+    /// Where the data files of the lake are, with the last slash, as far as it is known.
+    pub fn data_path(&self) -> Option<&str> {
+        self.checks.iter().find_map(|check| match check {
+            Check::DataPath { expected, .. } => Some(expected.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The same plan, of whose lake it is known where it has its files, as [`Check::StoredDataPath`] tells.
+    pub fn knowing_data_path(&self, path: &str) -> Self {
+        let mut plan = self.clone();
+        for check in &mut plan.checks {
+            if let Check::StoredDataPath { alias } = check {
+                *check = Check::DataPath { alias: alias.clone(), expected: path.to_owned() };
+            }
+        }
+        plan
+    }
+
     /// The same plan, whose connections to PostgreSQL are given up after so many seconds.
     ///
     /// `libpq` itself waits without end for a server that takes a connection and says nothing. The plan stays as it is
@@ -318,6 +337,11 @@ pub enum Check {
         /// The configured data path.
         expected: String,
     },
+    /// The lake's data path, of which nothing is configured, is one that leads to the same place from everywhere.
+    StoredDataPath {
+        /// The name the lake is attached under.
+        alias: Ident,
+    },
 }
 
 impl Check {
@@ -327,6 +351,7 @@ impl Check {
             Self::IsDuckLake { .. } => "the alias is a lake, with a catalog of the configured kind",
             Self::IsNoCatalog { .. } => "the database is not the catalog of a lake",
             Self::DataPath { .. } => "the lake's stored data path is the configured one",
+            Self::StoredDataPath { .. } => "the lake's stored data path can be used as it is",
         }
     }
 
@@ -344,7 +369,7 @@ impl Check {
                 alias = bind(alias.as_str()),
             ),
             // The catalog's own word: the settings would repeat a path that was given over it.
-            Self::DataPath { alias, .. } => sql!(
+            Self::DataPath { alias, .. } | Self::StoredDataPath { alias } => sql!(
                 "SELECT value FROM ducklake_options({alias}) WHERE option_name = 'data_path'",
                 alias = bind(alias.as_str()),
             ),

@@ -21,7 +21,7 @@ mod lake;
 pub(crate) use extensions::{Extensions, ExtensionsInstall, ExtensionsList};
 pub(crate) use graph::{Direction, Drawing, DrawingFormat, Graph, GraphDiff, GraphDiffOfPython, GraphRender};
 pub(crate) use lake::{
-    Apply, Backup, Changes, Maintain, Migrate, MigrateCatalog, MigrateData, Plan, Restore, Snapshots,
+    Apply, Backup, Changes, Maintain, Migrate, MigrateCatalog, MigrateData, MigrateFormat, Plan, Restore, Snapshots,
 };
 
 /// Keeps feature metadata in a DuckLake that metaxy.toml describes.
@@ -1083,6 +1083,7 @@ impl Command {
             Self::Restore(args) => args.format,
             Self::Migrate(Migrate::Catalog(args)) => args.format,
             Self::Migrate(Migrate::Data(args)) => args.format,
+            Self::Migrate(Migrate::Format(args)) => args.format,
             Self::Snapshots(args) => args.format,
             Self::Extensions(Extensions::List(args)) => args.format,
             Self::Metadata(Metadata::Status(args)) => {

@@ -161,14 +161,14 @@ the snapshots that are whole are told, and the exit code is 1.";
 pub(crate) const MIGRATE_CATALOG: &str = "\
 Examples:
   metaxy migrate catalog next --dry-run          See whether the lake of the default store can be moved
-  metaxy migrate catalog next
+  metaxy migrate catalog next --alone            Flush rows that are inlined first
   metaxy migrate catalog next --write-config     Then the default store has the new catalog, and `next` the old one
   metaxy migrate catalog next --undo
 
 Both stores have one data path, and `[ext.rust.lake.next]` has `migrate_from = \"dev\"`. The catalog is backed
 up and copied, and the copy is compared; then no program can attach the lake by its old catalog, and none
 that has it attached can write. The old catalog stays. It may be interrupted, and run again. Rows that are
-inlined have to be flushed before: `metaxy maintain --only flush --alone`.";
+inlined cannot be moved: `--alone` flushes them, which only a program that has the lake to itself may do.";
 
 pub(crate) const MIGRATE_DATA: &str = "\
 Examples:
@@ -178,6 +178,15 @@ Examples:
 Both stores have one catalog. Each file is copied and compared by size and checksum, then the catalog names
 the new data path, and all rows are compared with those before. The old files stay: delete them when they are
 not wanted any more. It may be interrupted, and goes on where it was when it is run again.";
+
+pub(crate) const MIGRATE_FORMAT: &str = "\
+Examples:
+  metaxy migrate format --dry-run                Whether all can be read then; nothing is changed
+  metaxy migrate format --backup-to /srv/backups
+
+A lake of DuckDB 1.3 or 1.4 is migrated in one transaction, after a backup of its catalog. All rows are read and
+compared: those of a migration that was taken back with those of the lake. DuckDB 1.4 and older cannot open the
+lake any more; the backup is a DuckDB file that they can attach as its catalog.";
 
 pub(crate) const SNAPSHOTS: &str = "\
 Examples:

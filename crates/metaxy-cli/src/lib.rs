@@ -151,6 +151,7 @@ fn dispatch(command: &Command, context: &Context, printer: &mut Printer) -> Resu
         Command::Restore(args) => backup::restore(args, context, printer),
         Command::Migrate(Migrate::Catalog(args)) => migrate::catalog(args, context, printer),
         Command::Migrate(Migrate::Data(args)) => migrate::data(args, context, printer),
+        Command::Migrate(Migrate::Format(args)) => migrate::format(args, context, printer),
         Command::Apply(args) => apply::run(args, context, printer),
         Command::Snapshots(args) => snapshots::run(args, context, printer),
         Command::Changes(args) => changes::run(args, context, printer),

@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use ducklake_sql::{
-    Alias, AttachOptions, AzureSpec, Catalog, CatalogFile, CatalogKind, GcsSpec, Lake, LocalFolder, MotherDuckSpec,
-    ObjectStorage, Parameters, PostgresSpec, Problems, QuackSpec, R2Spec, S3Spec, Spec, Storage, Value as LakeValue,
+    Alias, AttachOptions, AzureSpec, Catalog, CatalogFile, CatalogKind, CatalogUrl, GcsSpec, Lake, LocalFolder,
+    MotherDuckSpec, ObjectStorage, Parameters, PostgresSpec, Problems, QuackSpec, R2Spec, S3Spec, Spec, Storage,
+    Value as LakeValue,
 };
 use metaxy_diagnostics::{Node, Origin, Severity, Value};
 use serde_json::Value as Json;
@@ -41,6 +42,7 @@ enum CatalogIdentity {
     /// Host, port, database, schema; `None` for a login that only a secret or its parameters know.
     Postgres(Option<(String, u16, String)>, String),
     Quack(String),
+    Url(String),
     MotherDuck(String),
 }
 
@@ -108,6 +110,7 @@ const NO_MYSQL: &str = "DuckLake's documentation advises against MySQL, whose ex
 
 /// The lake of the store `owner`, or reports of why there is none.
 pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option<Resolved> {
+    let node_of_lake = node;
     let mut options = DuckLakeOptions::decode(node, &mut scope.context)?;
     let catalog_node = table_or_older_name(node, "catalog", "metadata_backend", scope);
     let storage_node = table_or_older_name(node, "storage", "storage_backend", scope);
@@ -118,8 +121,7 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
         scope.context.report(messages::missing_key(node.origin, "catalog", "say where the metadata is"));
     }
     if storage_node.is_none() && catalog.is_some() && !is_mother_duck {
-        let help = "say where the data files are; only MotherDuck keeps them itself";
-        scope.context.report(messages::missing_key(node.origin, "storage", help));
+        scope.context.report(messages::no_storage(node.origin));
     }
     // Blank means the default, as in Python Metaxy.
     let alias_text = options.alias.take().map(|alias| alias.trim().to_owned()).filter(|alias| !alias.is_empty());
@@ -142,13 +144,17 @@ pub(crate) fn resolve(node: &Node, owner: &str, scope: &mut Scope<'_>) -> Option
     };
     let lake = match catalog.kind {
         UnbuiltCatalog::Attached(catalog) => {
-            let lake = Lake::builder(catalog, storage?).owner(owner).alias(alias?).options(attach?);
-            let lake = match lake.build() {
+            let lake = match storage_node {
+                Some(_) => Lake::builder(catalog, storage?),
+                None => Lake::existing(catalog),
+            };
+            let lake = match lake.owner(owner).alias(alias?).options(attach?).build() {
                 Ok(lake) => lake,
                 Err(problems) => {
                     for problem in problems {
                         let of_catalog = problem.field() == "metadata_schema";
-                        scope.problems([problem], if of_catalog { catalog_node? } else { storage_node? });
+                        let node = if of_catalog { catalog_node } else { storage_node };
+                        scope.problems([problem], node.unwrap_or(node_of_lake));
                     }
                     return None;
                 }
@@ -317,6 +323,20 @@ fn file_catalog(
     };
     if path.is_empty() {
         return scope.context.reject(at, messages::empty_value(at, "the `uri`"));
+    }
+    if CatalogUrl::is_url(path) {
+        if kind == "sqlite" {
+            let help =
+                "write `type = \"postgres\"` for a catalog of many machines; of URLs, only a DuckDB file is read";
+            return scope
+                .context
+                .reject(at, messages::path_spelling(at.origin, "is a URL, of which SQLite reads none", help));
+        }
+        let url = scope.keep(CatalogUrl::new(path).map_err(|problem| problem.at("uri").into()), node)?;
+        let identity = CatalogIdentity::Url(url.as_str().to_owned());
+        options.uri = Some(url.as_str().to_owned());
+        let kind_of = UnbuiltCatalog::Attached(Catalog::Frozen(url));
+        return Some(ResolvedCatalog { shown: with_type(kind, &options), kind: kind_of, identity });
     }
     if path.starts_with("//") && !path.starts_with("////") {
         let why = "begins with `//`, as a URL of SQLAlchemy does";

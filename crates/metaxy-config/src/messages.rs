@@ -52,6 +52,7 @@ pub(crate) const UNKNOWN_SETTING: &str = "unknown-setting";
 pub(crate) const EXTEND_TOO_DEEP: &str = "extend-too-deep";
 pub(crate) const NEEDS_TRUST: &str = "needs-trust";
 pub(crate) const INLINE_SECRET: &str = "inline-secret";
+pub(crate) const NO_STORAGE: &str = "no-storage";
 
 /// The start of a text for a message, credentials masked.
 fn excerpt(text: &str) -> String {
@@ -477,6 +478,16 @@ pub(crate) fn inline_secret(origin: Origin, exposure: Exposure, variable: &str) 
     Diagnostic::warning(INLINE_SECRET, format!("a secret is written here, and {who}"))
         .with_origin(origin)
         .with_help(format!("write `${{{variable}}}` in its place, and set that variable{or}"))
+}
+
+/// A lake whose files are where it says itself.
+pub(crate) fn no_storage(origin: Origin) -> Diagnostic {
+    Diagnostic::warning(
+        NO_STORAGE,
+        "there is no `storage`: only a lake that exists can be opened, by its stored data path",
+    )
+    .with_origin(origin)
+    .with_help("say where the data files are, to make the lake, and for Python Metaxy, which needs it")
 }
 
 /// A path with a hole, which may be the root of the machine.

@@ -7,7 +7,7 @@ use crate::messages::{
     ALIAS_TAKEN, BLANKS, CATALOG_IN_MEMORY, CATALOG_KIND, CATALOG_WITHOUT_PREFIX, CONFIG_NOT_FOUND, CONFIG_UNREADABLE,
     CONFLICT, DATA_PATH_NOT_OWN, EMPTY_SELECTION, EMPTY_VALUE, EXTEND_CYCLE, EXTEND_NOT_FOUND, EXTEND_TOO_DEEP,
     FALLBACK_CYCLE, FALLBACK_HASH, INLINE_SECRET, INVALID_BUCKET, INVALID_ENDPOINT, INVALID_HOST, INVALID_PATH,
-    INVALID_PROJECT, INVALID_REGION, INVALID_STORE_NAME, MISSING_STORE_TYPE, NEEDS_TRUST, NO_FEATURE_FILE,
+    INVALID_PROJECT, INVALID_REGION, INVALID_STORE_NAME, MISSING_STORE_TYPE, NEEDS_TRUST, NO_FEATURE_FILE, NO_STORAGE,
     NOT_APPLICABLE, NOT_EXPANDED, OVERLAPPING_DATA_PATHS, UNKNOWN_PARAMETER, UNKNOWN_SETTING, UNKNOWN_STORE,
     UNKNOWN_VARIABLE, UNSET_VARIABLE, UNSUPPORTED_DATABASE, UNSUPPORTED_HASH, UNSUPPORTED_KEY, UNSUPPORTED_STORE,
 };
@@ -70,6 +70,12 @@ const REFERENCE: &[Reference] = &[
         meaning: "A secret is written in a file that git tracks, or that every user of the machine can read.",
         example: "password = \"…\"",
         remedy: "Write a variable in its place, as in `password = \"${PROD_PASSWORD}\"`, and set it where the program runs. A secret that git has seen stays in its history, so change it.",
+    },
+    Reference {
+        code: NO_STORAGE,
+        meaning: "A lake has no `storage`, so its files are where it has stored itself: at an absolute path, or on a web server. It cannot be made then, and Python Metaxy does not open it.",
+        example: "ducklake = { catalog = { type = \"duckdb\", uri = \"lake.ducklake\" } }",
+        remedy: "Write `storage`, or leave the warning: a lake that exists is opened. One in a bucket needs it, since it has the secret.",
     },
     Reference {
         code: UNSET_VARIABLE,

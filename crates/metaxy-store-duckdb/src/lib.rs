@@ -49,9 +49,9 @@ pub use lake::{
     REPORT_VERSION, Report, Store,
 };
 pub use maintain::{
-    Applied, Backup, CatalogMigration, ChangeBound, ChangeFeed, DataMigration, FailedStep, LakeSize, LakeSnapshot,
-    MaintainOptions, MaintainStep, Maintained, MaintainedStep, MigrateStep, Migrated, MovedData, Orphan, Orphans,
-    PlannedLake, Restored, StepOutcome, TableSize,
+    Applied, Backup, CatalogMigration, ChangeBound, ChangeFeed, DataMigration, FailedStep, FormatMigration, LakeSize,
+    LakeSnapshot, MaintainOptions, MaintainStep, Maintained, MaintainedStep, MigrateStep, Migrated, MigratedFormat,
+    MovedData, Orphan, Orphans, PlannedLake, Restored, StepOutcome, TableSize,
 };
 pub use ops::{
     Copied, CopyOptions, Deletion, FeatureStatus, ReadOptions, RebaseOptions, Snapshot, UpdateCounts, Versions,

@@ -149,6 +149,26 @@ pub(crate) enum Migrate {
     Catalog(MigrateCatalog),
     /// Move the data files of the lake to the storage of another store; its catalog stays where it is
     Data(MigrateData),
+    /// Bring the lake to the format of this DuckLake; older ones cannot open it any more
+    Format(MigrateFormat),
+}
+
+/// `metaxy migrate format`
+#[derive(Debug, clap::Args)]
+#[command(after_help = help::MIGRATE_FORMAT)]
+pub(crate) struct MigrateFormat {
+    /// Migrate the lake in a transaction, read all of it there, and take it back
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The folder to write the backup into
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub(crate) backup_to: PathBuf,
+    /// At how many older snapshots all rows are compared, beside the newest one
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) older_snapshots: usize,
+    /// How to print what was done
+    #[arg(long, default_value = "text")]
+    pub(crate) format: TextOrJson,
 }
 
 /// `metaxy migrate data`
@@ -182,6 +202,9 @@ pub(crate) struct MigrateCatalog {
     /// Say whether it can be moved, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// No other program has the lake attached, so that rows that are inlined can be flushed first
+    #[arg(long, conflicts_with = "undo")]
+    pub(crate) alone: bool,
     /// Take the move back, if nothing was written since
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) undo: bool,

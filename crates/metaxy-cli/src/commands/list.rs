@@ -136,6 +136,7 @@ impl<'a> Listed<'a> {
 /// The name of the storage in configuration files; MotherDuck's own has none there.
 fn storage(lake: &Lake) -> Option<&'static str> {
     match lake.storage() {
+        None if lake.catalog().is_some() => None,
         None => Some("motherduck"),
         Some(Storage::Local(_)) => Some("local"),
         Some(Storage::Object(storage)) => Some(storage.kind().secret_type().as_str()),

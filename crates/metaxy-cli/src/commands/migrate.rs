@@ -1,13 +1,14 @@
-//! `metaxy migrate`: the lake of a store moves into the catalog of another one, or its files to another storage.
+//! `metaxy migrate`: the lake of a store moves into the catalog of another one, its files to another storage, or it is
+//! brought to a newer format.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use metaxy_store_duckdb::{CatalogMigration, DataMigration, Migrated};
+use metaxy_store_duckdb::{CatalogMigration, DataMigration, FormatMigration, Migrated};
 use serde_json::json;
 
 use super::backup::stem;
-use crate::args::{MigrateCatalog, MigrateData, TextOrJson};
+use crate::args::{MigrateCatalog, MigrateData, MigrateFormat, TextOrJson};
 use crate::config_edit::CatalogExchange;
 use crate::context::Context;
 use crate::error::Error;
@@ -15,7 +16,7 @@ use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::progress::Progress;
 
-/// The shape of the JSON that both print.
+/// The shape of the JSON that all print.
 const VERSION: u32 = 1;
 
 pub(crate) fn catalog(args: &MigrateCatalog, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
@@ -31,7 +32,7 @@ pub(crate) fn catalog(args: &MigrateCatalog, context: &Context, printer: &mut Pr
         return Ok(Exit::Done);
     }
     let migration = CatalogMigration::new(&loaded.config, source, target)?;
-    let migration = migration.older_snapshots(args.older_snapshots).interrupt(context.interrupt());
+    let migration = migration.older_snapshots(args.older_snapshots).alone(args.alone).interrupt(context.interrupt());
     let exchange = loaded.config.config_file.as_deref().map(|file| CatalogExchange::new(file, source, target));
     // Before anything is moved: what could not be written then is told now.
     let exchange = match exchange {
@@ -131,6 +132,47 @@ pub(crate) fn data(args: &MigrateData, context: &Context, printer: &mut Printer)
             writeln!(printer, "use `{target}` from here on; the old files stay until you delete them")?;
         }
         TextOrJson::Json => printer.json(&json!({ "version": VERSION, "moved": moved }))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// Brings the lake to the format of this DuckLake.
+pub(crate) fn format(args: &MigrateFormat, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
+    let loaded = context.load()?;
+    let store = context.store(&loaded, printer)?.name.as_str();
+    let migration = FormatMigration::new(&loaded.config, store)?;
+    let migration = migration.older_snapshots(args.older_snapshots).interrupt(context.interrupt());
+    let backup = free_file(&args.backup_to, &[&stem(store), "-format"].concat());
+    let waiting = Progress::new(format!("migrating the lake of `{}`", store.escape_debug()), printer.is_quiet());
+    let migrated = if args.dry_run { migration.dry_run()? } else { migration.run(&backup)? };
+    drop(waiting);
+    let backup = (migrated.is_some() && !args.dry_run).then_some(backup);
+    match (args.format, &migrated) {
+        (TextOrJson::Json, _) => printer.json(&json!({
+            "version": VERSION,
+            "dry_run": args.dry_run,
+            "backup_file": backup.map(|file| file.display().to_string()),
+            "migrated": migrated,
+        }))?,
+        (TextOrJson::Text, None) => writeln!(printer, "the lake of `{store}` has the newest format already")?,
+        (TextOrJson::Text, Some(migrated)) => {
+            if let Some(file) = backup {
+                printer.note(format_args!("backup: {}", file.display()));
+            }
+            let done = if args.dry_run { "can be brought" } else { "was brought" };
+            writeln!(printer, "the lake of `{store}` {done} from the format {} to {}", migrated.from, migrated.to)?;
+            let at: Vec<_> = migrated.compared_snapshots.iter().map(ToString::to_string).collect();
+            let compared = if args.dry_run { "read" } else { "compared" };
+            writeln!(
+                printer,
+                "{compared}: {} tables in full at the snapshots {}",
+                migrated.compared_tables,
+                at.join(", ")
+            )?;
+            if !args.dry_run {
+                writeln!(printer, "DuckDB 1.4 and older cannot open it any more")?;
+            }
+        }
     }
     Ok(Exit::Done)
 }

@@ -1,22 +1,42 @@
 //! The checks of a plan, made on the attached lake.
 
-use ducklake_sql::{AttachPlan, Check, Lake, TableDatabase};
+use ducklake_sql::{AttachPlan, Check, Lake, TableDatabase, mask_credentials};
 
 use super::data_files::{DataFiles, was_moved};
 use super::data_path::{self, DataPath};
-use crate::engine::{Connection, Error, Kind};
+use crate::engine::{Class, Connection, Error, Kind, Refusal};
 
-/// Makes the checks of a plan, and ends the transaction that its last statement is in.
+/// Makes the checks of a plan, and ends the transaction that its last statement is in; the plan with what was learnt, if
+/// anything was.
 pub(super) fn check_all(
     connection: &Connection,
     plan: &AttachPlan,
     tables: &TableDatabase,
     warnings: &mut Vec<String>,
-) -> Result<(), Error> {
-    let checked = plan.checks().iter().try_for_each(|check| verify(connection, check, tables, plan, warnings));
+) -> Result<Option<AttachPlan>, Error> {
+    let checked = verify_all(connection, plan, tables, warnings).and_then(|()| with_stored_data_path(connection, plan));
     let end = if checked.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = connection.execute(end).map(drop);
-    checked.and(ended)
+    checked.and_then(|known| ended.map(|()| known))
+}
+
+/// The plan of a lake that says itself where its files are, with that place.
+pub(super) fn with_stored_data_path(connection: &Connection, plan: &AttachPlan) -> Result<Option<AttachPlan>, Error> {
+    let Some(check) = plan.checks().iter().find(|check| matches!(check, Check::StoredDataPath { .. })) else {
+        return Ok(None);
+    };
+    let stored = connection.text(&check.to_sql())?;
+    Ok(stored.map(|stored| plan.knowing_data_path(&stored)))
+}
+
+/// Makes all checks in the transaction that has begun.
+pub(super) fn verify_all(
+    connection: &Connection,
+    plan: &AttachPlan,
+    tables: &TableDatabase,
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    plan.checks().iter().try_for_each(|check| verify(connection, check, tables, plan, warnings))
 }
 
 /// Makes one check; what is wrong but no reason to refuse the lake becomes a warning.
@@ -46,6 +66,7 @@ fn verify(
             Some(_) => Err(Error::new(Kind::IsCatalog(alias.to_string()))),
             None => Ok(()),
         },
+        Check::StoredDataPath { .. } => StoredPath::check(found?.unwrap_or_default()),
         Check::DataPath { expected, .. } => {
             let stored = found?.unwrap_or_default();
             if data_path::makes_orphans(&stored) {
@@ -85,5 +106,40 @@ fn verify(
             Ok(())
         }
         _ => Err(Error::query(["a check that this version does not know: ", check.purpose()].concat())),
+    }
+}
+
+/// A stored data path that cannot be used as it is, where none is configured.
+#[derive(Debug, thiserror::Error)]
+enum StoredPath {
+    #[error("the lake has its data at `{0}`, which is relative to a folder that it does not name")]
+    Relative(String),
+    #[error("the lake has its data at `{0}`, and nothing says how to reach that")]
+    NeedsSecret(String),
+}
+
+impl StoredPath {
+    fn check(stored: String) -> Result<(), Error> {
+        let needs_secret = |url: &str| !["http://", "https://", "file://"].iter().any(|open| url.starts_with(open));
+        if data_path::is_relative(&stored) {
+            return Err(Error::refused(Self::Relative(stored)));
+        }
+        if stored.contains("://") && needs_secret(&stored) {
+            return Err(Error::refused(Self::NeedsSecret(mask_credentials(&stored).into_owned())));
+        }
+        Ok(())
+    }
+}
+
+impl Refusal for StoredPath {
+    fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Relative(_) => "say where that is: `storage = { type = \"local\", path = \"…\" }`".to_owned(),
+            Self::NeedsSecret(_) => "write `storage`, with its `type`, this path and what it is reached by".to_owned(),
+        })
+    }
+
+    fn class(&self) -> Class {
+        Class::Other
     }
 }

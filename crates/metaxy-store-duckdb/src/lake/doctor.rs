@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use ducklake_sql::{AttachPlan, Declared, Ident, Lake, Mode, Sql, Statement, TableDatabase, mask_credentials};
 use metaxy_config::{LoadError, Loaded};
 
+use super::checks::with_stored_data_path;
 use super::extensions;
 use super::facts::facts_of;
 use crate::engine::cause::{Facts, Operation};
@@ -97,7 +98,8 @@ impl Doctor {
 
     fn examine_lake(&self, run: &mut Run, lake: &Lake, plan: AttachPlan, declared: Option<&Declared>) {
         let kind = lake.catalog_kind().as_str();
-        let data_path = lake.data_path().unwrap_or("MotherDuck's own storage");
+        let own = if lake.catalog().is_some() { "as the lake says" } else { "MotherDuck's own storage" };
+        let data_path = lake.data_path().unwrap_or(own);
         run.report.subject = mask_credentials(&format!("catalog {kind}, data path {data_path}")).into_owned();
         run.facts = facts_of(&run.report.store, &lake.into(), &plan);
         let plan = Arc::new(plan);
@@ -164,6 +166,13 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
+    /// Where the data files are, as configured or else as stored; `None` where a server keeps that to itself.
+    fn data_path(&self) -> Option<String> {
+        let stored =
+            || with_stored_data_path(self.connection, self.plan).ok().flatten()?.data_path().map(str::to_owned);
+        self.lake.data_path().map(str::to_owned).or_else(stored)
+    }
+
     /// The rows of a query, every column of which is a text.
     fn rows(&self, sql: impl Into<Sql>) -> Result<Vec<Vec<String>>, EngineError> {
         self.connection.rows(&sql.into()).map_err(Error::into_engine_error)

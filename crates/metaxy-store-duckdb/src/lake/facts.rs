@@ -25,7 +25,10 @@ pub(crate) fn facts_of(store: &str, tables: &TableDatabase, plan: &AttachPlan) -
     };
     facts.catalog = match lake.catalog().and_then(Catalog::file) {
         Some(file) => file.to_string(),
-        None => lake.catalog_kind().as_str().to_owned(),
+        None => match lake.catalog().and_then(Catalog::url) {
+            Some(url) => url.as_str().to_owned(),
+            None => lake.catalog_kind().as_str().to_owned(),
+        },
     };
     lake.data_path().unwrap_or_default().clone_into(&mut facts.data_path);
     if let Some(Catalog::Postgres(postgres)) = lake.catalog() {

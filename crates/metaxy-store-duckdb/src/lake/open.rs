@@ -27,6 +27,7 @@ use crate::engine::{
 
 mod catalog;
 mod options;
+mod rehearsal;
 #[cfg(test)]
 mod tests;
 
@@ -150,6 +151,8 @@ impl OpenOptions {
         let start = Instant::now();
         let existing = self.must_exist.then(|| tables.must_exist());
         let tables = existing.as_ref().unwrap_or(tables);
+        let migrating = self.migrates.then(|| tables.migrating());
+        let tables = migrating.as_ref().unwrap_or(tables);
         let plan = self.plan(tables, session, mode);
         let moves_from = self.moves_from.clone().unwrap_or_default();
         let facts = Arc::new(Facts { moves_from, ..facts_of(name, tables, &plan) });
@@ -222,7 +225,10 @@ impl OpenOptions {
         let mut store = Store { connection: Some(connection.for_programs()), plan, home, warnings, secondaries };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);
-        check_all(store.connection(), &store.plan, tables, &mut warnings).map_err(with_facts)?;
+        let known = check_all(store.connection(), &store.plan, tables, &mut warnings).map_err(with_facts)?;
+        if let Some(known) = known {
+            store.plan = Arc::new(known);
+        }
         store.warnings = warnings;
         if self.lock && mode == Mode::Read {
             store.lock(tables, neighbours.iter().map(|neighbour| &neighbour.tables)).map_err(with_facts)?;

@@ -96,24 +96,8 @@ impl Store {
     /// written.
     pub fn back_up(&self, path: &Path) -> Result<Backup, Error> {
         let catalog = self.catalog()?;
-        let failed = |error| file_error("writing the backup", path, error);
-        if path.exists() {
-            return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // There is never half of a backup under its name.
-        let folder = TempDir::new_in(folder).map_err(failed)?;
-        let new = folder.path().join("backup.duckdb");
         let connection = self.connection().elsewhere()?;
-        let attached = Attached::new(&connection, &new, false)?;
-        let backup = repeat(
-            connection.retry(),
-            || in_transaction(&connection, || copy_out(&connection, &catalog)),
-            Error::begins_anew,
-        )?;
-        attached.detach()?;
-        std::fs::rename(&new, path).map_err(failed)?;
-        Ok(backup)
+        write_file(&connection, path, || copy_out(&connection, &catalog))
     }
 
     /// Makes a lake that has nothing yet the one that a backup was made of, or a copy of a DuckDB catalog's file, and looks
@@ -156,6 +140,27 @@ impl Store {
         let missing = gone.iter().map(|(path, ..)| path.clone()).collect();
         Ok(Restored { backup, missing, whole })
     }
+}
+
+/// Makes a backup: a new file, into whose database `copy` copies in one transaction.
+pub(super) fn write_file<T>(
+    connection: &Connection,
+    path: &Path,
+    mut copy: impl FnMut() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let failed = |error| file_error("writing the backup", path, error);
+    if path.exists() {
+        return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // There is never half of a backup under its name.
+    let folder = TempDir::new_in(folder).map_err(failed)?;
+    let new = folder.path().join("backup.duckdb");
+    let attached = Attached::new(connection, &new, false)?;
+    let backup = repeat(connection.retry(), || in_transaction(connection, &mut copy), Error::begins_anew)?;
+    attached.detach()?;
+    std::fs::rename(&new, path).map_err(failed)?;
+    Ok(backup)
 }
 
 pub(super) fn file_error(action: &'static str, path: &Path, error: std::io::Error) -> Error {

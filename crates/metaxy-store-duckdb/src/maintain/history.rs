@@ -1,6 +1,6 @@
 //! The snapshots of a lake, and what changed in a table between two of them.
 
-use ducklake_sql::{Check, Ident, Sql, TableName, bind, separated, sql};
+use ducklake_sql::{Ident, Sql, TableName, bind, separated, sql};
 
 use super::problem::Problem;
 use super::size::{InlinedTable, inlined_tables};
@@ -228,10 +228,7 @@ impl Store {
 
     /// Where the data files are: an absolute path or a URL, with the last slash.
     pub(super) fn data_path(&self) -> Option<&str> {
-        self.plan().checks().iter().find_map(|check| match check {
-            Check::DataPath { expected, .. } => Some(expected.as_str()),
-            _ => None,
-        })
+        self.plan().data_path()
     }
 
     /// The database and schema in which the catalog has its tables.

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::backup::{Backup, FORMAT, refuse_inlined};
 use super::fence::{Content, History, LakeState};
 use super::problem::Problem;
+use super::upkeep::{MaintainOptions, MaintainStep, StepOutcome};
 use super::verify;
 use crate::engine::{Error, Interrupt, read_again};
 use crate::lake::{CatalogDatabase, OpenOptions, Store};
@@ -25,6 +26,8 @@ const OLDER: usize = 2;
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum MigrateStep {
+    /// Rows that are inlined in the catalog go into files, see [`CatalogMigration::alone`].
+    Flush,
     /// The catalog is written into a file.
     Backup,
     /// The file is copied into the other catalog, in one transaction.
@@ -39,6 +42,7 @@ impl MigrateStep {
     /// The stable name.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Flush => "flush",
             Self::Backup => "backup",
             Self::Copy => "copy",
             Self::Verify => "verify",
@@ -67,6 +71,7 @@ pub struct CatalogMigration<'c> {
     target: Place,
     options: OpenOptions,
     older: usize,
+    alone: bool,
 }
 
 /// A store, and where its catalog is.
@@ -110,12 +115,19 @@ impl<'c> CatalogMigration<'c> {
         let place = |store: &str| -> Result<Place, Error> {
             Ok(Place { store: store.to_owned(), catalog: options.catalog_location(config, store)? })
         };
-        Ok(Self { config, source: place(source)?, target: place(target)?, options, older: OLDER })
+        Ok(Self { config, source: place(source)?, target: place(target)?, options, older: OLDER, alone: false })
     }
 
     /// At how many older snapshots the rows of all tables are compared, beside the newest one; two unless set.
     pub fn older_snapshots(mut self, older: usize) -> Self {
         self.older = older;
+        self
+    }
+
+    /// Whether no other program has the lake attached. Without this, the rows that are inlined have to be flushed before, see
+    /// [`MaintainOptions::alone`]; with it, that is a step of the move.
+    pub fn alone(mut self, alone: bool) -> Self {
+        self.alone = alone;
         self
     }
 
@@ -129,21 +141,25 @@ impl<'c> CatalogMigration<'c> {
     ///
     /// # Errors
     ///
-    /// When it cannot be moved: rows are kept in the catalog of the source, or the target has a lake or other tables.
+    /// When it cannot be moved: rows are kept in the catalog of the source and are not to be flushed, or the target has a
+    /// lake or other tables.
     pub fn is_done(&self) -> Result<bool, Error> {
         if self.is_moved_to_target(&self.lake_of(&self.source)?)? {
             return Ok(true);
         }
+        match self.content_of(&self.target)? {
+            Content::Nothing => {}
+            Content::Lake(lake) if self.takes_copy(&lake) => {}
+            Content::Lake(_) => return Err(Problem::NotEmpty.into()),
+            Content::OtherTables(tables) => return Err(Problem::OtherTables(tables).into()),
+        }
         let source = self.options.open(self.config, &self.source.store, Mode::Read)?;
         let catalog = source.catalog()?;
-        read_again(source.connection(), || refuse_inlined(source.connection(), &catalog))?;
-        source.close()?;
-        match self.content_of(&self.target)? {
-            Content::Nothing => Ok(false),
-            Content::Lake(lake) if self.takes_copy(&lake) => Ok(false),
-            Content::Lake(_) => Err(Problem::NotEmpty.into()),
-            Content::OtherTables(tables) => Err(Problem::OtherTables(tables).into()),
+        if !self.alone {
+            read_again(source.connection(), || refuse_inlined(source.connection(), &catalog))?;
         }
+        source.close()?;
+        Ok(false)
     }
 
     /// Moves the lake. `backup` is where its catalog is written to first; `begins` is told of each step before it begins.
@@ -159,6 +175,10 @@ impl<'c> CatalogMigration<'c> {
         let mut migrated = Migrated { backup: None, compared_tables: 0, compared_snapshots: Vec::new() };
         if self.is_done()? {
             return self.finish().map(|()| migrated);
+        }
+        if self.alone {
+            begins(MigrateStep::Flush);
+            self.flush()?;
         }
         begins(MigrateStep::Backup);
         let source = self.options.open(self.config, &self.source.store, Mode::Read)?;
@@ -208,6 +228,22 @@ impl<'c> CatalogMigration<'c> {
             Content::Nothing | Content::OtherTables(_) => {}
         }
         self.database(&self.source)?.lift(None)
+    }
+
+    /// Writes the rows that are kept in the catalog of the source into files. That none is left is looked at by the backup.
+    fn flush(&self) -> Result<(), Error> {
+        let source = self.options.clone().must_exist(true).open(self.config, &self.source.store, Mode::Write)?;
+        let options = MaintainOptions::new().only([MaintainStep::Flush]).alone(true);
+        let done = source.maintain(&options, |_, _| ())?;
+        if let Some(error) = done.failed {
+            return Err(error);
+        }
+        for step in done.steps {
+            if let StepOutcome::Refused(why, help) = step.outcome {
+                return Err(Problem::NotFlushed(why, help).into());
+            }
+        }
+        source.close()
     }
 
     /// Compares the rows of all tables in both lakes.

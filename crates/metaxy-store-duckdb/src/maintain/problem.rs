@@ -17,6 +17,8 @@ pub(super) enum Problem {
     ForeignFiles(String),
     #[error("{0} rows or deletions are kept in the catalog, which no other kind of catalog could take")]
     Inlined(i64),
+    #[error("rows that are kept in the catalog cannot be flushed: {0}")]
+    NotFlushed(String, &'static str),
     #[error("the lake is of the format `{0}`, whose catalog is not known here")]
     OtherFormat(String),
     #[error("the file is no backup of a lake")]
@@ -51,6 +53,8 @@ pub(super) enum Problem {
     TargetChanged(String),
     #[error("the copy is not what was copied: {0}")]
     Differs(String),
+    #[error("the lake is not what it was before it was migrated: {0}")]
+    MigratedDiffers(String),
     #[error("what is declared cannot be applied: {0}")]
     Notes(String),
     #[error("the lake is not as it was when the plan was made")]
@@ -66,6 +70,7 @@ impl Refusal for Problem {
                 return None;
             }
             Self::Inlined(_) => "`metaxy maintain --only flush --alone` writes them into files",
+            Self::NotFlushed(_, help) => help,
             Self::OtherFormat(_) => "use a version of this program that knows it",
             Self::CopyOfFile => {
                 "restore it into a store whose catalog is a DuckDB file; `metaxy migrate catalog` moves that lake to another"
@@ -88,6 +93,9 @@ impl Refusal for Problem {
             Self::Changed => "end what writes to it, and run it again: it is where it was, and nothing is lost",
             Self::TargetChanged(_) => "what was written there would be missing: go on with that lake",
             Self::Differs(_) => "nothing was changed but the copy: run it again, or report this",
+            Self::MigratedDiffers(_) => {
+                "write nothing to it, and report this: the backup is its catalog as it was, which DuckDB 1.4 attaches"
+            }
             Self::DataPath(_) => "never delete orphaned files of this lake; correct the data path in its catalog first",
             Self::ForeignFiles(_) => "give each lake a folder of its own, or delete by hand what is no lake's",
             Self::MissingTable(_) => "`metaxy sql 'SHOW ALL TABLES'` lists them",

@@ -56,8 +56,15 @@ fn compare(connection: &Connection, (database, schema): &(Ident, Ident), table: 
 
 /// Reads every table in full, at the newest snapshot and at so many older ones, spread over all that there are.
 pub(super) fn rows(store: &Store, older: usize) -> Result<Vec<TableRows>, Error> {
-    let (database, schema) = store.catalog()?;
-    let connection = store.connection();
+    rows_of(store.connection(), &store.catalog()?, older)
+}
+
+/// The same of the lake that is the current database, whose catalog has this name.
+pub(super) fn rows_of(
+    connection: &Connection,
+    (database, schema): &(Ident, Ident),
+    older: usize,
+) -> Result<Vec<TableRows>, Error> {
     let snapshots: Vec<(i64,)> = read_again(connection, || {
         connection.query_rows(sql!(
             "SELECT snapshot_id FROM {database}.{schema}.ducklake_snapshot ORDER BY snapshot_id",
@@ -65,8 +72,17 @@ pub(super) fn rows(store: &Store, older: usize) -> Result<Vec<TableRows>, Error>
             schema,
         ))
     })?;
+    rows_at(connection, (database, schema), spread(&snapshots, older))
+}
+
+/// Reads every table in full at some snapshots.
+pub(super) fn rows_at(
+    connection: &Connection,
+    (database, schema): (&Ident, &Ident),
+    snapshots: impl IntoIterator<Item = i64>,
+) -> Result<Vec<TableRows>, Error> {
     let mut found = Vec::new();
-    for snapshot in spread(&snapshots, older) {
+    for snapshot in snapshots {
         let tables: Vec<(String, String)> = read_again(connection, || {
             connection.query_rows(sql!(
                 "SELECT s.schema_name, t.table_name

@@ -40,6 +40,11 @@ impl Facts {
     }
 
     /// Where the catalog is, as far as it is known: its file, or its server with database and schema.
+    pub(crate) fn names_no_storage(&self) -> bool {
+        self.data_path.is_empty() && self.catalog != "motherduck"
+    }
+
+    /// Where the catalog is.
     pub(crate) fn catalog_location(&self) -> String {
         if self.host.is_empty() && self.database.is_empty() {
             return ["`", &self.catalog, "`"].concat();
@@ -318,10 +323,7 @@ impl Cause {
             ),
             Self::CatalogOlder => (
                 "the lake's format is older than this engine's".to_owned(),
-                format!(
-                    "make a copy of the catalog, then set `automatic_migration = true` in {in_options} and open it \
-                     once; older programs cannot open it afterwards"
-                ),
+                "run `metaxy migrate format`, with `--dry-run` first; DuckDB 1.4 and older cannot open it afterwards".to_owned(),
             ),
             Self::MotherDuckDown => (
                 "MotherDuck's service does not answer".to_owned(),

@@ -102,6 +102,7 @@ const PATTERNS: &[Pattern] = &[
     says(System::DuckLake, &["does not match existing data path"], Cause::DataPathDiffers),
     says(System::DuckLake, &["Failed to set encryption"], Cause::EncryptionDiffers),
     says(System::DuckLake, &["explicitly disabled"], Cause::NoLake),
+    says(System::DuckLake, &["in read-only mode: database does not exist"], Cause::NoLake),
     says(System::DuckLake, &["ransaction conflict"], Cause::WriteConflict),
     says(System::DuckLake, &["Exceeded the maximum retry count"], Cause::WriteConflict),
     says(System::Secrets, &["Ambiguity"], Cause::AmbiguousSecret),

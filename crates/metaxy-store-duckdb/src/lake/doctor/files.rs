@@ -60,13 +60,14 @@ impl Damage {
 
 /// Every file of every snapshot; `None` where a server keeps the metadata to itself.
 fn known(target: &Target<'_>) -> Result<Option<Vec<KnownFile>>, EngineError> {
-    let Some(data_path) = target.lake.data_path() else { return Ok(None) };
-    known_files(target.connection, target.plan, data_path).map_err(Error::into_engine_error)
+    let Some(data_path) = target.data_path() else { return Ok(None) };
+    known_files(target.connection, target.plan, &data_path).map_err(Error::into_engine_error)
 }
 
 /// Whether the files are there, of the sizes that they were written with.
 fn are_there(run: &Run, target: &Target<'_>, known: &[KnownFile]) -> Verdict {
-    let listing = match Listing::of(target.connection, target.lake.data_path().unwrap_or_default()) {
+    let data_path = target.data_path().unwrap_or_default();
+    let listing = match Listing::of(target.connection, &data_path) {
         Ok(listing) => listing,
         Err(error) => {
             let said = error.into_engine_error();

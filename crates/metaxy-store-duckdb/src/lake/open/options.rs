@@ -29,6 +29,8 @@ pub struct OpenOptions {
     pub(super) install: bool,
     pub(super) must_exist: bool,
     pub(super) is_copying: bool,
+    /// Whether a lake of an older format is brought to the engine's.
+    pub(super) migrates: bool,
     /// The store whose lake is to be moved to the one that is opened.
     pub(super) moves_from: Option<String>,
     pub(super) fallbacks: bool,
@@ -47,6 +49,7 @@ impl Default for OpenOptions {
             install: true,
             must_exist: false,
             is_copying: false,
+            migrates: false,
             moves_from: None,
             fallbacks: true,
             secondaries: Vec::new(),

@@ -9,18 +9,18 @@ use metaxy_testkit::{Database, KeyRights, Postgres, TempDir, deps};
 
 use super::backup::{content, fill};
 use super::home::SERVER;
-use crate::lake::{BUCKET, LOCAL, s3, value};
+use crate::lake::{BUCKET, LOCAL, s3, texts, value};
 
 const KINDS: [&str; 3] = ["sqlite", "duckdb", "postgres"];
 
 /// A folder with a configuration in which the lake of the store `from` is moved to the store `to`.
-struct Move<'d> {
-    folder: TempDir,
-    database: Database<'d>,
+pub(super) struct Move<'d> {
+    pub(super) folder: TempDir,
+    pub(super) database: Database<'d>,
 }
 
 impl Move<'_> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Move { folder: TempDir::new(), database: Postgres::shared().database() }
     }
 
@@ -39,7 +39,7 @@ impl Move<'_> {
         }
     }
 
-    fn config(&self, from: &str, to: &str) -> Config {
+    pub(super) fn config(&self, from: &str, to: &str) -> Config {
         self.load([(from, LOCAL), (to, LOCAL)], "[ext.rust.lake.to]\nmigrate_from = 'from'\n")
     }
 
@@ -69,6 +69,28 @@ fn undo(config: &Config) -> Result<(), Error> {
 }
 
 /// Moves a lake from a catalog of this kind into one of each other kind.
+#[test]
+fn rows_in_the_catalog_are_flushed_where_no_other_program_has_the_lake() {
+    for (from, to) in [("sqlite", "postgres"), ("duckdb", "sqlite"), ("postgres", "duckdb")] {
+        let lake = Move::new();
+        let config = lake.config(from, to);
+        let rows = |store: &str| {
+            let store = Store::open(&config, store, Mode::Write).unwrap();
+            texts(&store, "SELECT t::VARCHAR FROM t ORDER BY ALL")
+        };
+        let source = Store::open(&config, "from", Mode::Write).unwrap();
+        fill(&source);
+        source.close().unwrap();
+        let before = rows("from");
+        let migration = CatalogMigration::new(&config, "from", "to").unwrap().alone(true);
+        assert!(!migration.is_done().unwrap(), "{from}");
+        let mut steps = Vec::new();
+        migration.run(&lake.folder.path().join("lake.backup"), |step| steps.push(step.as_str())).unwrap();
+        assert_eq!(steps, ["flush", "backup", "copy", "verify", "fence"], "{from}");
+        assert_eq!(rows("to"), before, "{from} to {to}");
+    }
+}
+
 fn check(from: &str) {
     let lake = Move::new();
     let [one, two]: [&str; 2] = KINDS.into_iter().filter(|kind| *kind != from).collect::<Vec<_>>().try_into().unwrap();

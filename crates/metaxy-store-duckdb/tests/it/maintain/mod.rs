@@ -3,6 +3,7 @@
 mod apply;
 mod backup;
 mod catalog_copy;
+mod formats;
 mod history;
 pub(crate) mod home;
 mod measure;

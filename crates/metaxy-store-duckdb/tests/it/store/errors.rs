@@ -146,7 +146,7 @@ fn formats_that_differ() {
     let home = TempLake::new();
     open(&home.lake(), Mode::Write).unwrap().close().unwrap();
     for (version, cause, helps) in
-        [("9.9", Cause::CatalogNewer, "a newer release"), ("0.3", Cause::CatalogOlder, "automatic_migration")]
+        [("9.9", Cause::CatalogNewer, "a newer release"), ("0.3", Cause::CatalogOlder, "metaxy migrate format")]
     {
         raw()
             .execute_batch(&format!(

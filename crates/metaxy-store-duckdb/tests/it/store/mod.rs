@@ -4,6 +4,8 @@ mod commits;
 mod configured;
 mod engine_lists;
 mod errors;
+mod existing;
+mod frozen;
 mod hostile;
 mod leftovers;
 mod locked;
