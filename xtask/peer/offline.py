@@ -1,7 +1,7 @@
 """Lets Python Metaxy open its stores with the extensions that are there.
 
 It installs every extension from DuckDB's own server when it opens a store. Here they are loaded only, by the store's
-`extension_directory`. `hashfuncs` is in no package; md5 needs nothing of it.
+`extension_directory`. `hashfuncs` is in no package: md5 needs nothing of it, and `hashes.py` has its functions.
 """
 
 from metaxy.ext.duckdb import DuckDBMetadataStore

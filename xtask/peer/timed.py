@@ -1,4 +1,4 @@
-"""Runs a program and prints what it cost, as the benchmarks do for a step.
+"""Runs a program and prints what it cost, as the benchmarks do for a step, after what the program prints.
 
 usage: timed.py NAME PROGRAM [ARGUMENT…]
 """
@@ -9,7 +9,7 @@ import sys
 import time
 
 wall = time.perf_counter()
-subprocess.run(sys.argv[2:], check=True, stdout=subprocess.DEVNULL)
+subprocess.run(sys.argv[2:], check=True)
 wall = time.perf_counter() - wall
 usage = resource.getrusage(resource.RUSAGE_CHILDREN)
 cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024

@@ -17,6 +17,8 @@ mod long_tests;
 mod metadata;
 mod newest_duckdb;
 mod package;
+mod page;
+mod paper_bench;
 mod peer;
 mod peer_bench;
 mod pins;
@@ -69,6 +71,8 @@ Usage: cargo xtask TASK
   bench [ARGS…]       run the benchmarks; ARGS go to Criterion
   bench --peer [--rows N,M,…] [--rounds N]
                       run those that Python Metaxy can run too, side by side, and write docs/benchmarks.md
+  bench --paper [--rows N,M,…] [--rounds N] [--hash xxhash64|md5]
+                      run the benchmark that Python Metaxy publishes, there and here, and write it there too
   ci                  fmt, tidy, codegen --check, setup; test beside clippy, doc, api --check and package
   help                this";
 
@@ -90,6 +94,7 @@ enum Task {
     Fuzz(fuzz::Options),
     Bench(Vec<OsString>),
     PeerBench(peer_bench::Options),
+    PaperBench(paper_bench::Options),
     Ci,
     Help,
 }
@@ -133,6 +138,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Fuzz(options) => fuzz::fuzz(&repo, &options),
         Task::Bench(args) => bench::bench(&repo, &args),
         Task::PeerBench(options) => peer_bench::bench(&repo, &options),
+        Task::PaperBench(options) => paper_bench::bench(&repo, &options),
         Task::Ci => ci::ci(&repo),
         Task::Help => {
             say(HELP);
@@ -172,10 +178,11 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Task> {
 }
 
 fn parse_bench(args: Vec<OsString>) -> Result<Task> {
-    if args.first().is_some_and(|arg| arg == "--peer") {
-        Ok(Task::PeerBench(peer_bench::Options::parse(args.into_iter().skip(1))?))
-    } else {
-        Ok(Task::Bench(args))
+    let rest = || args.iter().skip(1).cloned();
+    match args.first().and_then(|arg| arg.to_str()) {
+        Some("--peer") => Ok(Task::PeerBench(peer_bench::Options::parse(rest())?)),
+        Some("--paper") => Ok(Task::PaperBench(paper_bench::Options::parse(rest())?)),
+        _ => Ok(Task::Bench(args)),
     }
 }
 

@@ -13,14 +13,13 @@ use crate::error::{Context, Error, Result};
 use crate::repo::Repo;
 use crate::setup::{make_folder, remove};
 use crate::shell::{output, say};
-use crate::{peer, pins, setup, shell};
+use crate::{page, peer, pins, setup, shell};
 
-/// What is written, and the line behind which.
-const PAGE: &str = "docs/benchmarks.md";
+/// The line behind which the tables are written.
 const MARK: &str = "<!-- What follows is written by `cargo xtask bench --peer`. -->";
 
 /// Where the scripts of the peer are, and the features of the benchmark.
-const SCRIPTS: &str = "xtask/peer";
+pub(crate) const SCRIPTS: &str = "xtask/peer";
 
 /// From this size on a lake is measured once, and DuckDB has so much memory, but for the peer: beyond it, it spills.
 const LARGE: u64 = 10_000_000;
@@ -101,7 +100,7 @@ pub(crate) fn bench(repo: &Repo, options: &Options) -> Result<()> {
     }
     remove(&repo.path(FOLDER))?;
     say(&tables);
-    write_page(repo, &tables)
+    page::write(repo, MARK, &tables)
 }
 
 /// Runs one benchmark once and returns what it printed.
@@ -129,7 +128,7 @@ fn run(repo: &Repo, python: &Path, runner: Runner, rows: u64) -> Result<String> 
 }
 
 /// One of the scripts beside this crate.
-fn script(repo: &Repo, python: &Path, name: &str) -> Command {
+pub(crate) fn script(repo: &Repo, python: &Path, name: &str) -> Command {
     let mut command = Command::new(python);
     command
         .arg(repo.path(SCRIPTS).join(name))
@@ -262,7 +261,7 @@ fn line(table: &mut String, name: &str, columns: &[String]) {
 }
 
 /// On what machine, how busy, and with which versions.
-fn machine(python: &Path) -> Result<String> {
+pub(crate) fn machine(python: &Path) -> Result<String> {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
     let memory = read("/proc/meminfo").split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<u64>().ok());
@@ -277,18 +276,6 @@ fn machine(python: &Path) -> Result<String> {
         pins::DUCKDB,
         versions.join(", ")
     ))
-}
-
-/// Puts the tables into the page, in place of those before.
-fn write_page(repo: &Repo, tables: &str) -> Result<()> {
-    let page = repo.path(PAGE);
-    let text = fs::read_to_string(&page).context(|| format!("cannot read `{PAGE}`"))?;
-    let Some((kept, _)) = text.split_once(MARK) else {
-        return Err(Error::new(format!("`{PAGE}` has no line `{MARK}`")));
-    };
-    fs::write(&page, format!("{kept}{MARK}\n{tables}")).context(|| format!("cannot write `{PAGE}`"))?;
-    say(format_args!("bench: wrote {PAGE}"));
-    Ok(())
 }
 
 #[cfg(test)]

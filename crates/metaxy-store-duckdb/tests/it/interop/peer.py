@@ -19,12 +19,10 @@ ANSWERS = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
 os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 warnings.simplefilter("ignore")
 
+import hashes  # noqa: F401
 import metaxy
-import offline  # noqa: F401
 import polars
-import polars_hash
 from metaxy.config import MetaxyConfig
-from metaxy.ext.duckdb import DuckDBMetadataStore
 from metaxy.metadata_store.system.storage import SystemTableStorage
 from metaxy.models.filter_expression import parse_filter_string
 from metaxy.utils.lock_file import generate_lock_file
@@ -35,26 +33,6 @@ gc.set_threshold(100_000, 20, 20)
 
 BY_FIELD = ("metaxy_provenance_by_field", "metaxy_data_version_by_field")
 TYPES = {"text": polars.String, "integer": polars.Int64, "float": polars.Float64, "boolean": polars.Boolean}
-# The functions of the extension `hashfuncs`, which is in no package: those of the library behind polars_hash.
-HASHES = {"xxh32": ("xxhash32", "UINTEGER"), "xxh64": ("xxhash64", "UBIGINT"), "xxh3_64": ("xxh3_64", "UBIGINT")}
-
-
-def load_with_hashes(store, load=DuckDBMetadataStore._load_extensions):
-    load(store)
-    connection = store._duckdb_raw_connection()
-    for name, (hasher, returned) in HASHES.items():
-        connection.create_function(name, hash_function(hasher), ["VARCHAR"], returned, type="arrow")
-
-
-def hash_function(hasher):
-    def hashed(texts):
-        column = polars.from_arrow(texts).alias("text").to_frame()
-        return column.select(getattr(polars_hash.col("text").nchash, hasher)())["text"].to_arrow()
-
-    return hashed
-
-
-DuckDBMetadataStore._load_extensions = load_with_hashes
 
 
 def plain(value):
