@@ -69,6 +69,7 @@ Usage: cargo xtask TASK
   roundtrip [--cases N]
                       send N random names and texts through DuckDB
   bench [ARGS…]       run the benchmarks; ARGS go to Criterion
+  bench --check       compare counts of statements, rows scanned and round trips with recorded ones
   bench --peer [--rows N,M,…] [--rounds N]
                       run those that Python Metaxy can run too, side by side, and write docs/benchmarks.md
   bench --paper [--rows N,M,…] [--rounds N] [--hash xxhash64|md5]
@@ -93,6 +94,7 @@ enum Task {
     LongTest(long_tests::Options),
     Fuzz(fuzz::Options),
     Bench(Vec<OsString>),
+    BenchCheck,
     PeerBench(peer_bench::Options),
     PaperBench(paper_bench::Options),
     Ci,
@@ -137,6 +139,7 @@ fn perform(task: Task) -> Result<()> {
         Task::LongTest(options) => long_tests::run_long_test(&repo, &options),
         Task::Fuzz(options) => fuzz::fuzz(&repo, &options),
         Task::Bench(args) => bench::bench(&repo, &args),
+        Task::BenchCheck => bench::check(&repo),
         Task::PeerBench(options) => peer_bench::bench(&repo, &options),
         Task::PaperBench(options) => paper_bench::bench(&repo, &options),
         Task::Ci => ci::ci(&repo),
@@ -181,6 +184,10 @@ fn parse_bench(args: Vec<OsString>) -> Result<Task> {
     let rest = || args.iter().skip(1).cloned();
     match args.first().and_then(|arg| arg.to_str()) {
         Some("--peer") => Ok(Task::PeerBench(peer_bench::Options::parse(rest())?)),
+        Some("--check") => match args.get(1) {
+            None => Ok(Task::BenchCheck),
+            Some(arg) => Err(unknown(arg)),
+        },
         Some("--paper") => Ok(Task::PaperBench(paper_bench::Options::parse(rest())?)),
         _ => Ok(Task::Bench(args)),
     }
@@ -234,6 +241,7 @@ mod tests {
         assert_eq!(parsed("ci"), "Ci");
         assert_eq!(parsed("codegen --check"), "Codegen(Check)");
         assert_eq!(parsed("bench sql"), r#"Bench(["sql"])"#);
+        assert_eq!(parsed("bench --check"), "BenchCheck");
         let setup = r#"Setup(Options { no_postgres: true, extensions: Some("x") })"#;
         assert_eq!(parsed("setup --extensions x --no-postgres"), setup);
     }
@@ -242,6 +250,7 @@ mod tests {
     fn what_is_not_there_is_refused() {
         assert_eq!(parsed("tidyy"), "unknown argument `tidyy`");
         assert_eq!(parsed("tidy up"), "unknown argument `up`");
+        assert_eq!(parsed("bench --check sql"), "unknown argument `sql`");
         assert_eq!(parsed("codegen --chekc"), "unknown argument `--chekc`");
         assert_eq!(parsed("setup --extensions"), "`--extensions` needs a folder");
     }

@@ -13,6 +13,7 @@ mod queries;
 mod rebases;
 mod refusals;
 mod rows;
+mod scans;
 mod statements;
 mod tables;
 mod writes;

@@ -49,7 +49,7 @@ impl Subscriber for Statements {
 }
 
 /// How many statements are run.
-fn statements<T>(run: impl FnOnce() -> T) -> u64 {
+pub(crate) fn statements<T>(run: impl FnOnce() -> T) -> u64 {
     let count = Arc::new(AtomicU64::new(0));
     with_subscriber(Statements(Arc::clone(&count)), run);
     count.load(Ordering::SeqCst)
