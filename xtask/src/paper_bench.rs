@@ -155,7 +155,9 @@ pub(crate) fn bench(repo: &Repo, options: &Options) -> Result<()> {
     let command = options.command();
     let mut tables =
         format!("\n`{command}`; median of {} rounds (and interquartile range).\n{machine}", options.rounds);
-    Figure::ALL.into_iter().for_each(|figure| tables += &table(figure, &rows));
+    for figure in Figure::ALL {
+        tables += &table(figure, &rows);
+    }
     say(&tables);
     page::write(repo, MARK, &tables)
 }

@@ -83,7 +83,7 @@ fn samples(rows: u64, root: u64, fields: &'static [&str], is_changed: bool) -> i
         let versions = (0..).zip(fields).map(|(at, &field): (u64, _)| {
             let version = |number: u64| {
                 let version = (number * 104_729 + 15_485_863 * (4 * root + at)) % 1_048_583;
-                let bumped = is_changed && at == 0 && number * 7919 % 1_000_003 % 10 == 0;
+                let bumped = is_changed && at == 0 && (number * 7919 % 1_000_003).is_multiple_of(10);
                 format!("{}{version}{}", &field[..1], if bumped { "_bumped" } else { "" })
             };
             (field, Arc::new(StringArray::from_iter_values(numbers().map(version))) as ArrayRef)
