@@ -400,8 +400,8 @@ pub struct LakeBuilder(Attached);
 
 impl LakeBuilder {
     fn new(catalog: Catalog, storage: Option<Storage>) -> Self {
-        let (alias, options) = (Alias::default(), AttachOptions::default());
-        Self(Attached { catalog, storage, alias, owner: String::new(), options })
+        let (alias, owner, options) = Default::default();
+        Self(Attached { catalog, storage, alias, owner, options })
     }
 
     /// The name to attach it under; `ducklake` unless given.
@@ -441,12 +441,9 @@ impl LakeBuilder {
             .into());
         }
         if lake.storage.is_none() && lake.options.override_data_path {
-            return Err(Problem::conflict(
-                "override_data_path",
-                "there is no data path to use over the one that the lake has stored",
-                "write `storage`, or leave `override_data_path` out",
-            )
-            .into());
+            let why = "there is no data path to use over the one that the lake has stored";
+            let help = "write `storage`, or leave `override_data_path` out";
+            return Err(Problem::conflict("override_data_path", why, help).into());
         }
         let catalog = lake.catalog.secret().map(|(name, create)| (name.as_str(), create.is_some()));
         let storage = match &lake.storage {

@@ -1141,6 +1141,7 @@ mod tests {
         "maintain",
         "migrate catalog",
         "migrate data",
+        "migrate format",
     ];
 
     /// All others, and why they need neither.

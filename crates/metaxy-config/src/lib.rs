@@ -79,6 +79,7 @@ mod store;
 mod stores;
 mod system;
 mod trust;
+mod types;
 mod unset;
 mod variables;
 

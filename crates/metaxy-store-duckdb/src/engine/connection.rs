@@ -355,7 +355,13 @@ impl Connection {
         if text.contains("set_commit_message") {
             self.sets_message.set(true);
         }
-        if text.contains("begin") || text.contains("start") {
+        let first_word = sql.first_word();
+        // The words are in names too, as in `begin_snapshot`, but a text of several statements may begin one anywhere.
+        let begins_transaction = match first_word.as_str() {
+            "BEGIN" | "START" => true,
+            word => (word == "PREPARE" || text.contains(';')) && (text.contains("begin") || text.contains("start")),
+        };
+        if begins_transaction {
             self.may_be_in_transaction.set(true);
         }
         let _span = tracing::debug_span!("statement", name, sql = &*sql.text_for_log()).entered();
@@ -370,7 +376,7 @@ impl Connection {
             statement.map_err(|error| self.failed(&error, Some(sql)))
         });
         let duration = start.elapsed();
-        let ends_transaction = match sql.first_word().as_str() {
+        let ends_transaction = match first_word.as_str() {
             "ROLLBACK" | "ABORT" => true,
             "COMMIT" | "END" => statement.is_ok(),
             _ => false,
