@@ -195,6 +195,7 @@ pub(crate) struct MigrateData {
 /// `metaxy migrate catalog`
 #[derive(Debug, clap::Args)]
 #[command(after_help = help::MIGRATE_CATALOG)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct MigrateCatalog {
     /// The store to move it to, whose `migrate_from` names the store that has the lake
     #[arg(value_name = "STORE")]

@@ -45,7 +45,7 @@ impl Old {
     /// Nothing was done to it.
     fn assert_old(&self) {
         for mode in [Mode::Read, Mode::Write] {
-            let error = self.open(mode).expect_err("it is of an older format");
+            let error = self.open(mode).unwrap_err();
             assert_eq!(error.cause(), Some(Cause::CatalogOlder), "{error}");
             assert!(error.help().unwrap().contains("`metaxy migrate format`"), "{:?}", error.help());
         }
