@@ -102,15 +102,16 @@ impl Columns {
         let names_fatal = || text.to_ascii_uppercase().contains(FATAL);
         match sql.first_word().as_str() {
             "ALTER" => Ok(Self { are_fatal: names_fatal(), ..Self::default() }),
-            "CREATE" => Ok(match query_of_table(text) {
-                // One that cannot be described may have parameters; what is wrong with it is told when it is run.
-                Some(query) => Self::described(connection, query.trim_end().trim_end_matches(';'))
-                    .unwrap_or(Self { are_lossy: true, are_fatal: false }),
-                None => {
-                    let stays = ["MACRO", "VIEW", "TEMP"].iter().any(|word| text.to_ascii_uppercase().contains(word));
-                    Self { are_fatal: names_fatal() && !stays, ..Self::default() }
+            "CREATE" => {
+                if let Some(query) = query_of_table(text) {
+                    let query = query.trim_end().trim_end_matches(';');
+                    // One that cannot be described may have parameters; what is wrong with it is told when it is run.
+                    let unknown = Self { are_lossy: true, are_fatal: false };
+                    return Ok(Self::described(connection, query).unwrap_or(unknown));
                 }
-            }),
+                let stays = ["MACRO", "VIEW", "TEMP"].iter().any(|word| text.to_ascii_uppercase().contains(word));
+                Ok(Self { are_fatal: names_fatal() && !stays, ..Self::default() })
+            }
             word if WITHOUT_ROWS.contains(&word) => Ok(Self::default()),
             "WITH" if read_lock::are_queries(connection, sql.text())? => Ok(Self::default()),
             // A table that is not there is told when the statement is run.
