@@ -11,7 +11,7 @@ use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use ducklake_sql::Sql as Statement;
 use metaxy_config::Loaded;
-use metaxy_store_duckdb::{Connection, InexactColumn, OpenOptions, Rows, Store, Transaction};
+use metaxy_store_duckdb::{Connection, InexactColumn, OpenOptions, Store, Transaction};
 
 use super::shell;
 use crate::args::{Mode, RowFormat, Shell, Sql, SqlOn};
@@ -248,7 +248,7 @@ impl Outcome {
     fn of(connection: &Connection, statement: &Statement) -> Result<Self, metaxy_store_duckdb::Error> {
         // Asked first, since another statement would end the stream of rows.
         let is_query = connection.are_queries(statement.text())?;
-        let rows = connection.query(statement.clone())?.unchanged()?;
+        let rows = connection.query(statement.clone())?;
         let schema = rows.schema();
         Ok(Self { schema, batches: rows.collect::<Result<_, _>>()?, is_query })
     }
@@ -277,7 +277,7 @@ impl<'r> Results<'r> {
     /// Runs a statement and prints its rows while they come.
     pub(super) fn stream(&mut self, connection: &Connection, statement: &Statement) -> Result<(), Error> {
         let is_query = connection.are_queries(statement.text()).map_err(Error::Lake)?;
-        let rows = connection.query(statement.clone()).and_then(Rows::unchanged).map_err(Error::Lake)?;
+        let rows = connection.query(statement.clone()).map_err(Error::Lake)?;
         self.write(&rows.schema(), is_query, rows)
     }
 

@@ -224,7 +224,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// When DuckDB refuses it.
+    /// When DuckDB refuses it, or Arrow would get other values than DuckDB has: those of UHUGEINT, TIMETZ, BIT and BIGNUM.
     pub fn query(&self, sql: impl Into<Sql>) -> Result<Rows<'_>, Error> {
         let sql = sql.into();
         let start = Instant::now();
@@ -235,6 +235,7 @@ impl Connection {
                 Ok(None)
             })
         })?;
+        rows::are_unchanged(&statement)?;
         Ok(Rows { schema: statement.schema(), statement, connection: self, start, count: 0 })
     }
 

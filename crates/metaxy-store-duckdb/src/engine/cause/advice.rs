@@ -4,7 +4,8 @@
 
 use super::Cause;
 use super::patterns::{
-    expected_region, file, formats_of, lock_holder, moved_to, server, unprintable_type, unsupported_type,
+    expected_region, file, formats_of, lock_holder, moved_to, server, unprintable_column, unprintable_type,
+    unsupported_type,
 };
 
 /// What an explanation may mention; empty where it is not known.
@@ -484,8 +485,12 @@ impl Cause {
                     .to_owned(),
             ),
             Self::UnprintableType => (
-                format!("values of the type {} cannot be printed as they are", unprintable_type(raw).unwrap_or_default()),
-                "select the column as `CAST(… AS VARCHAR)`, or a VARIANT as `CAST(… AS JSON)`".to_owned(),
+                format!(
+                    "values of the type {} {}cannot be read as they are",
+                    unprintable_type(raw).unwrap_or_default(),
+                    unprintable_column(raw).map(|column| format!("in the column `{column}` ")).unwrap_or_default(),
+                ),
+                "select the column as `CAST(… AS VARCHAR)` with `metaxy sql`, or a VARIANT as `CAST(… AS JSON)`".to_owned(),
             ),
             Self::FolderCannotBeListed => (
                 format!("the folder {data_path} may not be listed"),

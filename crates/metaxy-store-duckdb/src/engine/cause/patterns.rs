@@ -496,8 +496,14 @@ pub(super) fn unprintable_type(text: &str) -> Option<String> {
 }
 
 /// What DuckDB's client says of a type whose values it does not hand out.
-pub(crate) fn said_of_unprintable_type(name: &str) -> String {
-    ["decoding ", name, " columns is not supported"].concat()
+pub(crate) fn said_of_unprintable_type(name: &str, column: &str) -> String {
+    ["decoding ", name, " columns is not supported, as of column ", column].concat()
+}
+
+/// The column with such values, where that is told.
+pub(super) fn unprintable_column(text: &str) -> Option<&str> {
+    let (_, column) = text.split_once(", as of column ")?;
+    column.lines().next()
 }
 
 /// The file that could not be written, where that is told.

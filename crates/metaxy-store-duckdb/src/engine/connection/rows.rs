@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use duckdb::core::{LogicalTypeHandle, LogicalTypeId};
@@ -30,20 +30,6 @@ impl<'c> Rows<'c> {
     /// The columns' names and types.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
-    }
-
-    /// The same rows, if Arrow gets each value as DuckDB has it: by its defaults the largest integers wrap around, zones of
-    /// times of day are lost, and some types are bytes of DuckDB's own.
-    ///
-    /// # Errors
-    ///
-    /// When a column is of such a type.
-    pub fn unchanged(self) -> Result<Self, Error> {
-        let types = (0..self.statement.column_count()).map(|column| self.statement.column_logical_type(column));
-        match types.into_iter().find_map(|of| changed_type(&of, false)) {
-            Some(name) => Err(Error::query(said_of_unprintable_type(name))),
-            None => Ok(self),
-        }
     }
 
     /// The rows for whatever takes Arrow's own trait, [`Features::write`](crate::Features::write) among it.
@@ -75,6 +61,33 @@ impl Iterator for Rows<'_> {
             Err(error) => Some(Err(error)),
         }
     }
+}
+
+/// Checks that Arrow gets each value as DuckDB has it: by its defaults the largest integers wrap around, zones of times of
+/// day are lost, and some types are bytes of DuckDB's own. With `arrow_lossless_conversion` they come as extension types.
+pub(super) fn are_unchanged(statement: &duckdb::Statement<'_>) -> Result<(), Error> {
+    for (column, field) in statement.schema().fields().iter().enumerate() {
+        if let Some(of) = changed_type(&statement.column_logical_type(column), false)
+            && !has_extension_type(field)
+        {
+            return Err(Error::query(said_of_unprintable_type(of, field.name())));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a value of this field, or one within, is of an extension type that DuckDB has made for it.
+fn has_extension_type(field: &Field) -> bool {
+    field.extension_type_name() == Some("arrow.opaque")
+        || match field.data_type() {
+            DataType::List(inner) | DataType::LargeList(inner) | DataType::FixedSizeList(inner, _) => {
+                has_extension_type(inner)
+            }
+            DataType::Map(inner, _) => has_extension_type(inner),
+            DataType::Struct(inner) => inner.iter().any(|field| has_extension_type(field)),
+            DataType::Union(inner, _) => inner.iter().any(|(_, field)| has_extension_type(field)),
+            _ => false,
+        }
 }
 
 /// The type whose values Arrow gets other than they are, if it is or has such a one.

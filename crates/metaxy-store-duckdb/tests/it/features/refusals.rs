@@ -102,6 +102,23 @@ fn unknown_features_tables_and_columns_are_named() {
 }
 
 #[test]
+fn values_that_would_come_changed_are_not_read() {
+    let home = TempLake::new();
+    let store = home.open();
+    let graph = graph(GRAPH);
+    let features = store.features(&graph, md5()).unwrap();
+    write(&features, "a", &good()).unwrap();
+    store.connection().execute("ALTER TABLE a ADD COLUMN zoned TIMETZ").unwrap();
+    let error = features.read(&key("a"), &ReadOptions::new()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the query failed: values of the type TIMETZ in the column `zoned` cannot be read as they are"
+    );
+    let others = ReadOptions::new().columns(vec!["v".parse().unwrap()]);
+    features.read(&key("a"), &others).unwrap();
+}
+
+#[test]
 fn a_table_is_not_made_unless_it_may_be_nor_in_read_mode() {
     let home = TempLake::new();
     let graph = graph(GRAPH);
