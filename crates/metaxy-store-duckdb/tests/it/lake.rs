@@ -4,6 +4,9 @@
 //! most of the time that a test takes. `cargo xtask setup` compares the same files with pinned checksums, so most lakes
 //! here are opened without that check. With it, as a user opens them, are those of [`session_with_signatures`] and the
 //! combinations of `matrix` whose credentials are in the configuration.
+//!
+//! The same lakes are opened with one thread: a statement about some rows has nothing to divide, and what the threads of
+//! DuckDB do to find out costs a third of the processor time of a test. The program's tests run with all of them.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -17,13 +20,14 @@ use metaxy_config::{Config, LoadError, LoadOptions, Loaded, OsSystem, Trust};
 use metaxy_store_duckdb::{Error, Store};
 use metaxy_testkit::{Database, KeyPair, Login, S3Server, TempDir, deps};
 
-/// The line, for a store's table `config`, that leaves out the check of signatures.
-pub(crate) const WITHOUT_SIGNATURES: &str = "config.allow_unsigned_extensions = true";
+/// The lines, for a store's table `config`, of most tests: no check of signatures, and one thread.
+pub(crate) const FOR_TESTS: &str = "config.allow_unsigned_extensions = true\nconfig.threads = 1";
 
-/// The session of most tests: the extensions that `cargo xtask setup` brought and checked, not checked again.
+/// The session of most tests: the extensions that `cargo xtask setup` brought and checked, not checked again, and one thread.
 pub(crate) fn session() -> Session {
     let mut session = session_with_signatures();
     session.settings.push(Setting::new("allow_unsigned_extensions", Value::Boolean(true)).unwrap());
+    session.settings.push(Setting::new("threads", Value::Integer(1)).unwrap());
     session
 }
 

@@ -6,7 +6,7 @@ use metaxy_store_duckdb::{Cause, CheckName, Doctor, Outcome};
 use metaxy_testkit::{CertificateAuthority, Fault, KeyPair, KeyRights, MARKER, S3Options, S3Server};
 
 use crate::doctor::target::{Target, assert_seen};
-use crate::lake::{BUCKET, SQLITE, WITHOUT_SIGNATURES, raw, s3};
+use crate::lake::{BUCKET, FOR_TESTS, SQLITE, raw, s3};
 
 fn server() -> S3Server {
     let server = S3Server::start(S3Options::default());
@@ -114,7 +114,7 @@ fn scheme_in_the_endpoint() {
         server.region()
     );
     let storage = format!("{{ type = \"s3\", secret_name = \"storage\", bucket = \"{BUCKET}\", prefix = \"prod\" }}");
-    target.configure_with(&[WITHOUT_SIGNATURES, &secret], SQLITE, &storage);
+    target.configure_with(&[FOR_TESTS, &secret], SQLITE, &storage);
     assert_seen!("scheme-in-endpoint", target.finds(Cause::SchemeInEndpoint));
     replaced(&server, "endpoint = \"", "endpoint = \"http://").warns_of(Cause::NoLakeYet);
 }
@@ -155,9 +155,9 @@ fn tls_of_the_storage() {
     let ca = |file: &str| format!("config.ca_cert_file = {file:?}");
     let other = target.folder.join("other-ca.pem");
     CertificateAuthority::new().write(&other);
-    target.configure_with(&[WITHOUT_SIGNATURES, &ca(&other)], SQLITE, &storage);
+    target.configure_with(&[FOR_TESTS, &ca(&other)], SQLITE, &storage);
     target.finds(Cause::WrongStorageCa);
-    target.configure_with(&[WITHOUT_SIGNATURES, &ca(tls.ca_file().to_str().unwrap())], SQLITE, &storage);
+    target.configure_with(&[FOR_TESTS, &ca(tls.ca_file().to_str().unwrap())], SQLITE, &storage);
     target.warns_of(Cause::NoLakeYet);
     replaced(&server(), "use_ssl = false", "use_ssl = true").finds(Cause::StorageTlsMismatch);
 }
@@ -191,7 +191,7 @@ fn persistent_secrets() {
         ))
         .unwrap();
     drop(connection);
-    let settings = [WITHOUT_SIGNATURES, &format!("config.secret_directory = {folder:?}")];
+    let settings = [FOR_TESTS, &format!("config.secret_directory = {folder:?}")];
     let by_name =
         |name: &str| format!("{{ type = \"s3\", secret_name = \"{name}\", data_path = \"s3://{BUCKET}/prod/\" }}");
     target.configure_with(&settings, SQLITE, &by_name("kept"));

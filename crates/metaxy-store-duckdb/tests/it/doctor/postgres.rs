@@ -4,7 +4,7 @@ use metaxy_store_duckdb::{Cause, CheckName, Doctor};
 use metaxy_testkit::{CertificateAuthority, Login, MARKER, Postgres, RoleRights, S3Options, S3Server, closed_port};
 
 use crate::doctor::target::{Target, assert_seen};
-use crate::lake::{BUCKET, LOCAL, WITHOUT_SIGNATURES, postgres, raw, s3};
+use crate::lake::{BUCKET, FOR_TESTS, LOCAL, postgres, raw, s3};
 
 #[test]
 fn postgres_down() {
@@ -130,7 +130,7 @@ fn a_persistent_secret_of_the_same_name() {
         ))
         .unwrap();
     drop(connection);
-    let settings = [WITHOUT_SIGNATURES, &format!("config.secret_directory = {folder:?}")];
+    let settings = [FOR_TESTS, &format!("config.secret_directory = {folder:?}")];
     target.configure_with(&settings, &postgres(&database, database.owner(), ""), LOCAL);
     assert_seen!("ambiguous-secret", target.finds(Cause::AmbiguousSecret));
 }

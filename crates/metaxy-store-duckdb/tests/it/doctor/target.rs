@@ -5,7 +5,7 @@ use metaxy_config::{LoadError, Loaded};
 use metaxy_store_duckdb::{Cause, Doctor, Outcome, Report, Store};
 use metaxy_testkit::{SNAPSHOT_FILTERS, assert_no_leak};
 
-use crate::lake::{TempLake, WITHOUT_SIGNATURES};
+use crate::lake::{FOR_TESTS, TempLake};
 
 /// What differs from run to run beside the usual.
 const FILTERS: &[(&str, &str)] = &[
@@ -33,7 +33,7 @@ impl Target {
 
     /// Writes the configuration anew.
     pub(crate) fn configure(&self, catalog: &str, storage: &str) {
-        self.configure_with(&[WITHOUT_SIGNATURES], catalog, storage);
+        self.configure_with(&[FOR_TESTS], catalog, storage);
     }
 
     /// The same with these lines in the table `config` of the store, and no others.

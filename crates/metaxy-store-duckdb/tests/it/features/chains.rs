@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::features::common::{collect, graph, key, md5, read_all, read_with, row, write};
 use crate::features::increments::{counts, resolve};
-use crate::lake::{WITHOUT_SIGNATURES, postgres, texts};
+use crate::lake::{FOR_TESTS, postgres, texts};
 
 const GRAPH: &str = "[[feature]]\nkey = 'a'\nid_columns = ['id']\n\n\
                      [[feature]]\nkey = 'b'\nid_columns = ['id']\ndeps = ['a']";
@@ -34,7 +34,7 @@ impl Stores {
             let kind = if *name == "staging" { "duckdb" } else { "sqlite" };
             format!(
                 "[stores.{name}]\ntype = 'duckdb'\n[stores.{name}.config]\nhash_algorithm = 'md5'\n\
-                 {WITHOUT_SIGNATURES}\n{fallbacks}\n{more}\n\
+                 {FOR_TESTS}\n{fallbacks}\n{more}\n\
                  auto_create_tables = true\n[stores.{name}.config.ducklake]\n\
                  catalog = {{ type = '{kind}', uri = '{name}/meta.{kind}' }}\n\
                  storage = {{ type = 'local', path = '{name}/data' }}\n"
@@ -182,7 +182,7 @@ fn secrets_of_one_name_do_not_collide_and_do_not_leak() {
     let store = |name: &str, database: &Database<'_>, password: &str, fallback: &str| {
         format!(
             "[stores.{name}]\ntype = 'duckdb'\n[stores.{name}.config]\nauto_create_tables = true\n\
-             hash_algorithm = 'md5'\n{WITHOUT_SIGNATURES}\n{fallback}\n[stores.{name}.config.ducklake]\n\
+             hash_algorithm = 'md5'\n{FOR_TESTS}\n{fallback}\n[stores.{name}.config.ducklake]\n\
              catalog = {}\nstorage = {{ type = 'local', path = '{name}' }}\n",
             postgres(database, &Login { password: password.to_owned(), ..database.owner().clone() }, ""),
         )

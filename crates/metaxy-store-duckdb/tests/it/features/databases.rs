@@ -12,7 +12,7 @@ use crate::features::chains::{Stores, fill};
 use crate::features::common::{graph, key, md5, read_all, row, write};
 use crate::features::increments::{counts, resolve};
 use crate::json::to_json;
-use crate::lake::{WITHOUT_SIGNATURES, texts};
+use crate::lake::{FOR_TESTS, texts};
 
 const GRAPH: &str = "[[feature]]\nkey = 'a'\nid_columns = ['id']\n\n\
                      [[feature]]\nkey = 'b'\nid_columns = ['id']\ndeps = ['a']";
@@ -22,7 +22,7 @@ fn config(stores: &Stores, with_fallback: &str) -> Config {
     let store = |name: &str, other: &str, rest: &str| {
         let fallback = if name == with_fallback { format!("fallback_stores = ['{other}']") } else { String::new() };
         format!(
-            "[stores.{name}]\ntype = 'duckdb'\n[stores.{name}.config]\nhash_algorithm = 'md5'\n{WITHOUT_SIGNATURES}\n\
+            "[stores.{name}]\ntype = 'duckdb'\n[stores.{name}.config]\nhash_algorithm = 'md5'\n{FOR_TESTS}\n\
              {fallback}\nauto_create_tables = true\n{rest}\n"
         )
     };

@@ -19,7 +19,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
 use crate::features::common::{graph, key, md5, read_all, row, rows, with_subscriber, write};
-use crate::lake::{TempLake, WITHOUT_SIGNATURES, store_tables};
+use crate::lake::{FOR_TESTS, TempLake, store_tables};
 
 /// Counts the spans of statements.
 #[derive(Default)]
@@ -124,9 +124,8 @@ fn a_copy_and_the_doctor_take_few_statements_for_each_further_feature() {
         let catalog = |store| format!("catalog = {{ type = 'sqlite', uri = 'sqlite:{store}.sqlite' }}");
         let storage = |store| format!("storage = {{ type = 'local', path = '{store}' }}");
         let extensions = format!("config.extension_directory = '{}'", deps().extensions().display());
-        let tables = ["from", "into"].map(|store| {
-            store_tables(store, "duckdb", &[&extensions, WITHOUT_SIGNATURES], &[&catalog(store), &storage(store)])
-        });
+        let tables = ["from", "into"]
+            .map(|store| store_tables(store, "duckdb", &[&extensions, FOR_TESTS], &[&catalog(store), &storage(store)]));
         home.write("metaxy.toml", tables.concat());
         let loaded = home.load();
         let config = &loaded.as_ref().unwrap().config;
@@ -147,7 +146,7 @@ fn a_copy_and_the_doctor_take_few_statements_for_each_further_feature() {
     insta::assert_snapshot!(per_pair(&names, &counts), @"
     copy, new tables      16 statements,  8 more for each further pair
     copy                  12 statements,  4 more for each further pair
-    doctor                28 statements,  0 more for each further pair
+    doctor                29 statements,  0 more for each further pair
     ");
 }
 
@@ -180,6 +179,7 @@ fn many_features_are_looked_at_by_several_connections_at_one_snapshot() {
     let (store, graph) = (home.open(), pairs(1));
     let features = store.features(&graph, md5()).unwrap();
     fill(&features);
+    store.connection().execute("SET GLOBAL threads = 2").unwrap();
     let (options, child) = (ResolveOptions::new(), key("child/0"));
     let begun = Begun::default();
     let statuses = |count: usize| {

@@ -244,7 +244,7 @@ fn a_flush_by_a_role_that_does_not_own_the_inlined_tables() {
     let postgres = crate::lake::postgres(&database, &writer, "");
     folder.configure(
         "dev",
-        &[crate::lake::WITHOUT_SIGNATURES, &extensions()],
+        &[crate::lake::FOR_TESTS, &extensions()],
         &[&format!("catalog = {postgres}"), &format!("storage = {}", crate::lake::LOCAL)],
     );
     let report = metaxy_store_duckdb::Doctor::default().examine(&folder.load(), Some("dev")).to_string();
@@ -354,7 +354,7 @@ fn the_doctor_says_what_differs_from_what_is_declared() {
     let folder = TempLake::new();
     folder.configure(
         "dev",
-        &[crate::lake::WITHOUT_SIGNATURES, &extensions()],
+        &[crate::lake::FOR_TESTS, &extensions()],
         &[&format!("catalog = {}", crate::lake::SQLITE), &format!("storage = {}", crate::lake::LOCAL)],
     );
     let text = std::fs::read_to_string(folder.path_of("metaxy.toml")).unwrap();

@@ -13,7 +13,7 @@ use metaxy_testkit::{
     Database, FileKind, KeyPair, KeyRights, MARKER, Postgres, S3Server, TempDir, closed_port, deps, file_kind,
 };
 
-use crate::lake::WITHOUT_SIGNATURES;
+use crate::lake::FOR_TESTS;
 use crate::matrix::child;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,8 +128,8 @@ impl Site {
         // extensions again.
         let config = match self.case.form {
             Form::None | Form::Inline => String::new(),
-            Form::Existing => [WITHOUT_SIGNATURES, "\nconfig.secret_directory = 'secrets'"].concat(),
-            Form::Environment | Form::Profile => WITHOUT_SIGNATURES.to_owned(),
+            Form::Existing => [FOR_TESTS, "\nconfig.secret_directory = 'secrets'"].concat(),
+            Form::Environment | Form::Profile => FOR_TESTS.to_owned(),
         };
         let (catalog, storage) = (self.catalog(), self.storage());
         format!(

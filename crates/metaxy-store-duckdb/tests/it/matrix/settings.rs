@@ -9,7 +9,7 @@ use ducklake_sql::Mode;
 use metaxy_store_duckdb::{Error, Store};
 use metaxy_testkit::{CertificateAuthority, KeyPair, KeyRights, Postgres, S3Options, S3Server, assert_no_leak};
 
-use crate::lake::{TempLake, WITHOUT_SIGNATURES, value};
+use crate::lake::{FOR_TESTS, TempLake, value};
 use crate::matrix::child;
 
 const SQLITE: &str = "catalog = { type = 'sqlite', uri = 'lake.sqlite' }";
@@ -21,7 +21,7 @@ const COUNT: &str = "SELECT count(*) FROM sample";
 
 /// Opens the store of a folder; `setting` is one of DuckDB's, `lake` has the lines of the lake's table.
 fn open(home: &TempLake, setting: &str, lake: &[&str], mode: Mode) -> Result<Store, Error> {
-    home.configure("dev", &[WITHOUT_SIGNATURES, setting], lake);
+    home.configure("dev", &[FOR_TESTS, setting], lake);
     let loaded = home.load().unwrap_or_else(|error| panic!("{error}"));
     let store = Store::open(&loaded.config, "dev", mode);
     if let Err(error) = &store {

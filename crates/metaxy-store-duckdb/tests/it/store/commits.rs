@@ -9,7 +9,7 @@ use metaxy_testkit::{Cut, Database, KeyRights, Postgres, Proxy, S3Options, S3Ser
 use serde_json::Value;
 
 use crate::features::common::{graph, key, read_all, row, write};
-use crate::lake::{BUCKET, LOCAL, TempLake, WITHOUT_SIGNATURES, postgres, s3, texts, value};
+use crate::lake::{BUCKET, FOR_TESTS, LOCAL, TempLake, postgres, s3, texts, value};
 
 /// What is done to the table `t`, and in the same way to one of DuckDB's own, which is never cut off.
 const STATEMENTS: [&str; 3] = [
@@ -46,7 +46,7 @@ impl FarLake<'_> {
         let extensions = format!("config.extension_directory = '{}'", deps().extensions().display());
         let storage = format!("storage = {}", storage.as_deref().unwrap_or(LOCAL));
         let catalog = format!("alias = 'lake'\ncatalog = {catalog}");
-        home.configure("far", &[&extensions, WITHOUT_SIGNATURES, "auto_create_tables = true"], &[&catalog, &storage]);
+        home.configure("far", &[&extensions, FOR_TESTS, "auto_create_tables = true"], &[&catalog, &storage]);
         Self { home, database, proxy, objects }
     }
 

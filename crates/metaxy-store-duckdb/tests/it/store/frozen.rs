@@ -80,7 +80,6 @@ fn check(lake: &Lake) {
 }
 
 #[test]
-#[ignore = "by hand: beside all other tests it has not ended once"]
 fn a_lake_on_a_web_server_is_read() {
     let home = TempLake::new();
     let store =
@@ -100,7 +99,6 @@ fn a_lake_on_a_web_server_is_read() {
 }
 
 #[test]
-#[ignore = "by hand: beside all other tests it has not ended once"]
 fn a_lake_in_a_bucket_is_read() {
     let server = S3Server::start(S3Options::default());
     server.bucket("frozen");

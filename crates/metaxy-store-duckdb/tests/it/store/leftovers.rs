@@ -8,7 +8,7 @@ use ducklake_sql::{Mode, Sql};
 use metaxy_store_duckdb::{Error, Interrupt, OpenOptions, Store};
 use metaxy_testkit::{KeyRights, Postgres, S3Options, S3Server, deps};
 
-use crate::lake::{BUCKET, DUCKDB, LOCAL, SQLITE, TempLake, WITHOUT_SIGNATURES, postgres, s3, value};
+use crate::lake::{BUCKET, DUCKDB, FOR_TESTS, LOCAL, SQLITE, TempLake, postgres, s3, value};
 
 /// A row that cannot be converted, behind more of them than are written at once.
 const LATE: &str = "INSERT INTO t SELECT CASE WHEN range = 290000 THEN 'x'::INTEGER ELSE range END FROM range(300000)";
@@ -72,7 +72,7 @@ fn a_statement_that_fails_while_it_writes_leaves_no_file() {
         let home = TempLake::new();
         let extensions = format!("config.extension_directory = '{}'", deps().extensions().display());
         let lake = [format!("alias = 'lake'\ncatalog = {catalog}"), format!("storage = {storage}")];
-        home.configure("dev", &[&extensions, WITHOUT_SIGNATURES], &[&lake[0], &lake[1]]);
+        home.configure("dev", &[&extensions, FOR_TESTS], &[&lake[0], &lake[1]]);
         let config = home.load().unwrap().config;
         let open = |interrupt: &Interrupt| {
             OpenOptions::default().interrupt(interrupt.clone()).open(&config, "dev", Mode::Write).unwrap()

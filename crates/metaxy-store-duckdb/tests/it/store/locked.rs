@@ -5,7 +5,7 @@ use metaxy_config::Config;
 use metaxy_store_duckdb::{Cause, Error, OpenOptions, Store};
 use metaxy_testkit::{Database, KeyRights, Postgres, S3Options, S3Server};
 
-use crate::lake::{BUCKET, DUCKDB, LOCAL, SQLITE, TempLake, WITHOUT_SIGNATURES, postgres, s3, texts};
+use crate::lake::{BUCKET, DUCKDB, FOR_TESTS, LOCAL, SQLITE, TempLake, postgres, s3, texts};
 
 /// What reads. `{outside}` is a folder that is not the lake's.
 const READS: &[&str] = &[
@@ -153,7 +153,7 @@ fn check(catalog: &str, storage: &str, database: Option<&Database<'_>>, server: 
     elsewhere.write("there.csv", "i\n1\n");
     home.configure(
         "prod",
-        &[WITHOUT_SIGNATURES],
+        &[FOR_TESTS],
         &["alias = 'ducklake'", &["catalog = ", catalog].concat(), &["storage = ", storage].concat()],
     );
     let loaded = home.load().unwrap();
@@ -222,7 +222,7 @@ fn statements_only_read_with_a_catalog_in_postgres() {
 #[test]
 fn a_syntax_error_is_duckdbs() {
     let home = TempLake::new();
-    home.configure("prod", &[WITHOUT_SIGNATURES], &[&["catalog = ", SQLITE].concat(), &["storage = ", LOCAL].concat()]);
+    home.configure("prod", &[FOR_TESTS], &[&["catalog = ", SQLITE].concat(), &["storage = ", LOCAL].concat()]);
     let loaded = home.load().unwrap();
     Store::open(&loaded.config, "prod", Mode::Write).unwrap().close().unwrap();
     let store = OpenOptions::default().lock(true).open(&loaded.config, "prod", Mode::Read).unwrap();

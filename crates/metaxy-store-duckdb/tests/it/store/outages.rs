@@ -7,7 +7,7 @@ use ducklake_sql::Mode;
 use metaxy_store_duckdb::{Cause, OpenOptions, Store};
 use metaxy_testkit::{Fault, KeyRights, Postgres, S3Options, S3Server, deps};
 
-use crate::lake::{BUCKET, LOCAL, SQLITE, TempLake, WITHOUT_SIGNATURES, postgres, s3, value};
+use crate::lake::{BUCKET, FOR_TESTS, LOCAL, SQLITE, TempLake, postgres, s3, value};
 
 /// These are written into a file.
 const INSERT: &str = "INSERT INTO t FROM range(100)";
@@ -18,7 +18,7 @@ fn lake(catalog: &str, storage: &str) -> (TempLake, impl Fn() -> Store + use<>) 
     let lake = [format!("alias = 'lake'\ncatalog = {catalog}"), format!("storage = {storage}")];
     // A fault stays, so asking again only takes time.
     let retries = if storage == LOCAL { "" } else { "config.http_retries = 0" };
-    home.configure("dev", &[&extensions, WITHOUT_SIGNATURES, retries], &[&lake[0], &lake[1]]);
+    home.configure("dev", &[&extensions, FOR_TESTS, retries], &[&lake[0], &lake[1]]);
     let config = home.load().unwrap().config;
     (home, move || OpenOptions::default().open(&config, "dev", Mode::Write).unwrap())
 }

@@ -12,7 +12,7 @@ use metaxy_config::{Config, LoadOptions, OsSystem, Trust};
 use metaxy_store_duckdb::{Cause, Doctor, Error, Store};
 use metaxy_testkit::Postgres;
 
-use crate::lake::{TempLake, WITHOUT_SIGNATURES, postgres, raw, raw_texts, store_tables, texts, value};
+use crate::lake::{FOR_TESTS, TempLake, postgres, raw, raw_texts, store_tables, texts, value};
 
 const STORED: &str = "SELECT value FROM ducklake_options('ducklake') WHERE option_name = 'data_path'";
 const ORPHANS: &str =
@@ -27,7 +27,7 @@ fn configure(folder: &Path, catalog: (&str, &str), data: &str, more: &str) {
     let catalog = format!("catalog = {{ type = '{kind}', uri = '{uri}' }}");
     let storage = format!("storage = {{ type = 'local', path = '{data}' }}");
     fs::create_dir_all(folder.join("meta")).unwrap();
-    let text = store_tables("dev", "duckdb", &[WITHOUT_SIGNATURES], &[&catalog, &storage, more]);
+    let text = store_tables("dev", "duckdb", &[FOR_TESTS], &[&catalog, &storage, more]);
     fs::write(folder.join("metaxy.toml"), text).unwrap();
 }
 
@@ -148,7 +148,7 @@ fn a_lake_on_postgres_is_found_by_its_relative_path() {
     let lake = |file: &str, data: &str| {
         let catalog = format!("catalog = {}", postgres(&database, database.owner(), ""));
         let storage = format!("storage = {{ type = 'local', path = '{data}' }}");
-        let text = store_tables("dev", "duckdb", &[WITHOUT_SIGNATURES], &[&catalog, &storage]);
+        let text = store_tables("dev", "duckdb", &[FOR_TESTS], &[&catalog, &storage]);
         home.write(file, text);
     };
     lake("metaxy.toml", "data");

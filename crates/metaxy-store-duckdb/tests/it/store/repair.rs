@@ -8,7 +8,7 @@ use ducklake_sql::Mode;
 use metaxy_store_duckdb::{Cause, Doctor, Store};
 use metaxy_testkit::{KeyRights, Postgres, S3Options, S3Server, deps};
 
-use crate::lake::{BUCKET, LOCAL, SQLITE, TempLake, WITHOUT_SIGNATURES, postgres, s3, texts, value};
+use crate::lake::{BUCKET, FOR_TESTS, LOCAL, SQLITE, TempLake, postgres, s3, texts, value};
 
 /// The end of the name of a second link.
 const LINK: &str = ".metaxy0123456789abcdef0123456789abcdef";
@@ -29,7 +29,7 @@ fn tables_whose_files_are_gone_can_be_read_again() {
         let extensions = format!("config.extension_directory = '{}'", deps().extensions().display());
         let storage_line = storage.replace("\"prod\"", &format!("\"{}\"", name.replace(", ", "-")));
         let lake = [format!("alias = 'lake'\ncatalog = {catalog}"), format!("storage = {storage_line}")];
-        home.configure("prod", &[&extensions, WITHOUT_SIGNATURES], &[&lake[0], &lake[1]]);
+        home.configure("prod", &[&extensions, FOR_TESTS], &[&lake[0], &lake[1]]);
         let loaded = home.load();
         let open = |mode| Store::open(&loaded.as_ref().unwrap().config, "prod", mode).unwrap();
         let files = || -> Vec<PathBuf> {
@@ -107,7 +107,7 @@ fn a_second_link_that_a_killed_program_left_brings_a_file_back_and_is_removed_wh
     let home = TempLake::new();
     let extensions = format!("config.extension_directory = '{}'", deps().extensions().display());
     let catalog = format!("alias = 'lake'\ncatalog = {}", postgres(&database, database.owner(), ""));
-    home.configure("prod", &[&extensions, WITHOUT_SIGNATURES], &[&catalog, &format!("storage = {LOCAL}")]);
+    home.configure("prod", &[&extensions, FOR_TESTS], &[&catalog, &format!("storage = {LOCAL}")]);
     let loaded = home.load();
     let open = || Store::open(&loaded.as_ref().unwrap().config, "prod", Mode::Write).unwrap();
     let insert = |store: &Store| store.transaction(|one| one.execute("INSERT INTO t FROM range(100)")).unwrap();
