@@ -144,6 +144,14 @@ impl Run {
         result
     }
 
+    /// Makes a check that may find several things, each with what to do about it.
+    fn check_all(&mut self, name: CheckName, examine: impl FnOnce(&Self) -> Vec<Verdict>) {
+        let start = Instant::now();
+        let verdicts = examine(self);
+        let duration = start.elapsed();
+        self.report.findings.extend(verdicts.into_iter().map(|verdict| verdict.into_finding(name, duration)));
+    }
+
     fn skip(&mut self, name: CheckName, why: &str) {
         self.report.findings.push(Verdict::skipped(why).into_finding(name, Duration::ZERO));
     }

@@ -4,7 +4,7 @@
 
 use super::Cause;
 use super::patterns::{
-    expected_region, file, formats_of, lock_holder, moved_to, server, unprintable_column, unprintable_type,
+    expected_region, fault, file, formats_of, lock_holder, moved_to, server, unprintable_column, unprintable_type,
     unsupported_type,
 };
 
@@ -537,6 +537,28 @@ impl Cause {
                 "most of the lake's files are small, which makes reading slow".to_owned(),
                 "run `metaxy maintain`".to_owned(),
             ),
+            Self::ManyDeletedRows => (
+                "many rows of the lake's files are deleted, and read all the same".to_owned(),
+                "run `metaxy maintain --only rewrite`".to_owned(),
+            ),
+            Self::SnapshotsOverdue => (
+                "snapshots are kept longer than is declared for the lake".to_owned(),
+                "`metaxy maintain --only expire,cleanup` removes them, and the files that only they need".to_owned(),
+            ),
+            Self::DeclaredDiffers => (
+                "the lake differs from what is declared for it".to_owned(),
+                "`metaxy plan` shows how, and `metaxy apply` changes it".to_owned(),
+            ),
+            Self::InlinedTablesOfOthers => (
+                "tables of inlined rows belong to another role: a flush by this one would lose rows".to_owned(),
+                "give all roles that write one common owner: `ALTER ROLE … SET ROLE …`".to_owned(),
+            ),
+            Self::DefaultPrivilegesMissing => (
+                "other roles read the lake, and could not read a table for inlined rows that a write makes".to_owned(),
+                format!(
+                    "have {user} run `ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO …`, for each of them"
+                ),
+            ),
             Self::ManyInlinedRows => {
                 ("many rows are still in the catalog".to_owned(), "run `metaxy maintain --only flush --alone`".to_owned())
             }
@@ -571,6 +593,12 @@ impl Cause {
             Self::ValueOfOtherType => (
                 "a value is not of its column's type".to_owned(),
                 "correct the value, or give the column another type".to_owned(),
+            ),
+            Self::EngineFault => (
+                format!("DuckDB met a fault of its own: {}", fault(raw)),
+                "run `metaxy doctor`: a table of the catalog that this role may not read is a reason; else write the \
+                 statement in another way, and report it to DuckDB"
+                    .to_owned(),
             ),
         }
     }

@@ -203,10 +203,20 @@ causes! {
     InexactTypes = "inexact-types",
     /// Most of many files are small.
     ManySmallFiles = "many-small-files",
+    /// Many rows of files are deleted, and read all the same.
+    ManyDeletedRows = "many-deleted-rows",
     /// The catalog holds many rows that belong into files.
     ManyInlinedRows = "many-inlined-rows",
     /// The lake keeps very many snapshots.
     ManySnapshots = "many-snapshots",
+    /// Snapshots are kept longer than is declared for the lake.
+    SnapshotsOverdue = "snapshots-overdue",
+    /// The lake differs from what is declared for it.
+    DeclaredDiffers = "declared-differs",
+    /// Tables of inlined rows belong to another role.
+    InlinedTablesOfOthers = "inlined-tables-of-others",
+    /// Other roles that read the lake may not read the tables that a write makes.
+    DefaultPrivilegesMissing = "default-privileges-missing",
     /// Another writer changed the lake at the same time.
     WriteConflict = "write-conflict",
     /// Something of the name is in the lake already.
@@ -221,6 +231,8 @@ causes! {
     Interrupted = "interrupted",
     /// A value in a file is not of its column's type.
     ValueOfOtherType = "value-of-other-type",
+    /// DuckDB met a fault of its own, and its instance answers nothing more.
+    EngineFault = "engine-fault",
 }
 
 impl fmt::Display for Cause {

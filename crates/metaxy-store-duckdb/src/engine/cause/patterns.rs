@@ -189,6 +189,8 @@ const PATTERNS: &[Pattern] = &[
     says(System::Readers, &["failed to cast column", "from type DOUBLE to", "HUGEINT"], Cause::UnreadableType),
     says(System::Readers, &["Error when converting column"], Cause::ValueOfOtherType),
     says(System::Readers, &["JSON transform error"], Cause::ValueOfOtherType),
+    says(System::DuckDb, &["INTERNAL Error:"], Cause::EngineFault),
+    says(System::DuckDb, &["database has been invalidated"], Cause::EngineFault),
 ];
 
 /// What PostgreSQL says, in English and in each language into which it is translated; `%` stands for anything.
@@ -504,6 +506,11 @@ pub(crate) fn said_of_unprintable_type(name: &str, column: &str) -> String {
 pub(super) fn unprintable_column(text: &str) -> Option<&str> {
     let (_, column) = text.split_once(", as of column ")?;
     column.lines().next()
+}
+
+/// A fault of DuckDB's own, without the stack that follows.
+pub(super) fn fault(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 /// The file that could not be written, where that is told.

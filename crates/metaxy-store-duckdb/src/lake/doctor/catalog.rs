@@ -141,11 +141,11 @@ fn role_rights(run: &mut Run, target: &Target<'_>) -> (bool, Verdict) {
             SELECT has_database_privilege(current_database(), 'CREATE') AS creates
         $pg$)";
     let schema = target.lake.metadata_schema().map_or("public", |schema| schema.as_str());
+    let untold =
+        |said: &EngineError| Verdict::new(Outcome::Warning, "PostgreSQL does not tell the rights").raw(said.text());
     let rows = match target.rows(Sql::fixed(RIGHTS).with_text("schema", schema)) {
         Ok(rows) => rows,
-        Err(said) => {
-            return (true, Verdict::new(Outcome::Warning, "PostgreSQL does not tell the rights").raw(said.text()));
-        }
+        Err(said) => return (true, untold(&said)),
     };
     let in_schema = rows.into_iter().next().and_then(|row| <[String; 5]>::try_from(row).ok());
     let facts = &run.facts;
@@ -170,11 +170,17 @@ fn role_rights(run: &mut Run, target: &Target<'_>) -> (bool, Verdict) {
         format!("lake's tables: {tables}, may read: {readable}, may write: {writable}"),
     ];
     let is_reader = target.lake.is_read_only();
+    let makes_tables = has_lake && !is_reader && writes && creates;
+    let shut_out = match makes_tables.then(|| readers_shut_out(target, schema)).transpose() {
+        Ok(shut_out) => shut_out.unwrap_or_default(),
+        Err(said) => return (true, untold(&said)),
+    };
     let (outcome, cause) = match (has_lake, is_reader) {
         (true, _) if !reads => (Outcome::Failed, Some(Cause::RoleWithoutRights)),
         (false, false) if !creates => (Outcome::Failed, Some(Cause::RoleWithoutRights)),
         (true, false) if !writes => (Outcome::Warning, Some(Cause::RoleCannotWrite)),
         (true, false) if !creates => (Outcome::Warning, Some(Cause::RoleCannotCreate)),
+        _ if !shut_out.is_empty() => (Outcome::Warning, Some(Cause::DefaultPrivilegesMissing)),
         _ => (Outcome::Ok, None),
     };
     let verdict = match cause {
@@ -183,7 +189,27 @@ fn role_rights(run: &mut Run, target: &Target<'_>) -> (bool, Verdict) {
         None if creates => Verdict::ok("make the lake's tables"),
         None => Verdict::ok("read"),
     };
-    (outcome != Outcome::Failed, verdict.evidence(evidence))
+    (outcome != Outcome::Failed, verdict.evidence(evidence).evidence(shut_out))
+}
+
+/// The roles that were let read the lake's tables, and not those that this role will make: a read of one that they may not
+/// read ends their DuckDB instance.
+fn readers_shut_out(target: &Target<'_>, schema: &str) -> Result<Vec<String>, EngineError> {
+    const READERS: &str = "
+        SELECT DISTINCT reader FROM postgres_query('metaxy_doctor_catalog', $pg$
+            SELECT n.nspname::text AS name,
+                   CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS reader
+            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
+            WHERE c.relkind = 'r' AND c.relname LIKE 'ducklake\\_%' AND a.privilege_type = 'SELECT'
+              AND CASE a.grantee WHEN 0 THEN true ELSE NOT pg_has_role(a.grantee, current_user, 'USAGE') END
+              AND NOT EXISTS (
+                  SELECT FROM pg_default_acl d, aclexplode(d.defaclacl) e
+                  WHERE pg_get_userbyid(d.defaclrole) = current_user AND d.defaclobjtype = 'r'
+                    AND d.defaclnamespace IN (0, n.oid) AND e.privilege_type = 'SELECT'
+                    AND e.grantee IN (0, a.grantee))
+        $pg$) WHERE name = ? ORDER BY ALL";
+    let readers = target.rows(Sql::fixed(READERS).with_text("schema", schema))?;
+    Ok(readers.concat().into_iter().map(|reader| format!("may read the tables of now: {reader}")).collect())
 }
 
 fn yes(it: bool) -> &'static str {

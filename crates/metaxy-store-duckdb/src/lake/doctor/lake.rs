@@ -1,6 +1,6 @@
 //! The attached lake: whether what it has stored agrees with the configuration, and how it is.
 
-use ducklake_sql::{Declared, Ident, Parameter, Sql, Statement, bind, sql};
+use ducklake_sql::{Age, Declared, Ident, Parameter, Sql, Statement, bind, sql};
 
 use super::catalog::Attached;
 use super::inlined::count_rows;
@@ -15,6 +15,8 @@ use crate::lake::{InexactColumn, inexact_columns, inlined_owner, stored_state};
 const SMALL_FILE: i64 = 1 << 20;
 /// So many files are worth merging when most are small.
 const FILES_TO_WARN_OF: u64 = 200;
+/// So many rows are worth leaving out of their files when they are a tenth of all.
+const DELETED_ROWS_TO_WARN_OF: u64 = 10_000;
 /// So many rows do not belong into the catalog.
 const INLINED_ROWS_TO_WARN_OF: u64 = 100_000;
 /// So many snapshots make every look at the catalog slow.
@@ -29,7 +31,7 @@ pub(super) fn examine_settings(run: &mut Run, target: &Target<'_>, attached: &At
 
 /// Counts what the lake has.
 pub(super) fn examine_health(run: &mut Run, target: &Target<'_>, declared: Option<&Declared>) {
-    run.check(CheckName::Health, |run| ((), health(run, target, declared)));
+    run.check_all(CheckName::Health, |run| health(run, target, declared).unwrap_or_else(|verdict| vec![verdict]));
 }
 
 fn stored_settings(run: &Run, target: &Target<'_>, attached: &Attached) -> Verdict {
@@ -109,84 +111,122 @@ fn attach_option(target: &Target<'_>, name: &str) -> Option<String> {
     })
 }
 
-fn health(run: &Run, target: &Target<'_>, declared: Option<&Declared>) -> Verdict {
+/// What the lake has.
+struct Counts {
+    tables: u64,
+    files: u64,
+    small_files: u64,
+    rows: u64,
+    deleted_rows: u64,
+    snapshots: u64,
+    scheduled_files: u64,
+    bytes_of_older: u64,
+    overdue_snapshots: u64,
+}
+
+impl Counts {
+    fn of(target: &Target<'_>, [database, schema]: [&Ident; 2], kept: Option<Age>) -> Result<Self, Verdict> {
+        let counted = target.rows(sql!(
+            "SELECT
+                 (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_table WHERE end_snapshot IS NULL),
+                 (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_data_file WHERE end_snapshot IS NULL),
+                 (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_data_file
+                  WHERE end_snapshot IS NULL AND file_size_bytes < {small}),
+                 (SELECT coalesce(sum(record_count), 0)::BIGINT::VARCHAR FROM {database}.{schema}.ducklake_data_file
+                  WHERE end_snapshot IS NULL),
+                 (SELECT coalesce(sum(delete_count), 0)::BIGINT::VARCHAR FROM {database}.{schema}.ducklake_delete_file
+                  WHERE end_snapshot IS NULL),
+                 (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_snapshot),
+                 (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_files_scheduled_for_deletion),
+                 (SELECT coalesce(sum(file_size_bytes), 0)::BIGINT::VARCHAR FROM {database}.{schema}.ducklake_data_file
+                  WHERE end_snapshot IS NOT NULL),
+                 (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_snapshot
+                  WHERE epoch(CAST(snapshot_time AS TIMESTAMPTZ)) < epoch(now()) - {kept}
+                      AND snapshot_id < (SELECT max(snapshot_id) FROM {database}.{schema}.ducklake_snapshot))",
+            database,
+            schema,
+            small = bind(SMALL_FILE),
+            kept = bind(kept.map_or(i64::MAX, |age| i64::try_from(age.as_seconds()).unwrap_or(i64::MAX))),
+        ));
+        let row = counted.map_err(|said| unreadable(said.text()))?.pop().unwrap_or_default();
+        let numbers: Result<Vec<u64>, _> = row.iter().map(|number| number.parse()).collect();
+        let numbers: Option<[u64; 9]> = numbers.ok().and_then(|numbers| numbers.try_into().ok());
+        let [
+            tables,
+            files,
+            small_files,
+            rows,
+            deleted_rows,
+            snapshots,
+            scheduled_files,
+            bytes_of_older,
+            overdue_snapshots,
+        ] = numbers.ok_or_else(|| unreadable(&row.join(", ")))?;
+        Ok(Self {
+            tables,
+            files,
+            small_files,
+            rows,
+            deleted_rows,
+            snapshots,
+            scheduled_files,
+            bytes_of_older,
+            overdue_snapshots,
+        })
+    }
+}
+
+/// A part of a whole, in percent.
+fn share(part: u64, whole: u64) -> u64 {
+    (part * 100).checked_div(whole).unwrap_or(0)
+}
+
+/// What is to be done for the lake, each thing for itself, or that nothing is; the first says what the lake has.
+fn health(run: &Run, target: &Target<'_>, declared: Option<&Declared>) -> Result<Vec<Verdict>, Verdict> {
     let Some((database, schema)) = target.plan.metadata() else {
-        return Verdict::skipped("the catalog's server keeps the metadata");
+        return Err(Verdict::skipped("the catalog's server keeps the metadata"));
     };
     let kept = declared.and_then(|declared| declared.age("expire_older_than"));
-    let counted = target.rows(sql!(
-        "SELECT
-             (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_table WHERE end_snapshot IS NULL),
-             (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_data_file WHERE end_snapshot IS NULL),
-             (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_snapshot),
-             (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_files_scheduled_for_deletion),
-             (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_data_file
-              WHERE end_snapshot IS NULL AND file_size_bytes < {small}),
-             (SELECT coalesce(sum(file_size_bytes), 0)::BIGINT::VARCHAR FROM {database}.{schema}.ducklake_data_file
-              WHERE end_snapshot IS NOT NULL),
-             (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_snapshot
-              WHERE epoch(CAST(snapshot_time AS TIMESTAMPTZ)) < epoch(now()) - {kept}
-                  AND snapshot_id < (SELECT max(snapshot_id) FROM {database}.{schema}.ducklake_snapshot))",
-        database,
-        schema,
-        small = bind(SMALL_FILE),
-        kept = bind(kept.map_or(i64::MAX, |age| i64::try_from(age.as_seconds()).unwrap_or(i64::MAX))),
-    ));
-    let row = match counted {
-        Ok(mut rows) => rows.pop().unwrap_or_default(),
-        Err(said) => return unreadable(said.text()),
-    };
-    let numbers: Vec<u64> = row.iter().filter_map(|number| number.parse().ok()).collect();
-    let [tables, files, snapshots, scheduled, small, of_older, overdue] = numbers.as_slice() else {
-        return unreadable(&row.join(", "));
-    };
+    let counts = Counts::of(target, [&database, &schema], kept)?;
     let inlined = inlined_rows(target, &database, &schema);
-    let share = (small * 100).checked_div(*files).unwrap_or(0);
+    let small = share(counts.small_files, counts.files);
+    let deleted = share(counts.deleted_rows, counts.rows);
     let mut evidence = vec![
-        format!("files: {files}, of which smaller than 1 MiB: {small} ({share} %)"),
+        format!("files: {}, of which smaller than 1 MiB: {} ({small} %)", counts.files, counts.small_files),
+        format!("rows in them: {}, of which deleted: {} ({deleted} %)", counts.rows, counts.deleted_rows),
         format!("rows inlined in the catalog: {inlined}"),
-        format!("snapshots: {snapshots}, files scheduled for deletion: {scheduled}"),
+        format!("snapshots: {}, files scheduled for deletion: {}", counts.snapshots, counts.scheduled_files),
     ];
-    if *of_older > 0 {
-        evidence.push(format!("bytes of files that only older snapshots need: {of_older}"));
+    if counts.bytes_of_older > 0 {
+        evidence.push(format!("bytes of files that only older snapshots need: {}", counts.bytes_of_older));
     }
-    if let Some(kept) = kept.filter(|_| *overdue > 0) {
-        evidence.push(format!("snapshots older than the declared {kept}: {overdue}"));
+    let mut found = Vec::new();
+    let mut warn = |is_so: bool, cause: Cause, facts: Vec<String>| {
+        found.extend(is_so.then(|| cause.verdict(Outcome::Warning, &run.facts, "").evidence(facts)));
+    };
+    let failed = |error: Error| unreadable(&error.to_string()).evidence(evidence.clone());
+    let of_others = inlined_owner::of_others(target.connection, target.plan).map_err(failed)?;
+    warn(!of_others.is_empty(), Cause::InlinedTablesOfOthers, of_others);
+    let inexact = inexact(target).map_err(failed)?;
+    warn(!inexact.is_empty(), Cause::InexactTypes, inexact);
+    warn(counts.files >= FILES_TO_WARN_OF && small > 50, Cause::ManySmallFiles, Vec::new());
+    let many = counts.deleted_rows >= DELETED_ROWS_TO_WARN_OF && deleted >= 10;
+    warn(many, Cause::ManyDeletedRows, Vec::new());
+    warn(inlined >= INLINED_ROWS_TO_WARN_OF, Cause::ManyInlinedRows, Vec::new());
+    warn(counts.snapshots >= SNAPSHOTS_TO_WARN_OF, Cause::ManySnapshots, Vec::new());
+    let drift = drift(target, declared).map_err(failed)?;
+    warn(!drift.is_empty(), Cause::DeclaredDiffers, drift);
+    if let Some(kept) = kept {
+        let overdue = format!("snapshots older than the declared {kept}: {}", counts.overdue_snapshots);
+        warn(counts.overdue_snapshots > 0, Cause::SnapshotsOverdue, vec![overdue]);
     }
-    let of_others = inlined_owner::of_others(target.connection, target.plan);
-    let (inexact, of_others, drift) = match (inexact(target), of_others, drift(target, declared)) {
-        (Ok(inexact), Ok(of_others), Ok(drift)) => (inexact, of_others, drift),
-        (Err(error), ..) | (_, Err(error), _) | (.., Err(error)) => {
-            return unreadable(&error.to_string()).evidence(evidence);
-        }
-    };
-    let cause = if !inexact.is_empty() {
-        Some(Cause::InexactTypes)
-    } else if *files >= FILES_TO_WARN_OF && share > 50 {
-        Some(Cause::ManySmallFiles)
-    } else if inlined >= INLINED_ROWS_TO_WARN_OF {
-        Some(Cause::ManyInlinedRows)
-    } else if *snapshots >= SNAPSHOTS_TO_WARN_OF {
-        Some(Cause::ManySnapshots)
-    } else {
-        None
-    };
-    let verdict = match cause {
-        _ if !of_others.is_empty() => {
-            let what = "tables of inlined rows belong to another role: a flush by this one would lose rows";
-            Verdict::new(Outcome::Warning, what)
-                .advice("give all roles that write one common owner: `ALTER ROLE … SET ROLE …`")
-        }
-        Some(cause) => cause.verdict(Outcome::Warning, &run.facts, ""),
-        None if !drift.is_empty() => Verdict::new(Outcome::Warning, "the lake differs from what is declared for it")
-            .advice("`metaxy plan` shows how, and `metaxy apply` changes it"),
-        None if *overdue > 0 => {
-            Verdict::new(Outcome::Warning, "snapshots are kept longer than is declared for the lake")
-                .advice("`metaxy maintain --only expire,cleanup` removes them, and the files that only they need")
-        }
-        None => Verdict::ok(format!("tables: {tables}")),
-    };
-    verdict.evidence(evidence).evidence(inexact).evidence(of_others).evidence(drift)
+    if found.is_empty() {
+        found.push(Verdict::ok(format!("tables: {}", counts.tables)));
+    }
+    if let Some(first) = found.first_mut() {
+        first.evidence.splice(..0, evidence);
+    }
+    Ok(found)
 }
 
 /// What is there cannot be called well.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ducklake_sql::Mode;
-use metaxy_store_duckdb::{Cause, CheckName, Doctor, Outcome, Store};
+use metaxy_store_duckdb::{Cause, CheckName, Doctor, MaintainOptions, Outcome, Store};
 use metaxy_testkit::{KeyRights, S3Options, S3Server};
 
 use crate::doctor::target::{Target, assert_seen};
@@ -221,4 +221,35 @@ fn child_who_may_only_read() {
     let mut report = Doctor::default().deep(true).examine(&loaded, Some("prod")).without_raw_texts();
     report.findings.retain(|finding| finding.outcome != Outcome::Ok);
     println!("\nbegin\n{report}end");
+}
+
+#[test]
+fn each_thing_that_maintenance_is_for_has_its_own_advice() {
+    let target = Target::new(SQLITE, LOCAL);
+    let store = Store::open(&target.load().unwrap().config, "prod", Mode::Write).unwrap();
+    let run = |sql: &'static str| store.connection().execute(sql).unwrap();
+    run("CREATE TABLE t (i BIGINT)");
+    run("BEGIN");
+    for _ in 0..200 {
+        run("INSERT INTO t FROM range(500)");
+    }
+    run("COMMIT");
+    run("DELETE FROM t WHERE i % 10 = 0");
+    store.close().unwrap();
+    let found = || {
+        let report = target.examine(&Doctor::default());
+        let health = report.findings.iter().filter(|finding| finding.check == CheckName::Health);
+        health.map(|finding| (finding.cause, finding.evidence.clone())).collect::<Vec<_>>()
+    };
+    let before = found();
+    let causes: Vec<_> = before.iter().map(|(cause, _)| *cause).collect();
+    assert_eq!(causes, [Some(Cause::ManySmallFiles), Some(Cause::ManyDeletedRows)], "{before:?}");
+    assert!(before[0].1.contains(&"rows in them: 100000, of which deleted: 10000 (10 %)".to_owned()), "{before:?}");
+
+    let store = Store::open(&target.load().unwrap().config, "prod", Mode::Write).unwrap();
+    store.maintain(&MaintainOptions::new().alone(true), |_, _| ()).unwrap();
+    store.close().unwrap();
+    let after = found();
+    assert!(after.len() == 1 && after[0].0.is_none(), "{after:?}");
+    assert!(after[0].1.contains(&"rows in them: 90000, of which deleted: 0 (0 %)".to_owned()), "{after:?}");
 }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use arrow::array::AsArray as _;
-use ducklake_sql::{Catalog, Lake, LocalFolder, Mode, S3Spec, Secret, Sql, Value};
-use metaxy_store_duckdb::{Connection, OpenOptions, Store};
-use metaxy_testkit::{Database, Postgres};
+use ducklake_sql::{Catalog, Lake, LocalFolder, Mode, S3Spec, Secret, Sql, TableName, Value};
+use metaxy_store_duckdb::{Cause, ChangeBound, CheckName, Connection, Doctor, OpenOptions, Store};
+use metaxy_testkit::{Database, Login, Postgres, RoleRights, deps};
 
-use crate::lake::{TempLake, raw, raw_at, raw_texts, session, texts};
+use crate::lake::{FOR_TESTS, LOCAL, TempLake, postgres, raw, raw_at, raw_texts, session, texts};
 
 const ROWS: &str = "CREATE TABLE t AS SELECT range AS i FROM range(100)";
 
@@ -313,4 +313,97 @@ fn one_table_of_a_sqlite_catalog_that_is_taken_for_another() {
         }
         assert_eq!(counts, ["5", "3"], "{kind:?}");
     }
+}
+
+/// Whether an instance is dead: after that it answers nothing.
+fn is_dead(connection: &duckdb::Connection) -> bool {
+    connection.execute_batch("SELECT 1").is_err_and(|error| error.to_string().contains("invalidated"))
+}
+
+#[test]
+fn deletions_are_filtered_by_a_snapshot_that_is_not_selected() {
+    const FILL: [&str; 5] = [
+        "CREATE TABLE t AS SELECT range AS i, 'x' AS v FROM range(100)",
+        "INSERT INTO t SELECT range, 'y' FROM range(100, 300)",
+        "DELETE FROM t WHERE i < 100",
+        "DELETE FROM t WHERE i = 150",
+        "DELETE FROM t WHERE i > 200",
+    ];
+    let home = TempLake::new();
+    let connection = raw();
+    let attach = format!("ATTACH 'ducklake:sqlite:{}' AS l (DATA_PATH '{}'); USE l", home.join("l"), home.join("d"));
+    connection.execute_batch(&[&attach, "; ", &FILL.join("; ")].concat()).unwrap();
+    let deleted = "SELECT v FROM ducklake_table_deletions('l', 'main', 't', 1, 5) WHERE snapshot_id > 3";
+    connection.query_row(deleted, [], |row| row.get::<_, String>(0)).unwrap_err();
+    assert!(is_dead(&connection));
+
+    let home = TempLake::new();
+    let store = home.open();
+    for statement in FILL {
+        store.connection().execute(statement).unwrap();
+    }
+    let feed = store.changes(&TableName::new("t").unwrap(), &ChangeBound::from("3"), None).unwrap();
+    let rows: usize = feed.rows.unwrap().map(|batch| batch.unwrap().num_rows()).sum();
+    assert_eq!(rows, 100);
+    assert_eq!(texts(&store, "SELECT count(*) FROM t"), ["100"]);
+}
+
+#[test]
+fn a_reader_may_not_read_a_table_that_a_write_made() {
+    let database = Postgres::shared().database();
+    let reader = database.role(RoleRights::Connect);
+    let home = TempLake::new();
+    let configure = |login: &Login| {
+        let extensions = format!("config.extension_directory = '{}'", deps().extensions().display());
+        let catalog = ["catalog = ", &postgres(&database, login, "")].concat();
+        home.configure("prod", &[&extensions, FOR_TESTS], &[&catalog, &["storage = ", LOCAL].concat()]);
+    };
+    let open = |mode| Store::open(&home.load().unwrap().config, "prod", mode);
+    let cause = |check: CheckName| {
+        let report = Doctor::default().examine(&home.load(), Some("prod"));
+        report.finding(check).and_then(|finding| finding.cause)
+    };
+    configure(database.owner());
+    let store = open(Mode::Write).unwrap();
+    let run = |sql: &'static str| store.connection().execute(sql).unwrap();
+    run("CREATE TABLE t (i INTEGER)");
+    run("INSERT INTO t VALUES (1)");
+    assert_eq!(cause(CheckName::Rights), None);
+    let grant = |sql: &str| {
+        let sql = sql.replace("{reader}", &reader.user);
+        database.connect(database.owner()).unwrap().batch_execute(&sql).unwrap();
+    };
+    grant("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}");
+    // Before it is too late.
+    assert_eq!(cause(CheckName::Rights), Some(Cause::DefaultPrivilegesMissing));
+    run("ALTER TABLE t ADD COLUMN j INTEGER");
+    run("INSERT INTO t VALUES (2, 2)");
+
+    let connection = raw();
+    let login = format!(
+        "LOAD postgres_scanner; CREATE SECRET s (TYPE postgres, HOST '127.0.0.1', PORT {}, DATABASE '{}', USER '{}', PASSWORD $p${}$p$);
+         ATTACH 'ducklake:postgres:' AS l (META_SECRET s, DATA_PATH '{}/', OVERRIDE_DATA_PATH, READ_ONLY)",
+        database.port(), database.name(), reader.user, reader.password, home.join("data"),
+    );
+    connection.execute_batch(&login).unwrap();
+    connection.query_row("SELECT sum(i)::BIGINT FROM l.t", [], |row| row.get::<_, i64>(0)).unwrap_err();
+    assert!(is_dead(&connection));
+
+    configure(&reader);
+    assert_eq!(cause(CheckName::Rights), Some(Cause::RoleWithoutRights));
+    let reading = open(Mode::Read).unwrap();
+    let error = reading.connection().query("SELECT sum(i) FROM t").map(drop).unwrap_err();
+    assert_eq!(error.cause(), Some(Cause::EngineFault), "{error}");
+
+    grant(
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader};
+         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {reader}",
+    );
+    run("ALTER TABLE t ADD COLUMN k INTEGER");
+    run("INSERT INTO t VALUES (3, 3, 3)");
+    let reading = open(Mode::Read).unwrap();
+    assert_eq!(texts(&reading, "SELECT sum(i) FROM t"), ["6"]);
+    assert_eq!(cause(CheckName::Rights), Some(Cause::RoleCannotWrite));
+    configure(database.owner());
+    assert_eq!(cause(CheckName::Rights), None);
 }
