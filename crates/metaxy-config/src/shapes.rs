@@ -172,6 +172,9 @@ const LIBPQ_CHOICES: &[(&str, &[&str])] = &[
     ("gssdelegation", &["0", "1"]),
 ];
 
+/// What `require_auth` lists, without a blank; each after a `!`, or none.
+const LIBPQ_AUTH: &[&str] = &["password", "md5", "gss", "sspi", "scram-sha-256", "oauth", "none"];
+
 /// Keywords of libpq that are numbers.
 const LIBPQ_NUMBERS: &[&str] =
     &["connect_timeout", "keepalives_count", "keepalives_idle", "keepalives_interval", "tcp_user_timeout"];
@@ -196,6 +199,9 @@ fn check_libpq(parameters: &Node, scope: &mut Scope<'_>) {
         {
             report(node, messages::invalid_choice(node.origin, &written, choices), scope);
         }
+        if key == "require_auth" && !is_list_of_methods(&written) {
+            report(node, messages::invalid_choice(node.origin, &written, LIBPQ_AUTH), scope);
+        }
         if LIBPQ_NUMBERS.contains(&key.as_str()) && written.parse::<i32>().is_err() {
             report(node, Diagnostic::wrong_type("an integer", node.value.kind()).with_origin(node.origin), scope);
         }
@@ -204,6 +210,13 @@ fn check_libpq(parameters: &Node, scope: &mut Scope<'_>) {
             report_fault(messages::INVALID_HOST, "the address", node, wrong("is none", help), scope);
         }
     }
+}
+
+fn is_list_of_methods(written: &str) -> bool {
+    let is_each = |sign: &str| {
+        written.split(',').all(|method| method.strip_prefix(sign).is_some_and(|method| LIBPQ_AUTH.contains(&method)))
+    };
+    is_each("") || is_each("!")
 }
 
 /// libpq compares versions of TLS without regard to case, and everything else with.
