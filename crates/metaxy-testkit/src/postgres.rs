@@ -219,6 +219,25 @@ impl Database<'_> {
         login
     }
 
+    /// Makes the server log each statement of those that connect from now on, see [`logged`](Self::logged).
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses.
+    pub fn log_statements(&self) {
+        run(&mut self.server.admin.lock(), "ALTER DATABASE %I SET log_statement = 'all'", &[&self.name]);
+    }
+
+    /// What the server's log says of this database.
+    ///
+    /// # Panics
+    ///
+    /// When the log cannot be read.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        self.server.cluster.logged(&self.name)
+    }
+
     /// Makes the server refuse a role that connects without TLS.
     ///
     /// # Panics

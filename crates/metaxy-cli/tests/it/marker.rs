@@ -5,6 +5,7 @@
 use metaxy_testkit::{KeyRights, MARKER, S3Options, S3Server, TempDir, assert_no_leak, deps};
 
 use crate::run::{SECRET, metaxy, run};
+use crate::servers::Servers;
 
 const LAKE: &str = "
 config.ducklake.catalog = { type = 'sqlite', uri = 'lake.sqlite' }
@@ -137,6 +138,28 @@ fn the_engine_shows_no_secret_of_a_lake() {
         let content = std::fs::read(folder.join(&file)).expect("a file that is left");
         assert_no_leak(&String::from_utf8_lossy(&content), &file);
     }
+}
+
+/// What the server of a catalog writes down, when it is told to write down everything.
+#[test]
+fn a_server_is_told_no_secret_in_a_statement() {
+    let servers = Servers::start();
+    servers.database.log_statements();
+    let folder = TempDir::new();
+    let metaxy = |arguments: &[&str]| {
+        let mut command = metaxy(&folder, arguments);
+        command.envs(servers.variables.iter().map(|(name, value)| (name, value)));
+        command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions());
+        run(&mut command, "")
+    };
+    metaxy(&["init", "--catalog", "postgres", "--storage", "local"]).done();
+    metaxy(&["sql", "--mode", "write", "CREATE TABLE t AS FROM range(100) AS r(id)"]).done();
+    metaxy(&["sql", "--mode", "write", "INSERT INTO t VALUES (1)"]).done();
+    metaxy(&["doctor", "--write"]);
+    assert_eq!(metaxy(&["sql", "FROM nowhere"]).exit, 1);
+    let logged = servers.database.logged();
+    assert!(logged.contains("statement: ") && logged.contains("ducklake_snapshot"), "{logged}");
+    assert_no_leak(&logged, "the server's log");
 }
 
 /// A program that crashes leaves its memory nowhere, and shows nothing to who lists processes.

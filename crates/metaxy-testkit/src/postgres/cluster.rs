@@ -98,6 +98,19 @@ impl Cluster {
         self.port
     }
 
+    /// What the server has said of a database.
+    pub(super) fn logged(&self, database: &str) -> String {
+        let log = self.folder.join("server.log");
+        let text = fs::read_to_string(&log).unwrap_or_else(|error| panic!("cannot read `{}`: {error}", log.display()));
+        let mut is_of_it = false;
+        let lines = text.lines().filter(|line| {
+            // What does not fit on a line goes on after a tab.
+            is_of_it = if line.starts_with('\t') { is_of_it } else { line.contains(&[" ", database, " "].concat()) };
+            is_of_it
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     pub(super) fn ca_file(&self) -> PathBuf {
         self.folder.join("ca.pem")
     }
@@ -260,6 +273,7 @@ fn spawn(programs: &Path, folder: &Path, owner: &Owner, port: u16) -> Child {
     set("hba_file", &path("pg_hba.conf"));
     // A lake opens many connections, and many tests run at once.
     set("max_connections", "200");
+    set("log_line_prefix", "%m [%p] %d ");
     // Nothing here must outlive a crash.
     for name in ["fsync", "full_page_writes", "synchronous_commit", "autovacuum"] {
         set(name, "off");
