@@ -1,9 +1,11 @@
 //! `package`: packs every published crate as Cargo uploads it, and builds all of them from what was packed.
 //!
-//! `cargo package` would build each crate with everything that it depends on anew. Here the unpacked crates are one
-//! workspace, and what they need from others is built once.
+//! `cargo package` would build each crate with everything that it depends on anew. Here the unpacked crates are in a workspace
+//! like the repository's, with all else that is in that one: Cargo then wants the same features of everything that they
+//! depend on, and takes what the build of the repository has made of it.
 
 use std::fs;
+use std::process::Command;
 
 use crate::api::LIBRARIES;
 use crate::error::{Context as _, Error, Result};
@@ -12,6 +14,12 @@ use crate::shell::{output, run, say};
 
 /// Where Cargo puts what it packs, and where it is unpacked.
 const FOLDER: &str = "package";
+
+/// The folder of the crates.
+const CRATES: &str = "crates";
+
+/// Members of the workspace that are not published, and not this program.
+const NOT_PUBLISHED: [&str; 2] = ["crates/metaxy-testkit", "examples"];
 
 /// The program's crate.
 pub(crate) const PROGRAM: &str = "metaxy-cli";
@@ -30,46 +38,42 @@ pub(crate) fn package(repo: &Repo) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(&folder).context(|| format!("cannot remove `{}`", repo.relative(&folder)))?;
     }
-    fs::create_dir_all(&folder).context(|| format!("cannot create `{}`", repo.relative(&folder)))?;
-    let mut members = Vec::new();
+    let crates = folder.join(CRATES);
+    fs::create_dir_all(&crates).context(|| format!("cannot create `{}`", repo.relative(&crates)))?;
     for name in &names {
         let stem = format!("{name}-{}", env!("CARGO_PKG_VERSION"));
         let archive = folder.with_file_name(format!("{stem}.crate"));
-        output(std::process::Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(&folder))?;
-        members.push((*name, stem));
+        output(Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(&crates))?;
+        let (from, to) = (crates.join(stem), crates.join(name));
+        fs::rename(&from, to).context(|| format!("cannot rename `{}`", repo.relative(&from)))?;
     }
+    for other in NOT_PUBLISHED {
+        output(Command::new("cp").arg("-R").arg(repo.path(other)).arg(folder.join(other)))?;
+    }
+    let text = fs::read_to_string(repo.path("Cargo.toml")).context(|| "cannot read `Cargo.toml`".to_owned())?;
     let manifest = folder.join("Cargo.toml");
-    let profile = profile(repo)?;
-    fs::write(&manifest, [workspace(&members), profile].concat())
+    fs::write(&manifest, workspace(&text, &names)?)
         .context(|| format!("cannot write `{}`", repo.relative(&manifest)))?;
     fs::copy(repo.path("Cargo.lock"), folder.join("Cargo.lock")).context(|| "cannot copy `Cargo.lock`".to_owned())?;
     let path = manifest.to_str().ok_or_else(|| Error::new("the path of the repository is no text"))?;
     // The program as a program of tests, which it has not: a test of the repository's may be running the program itself. It
-    // needs all libraries, with the features of what was built for tests before.
-    let build =
-        ["test", "--no-run", "--quiet", "--package", PROGRAM, "--bins", "--manifest-path", path, "--target-dir"];
+    // needs all libraries.
+    let build = ["test", "--no-run", "--quiet", "--workspace", "--bins", "--manifest-path", path, "--target-dir"];
     run(repo.cargo(build).arg(repo.target()))?;
     say(format_args!("package: {} crates are packed, and build from their packages", names.len()));
     Ok(())
 }
 
-/// How the repository builds: with another profile, all that the crates need would be built again.
-fn profile(repo: &Repo) -> Result<String> {
-    let text = fs::read_to_string(repo.path("Cargo.toml")).context(|| "cannot read `Cargo.toml`".to_owned())?;
-    let mut manifest: toml::Table = text.parse().context(|| "cannot read `Cargo.toml`".to_owned())?;
-    manifest.retain(|key, _| key == "profile");
-    Ok(format!("\n{manifest}"))
-}
-
-/// The manifest of a workspace of crates, each a name and its folder, which find each other there.
-fn workspace(members: &[(&str, String)]) -> String {
-    let folders: Vec<_> = members.iter().map(|(_, folder)| format!("{folder:?}")).collect();
-    let patches: Vec<_> = members.iter().map(|(name, folder)| format!("{name} = {{ path = {folder:?} }}\n")).collect();
-    format!(
-        "[workspace]\nresolver = \"3\"\nmembers = [{}]\n\n[patch.crates-io]\n{}",
-        folders.join(", "),
-        patches.concat()
-    )
+/// The manifest of the repository, for a workspace in which the published crates find each other as others would find them.
+fn workspace(repository: &str, published: &[&str]) -> Result<String> {
+    let mut manifest: toml::Table = repository.parse().context(|| "cannot read `Cargo.toml`".to_owned())?;
+    if let Some(workspace) = manifest.get_mut("workspace").and_then(toml::Value::as_table_mut) {
+        let members = published.iter().map(|name| [CRATES, "/", name].concat());
+        let members = members.chain(NOT_PUBLISHED.iter().map(|&other| other.to_owned()));
+        workspace.insert("members".to_owned(), members.collect::<Vec<_>>().into());
+    }
+    let patches: Vec<_> = published.iter().map(|name| format!("{name} = {{ path = \"{CRATES}/{name}\" }}\n")).collect();
+    Ok(format!("{manifest}\n[patch.crates-io]\n{}", patches.concat()))
 }
 
 #[cfg(test)]
@@ -78,9 +82,11 @@ mod tests {
 
     #[test]
     fn packed_crates_find_each_other() {
-        let manifest = workspace(&[("a", "a-1".to_owned()), ("b", "b-1".to_owned())]);
-        let manifest: toml::Table = manifest.parse().expect("TOML");
-        assert_eq!(manifest["workspace"]["members"].as_array().map(Vec::len), Some(2));
-        assert_eq!(manifest["patch"]["crates-io"]["b"]["path"].as_str(), Some("b-1"));
+        let repository = "[workspace]\nmembers = ['crates/*', 'xtask']\n[workspace.dependencies]\nserde = '1'\n[profile.dev]\ndebug = 1";
+        let manifest: toml::Table = workspace(repository, &["a", "b"]).expect("a manifest").parse().expect("TOML");
+        assert_eq!(manifest["workspace"]["members"].as_array().map(Vec::len), Some(2 + NOT_PUBLISHED.len()));
+        assert_eq!(manifest["patch"]["crates-io"]["b"]["path"].as_str(), Some("crates/b"));
+        // What Cargo builds others with is as it was.
+        assert!(manifest["workspace"]["dependencies"].get("serde").is_some() && manifest.contains_key("profile"));
     }
 }
