@@ -452,6 +452,9 @@ pub(crate) struct Push {
     /// Say what would be recorded, and record nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// How to say what was done
+    #[arg(long, default_value = "text")]
+    pub(crate) format: TextOrJson,
 }
 
 /// `metaxy lock`
@@ -464,6 +467,9 @@ pub(crate) struct Lock {
     /// Say what would change in it, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// How to say what was done
+    #[arg(long, default_value = "text")]
+    pub(crate) format: TextOrJson,
 }
 
 /// A tag of a push.
@@ -826,6 +832,9 @@ pub(crate) struct MetadataDelete {
     /// Say how many rows it would be, and delete none
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// How to say what was done
+    #[arg(long, default_value = "text")]
+    pub(crate) format: TextOrJson,
 }
 
 /// `metaxy metadata copy`
@@ -862,6 +871,9 @@ pub(crate) struct MetadataCopy {
     /// Say how many rows it would be, and copy none
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// How to say what was done
+    #[arg(long, default_value = "text")]
+    pub(crate) format: TextOrJson,
 }
 
 /// `metaxy metadata rebase`
@@ -879,6 +891,9 @@ pub(crate) struct MetadataRebase {
     /// Say how many rows it would be, and write none
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// How to say what was done
+    #[arg(long, default_value = "text")]
+    pub(crate) format: TextOrJson,
 }
 
 /// `metaxy completions`
@@ -1076,6 +1091,11 @@ impl Command {
             Self::Describe(Describe::Features(args)) => args.format,
             Self::Describe(Describe::Graph(args)) => args.format,
             Self::History(args) => args.format,
+            Self::Push(args) => args.format,
+            Self::Lock(args) => args.format,
+            Self::Metadata(Metadata::Delete(args)) => args.format,
+            Self::Metadata(Metadata::Copy(args)) => args.format,
+            Self::Metadata(Metadata::Rebase(args)) => args.format,
             Self::Plan(args) => args.format,
             Self::Apply(args) => args.format,
             Self::Maintain(args) => args.format,
@@ -1182,6 +1202,8 @@ mod tests {
             let has = |option: &str| command.get_arguments().any(|arg| arg.get_long() == Some(option));
             assert!(!READS.contains(&name.as_str()) || has("format"), "{name} has no --format");
             assert!(!WRITES.contains(&name.as_str()) || has("dry-run"), "{name} has no --dry-run");
+            // Of `metadata write` it is the format of the file that is written.
+            assert!(!WRITES.contains(&name.as_str()) || has("format"), "{name} has no --format");
             let output = command.get_arguments().find(|arg| arg.get_long() == Some("output"));
             assert!(output.is_none_or(|arg| arg.get_short() == Some('o')), "{name} has no -o");
         }

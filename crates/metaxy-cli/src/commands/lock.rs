@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use metaxy_config::{LockFile, OsSystem};
 use metaxy_feature::FeatureGraph;
+use serde_json::json;
 
-use crate::args::Lock;
+use crate::args::{Lock, TextOrJson};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -42,6 +43,11 @@ pub(crate) fn run(args: &Lock, context: &Context, printer: &mut Printer) -> Resu
         std::fs::write(&path, lock.to_toml()).map_err(|error| Error::file("writing", &path, error))?;
     }
     let changes = lock.changes(&earlier);
+    if args.format == TextOrJson::Json {
+        let changes: Vec<_> = changes.iter().map(ToString::to_string).collect();
+        printer.json(&json!({ "version": 1, "dry_run": args.dry_run, "path": path, "changes": changes }))?;
+        return Ok(Exit::Done);
+    }
     for change in &changes {
         printer.note(change);
     }

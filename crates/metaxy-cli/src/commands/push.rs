@@ -1,10 +1,11 @@
-//! `metaxy push`: records the features of the project in the lake. Only the project version goes to stdout.
+//! `metaxy push`: records the features of the project in the lake. As text, only the project version goes to stdout.
 
 use std::io::Write as _;
 
 use metaxy_feature::FeatureKey;
+use serde_json::json;
 
-use crate::args::Push;
+use crate::args::{Push, TextOrJson};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -26,6 +27,19 @@ pub(crate) fn run(args: &Push, context: &Context, printer: &mut Printer) -> Resu
     let push = if args.dry_run { features.preview_push() } else { features.push(&tags) };
     let push = push.map_err(Error::Lake)?;
     drop(features);
+    if args.format == TextOrJson::Json {
+        let updated: Vec<_> = push.updated.iter().map(FeatureKey::as_str).collect();
+        printer.json(&json!({
+            "version": 1,
+            "dry_run": args.dry_run,
+            "store": project.name(),
+            "project_version": push.project_version,
+            "already_recorded": push.already_pushed,
+            "updated": updated,
+        }))?;
+        project.close()?;
+        return Ok(Exit::Done);
+    }
     let name = project.name().escape_debug();
     match (push.already_pushed, push.updated.as_slice()) {
         (_, [_, ..]) if args.dry_run => {

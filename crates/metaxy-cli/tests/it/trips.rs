@@ -100,23 +100,23 @@ fn round_trips_to_a_catalog_on_postgresql() {
         .expect("a String takes all");
     }
     insta::assert_snapshot!(counts, @"
-    push                                     168 round trips,  6 transactions, 3 connections
-    metadata write --feature a rows.jsonl     89 round trips,  4 transactions, 1 connections
-    metadata write --feature b rows.jsonl    106 round trips,  4 transactions, 1 connections
-    metadata write --feature b rows.jsonl     91 round trips,  4 transactions, 1 connections
-    sql select(1)                             49 round trips,  4 transactions, 1 connections
+    push                                     174 round trips,  7 transactions, 3 connections
+    metadata write --feature a rows.jsonl     95 round trips,  5 transactions, 1 connections
+    metadata write --feature b rows.jsonl    112 round trips,  5 transactions, 1 connections
+    metadata write --feature b rows.jsonl     97 round trips,  5 transactions, 1 connections
+    sql select(1)                             55 round trips,  5 transactions, 1 connections
     list features                              0 round trips,  0 transactions, 0 connections
-    metadata status a                         71 round trips,  3 transactions, 1 connections
-    metadata status b                         80 round trips,  3 transactions, 1 connections
-    metadata status --all-features            87 round trips,  3 transactions, 1 connections
-    metadata increment b                      80 round trips,  3 transactions, 1 connections
-    metadata read a                           89 round trips,  5 transactions, 1 connections
-    metadata delete a --filter id='1'        102 round trips,  3 transactions, 1 connections
-    history                                   67 round trips,  3 transactions, 1 connections
-    doctor                                   228 round trips, 32 transactions, 3 connections
-    metadata status a                         77 round trips,  4 transactions, 2 connections
-    metadata read a                           95 round trips,  6 transactions, 2 connections
-    metadata write --feature a rows.jsonl     99 round trips,  5 transactions, 2 connections
+    metadata status a                         77 round trips,  4 transactions, 1 connections
+    metadata status b                         86 round trips,  4 transactions, 1 connections
+    metadata status --all-features            93 round trips,  4 transactions, 1 connections
+    metadata increment b                      86 round trips,  4 transactions, 1 connections
+    metadata read a                           95 round trips,  6 transactions, 1 connections
+    metadata delete a --filter id='1'        108 round trips,  4 transactions, 1 connections
+    history                                   73 round trips,  4 transactions, 1 connections
+    doctor                                   259 round trips, 37 transactions, 3 connections
+    metadata status a                         83 round trips,  5 transactions, 2 connections
+    metadata read a                          101 round trips,  7 transactions, 2 connections
+    metadata write --feature a rows.jsonl    105 round trips,  6 transactions, 2 connections
     ");
 }
 

@@ -1,10 +1,11 @@
 //! The checks of a plan, made on the attached lake.
 
-use ducklake_sql::{AttachPlan, Check, Lake, TableDatabase, mask_credentials};
+use ducklake_sql::{AttachPlan, Check, Lake, Mode, TableDatabase, mask_credentials};
 
 use super::data_files::{DataFiles, was_moved};
 use super::data_path::{self, DataPath};
-use crate::engine::{Class, Connection, Error, Kind, Refusal};
+use super::inlined_versions;
+use crate::engine::{Class, Connection, Error, Kind, Refusal, read_again};
 
 /// Makes the checks of a plan, and ends the transaction that its last statement is in; the plan with what was learnt, if
 /// anything was.
@@ -12,12 +13,18 @@ pub(super) fn check_all(
     connection: &Connection,
     plan: &AttachPlan,
     tables: &TableDatabase,
+    mode: Mode,
     warnings: &mut Vec<String>,
 ) -> Result<Option<AttachPlan>, Error> {
     let checked = verify_all(connection, plan, tables, warnings).and_then(|()| with_stored_data_path(connection, plan));
     let end = if checked.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = connection.execute(end).map(drop);
-    checked.and_then(|known| ended.map(|()| known))
+    let known = checked.and_then(|known| ended.map(|()| known))?;
+    // Beside the transaction PostgreSQL would be asked by another connection.
+    let elsewhere = connection.elsewhere()?;
+    let unrecorded = read_again(&elsewhere, || inlined_versions::unrecorded(&elsewhere, plan))?;
+    inlined_versions::mend(connection, plan, &unrecorded, mode, warnings)?;
+    Ok(known)
 }
 
 /// The plan of a lake that says itself where its files are, with that place.

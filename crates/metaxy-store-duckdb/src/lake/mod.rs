@@ -11,6 +11,7 @@ mod extensions;
 mod facts;
 mod inexact_columns;
 pub(crate) mod inlined_owner;
+pub(crate) mod inlined_versions;
 mod known_files;
 mod limits;
 mod lock;

@@ -225,7 +225,7 @@ impl OpenOptions {
         let mut store = Store { connection: Some(connection.for_programs()), plan, home, warnings, secondaries };
         // From here on, dropping the store undoes the plans.
         let mut warnings = std::mem::take(&mut store.warnings);
-        let known = check_all(store.connection(), &store.plan, tables, &mut warnings).map_err(with_facts)?;
+        let known = check_all(store.connection(), &store.plan, tables, mode, &mut warnings).map_err(with_facts)?;
         if let Some(known) = known {
             store.plan = Arc::new(known);
         }
@@ -250,7 +250,7 @@ impl OpenOptions {
         let facts = Arc::new(facts_of(&neighbour.store, &neighbour.tables, &plan));
         let plan = self.run_plan(connection, &Arc::new(plan), &neighbour.tables, &facts, home)?;
         let mut found = Vec::new();
-        check_all(connection, &plan, &neighbour.tables, &mut found)?;
+        check_all(connection, &plan, &neighbour.tables, Mode::Read, &mut found)?;
         let of = ["the store `", &neighbour.store, "`: "].concat();
         warnings.extend(found.into_iter().map(|warning| of.clone() + &warning));
         let (store, table_prefix) = (neighbour.store.clone(), neighbour.table_prefix.clone());

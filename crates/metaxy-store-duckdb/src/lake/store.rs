@@ -194,6 +194,20 @@ impl Store {
         self.shut()
     }
 
+    /// Detaches the lake and attaches it again.
+    ///
+    /// DuckLake 1.0 keeps what it has read of a schema: once a table was read as of a snapshot, another one may not be found as
+    /// of a snapshot at which a table for inlined rows was made.
+    pub(crate) fn attach_again(&self) -> Result<(), Error> {
+        let statements = self.plan.statements();
+        let first = statements.iter().position(|statement| matches!(statement, Statement::Attach(_)));
+        let range = first.unwrap_or(statements.len())..statements.len();
+        run_all(self.connection(), &self.plan.undo(range.clone(), &self.home))?;
+        let is_to_run = |statement: &&Statement| matches!(statement, Statement::Attach(_) | Statement::Use(_));
+        let mut attach = statements[range].iter().filter(is_to_run);
+        attach.try_for_each(|statement| self.connection().run_statement(statement).map(drop))
+    }
+
     fn shut(&mut self) -> Result<(), Error> {
         let Some(connection) = self.connection.take() else {
             return Ok(());

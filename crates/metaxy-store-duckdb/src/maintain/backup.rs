@@ -86,7 +86,7 @@ pub struct Restored {
 type NeededFile = (String, i64, Option<i64>);
 
 impl Store {
-    /// Writes the catalog into a new file. The lake can be open to read.
+    /// Writes the catalog into a new file, whose folder is made where it is not there. The lake can be open to read.
     ///
     /// A backup is of use as long as the data files of its snapshots are not deleted.
     ///
@@ -153,6 +153,7 @@ pub(super) fn write_file<T>(
         return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(failed)?;
     // There is never half of a backup under its name.
     let folder = TempDir::new_in(folder).map_err(failed)?;
     let new = folder.path().join("backup.duckdb");
@@ -201,9 +202,30 @@ pub(super) fn tables() -> impl Iterator<Item = Keyword> {
 pub(super) fn refuse_inlined(connection: &Connection, catalog: &(Ident, Ident)) -> Result<(), Error> {
     let tables = size::of_lake(connection, catalog)?.tables;
     match tables.iter().map(|table| table.inlined_rows + table.inlined_deletes).sum() {
-        0 => Ok(()),
+        0 => refuse_inlined_of_dropped(connection, catalog),
         inlined => Err(Problem::Inlined(inlined).into()),
     }
+}
+
+/// Fails where older snapshots have rows in the catalog of a table that was dropped: it cannot be flushed any more.
+fn refuse_inlined_of_dropped(connection: &Connection, (database, schema): &(Ident, Ident)) -> Result<(), Error> {
+    let dropped: Vec<(String, String)> = connection.query_rows(sql!(
+        "SELECT any_value(t.table_name), i.table_name
+         FROM {database}.{schema}.ducklake_inlined_data_tables AS i
+         JOIN {database}.{schema}.ducklake_table AS t ON t.table_id = i.table_id
+         GROUP BY i.table_id, i.table_name HAVING bool_and(t.end_snapshot IS NOT NULL) ORDER BY ALL",
+        database,
+        schema,
+    ))?;
+    for (table, inlined) in dropped {
+        let inlined = Ident::new(inlined).map_err(|problem| Error::query(problem.to_string()))?;
+        let count = sql!("SELECT count(*) FROM {database}.{schema}.{inlined}", database, schema, inlined);
+        match connection.query_value::<i64>(count)? {
+            0 => {}
+            rows => return Err(Problem::InlinedOfDropped { table, rows }.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Copies the catalog into the attached file.

@@ -98,10 +98,9 @@ impl<'c> FormatMigration<'c> {
         let Some((from, before)) = self.rehearse()? else { return Ok(None) };
         back_up(&self.database()?, backup)?;
         let store = self.options.clone().migrating().open(self.config, &self.store, Mode::Write)?;
-        let (database, schema) = store.catalog()?;
         let migrated = migrated(from, &before);
         let snapshots = migrated.compared_snapshots.iter().copied();
-        let after = verify::rows_at(store.connection(), (&database, &schema), snapshots)?;
+        let after = verify::rows_as_of(&store, snapshots)?;
         if let Some((snapshot, table, ..)) = before.iter().find(|table| !after.contains(table)) {
             return Err(Problem::MigratedDiffers(format!("{table} has other rows at snapshot {snapshot}")).into());
         }

@@ -17,6 +17,10 @@ pub(super) enum Problem {
     ForeignFiles(String),
     #[error("{0} rows or deletions are kept in the catalog, which no other kind of catalog could take")]
     Inlined(i64),
+    #[error(
+        "{rows} rows of the dropped table `{table}`, which older snapshots have, are kept in the catalog, which no other kind of catalog could take"
+    )]
+    InlinedOfDropped { table: String, rows: i64 },
     #[error("rows that are kept in the catalog cannot be flushed: {0}")]
     NotFlushed(String, &'static str),
     #[error("the lake is of the format `{0}`, whose catalog is not known here")]
@@ -70,6 +74,10 @@ impl Refusal for Problem {
                 return None;
             }
             Self::Inlined(_) => "`metaxy maintain --only flush --alone` writes them into files",
+            Self::InlinedOfDropped { .. } => {
+                "expire the snapshots that have it: declare `retain.snapshots` for the lake, and run `metaxy apply` and \
+                 `metaxy maintain --only expire`; or `CALL ducklake_expire_snapshots(…)`"
+            }
             Self::NotFlushed(_, help) => help,
             Self::OtherFormat(_) => "use a version of this program that knows it",
             Self::CopyOfFile => {

@@ -13,7 +13,7 @@ use super::guards::{age, ages, files_age_of, passed_over};
 use super::message;
 use super::size::{self, TableSize};
 use crate::engine::{Error, FromRow, alone, read_again, transaction_with};
-use crate::lake::{InexactColumn, Store, inexact_columns, inlined_owner};
+use crate::lake::{InexactColumn, Store, inexact_columns, inlined_owner, inlined_versions};
 
 /// A step of the upkeep; they are taken in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -188,6 +188,9 @@ impl Store {
         options: &MaintainOptions,
         mut begins: impl FnMut(MaintainStep, Option<&TableName>),
     ) -> Result<Maintained, Error> {
+        if !options.dry_run {
+            inlined_versions::record(self.connection(), self.plan())?;
+        }
         let upkeep = Upkeep::look(self, options)?;
         let before = upkeep.size(options)?;
         let mut steps = Vec::new();

@@ -56,29 +56,43 @@ fn compare(connection: &Connection, (database, schema): &(Ident, Ident), table: 
 
 /// Reads every table in full, at the newest snapshot and at so many older ones, spread over all that there are.
 pub(super) fn rows(store: &Store, older: usize) -> Result<Vec<TableRows>, Error> {
-    rows_of(store.connection(), &store.catalog()?, older)
+    let catalog = store.catalog()?;
+    rows_as_of(store, spread(&snapshots(store.connection(), &catalog)?, older))
 }
 
-/// The same of the lake that is the current database, whose catalog has this name.
+/// Reads every table in full at some snapshots.
+pub(super) fn rows_as_of(store: &Store, snapshots: impl IntoIterator<Item = i64>) -> Result<Vec<TableRows>, Error> {
+    let catalog = store.catalog()?;
+    let mut found = Vec::new();
+    for snapshot in snapshots {
+        store.attach_again()?;
+        found.extend(rows_at(store.connection(), &catalog, [snapshot])?);
+    }
+    Ok(found)
+}
+
+/// The same as [`rows`] of the lake that is the current database, whose catalog has this name, and which is not attached again.
 pub(super) fn rows_of(
     connection: &Connection,
-    (database, schema): &(Ident, Ident),
+    catalog: &(Ident, Ident),
     older: usize,
 ) -> Result<Vec<TableRows>, Error> {
-    let snapshots: Vec<(i64,)> = read_again(connection, || {
+    rows_at(connection, catalog, spread(&snapshots(connection, catalog)?, older))
+}
+
+fn snapshots(connection: &Connection, (database, schema): &(Ident, Ident)) -> Result<Vec<(i64,)>, Error> {
+    read_again(connection, || {
         connection.query_rows(sql!(
             "SELECT snapshot_id FROM {database}.{schema}.ducklake_snapshot ORDER BY snapshot_id",
             database,
             schema,
         ))
-    })?;
-    rows_at(connection, (database, schema), spread(&snapshots, older))
+    })
 }
 
-/// Reads every table in full at some snapshots.
-pub(super) fn rows_at(
+fn rows_at(
     connection: &Connection,
-    (database, schema): (&Ident, &Ident),
+    (database, schema): &(Ident, Ident),
     snapshots: impl IntoIterator<Item = i64>,
 ) -> Result<Vec<TableRows>, Error> {
     let mut found = Vec::new();

@@ -2,9 +2,10 @@
 
 use metaxy_feature::FeatureGraph;
 use metaxy_store_duckdb::{CopyOptions, Versions};
+use serde_json::{Map, json};
 
 use super::rows;
-use crate::args::MetadataCopy;
+use crate::args::{MetadataCopy, TextOrJson};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -39,6 +40,18 @@ pub(crate) fn run(args: &MetadataCopy, context: &Context, printer: &mut Printer)
     let progress = Progress::new(format!("copying from `{}` to `{}`", args.from, args.to), printer.is_quiet());
     let copied = project.features()?.copy(&args.from, &keys, &copy).map_err(Error::Lake)?;
     drop(progress);
+    if args.format == TextOrJson::Json {
+        printer.json(&json!({
+            "version": 1,
+            "dry_run": args.dry_run,
+            "from": args.from,
+            "to": args.to,
+            "rows": copied.rows.iter().map(|(key, count)| (key.to_string(), json!(count))).collect::<Map<_, _>>(),
+            "missing": copied.missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }))?;
+        project.close()?;
+        return Ok(Exit::Done);
+    }
     for key in &copied.missing {
         printer.warn(format_args!("the store `{}` has no rows of `{key}`", args.from.escape_debug()), None);
     }

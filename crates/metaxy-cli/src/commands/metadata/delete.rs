@@ -2,9 +2,10 @@
 
 use metaxy_feature::FeatureKey;
 use metaxy_store_duckdb::{Deletion, Features, ReadOptions, Versions};
+use serde_json::json;
 
 use super::rows;
-use crate::args::MetadataDelete;
+use crate::args::{MetadataDelete, TextOrJson};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -26,12 +27,19 @@ pub(crate) fn run(args: &MetadataDelete, context: &Context, printer: &mut Printe
         return Err(Error::NoFeatures);
     }
     let features = project.features()?;
-    let mut failed = 0;
+    let is_text = args.format == TextOrJson::Text;
+    let (mut failed, mut document) = (0, Vec::new());
     for key in &keys {
         let progress = Progress::new(format!("deleting from `{key}`"), printer.is_quiet());
         let done = if args.dry_run { count(&features, key, args) } else { delete(&features, key, args) };
         drop(progress);
         match done {
+            Ok(count) if !is_text => document.push(json!({ "feature": key.as_str(), "rows": count })),
+            Err(error) if !is_text => {
+                failed += 1;
+                let (message, help) = (error.to_string(), error.help());
+                document.push(json!({ "feature": key.as_str(), "error": message, "help": help }));
+            }
             Ok(count) if args.dry_run && args.hard => {
                 printer.note(format_args!("would remove the rows of {count} ids of `{key}`"));
             }
@@ -45,6 +53,9 @@ pub(crate) fn run(args: &MetadataDelete, context: &Context, printer: &mut Printe
         }
     }
     drop(features);
+    if !is_text {
+        printer.json(&json!({ "version": 1, "dry_run": args.dry_run, "hard": args.hard, "features": document }))?;
+    }
     project.close()?;
     if failed > 0 { Err(Error::Some { failed, of: keys.len() }) } else { Ok(Exit::Done) }
 }

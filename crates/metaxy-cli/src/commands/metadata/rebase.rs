@@ -1,9 +1,10 @@
 //! `metaxy metadata rebase`: rows of one version of a feature written again as rows of another.
 
 use metaxy_store_duckdb::RebaseOptions;
+use serde_json::json;
 
 use super::{named, rows};
-use crate::args::MetadataRebase;
+use crate::args::{MetadataRebase, TextOrJson};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -20,8 +21,20 @@ pub(crate) fn run(args: &MetadataRebase, context: &Context, printer: &mut Printe
     let progress = Progress::new(format!("rebasing `{key}`"), printer.is_quiet());
     let count = project.features()?.rebase(key, &args.from, &options).map_err(Error::Lake)?;
     drop(progress);
-    let done = if args.dry_run { "would rebase" } else { "rebased" };
-    printer.note(format_args!("{done} {} of `{key}`", rows(count)));
+    match args.format {
+        TextOrJson::Json => printer.json(&json!({
+            "version": 1,
+            "dry_run": args.dry_run,
+            "feature": key.as_str(),
+            "from": args.from,
+            "to": args.to,
+            "rows": count,
+        }))?,
+        TextOrJson::Text => {
+            let done = if args.dry_run { "would rebase" } else { "rebased" };
+            printer.note(format_args!("{done} {} of `{key}`", rows(count)));
+        }
+    }
     project.close()?;
     Ok(Exit::Done)
 }

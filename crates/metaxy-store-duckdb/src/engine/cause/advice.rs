@@ -474,6 +474,10 @@ impl Cause {
                  there `UPDATE` the column to `CAST(… AS VARCHAR)` of that literal, outside of the lake (`USE memory`)"
                     .to_owned(),
             ),
+            Self::InlinedRowsUnrecorded => (
+                "rows in the catalog may be read without columns that were added to their table".to_owned(),
+                "run `metaxy doctor --repair --yes`, before another program flushes them into a file".to_owned(),
+            ),
             Self::UnsupportedType => {
                 let unsupported = unsupported_type(raw).unwrap_or_default();
                 (format!("a lake has no columns of {}", named("the type", unsupported)), instead_of(unsupported))

@@ -177,6 +177,8 @@ causes! {
     FilesDenied = "files-denied",
     /// Rows in the catalog do not come back as they were written.
     InlinedRowsDamaged = "inlined-rows-damaged",
+    /// Rows in the catalog may be read without columns that they have.
+    InlinedRowsUnrecorded = "inlined-rows-unrecorded",
     /// DuckLake has no such type of a column.
     UnsupportedType = "unsupported-type",
     /// A file has other values than the type of the column can hold.

@@ -11,6 +11,7 @@ use ducklake_sql::{Ident, Sql, StringLiteral, bind, separated, sql};
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Run, Target};
 use crate::engine::{Cause, EngineError, inlining};
+use crate::lake::inlined_versions;
 
 /// So many tables are counted by one statement.
 const COUNTED_AT_ONCE: usize = 100;
@@ -18,6 +19,18 @@ const COUNTED_AT_ONCE: usize = 100;
 /// Makes the check.
 pub(super) fn examine(run: &mut Run, target: &Target<'_>) {
     run.check(CheckName::InlinedRows, |run| {
+        match inlined_versions::unrecorded(target.connection, target.plan) {
+            Ok(tables) if tables.is_empty() => {}
+            Ok(tables) => {
+                return ((), Cause::InlinedRowsUnrecorded.verdict(Outcome::Failed, &run.facts, "").evidence(tables));
+            }
+            Err(error) => {
+                return (
+                    (),
+                    Verdict::new(Outcome::Warning, "the rows in the catalog cannot be read").raw(error.to_string()),
+                );
+            }
+        }
         let verdict = match damaged(target) {
             Ok(Some(damaged)) if damaged.is_empty() => Verdict::ok("those that are kept in the catalog come back"),
             Ok(Some(damaged)) => Cause::InlinedRowsDamaged.verdict(Outcome::Failed, &run.facts, "").evidence(damaged),

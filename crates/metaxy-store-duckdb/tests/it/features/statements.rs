@@ -146,7 +146,7 @@ fn a_copy_and_the_doctor_take_few_statements_for_each_further_feature() {
     insta::assert_snapshot!(per_pair(&names, &counts), @"
     copy, new tables      16 statements,  8 more for each further pair
     copy                  12 statements,  4 more for each further pair
-    doctor                29 statements,  0 more for each further pair
+    doctor                30 statements,  0 more for each further pair
     ");
 }
 

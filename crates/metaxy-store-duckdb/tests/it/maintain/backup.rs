@@ -67,7 +67,7 @@ fn check_restored(directions: [(&str, &str); 3]) {
         let home = home(from, "local");
         let store = home.open();
         fill(&store);
-        let file = home.folder.path_of("lake.backup");
+        let file = home.folder.path_of("backups/lake.backup");
         let error = store.back_up(&file).unwrap_err();
         assert!(error.to_string().contains("kept in the catalog") && !file.exists(), "{from}: {error}");
         store.maintain(&MaintainOptions::new().alone(true), |_, _| ()).unwrap();
@@ -111,6 +111,25 @@ fn check_restored(directions: [(&str, &str); 3]) {
         }
         let store = home.open();
         assert_eq!(content(&store), before, "{from}: the source is as it was");
+    }
+}
+
+#[test]
+fn rows_of_a_dropped_table_that_only_a_catalog_has_are_not_left_behind() {
+    for catalog in ["sqlite", "duckdb", "postgres"] {
+        let home = home(catalog, "local");
+        let store = home.open();
+        let run = |sql: &'static str| store.transaction(|connection| connection.execute(sql)).unwrap();
+        run("CREATE TABLE t (i INTEGER)");
+        run("CREATE TABLE kept AS FROM range(100)");
+        run("INSERT INTO t VALUES (1)");
+        run("DROP TABLE t");
+        let file = home.folder.path_of("lake.backup");
+        let error = store.back_up(&file).unwrap_err();
+        assert!(error.to_string().contains("1 rows of the dropped table `t`") && error.help().is_some(), "{error}");
+        assert!(!file.exists(), "{catalog}");
+        store.connection().execute("CALL ducklake_expire_snapshots('ducklake', older_than => now())").unwrap();
+        store.back_up(&file).unwrap_or_else(|error| panic!("{catalog}: {error}"));
     }
 }
 

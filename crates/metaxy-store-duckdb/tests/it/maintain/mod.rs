@@ -8,4 +8,5 @@ mod history;
 pub(crate) mod home;
 mod measure;
 mod migrate;
+mod round_trips;
 mod upkeep;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow::array::AsArray as _;
 use ducklake_sql::{Catalog, Lake, LocalFolder, Mode, S3Spec, Secret, Sql, TableName, Value};
-use metaxy_store_duckdb::{Cause, ChangeBound, CheckName, Connection, Doctor, OpenOptions, Store};
+use metaxy_store_duckdb::{Cause, ChangeBound, CheckName, Connection, Doctor, MaintainOptions, OpenOptions, Store};
 use metaxy_testkit::{Database, Login, Postgres, RoleRights, deps};
 
 use crate::lake::{FOR_TESTS, LOCAL, TempLake, postgres, raw, raw_at, raw_texts, session, texts};
@@ -406,4 +406,102 @@ fn a_reader_may_not_read_a_table_that_a_write_made() {
     assert_eq!(cause(CheckName::Rights), Some(Cause::RoleCannotWrite));
     configure(database.owner());
     assert_eq!(cause(CheckName::Rights), None);
+}
+
+#[test]
+fn other_tables_are_missed_at_a_snapshot_that_made_a_table_for_inlined_rows() {
+    let home = TempLake::new();
+    let attach = |limit: u32| {
+        let connection = raw();
+        let (catalog, data) = (home.join("l"), home.join("d"));
+        let sql = format!(
+            "ATTACH 'ducklake:sqlite:{catalog}' AS l (DATA_PATH '{data}', DATA_INLINING_ROW_LIMIT {limit}, \
+             META_JOURNAL_MODE 'WAL'); USE l"
+        );
+        connection.execute_batch(&sql).unwrap();
+        connection
+    };
+    let run = |connection: &duckdb::Connection, sql: &str| connection.execute_batch(sql).unwrap();
+    let count = |connection: &duckdb::Connection, of: &str| {
+        connection.query_row(&format!("SELECT count(*) FROM {of}"), [], |row| row.get::<_, i64>(0))
+    };
+    let maker = attach(0);
+    run(
+        &maker,
+        "CREATE TABLE a (i INTEGER); CREATE TABLE b (i INTEGER); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1)",
+    );
+    drop(maker);
+    let reader = attach(10);
+    run(&reader, "INSERT INTO a VALUES (2)");
+    run(&reader, "INSERT INTO b VALUES (2)");
+    drop(reader);
+    let reader = attach(10);
+    assert_eq!(count(&reader, "a AT (VERSION => 4)").unwrap(), 1);
+    let missed = count(&reader, "b AT (VERSION => 5)").unwrap_err();
+    assert!(missed.to_string().contains("Table with name b does not exist at version 5"), "{missed}");
+    assert_eq!(count(&attach(10), "b AT (VERSION => 5)").unwrap(), 1);
+}
+
+#[test]
+fn rows_in_a_catalog_lose_columns_once_anything_else_is_made() {
+    let database = Postgres::shared().database();
+    for catalog in ["duckdb", "sqlite", "postgres"] {
+        let home = TempLake::new();
+        let place = match catalog {
+            "duckdb" => format!("ducklake:{}", home.join("meta.duckdb")),
+            "sqlite" => format!("ducklake:sqlite:{}", home.join("meta.sqlite")),
+            _ => format!(
+                "ducklake:postgres:host={} port={} dbname={} user={} password={}",
+                database.host(),
+                database.port(),
+                database.name(),
+                database.owner().user,
+                quoted(&database.owner().password)
+            ),
+        };
+        let data = home.join("data");
+        let run = |limit: u32, statements: &str| {
+            let connection = raw();
+            let place = place.replace('\'', "''");
+            let sql = format!(
+                "LOAD postgres_scanner; ATTACH '{place}' AS l (DATA_PATH '{data}', DATA_INLINING_ROW_LIMIT {limit}); USE l; {statements}"
+            );
+            connection.execute_batch(&sql).unwrap();
+            raw_texts(&connection, "SELECT i || coalesce(' ' || j, '') FROM t ORDER BY ALL")
+        };
+        run(0, "CREATE TABLE t (i INTEGER); ALTER TABLE t ADD COLUMN j INTEGER");
+        assert_eq!(run(10, "INSERT INTO t VALUES (1, 2)"), ["1 2"], "{catalog}");
+        run(10, "CREATE TABLE other (i INTEGER)");
+        assert_eq!(run(10, "SELECT 1"), ["1"], "{catalog}: as DuckLake reads it");
+
+        let extensions = format!("config.extension_directory = '{}'", deps().extensions().display());
+        let of_catalog = match catalog {
+            "postgres" => postgres(&database, database.owner(), ""),
+            _ => format!("{{ type = '{catalog}', uri = '{catalog}:meta.{catalog}' }}"),
+        };
+        let lake = ["catalog = ", &of_catalog].concat();
+        home.configure("prod", &[&extensions, FOR_TESTS], &[&lake, &["storage = ", LOCAL].concat()]);
+        let open = |mode| Store::open(&home.load().unwrap().config, "prod", mode).unwrap();
+        let found = |store: &Store| texts(store, "SELECT i || ' ' || coalesce(j::VARCHAR, '') FROM t ORDER BY ALL");
+        let reading = open(Mode::Read);
+        let warning = reading.warnings().first().unwrap_or_else(|| panic!("{catalog}: no warning"));
+        assert!(warning.contains("rows of `t`") && warning.contains("--repair"), "{warning}");
+        reading.close().unwrap();
+        let report = Doctor::default().examine(&home.load(), Some("prod"));
+        let finding = report.finding(CheckName::InlinedRows).and_then(|finding| finding.cause);
+        assert_eq!(finding, Some(Cause::InlinedRowsUnrecorded), "{report}");
+        let store = open(Mode::Write);
+        assert_eq!(found(&store), ["1 2"], "{catalog}");
+        store.maintain(&MaintainOptions::new().alone(true), |_, _| ()).unwrap();
+        assert_eq!(found(&store), ["1 2"], "{catalog}");
+        store.close().unwrap();
+        let reading = open(Mode::Read);
+        assert_eq!(reading.warnings(), [""; 0], "{catalog}");
+        assert_eq!(found(&reading), ["1 2"], "{catalog}");
+    }
+}
+
+/// A value in a connection string of PostgreSQL.
+fn quoted(value: &str) -> String {
+    ["'", &value.replace('\\', "\\\\").replace('\'', "\\'"), "'"].concat()
 }
