@@ -170,3 +170,51 @@ fn moves_that_are_killed_many_times_are_run_again() {
         }
     }
 }
+
+/// Moves the files of a lake, killed again and again: there is one data path at which all rows can be read, and the files of
+/// the other one stay.
+fn check_data_moved(catalog: &str, times: u32, longer: Duration) {
+    let database = (catalog == "postgres").then(|| Postgres::shared().database());
+    let store = |name: &str, path: &str| {
+        format!(
+            "[stores.{name}]\ntype = 'duckdb'\nconfig.ducklake.catalog = {}\n\
+             config.ducklake.storage = {{ type = 'local', path = '{path}' }}\n",
+            catalog_table(catalog, database.as_ref())
+        )
+    };
+    let folder = TempDir::new();
+    folder.write("metaxy.toml", [store("dev", "data"), store("next", "other")].concat());
+    let insert = |number: u32| format!("INSERT INTO t FROM range({number}00, {number}20);");
+    let script = ["CREATE TABLE t (id BIGINT);".to_owned()].into_iter().chain((1..=30).map(insert));
+    let script: String = script.chain(["DELETE FROM t WHERE id % 7 = 0".to_owned()]).collect();
+    run(&mut typed(&folder, &["--store", "dev", "sql", "--mode", "write", &script]), "").done();
+    let query = "SELECT count(*), sum(id), (SELECT count(*) FROM t AT (VERSION => 9)) FROM t";
+    let content = |store: &str| run(&mut typed(&folder, &["sql", "--store", store, "--format", "csv", query]), "");
+    let files = |path: &str| folder.files().into_iter().filter(|file| file.starts_with(path)).count();
+    let (before, kept) = (content("dev").done(), files("data/"));
+    let arguments = ["--store", "dev", "migrate", "data", "next", "--alone"];
+    for time in 1..=times {
+        kill(&folder, &arguments, 1, longer * time);
+        let read = ["dev", "next"].map(content).into_iter().filter(|read| read.exit == 0);
+        let read: Vec<_> = read.map(|read| read.stdout).collect();
+        assert_eq!(read, [before.clone()], "{catalog}");
+    }
+    run(&mut typed(&folder, &arguments), "").done();
+    assert_eq!(content("next").done(), before, "{catalog}");
+    let refused = content("dev");
+    assert!(refused.exit == 1 && refused.stderr.contains("keeps its data at"), "{catalog}: {}", refused.stderr);
+    assert_eq!([files("data/"), files("other/")], [kept; 2], "{catalog}");
+}
+
+#[test]
+fn a_move_of_files_that_is_killed_is_run_again() {
+    check_data_moved("sqlite", 3, Duration::from_millis(150));
+}
+
+#[test]
+#[ignore = "the same many times on every catalog, which takes minutes"]
+fn moves_of_files_that_are_killed_many_times_are_run_again() {
+    for catalog in ["sqlite", "duckdb", "postgres"] {
+        check_data_moved(catalog, 24, Duration::from_millis(25));
+    }
+}

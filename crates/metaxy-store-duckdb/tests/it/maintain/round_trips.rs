@@ -149,10 +149,10 @@ impl<'d> Lake<'d> {
         self.names
     }
 
-    fn run(&mut self, statement: String) {
+    fn run(&mut self, statement: &str) {
         println!("{statement};");
         let store = self.open();
-        let done = store.transaction(|connection| connection.execute(Sql::user_query(statement.clone())));
+        let done = store.transaction(|connection| connection.execute(Sql::user_query(statement)));
         done.unwrap_or_else(|error| panic!("{statement}: {error}"));
         let snapshot = store.snapshots(1).unwrap()[0].id;
         for table in &self.tables {
@@ -172,14 +172,14 @@ impl<'d> Lake<'d> {
                 let list: Vec<_> = columns.iter().map(|(name, of)| format!(", {name} {}", TYPES[*of].0)).collect();
                 let statement = format!("CREATE TABLE {name} (id BIGINT{})", list.concat());
                 self.tables.push(LiveTable { name, columns });
-                self.run(statement);
+                self.run(&statement);
             }
             Action::Insert { table, rows } => {
                 let Some(table) = picked(table, self) else { return };
                 let first = self.next() * 100;
                 let LiveTable { name, columns } = &self.tables[table];
                 let list: Vec<_> = columns.iter().map(|(_, of)| format!(", {}", TYPES[*of].1)).collect();
-                self.run(format!(
+                self.run(&format!(
                     "INSERT INTO {name} SELECT range{} FROM range({first}, {})",
                     list.concat(),
                     first + rows
@@ -187,11 +187,11 @@ impl<'d> Lake<'d> {
             }
             Action::Update { table, every } => {
                 let Some(table) = picked(table, self) else { return };
-                self.run(format!("UPDATE {} SET id = id + 1000000 WHERE id % {every} = 0", self.tables[table].name));
+                self.run(&format!("UPDATE {} SET id = id + 1000000 WHERE id % {every} = 0", self.tables[table].name));
             }
             Action::Delete { table, every } => {
                 let Some(table) = picked(table, self) else { return };
-                self.run(format!("DELETE FROM {} WHERE id % {every} = 1", self.tables[table].name));
+                self.run(&format!("DELETE FROM {} WHERE id % {every} = 1", self.tables[table].name));
             }
             Action::AddColumn { table, of } => {
                 let Some(table) = picked(table, self) else { return };
@@ -199,7 +199,7 @@ impl<'d> Lake<'d> {
                 let LiveTable { name, columns } = &mut self.tables[table];
                 let statement = format!("ALTER TABLE {name} ADD COLUMN {column} {}", TYPES[of].0);
                 columns.push((column, of));
-                self.run(statement);
+                self.run(&statement);
             }
             Action::DropColumn { table, column } => {
                 let Some(table) = picked(table, self) else { return };
@@ -210,29 +210,29 @@ impl<'d> Lake<'d> {
                 }
                 let (column, _) = columns.remove(column.index(columns.len()));
                 let statement = format!("ALTER TABLE {name} DROP COLUMN {column}");
-                self.run(statement);
+                self.run(&statement);
             }
             Action::RenameTable { table } => {
                 let Some(table) = picked(table, self) else { return };
                 let name = format!("t{}", self.next());
                 let before = std::mem::replace(&mut self.tables[table].name, name.clone());
-                self.run(format!("ALTER TABLE {before} RENAME TO {name}"));
+                self.run(&format!("ALTER TABLE {before} RENAME TO {name}"));
             }
             Action::DropTable { table } => {
                 let Some(table) = picked(table, self).filter(|_| self.tables.len() > 1) else { return };
                 // Rows of a dropped table that only the catalog has are refused, see `backup.rs`.
                 self.whole(Self::maintain);
                 let LiveTable { name, .. } = self.tables.remove(table);
-                self.run(format!("DROP TABLE {name}"));
+                self.run(&format!("DROP TABLE {name}"));
             }
             Action::Partition { table } => {
                 let Some(table) = picked(table, self) else { return };
-                self.run(format!("ALTER TABLE {} SET PARTITIONED BY (bucket(3, id))", self.tables[table].name));
+                self.run(&format!("ALTER TABLE {} SET PARTITIONED BY (bucket(3, id))", self.tables[table].name));
             }
             Action::View { table } => {
                 let Some(table) = picked(table, self) else { return };
                 let view = format!("v{}", self.next());
-                self.run(format!("CREATE VIEW {view} AS SELECT count(*) AS rows FROM {}", self.tables[table].name));
+                self.run(&format!("CREATE VIEW {view} AS SELECT count(*) AS rows FROM {}", self.tables[table].name));
             }
             Action::Maintain => self.whole(Self::maintain),
             Action::MoveCatalog { to } => self.whole(|lake| lake.move_catalog(KINDS[to.index(KINDS.len())])),
@@ -336,7 +336,9 @@ fn check(cases: u32, seed: [u8; 32]) {
         // Schemas of one database are those of different lakes.
         let mut lake = Lake::new(&database, kind, first.fetch_add(100, Ordering::Relaxed));
         lake.act(Action::Create { columns: Vec::new() });
-        actions.into_iter().for_each(|action| lake.act(action));
+        for action in actions {
+            lake.act(action);
+        }
         Ok(())
     });
     done.unwrap_or_else(|error| panic!("{error}"));
