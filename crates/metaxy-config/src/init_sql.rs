@@ -11,58 +11,64 @@ const LONGEST: usize = 500;
 /// A statement as it is written, variables not expanded: without its comments, and with `***` in the place of each literal
 /// that does not say where something is read from or written to.
 pub(crate) fn shown(written: &str) -> String {
+    shown_if_whole(written).unwrap_or_else(|| HIDDEN.to_owned())
+}
+
+/// The same of a statement whose literals all end, and so begin where they seem to.
+fn shown_if_whole(written: &str) -> Option<String> {
     // Whether this ends a literal depends on what is before the literal.
     if written.contains("\\'") {
-        return HIDDEN.to_owned();
+        return None;
     }
     let mut shown = String::new();
     let mut rest = written;
     while let Some(first) = rest.chars().next() {
         let (end, replaced) = match rest {
-            _ if rest.starts_with("--") => (rest.find('\n').unwrap_or(rest.len()), Some(String::new())),
+            _ if rest.starts_with("--") => (Some(rest.find('\n').unwrap_or(rest.len())), Some(String::new())),
             _ if rest.starts_with("/*") => (end_of(rest, 2, "*/"), Some(String::new())),
             _ if rest.starts_with('\'') => {
                 let end = end_of_quoted(rest);
                 let hidden = (!names_a_place(&shown)).then(|| "'***'".to_owned());
-                (end, hidden.or_else(|| Some(mask_credentials(&rest[..end]).into_owned())))
+                (end, hidden.or_else(|| Some(mask_credentials(&rest[..end?]).into_owned())))
             }
             _ if rest.starts_with('"') => (end_of(rest, 1, "\""), None),
             _ => match dollar_quote(rest) {
                 Some(quote) => (end_of(rest, quote.len(), quote), Some("'***'".to_owned())),
-                None if first.is_control() => (first.len_utf8(), Some(" ".to_owned())),
-                None => (first.len_utf8(), None),
+                None if first.is_control() => (Some(first.len_utf8()), Some(" ".to_owned())),
+                None => (Some(first.len_utf8()), None),
             },
         };
+        let end = end?;
         shown.push_str(replaced.as_deref().unwrap_or(&rest[..end]));
         rest = &rest[end..];
     }
     let shown = shown.trim();
     if !begins_a_statement(shown) {
         // What stands in the wrong place may be a secret.
-        return HIDDEN.to_owned();
+        return None;
     }
-    match shown.char_indices().nth(LONGEST) {
+    Some(match shown.char_indices().nth(LONGEST) {
         Some((end, _)) => [&shown[..end], "…"].concat(),
         None => shown.to_owned(),
-    }
+    })
 }
 
 /// Where what begins here ends, after `close`.
-fn end_of(text: &str, open: usize, close: &str) -> usize {
-    text[open..].find(close).map_or(text.len(), |at| open + at + close.len())
+fn end_of(text: &str, open: usize, close: &str) -> Option<usize> {
+    text[open..].find(close).map(|at| open + at + close.len())
 }
 
 /// Where a literal ends.
-fn end_of_quoted(text: &str) -> usize {
+fn end_of_quoted(text: &str) -> Option<usize> {
     let mut at = 1;
     while let Some(quote) = text[at..].find('\'').map(|quote| at + quote) {
         at = quote + 1;
         if !text[at..].starts_with('\'') {
-            return at;
+            return Some(at);
         }
         at += 1;
     }
-    text.len()
+    None
 }
 
 /// `$$` or `$name$`, which such a literal begins and ends with.
@@ -142,12 +148,22 @@ mod tests {
             ),
             ("SET x = $$a'b$$; SELECT $t$'$t$", "SET x = '***'; SELECT '***'"),
             ("SELECT 1 -- it's a secret\n, 2 /* 'x' */", "SELECT 1  , 2"),
-            ("SELECT E'a''b', \"c'd\", 'open", "SELECT E'***', \"c'd\", '***'"),
+            ("SELECT E'a''b', \"c'd\"", "SELECT E'***', \"c'd\""),
         ] {
             assert_eq!(shown(written), expected, "{written}");
         }
         assert!(shown(&["SELECT ", &"é".repeat(1000)].concat()).ends_with("é…"));
-        for written in ["hunter2", "hunter2 FROM 'x'", "SELEKT 'x'", "select-hunter2", r"SELECT 'a\', 'hunter2'", ""] {
+        for written in [
+            "SET x = hunter2'",
+            "SELECT \"hunter2",
+            "SELECT hunter2$$",
+            "hunter2",
+            "hunter2 FROM 'x'",
+            "SELEKT 'x'",
+            "select-hunter2",
+            r"SELECT 'a\', 'hunter2'",
+            "",
+        ] {
             assert_eq!(shown(written), "***");
         }
     }
