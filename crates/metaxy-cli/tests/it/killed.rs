@@ -136,11 +136,7 @@ fn check_migrated(from: &str, to: &str, times: u32, longer: Duration) {
         (&["migrate", "catalog", "next", "--write-config"], "dev", "next"),
     ] {
         for time in 1..=times {
-            let mut child =
-                typed(&folder, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-            thread::sleep(longer * time);
-            drop(child.kill());
-            child.wait().expect("it ends");
+            kill(&folder, arguments, 1, longer * time);
             // Between the two fences of `--undo`, none can be attached.
             let readable = ["dev", "next"].map(content).into_iter().filter(|read| read.exit == 0);
             let readable: Vec<_> = readable.map(|read| read.stdout).collect();

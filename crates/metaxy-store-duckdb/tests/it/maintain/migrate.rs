@@ -9,7 +9,7 @@ use metaxy_testkit::{Database, KeyRights, Postgres, TempDir, deps};
 
 use super::backup::{content, fill};
 use super::home::SERVER;
-use crate::lake::{BUCKET, LOCAL, s3, texts, value};
+use crate::lake::{BUCKET, LOCAL, postgres, s3, texts, value};
 
 const KINDS: [&str; 3] = ["sqlite", "duckdb", "postgres"];
 
@@ -27,14 +27,7 @@ impl Move<'_> {
     fn catalog(&self, kind: &str) -> String {
         let database = &self.database;
         match kind {
-            "postgres" => format!(
-                "{{ type = 'postgres', secret_name = 'pg', host = '{}', port = {}, database = '{}', user = '{}', password = '''{}''', metadata_schema = 'meta' }}",
-                database.host(),
-                database.port(),
-                database.name(),
-                database.owner().user,
-                database.owner().password
-            ),
+            "postgres" => postgres(database, database.owner(), ", metadata_schema = 'meta'"),
             kind => format!("{{ type = '{kind}', uri = '{kind}:meta.{kind}' }}"),
         }
     }

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config as Cases, RngAlgorithm, TestRng, TestRunner};
 
-use crate::lake::texts;
+use crate::lake::{postgres, texts};
 
 const KINDS: [&str; 3] = ["sqlite", "duckdb", "postgres"];
 
@@ -120,15 +120,7 @@ impl<'d> Lake<'d> {
     fn store(&self, name: &str, (kind, number, data): (&str, usize, usize)) -> String {
         let database = self.database;
         let catalog = match kind {
-            "postgres" => format!(
-                "{{ type = 'postgres', secret_name = 'pg', host = '{}', port = {}, database = '{}', user = '{}', \
-                     password = '''{}''', metadata_schema = 'meta_{number}' }}",
-                database.host(),
-                database.port(),
-                database.name(),
-                database.owner().user,
-                database.owner().password
-            ),
+            "postgres" => postgres(database, database.owner(), &format!(", metadata_schema = 'meta_{number}'")),
             kind => format!("{{ type = '{kind}', uri = '{kind}:meta-{number}.{kind}' }}"),
         };
         format!(
