@@ -9,7 +9,7 @@ use metaxy_feature::{FeatureDefinition, FeatureGraph, FeatureKey, ProjectName};
 use crate::engine::Error;
 use crate::features::FeatureOptions;
 use crate::lake::Store;
-use crate::registry::{PushedFeature, pushed_features};
+use crate::registry::{PushedFeature, PushedRecord, pushed_features, pushed_spec};
 use crate::table::{Problem, names};
 
 /// Features of other projects; see [`Store::external_features`].
@@ -99,27 +99,28 @@ impl Store {
         let fallbacks = fallbacks.map(|secondary| (secondary.plan.alias(), secondary.table_prefix.as_str()));
         let project = own.first().map(FeatureDefinition::project).or(options.project.as_ref());
         for (alias, prefix) in [own_database].into_iter().chain(fallbacks) {
-            for (key, feature) in pushed_features(self.connection(), alias, prefix, project)? {
-                pushed.entry(key).or_insert(feature);
+            for record in pushed_features(self.connection(), alias, prefix, project)? {
+                pushed.entry(record.key.clone()).or_insert(record);
             }
         }
         let is_own: BTreeSet<&FeatureKey> = own.iter().map(FeatureDefinition::key).collect();
         let mut wanted: Vec<FeatureKey> = own.iter().flat_map(deps).cloned().collect();
-        let is_selected = |feature: &Result<PushedFeature, Problem>| {
-            let of = |project: &ProjectName| selections.iter().any(|one| one.all || one.projects.contains(project));
-            feature.as_ref().is_ok_and(|feature| of(feature.definition.project()))
+        let is_selected = |record: &&PushedRecord| {
+            let is_its = |project: &ProjectName| project.as_str() == record.project;
+            selections.iter().any(|one| one.all || one.projects.iter().any(is_its))
         };
         wanted.extend(selections.iter().flat_map(|one| one.keys.clone()));
-        let selected = pushed.iter().filter(|(_, feature)| is_selected(feature));
-        wanted.extend(selected.filter_map(|(key, _)| key.parse().ok()));
+        for record in pushed.values().filter(is_selected) {
+            wanted.push(record.key.parse().map_err(|error| pushed_spec(&record.key, &error))?);
+        }
         let (mut found, mut missing) = (BTreeMap::new(), BTreeSet::new());
         while let Some(key) = wanted.pop() {
             if is_own.contains(&key) || found.contains_key(&key) {
                 continue;
             }
             match pushed.remove(key.as_str()) {
-                Some(feature) => {
-                    let feature = feature?;
+                Some(record) => {
+                    let feature = record.feature?;
                     wanted.extend(deps(&feature.definition).cloned());
                     found.insert(key, feature);
                 }

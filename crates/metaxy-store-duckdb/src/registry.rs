@@ -78,8 +78,12 @@ pub struct PushedGraph {
     pub features: usize,
 }
 
-/// The key of a feature, and the feature unless it is not valid here.
-type KeyAndFeature = (String, Result<PushedFeature, Problem>);
+/// The last record of a feature, which may be one that is not valid here.
+pub(crate) struct PushedRecord {
+    pub(crate) key: String,
+    pub(crate) project: String,
+    pub(crate) feature: Result<PushedFeature, Problem>,
+}
 
 impl Features<'_> {
     /// Records the features of the project, unless its latest record says the same.
@@ -346,7 +350,7 @@ fn load(
     if features.is_empty() {
         return Ok(None);
     }
-    let definitions = features.into_iter().map(|(_, feature)| feature.map(|feature| feature.definition));
+    let definitions = features.into_iter().map(|record| record.feature.map(|feature| feature.definition));
     let mut definitions: Vec<_> = definitions.collect::<Result<_, _>>()?;
     if project_version.is_some() {
         add_dependencies(connection, table, &mut definitions)?;
@@ -368,7 +372,10 @@ fn add_dependencies(
         for key in deps.into_iter().filter(|key| known.insert(key.clone())) {
             let pushed = match &mut pushed {
                 Some(pushed) => pushed,
-                none => none.insert(read_features(connection, table, None::<Sql>)?.into_iter().collect()),
+                none => {
+                    let records = read_features(connection, table, None::<Sql>)?;
+                    none.insert(records.into_iter().map(|record| (record.key, record.feature)).collect())
+                }
             };
             if let Some(feature) = pushed.remove(key.as_str()) {
                 definitions.push(feature?.definition.into_external(BTreeMap::new()));
@@ -385,7 +392,7 @@ pub(crate) fn pushed_features(
     alias: &Ident,
     prefix: &str,
     without: Option<&ProjectName>,
-) -> Result<Vec<KeyAndFeature>, Error> {
+) -> Result<Vec<PushedRecord>, Error> {
     read_together(connection, || {
         let Some(table) = feature_versions(&Listing::new(connection), alias, prefix)? else { return Ok(Vec::new()) };
         let of_others = without.map(|project| sql!("WHERE project <> {project}", project = bind(project.as_str())));
@@ -394,11 +401,7 @@ pub(crate) fn pushed_features(
 }
 
 /// The last record of each feature among these, by its key.
-fn read_features(
-    connection: &Connection,
-    table: &TableName,
-    among: impl WriteSql,
-) -> Result<Vec<KeyAndFeature>, Error> {
+fn read_features(connection: &Connection, table: &TableName, among: impl WriteSql) -> Result<Vec<PushedRecord>, Error> {
     let rows: Vec<FeatureRow> = connection.query_rows(sql!(
         "SELECT feature_key, project, feature_spec, feature_schema, feature_class_path, metaxy_feature_version
          FROM {table} {among}
@@ -409,6 +412,7 @@ fn read_features(
     let feature = |(key, project, spec, schema, class_path, version): FeatureRow| {
         let [key, project, spec, schema, class_path, version] =
             [key, project, spec, schema, class_path, version].map(Option::unwrap_or_default);
+        let of_project = project.clone();
         let definition = || {
             let schema = Json::parse(&schema)?.into_object().unwrap_or_default();
             Ok(FeatureDefinition::new(FeatureSpec::from_json(&spec)?, project.parse()?).with_schema(schema))
@@ -418,12 +422,12 @@ fn read_features(
             let definition = if class_path.is_empty() { definition } else { definition.with_class_path(class_path) };
             PushedFeature { definition, version }
         });
-        (key, feature)
+        PushedRecord { key, project: of_project, feature }
     };
     Ok(rows.into_iter().map(feature).collect())
 }
 
-fn pushed_spec(feature: &str, error: &metaxy_feature::Error) -> Problem {
+pub(crate) fn pushed_spec(feature: &str, error: &metaxy_feature::Error) -> Problem {
     Problem::PushedSpec { feature: feature.to_owned(), message: error.to_string() }
 }
 

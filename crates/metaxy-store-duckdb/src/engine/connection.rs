@@ -316,20 +316,6 @@ impl Connection {
         Ok(found)
     }
 
-    /// The rows of a query whose columns are texts; a null is empty.
-    pub(crate) fn rows(&self, sql: &Sql) -> Result<Vec<Vec<String>>, Error> {
-        let mut found = Vec::new();
-        self.fetched(sql, |rows| {
-            while let Some(row) = rows.next()? {
-                let columns = 0..row.as_ref().column_count();
-                let text = |column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default);
-                found.push(columns.map(text).collect::<duckdb::Result<Vec<_>>>()?);
-            }
-            Ok(found.len())
-        })?;
-        Ok(found)
-    }
-
     /// Runs a query, and lets `read` take its rows and count them.
     pub(super) fn fetched(
         &self,

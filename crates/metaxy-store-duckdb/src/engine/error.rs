@@ -481,6 +481,13 @@ impl std::error::Error for Error {
     }
 }
 
+impl From<ducklake_sql::Problem> for Error {
+    /// A name or a value that SQL cannot have.
+    fn from(problem: ducklake_sql::Problem) -> Self {
+        Self::query(problem.to_string())
+    }
+}
+
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         Self::new(Kind::Config(error))

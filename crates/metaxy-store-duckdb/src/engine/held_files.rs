@@ -136,7 +136,7 @@ impl<'c> Detour<'c> {
         suffix: &str,
     ) -> Result<Self, Error> {
         let name = ["metaxy_held_", suffix].concat();
-        let secret = Ident::new(name.as_str()).map_err(|problem| Error::query(problem.to_string()))?;
+        let secret = Ident::new(name.as_str())?;
         connection.execute(sql!(
             "CREATE TEMPORARY SECRET {secret} (
                  TYPE s3, ENDPOINT '127.0.0.1:0', URL_STYLE 'path', USE_SSL false, SCOPE [{files}]

@@ -142,5 +142,5 @@ fn is_named(setting: &Setting, name: &str) -> bool {
 
 pub(crate) fn current_database(connection: &Connection) -> Result<Ident, Error> {
     let name = connection.text(&Sql::fixed("SELECT current_database()"))?;
-    Ident::new(name.unwrap_or_default()).map_err(|problem| Error::query(problem.to_string()))
+    Ident::new(name.unwrap_or_default()).map_err(Error::from)
 }

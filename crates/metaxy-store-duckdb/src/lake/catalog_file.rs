@@ -115,7 +115,7 @@ pub(crate) fn other_tables(connection: &Connection, lake: &Lake) -> Result<Vec<S
         return Ok(Vec::new());
     }
     // Whatever somebody has made there: the file is theirs.
-    let tables = connection.rows(&sql!(
+    let tables = connection.query_rows(sql!(
         "WITH made AS (
              SELECT table_name AS name, database_name, internal FROM duckdb_tables()
              UNION ALL
@@ -135,7 +135,7 @@ pub(crate) fn other_tables(connection: &Connection, lake: &Lake) -> Result<Vec<S
          ORDER BY name LIMIT 5",
     ));
     connection.execute("DETACH metaxy_catalog_file")?;
-    Ok(tables?.concat())
+    Ok(tables?.into_iter().map(|(table,)| table).collect())
 }
 
 fn failed(action: &'static str, path: &Path, error: std::io::Error) -> Error {

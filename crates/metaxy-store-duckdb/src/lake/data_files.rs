@@ -39,8 +39,9 @@ impl DataFiles {
             Box::new(|file| Path::new(data_path.as_str()).join(file).is_file())
         } else {
             let pattern = [data_path.as_str(), "**"].concat();
-            let found = connection.rows(&Sql::fixed("SELECT file FROM glob(?)").with_text("pattern", &pattern))?;
-            let found: BTreeSet<String> = found.concat().into_iter().collect();
+            let found = Sql::fixed("SELECT file FROM glob(?)").with_text("pattern", &pattern);
+            let found: Vec<(String,)> = connection.query_rows(found)?;
+            let found: BTreeSet<String> = found.into_iter().map(|(file,)| file).collect();
             Box::new(move |file| found.contains(&[data_path.as_str(), file].concat()))
         };
         let missing = known.iter().filter(|(file,)| !is_there(file)).count();

@@ -29,7 +29,7 @@ use super::extensions;
 use super::facts::facts_of;
 use crate::engine::cause::{Facts, Operation};
 use crate::engine::{
-    Cause, Connection, EngineError, Error, keep_sqlite_tables_apart, leave_out_health_check, open_instance,
+    Cause, Connection, EngineError, Error, FromRow, keep_sqlite_tables_apart, leave_out_health_check, open_instance,
     share_sqlite_connection,
 };
 use report::Verdict;
@@ -175,15 +175,21 @@ struct Target<'a> {
 
 impl Target<'_> {
     /// Where the data files are, as configured or else as stored; `None` where a server keeps that to itself.
-    fn data_path(&self) -> Option<String> {
-        let stored =
-            || with_stored_data_path(self.connection, self.plan).ok().flatten()?.data_path().map(str::to_owned);
-        self.lake.data_path().map(str::to_owned).or_else(stored)
+    fn data_path(&self) -> Result<Option<String>, EngineError> {
+        if let Some(configured) = self.lake.data_path() {
+            return Ok(Some(configured.to_owned()));
+        }
+        let stored = with_stored_data_path(self.connection, self.plan).map_err(Error::into_engine_error)?;
+        Ok(stored.and_then(|plan| plan.data_path().map(str::to_owned)))
     }
 
-    /// The rows of a query, every column of which is a text.
-    fn rows(&self, sql: impl Into<Sql>) -> Result<Vec<Vec<String>>, EngineError> {
-        self.connection.rows(&sql.into()).map_err(Error::into_engine_error)
+    fn rows<R: FromRow>(&self, sql: impl Into<Sql>) -> Result<Vec<R>, EngineError> {
+        self.connection.query_rows(sql).map_err(Error::into_engine_error)
+    }
+
+    /// The first row of a query, if it has one.
+    fn row<R: FromRow>(&self, sql: impl Into<Sql>) -> Result<Option<R>, EngineError> {
+        self.connection.query_row(sql).map_err(Error::into_engine_error)
     }
 
     fn run(&self, sql: impl Into<Sql>) -> Result<(), EngineError> {
@@ -196,14 +202,12 @@ impl Target<'_> {
     }
 
     /// What DuckDB shows of a secret, itself without credentials: `(type, persistent, "name=…;endpoint=…")`.
-    fn secret(&self, name: &str) -> Option<(String, bool, String)> {
+    fn secret(&self, name: &str) -> Result<Option<(String, bool, String)>, EngineError> {
         let sql = Sql::fixed(
-            "SELECT type, persistent::VARCHAR, secret_string FROM duckdb_secrets()
+            "SELECT type, persistent, secret_string FROM duckdb_secrets()
              WHERE lower(name) = lower(?) ORDER BY persistent LIMIT 1",
         );
-        let row = self.rows(sql.with_text("name", name)).ok()?.pop()?;
-        let [kind, persistent, shown] = <[String; 3]>::try_from(row).ok()?;
-        Some((kind, persistent == "true", shown))
+        self.row(sql.with_text("name", name))
     }
 
     /// Whether a persistent secret would make a name of the plan ambiguous.
@@ -216,14 +220,12 @@ impl Target<'_> {
             })
             .collect();
         let sql = "SELECT name, storage FROM duckdb_secrets() WHERE persistent ORDER BY name";
-        let persistent = match self.rows(sql) {
+        let persistent: Vec<(String, String)> = match self.rows(sql) {
             Ok(rows) => rows,
             Err(said) => return Verdict::new(Outcome::Warning, "DuckDB does not show its secrets").raw(said.text()),
         };
-        let found = persistent.into_iter().filter_map(|row| {
-            let [name, storage] = <[String; 2]>::try_from(row).ok()?;
-            names.iter().any(|own| own.eq_ignore_ascii_case(&name)).then(|| format!("`{name}` in `{storage}`"))
-        });
+        let is_own = |(name, _): &&(String, String)| names.iter().any(|own| own.eq_ignore_ascii_case(name));
+        let found = persistent.iter().filter(is_own).map(|(name, storage)| format!("`{name}` in `{storage}`"));
         let found: Vec<_> = found.collect();
         if found.is_empty() {
             return Verdict::ok("no persistent secret has a name that this store uses");
@@ -299,14 +301,26 @@ fn prepare(run: &mut Run, plan: &Arc<AttachPlan>) -> (Option<Connection>, Verdic
         return (None, Verdict::new(Outcome::Failed, error.to_string()));
     }
     leave_out_health_check(&connection, plan);
-    let versions = "SELECT extension_name, extension_version FROM duckdb_extensions()
-                    WHERE loaded AND install_mode <> 'STATICALLY_LINKED'";
-    let engine = connection.rows(&Sql::fixed("SELECT library_version, source_id FROM pragma_version()"));
-    let versions = connection.rows(&Sql::fixed(versions)).unwrap_or_default();
-    let engine = engine.unwrap_or_default().into_iter().map(|row| format!("DuckDB {}", row.join(" ")));
-    let versions = versions.into_iter().filter(|row| row.first().is_some_and(|name| loaded.contains(name)));
-    let verdict = Verdict::ok("all that the lake needs are there");
-    (Some(connection), verdict.evidence(engine).evidence(versions.map(|row| row.join(" "))))
+    let verdict = match versions(&connection, &loaded) {
+        Ok(versions) => Verdict::ok("all that the lake needs are there").evidence(versions),
+        Err(error) => Verdict::new(Outcome::Warning, "DuckDB does not tell its version").raw(error.to_string()),
+    };
+    (Some(connection), verdict)
+}
+
+/// The version of DuckDB, and those of its extensions that were loaded.
+fn versions(connection: &Connection, loaded: &[String]) -> Result<Vec<String>, Error> {
+    let engine = "SELECT library_version, source_id FROM pragma_version()";
+    let extensions = "SELECT extension_name, extension_version FROM duckdb_extensions()
+                      WHERE loaded AND install_mode <> 'STATICALLY_LINKED'";
+    let engine: Vec<(String, String)> = connection.query_rows(engine)?;
+    let extensions: Vec<(String, Option<String>)> = connection.query_rows(extensions)?;
+    let engine = engine.into_iter().map(|(version, source)| format!("DuckDB {version} {source}"));
+    let extensions = extensions
+        .into_iter()
+        .filter(|(name, _)| loaded.contains(name))
+        .map(|(name, version)| [name, version.unwrap_or_default()].join(" "));
+    Ok(engine.chain(extensions).collect())
 }
 
 /// Lets a storage that is down be told in a moment: fewer retries, and a shorter timeout, unless configured.
@@ -329,7 +343,11 @@ fn be_quick(connection: &Connection, plan: &AttachPlan) {
 fn where_extensions_are(connection: &Connection, name: &str) -> Vec<String> {
     let file = [name, ".duckdb_extension"].concat();
     let mut facts = Vec::new();
-    for folder in extensions::folders(connection).unwrap_or_default() {
+    let folders = match extensions::folders(connection) {
+        Ok(folders) => folders,
+        Err(error) => return vec![format!("DuckDB does not tell where it looks for extensions: {error}")],
+    };
+    for folder in folders {
         facts.push(format!("DuckDB looks for `{}`", folder.join(&file).display()));
         let Some((version, platform)) = folder.parent().zip(folder.file_name()) else { continue };
         let all = version.parent().and_then(|all| std::fs::read_dir(all).ok()).into_iter().flatten().flatten();

@@ -74,11 +74,9 @@ impl Extensions {
     pub fn find(&self, extension: &Extension) -> Result<Option<ExtensionFile>, Error> {
         let installed =
             Sql::fixed("SELECT extension_name, install_path FROM duckdb_extensions() WHERE installed AND NOT loaded");
-        let rows = self.connection.rows(&installed)?;
-        let found = rows.into_iter().find_map(|row| match <[String; 2]>::try_from(row) {
-            Ok([name, path]) if name == extension.name().as_str() => Some(PathBuf::from(path)),
-            _ => None,
-        });
+        let rows: Vec<(String, Option<String>)> = self.connection.query_rows(installed)?;
+        let found = rows.into_iter().find(|(name, _)| name == extension.name().as_str());
+        let found = found.and_then(|(_, path)| path).map(PathBuf::from);
         // DuckDB lists only the extensions that it knows by name.
         let file = [extension.name().as_str(), ".duckdb_extension"].concat();
         let found = match found {
@@ -108,11 +106,11 @@ impl Extensions {
             self.connection.execute(sql!("FORCE {install}", install))?;
         }
         self.connection.run_statement(&Statement::Load(extension.clone()))?;
-        let rows = self.connection.rows(
+        let path = self.connection.text(
             &Sql::fixed("SELECT install_path FROM duckdb_extensions() WHERE loaded AND extension_name = ?")
                 .with_text("name", name.as_str()),
         )?;
-        let path = rows.into_iter().flatten().next().map(PathBuf::from);
+        let path = path.map(PathBuf::from);
         path.map_or_else(
             || Err(Error::refused(Problem::NotListed(name.to_string()))),
             |path| ExtensionFile::read(&path),
@@ -145,8 +143,8 @@ pub(super) fn folders(connection: &Connection) -> Result<Vec<PathBuf>, Error> {
                SELECT folder || '/' || library_version || '/' || platform
                FROM used, pragma_version(), pragma_platform()
                WHERE folder <> ''";
-    let rows = connection.rows(&Sql::fixed(sql))?;
-    Ok(rows.into_iter().flatten().map(PathBuf::from).collect())
+    let rows: Vec<(String,)> = connection.query_rows(sql)?;
+    Ok(rows.into_iter().map(|(folder,)| PathBuf::from(folder)).collect())
 }
 
 /// The path with `~` replaced by the home directory, where there is one.

@@ -10,7 +10,7 @@ pub(crate) fn of_others(connection: &Connection, plan: &AttachPlan) -> Result<Ve
     let Some((database, schema)) = plan.metadata().filter(|_| plan.catalog() == Some(CatalogKind::Postgres)) else {
         return Ok(Vec::new());
     };
-    let literal = |text: &str| StringLiteral::new(text).map_err(|problem| Error::query(problem.to_string()));
+    let literal = |text: &str| StringLiteral::new(text).map_err(Error::from);
     let asked = sql!(
         "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
          WHERE nspname = {schema} AND relkind = 'r' AND relname LIKE 'ducklake_inlined_%'

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirEntry, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use ducklake_sql::{AttachPlan, Sql, bind, sql};
 
-use crate::engine::{Connection, Error, file_of};
+use crate::engine::{Connection, Error, Kind, file_of};
 
 /// A data file, or one of deletions, that a snapshot of the lake needs.
 pub(super) struct KnownFile {
@@ -44,7 +44,7 @@ pub(super) fn known_files(
 ) -> Result<Option<Vec<KnownFile>>, Error> {
     let Some((database, schema)) = plan.metadata() else { return Ok(None) };
     // A table that was renamed has several rows, of one path; the last one has its name.
-    let rows = connection.rows(&sql!(
+    let rows: Vec<(String, String, i64, u64, u64, i64, bool, bool, bool)> = connection.query_rows(sql!(
         "WITH files AS (
              SELECT data_file_id AS id, table_id, path, path_is_relative, file_size_bytes, record_count AS count,
                     begin_snapshot, end_snapshot, encryption_key, file_format AS format, false AS is_of_deletions
@@ -72,35 +72,31 @@ pub(super) fn known_files(
          )
          SELECT CASE WHEN f.path_is_relative::BOOLEAN THEN concat(p.folder, f.path) ELSE f.path END AS path,
                 p.name,
-                f.id::VARCHAR,
-                f.file_size_bytes::VARCHAR,
-                f.count::VARCHAR,
-                f.begin_snapshot::VARCHAR,
-                f.is_of_deletions::VARCHAR,
-                (f.end_snapshot IS NULL)::VARCHAR,
-                (f.encryption_key IS NULL AND f.format = 'parquet')::VARCHAR
+                f.id,
+                f.file_size_bytes,
+                coalesce(f.count, 0),
+                f.begin_snapshot,
+                f.is_of_deletions,
+                f.end_snapshot IS NULL,
+                f.encryption_key IS NULL AND f.format = 'parquet'
          FROM files AS f JOIN places AS p USING (table_id)
          ORDER BY path",
         database,
         schema,
         data_path = bind(data_path),
     ))?;
-    let known = rows.into_iter().filter_map(|row| {
-        let [path, table, id, size, rows, snapshot, is_of_deletions, is_current, reads_alone] =
-            <[String; 9]>::try_from(row).ok()?;
-        Some(KnownFile {
-            id: id.parse().ok()?,
-            table,
-            path,
-            size: size.parse().ok()?,
-            rows: rows.parse().unwrap_or_default(),
-            snapshot: snapshot.parse().unwrap_or_default(),
-            is_of_deletions: is_of_deletions == "true",
-            is_current: is_current == "true",
-            reads_alone: reads_alone == "true",
-        })
-    });
-    Ok(Some(known.collect()))
+    let known = |(path, table, id, size, rows, snapshot, is_of_deletions, is_current, reads_alone)| KnownFile {
+        id,
+        table,
+        path,
+        size,
+        rows,
+        snapshot,
+        is_of_deletions,
+        is_current,
+        reads_alone,
+    };
+    Ok(Some(rows.into_iter().map(known).collect()))
 }
 
 /// The files of a storage by their sizes, of which one listing tells.
@@ -118,17 +114,13 @@ impl<'p> Listing<'p> {
         }
         let pattern = [data_path, "**"].concat();
         // Without their content, DuckDB takes the sizes from the listing.
-        let sizes = Sql::fixed("SELECT filename, size::VARCHAR FROM read_blob(?)").with_text("pattern", &pattern);
-        let rows = connection.rows(&sizes).or_else(|error| {
+        let sizes = Sql::fixed("SELECT filename, size FROM read_blob(?)").with_text("pattern", &pattern);
+        let rows = connection.query_rows(sizes).or_else(|error| {
             // It fails where no file is.
             let any = Sql::fixed("SELECT file FROM glob(?) LIMIT 1").with_text("pattern", &pattern);
-            if connection.rows(&any)?.is_empty() { Ok(Vec::new()) } else { Err(error) }
+            if connection.text(&any)?.is_none() { Ok(Vec::new()) } else { Err(error) }
         })?;
-        let size = |row: Vec<String>| {
-            let [path, size] = <[String; 2]>::try_from(row).ok()?;
-            Some((path, size.parse().ok()?))
-        };
-        Ok(Self { data_path, sizes: Some(rows.into_iter().filter_map(size).collect()) })
+        Ok(Self { data_path, sizes: Some(rows.into_iter().collect()) })
     }
 
     /// What is wrong with a file, if anything is.
@@ -158,20 +150,19 @@ pub(super) fn orphans(
     listing: &Listing<'_>,
 ) -> Result<Vec<String>, Error> {
     let Some((database, schema)) = plan.metadata() else { return Ok(Vec::new()) };
-    let scheduled = connection.rows(&sql!(
+    let scheduled: Vec<(String,)> = connection.query_rows(sql!(
         "SELECT path FROM {database}.{schema}.ducklake_files_scheduled_for_deletion",
         database,
         schema,
     ))?;
     // Names are unique, and paths may be written in several ways.
-    let scheduled = scheduled.concat();
-    let named: BTreeSet<&str> =
-        known.iter().map(|file| file.path.as_str()).chain(scheduled.iter().map(String::as_str)).map(name_of).collect();
+    let scheduled = scheduled.iter().map(|(path,)| path.as_str());
+    let named: BTreeSet<&str> = known.iter().map(|file| file.path.as_str()).chain(scheduled).map(name_of).collect();
     let mut found = Vec::new();
     if let Some(sizes) = &listing.sizes {
         found.extend(sizes.keys().cloned());
     } else {
-        add_files(Path::new(listing.data_path), &mut found);
+        add_files(Path::new(listing.data_path), &mut found)?;
     }
     let is_data = |path: &str| path.ends_with(".parquet") || file_of(Path::new(path)).is_some();
     Ok(found.into_iter().filter(|path| is_data(path) && !named.contains(name_of(path))).collect())
@@ -182,16 +173,28 @@ fn name_of(path: &str) -> &str {
 }
 
 /// Adds the files below a folder. A symbolic link is not followed: it may lead back.
-fn add_files(folder: &Path, found: &mut Vec<String>) {
-    let mut entries: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().collect();
-    entries.sort_by_key(DirEntry::path);
-    for entry in entries {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => add_files(&entry.path(), found),
-            Ok(_) => found.push(entry.path().display().to_string()),
-            Err(_) => {}
+fn add_files(folder: &Path, found: &mut Vec<String>) -> Result<(), Error> {
+    let listed = || -> io::Result<_> {
+        let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_by_key(DirEntry::path);
+        entries.into_iter().map(|entry| Ok((entry.path(), entry.file_type()?.is_dir()))).collect::<io::Result<Vec<_>>>()
+    };
+    let entries = match listed() {
+        // Nothing was written yet, or a program removes what it finds empty.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(Error::new(Kind::File { action: "listing", path: folder.display().to_string(), error }));
+        }
+        Ok(entries) => entries,
+    };
+    for (path, is_folder) in entries {
+        if is_folder {
+            add_files(&path, found)?;
+        } else {
+            found.push(path.display().to_string());
         }
     }
+    Ok(())
 }
 
 fn is_remote(path: &str) -> bool {

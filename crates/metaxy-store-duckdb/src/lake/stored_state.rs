@@ -19,7 +19,7 @@ type OptionRow = (String, Option<String>, Option<String>, Option<i64>, Option<St
 pub(crate) fn read(connection: &Connection, plan: &AttachPlan) -> Result<Option<StoredState>, Error> {
     let Some((database, schema)) = plan.metadata() else { return Ok(None) };
     let mut state = StoredState::default();
-    let name = |text: &str| Ident::new(text).map_err(|problem| Error::query(problem.to_string()));
+    let name = |text: &str| Ident::new(text).map_err(Error::from);
 
     let schemas: Vec<(String,)> = connection.query_rows(sql!(
         "SELECT schema_name FROM {database}.{schema}.ducklake_schema WHERE end_snapshot IS NULL ORDER BY schema_name",
@@ -75,7 +75,7 @@ pub(crate) fn read(connection: &Connection, plan: &AttachPlan) -> Result<Option<
     for (id, column, transform) in partitions {
         let Some(column) = names.get(&(id, column)) else { continue };
         let key = PartitionKey::stored(name(column)?, &transform);
-        let key = key.map_err(|problem| Error::query(problem.to_string()))?;
+        let key = key?;
         table_of(&mut state, id, &mut |table| table.partitioned_by.push(key.clone()));
     }
 

@@ -28,7 +28,7 @@ impl PlannedLake {
     /// When it could not be compared then, either.
     pub fn of_new_lake(declared: &Declared, plan: &AttachPlan) -> Result<Self, Error> {
         let catalog = plan.metadata().ok_or(Problem::NoMetadata)?;
-        let main = Ident::new("main").map_err(|problem| Error::query(problem.to_string()))?;
+        let main = Ident::new("main")?;
         let stored = StoredState { schemas: vec![main], ..StoredState::default() };
         let difference = declared.difference(&stored);
         let digest = ["new", &difference.digest()].concat();

@@ -218,7 +218,7 @@ fn refuse_inlined_of_dropped(connection: &Connection, (database, schema): &(Iden
         schema,
     ))?;
     for (table, inlined) in dropped {
-        let inlined = Ident::new(inlined).map_err(|problem| Error::query(problem.to_string()))?;
+        let inlined = Ident::new(inlined)?;
         let count = sql!("SELECT count(*) FROM {database}.{schema}.{inlined}", database, schema, inlined);
         match connection.query_value::<i64>(count)? {
             0 => {}

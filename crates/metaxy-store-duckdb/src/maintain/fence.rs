@@ -211,7 +211,7 @@ impl CatalogDatabase {
 
 /// What refuses to write snapshots in PostgreSQL, and to remove some.
 fn trigger(schema: &Ident, to: &str) -> Result<[Sql; 2], Error> {
-    let literal = |text: String| StringLiteral::new(text).map_err(|problem| Error::query(problem.to_string()));
+    let literal = |text: String| StringLiteral::new(text).map_err(Error::from);
     let message = literal(["the lake was ", MOVED, to].concat())?;
     let body = sql!("BEGIN RAISE EXCEPTION USING MESSAGE = {message}; END", message);
     let body = literal(body.text().to_owned())?;

@@ -32,7 +32,7 @@ pub(super) fn passed_over(
 }
 
 pub(super) fn table_name(schema: &str, table: &str) -> Result<TableName, Error> {
-    let name = |text: &str| Ident::new(text).map_err(|problem| Error::query(problem.to_string()));
+    let name = |text: &str| Ident::new(text).map_err(Error::from);
     Ok(TableName::of(name(schema)?, name(table)?))
 }
 
@@ -50,12 +50,12 @@ pub(super) fn ages(connection: &Connection, lake: &Ident) -> Result<Vec<(String,
 pub(super) fn age(stored: &[(String, Option<String>)], name: &str) -> Result<Option<Age>, Error> {
     let found = stored.iter().find(|(option, _)| option == name).and_then(|(_, value)| value.as_deref());
     let age = found.filter(|value| !value.is_empty()).map(Age::new).transpose();
-    age.map_err(|problem| Error::query(problem.to_string()))
+    age.map_err(Error::from)
 }
 
 pub(super) fn files_age_of(stored: &[(String, Option<String>)]) -> Result<Age, Error> {
     let age = age(stored, "delete_older_than")?.map_or_else(|| Age::new(FILES_AGE), Ok);
-    age.map_err(|problem| Error::query(problem.to_string()))
+    age.map_err(Error::from)
 }
 
 /// How old files must be that are deleted.

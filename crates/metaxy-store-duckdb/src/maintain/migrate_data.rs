@@ -197,7 +197,7 @@ impl<'c> DataMigration<'c> {
         {
             std::fs::create_dir_all(folder).map_err(|error| super::backup::file_error("creating", folder, error))?;
         }
-        let path = StringLiteral::new(to.as_str()).map_err(|problem| Error::query(problem.to_string()))?;
+        let path = StringLiteral::new(to.as_str())?;
         connection.execute(sql!(
             "COPY (SELECT content FROM read_blob({from})) TO {path} (FORMAT blob)",
             from = bind(from),

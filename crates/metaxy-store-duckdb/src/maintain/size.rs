@@ -165,7 +165,7 @@ pub(super) fn inlined_tables(
     schema: &Ident,
     only: &Sql,
 ) -> Result<Vec<InlinedTable>, Error> {
-    let ident = |name: String| Ident::new(name).map_err(|problem| Error::query(problem.to_string()));
+    let ident = |name: String| Ident::new(name).map_err(Error::from);
     let known: Vec<(i64, String)> = connection.query_rows(sql!(
         "SELECT table_id, table_name FROM {database}.{schema}.ducklake_inlined_data_tables WHERE {only} ORDER BY ALL",
         database,

@@ -174,7 +174,7 @@ impl Table {
         let definitions = list(columns.iter().map(|(column, of)| sql!("{column} {of}", column, of)));
         connection.execute(sql!("CREATE TABLE {table} ({definitions})", table = name, definitions))?;
         let comment = StringLiteral::new(hash_tag.to_comment());
-        let comment = comment.map_err(|problem| Error::query(problem.to_string()))?;
+        let comment = comment?;
         connection.execute(sql!("COMMENT ON TABLE {table} IS {comment}", table = name, comment))?;
         let by_field = if map { ByField::Map } else { ByField::Struct(fields.to_vec()) };
         let by_field = [by_field.clone(), by_field];

@@ -55,12 +55,15 @@ fn connect(run: &mut Run, target: &Target<'_>, secret: &str) -> (bool, Verdict) 
     const ABOUT: &str = "
         SELECT version, tls, role, until FROM postgres_query('metaxy_doctor_catalog', $pg$
             SELECT current_setting('server_version') AS version, current_user::text AS role,
-                   (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid())::text AS tls,
+                   (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS tls,
                    (SELECT rolvaliduntil FROM pg_roles WHERE rolname = current_user)::text AS until
         $pg$)";
     let create = target.statements().find(|statement| is_secret(statement, SecretType::Postgres));
     let created = create.map_or(Ok(()), |create| target.run(create.to_sql()));
-    let shown_secret = target.secret(secret).map(|(_, _, shown)| shown).unwrap_or_default();
+    let (_, _, shown_secret) = match target.secret(secret) {
+        Ok(secret) => secret.unwrap_or_default(),
+        Err(said) => return (false, Verdict::unknown("DuckDB does not tell the secret", said.text())),
+    };
     add_login(&mut run.facts, |key| shown(&shown_secret, key));
     let facts = &run.facts;
     let mut where_it_is = vec![format!("secret `{secret}`")];
@@ -82,14 +85,16 @@ fn connect(run: &mut Run, target: &Target<'_>, secret: &str) -> (bool, Verdict) 
     if let Err(said) = created.and_then(|()| target.run(attach)) {
         return (false, failed(run, &said).evidence(where_it_is));
     }
-    if let Ok(mut rows) = target.rows(ABOUT)
-        && let Some([version, tls, role, until]) = rows.pop().and_then(|row| <[String; 4]>::try_from(row).ok())
-    {
-        where_it_is.push(format!("PostgreSQL {version}, {}", if tls == "true" { "with TLS" } else { "without TLS" }));
-        if !until.is_empty() {
-            where_it_is.push(format!("the role's password ends at {until}"));
+    match target.row::<(String, Option<bool>, String, Option<String>)>(ABOUT) {
+        Ok(Some((version, tls, role, until))) => {
+            let tls = if tls == Some(true) { "with TLS" } else { "without TLS" };
+            where_it_is.push(format!("PostgreSQL {version}, {tls}"));
+            where_it_is.extend(until.map(|until| format!("the role's password ends at {until}")));
+            run.facts.user = role;
         }
-        run.facts.user = role;
+        // One that only speaks its protocol, such as a pool, may not have all that is asked for.
+        Ok(None) => where_it_is.push("the server does not tell its version".to_owned()),
+        Err(said) => where_it_is.push(format!("the server does not tell its version: {}", said.reason())),
     }
     (true, Verdict::ok("PostgreSQL answers, and accepts role and password").evidence(where_it_is))
 }
@@ -122,7 +127,7 @@ fn of_copies(lake: &Lake) -> &'static str {
 /// Asks PostgreSQL what the role may do; whether it may read the lake, if there is one.
 fn role_rights(run: &mut Run, target: &Target<'_>) -> (bool, Verdict) {
     const RIGHTS: &str = "
-        SELECT uses::VARCHAR, creates::VARCHAR, tables::VARCHAR, readable::VARCHAR, writable::VARCHAR
+        SELECT uses, creates, tables, readable, writable
         FROM postgres_query('metaxy_doctor_catalog', $pg$
             SELECT n.nspname::text AS name,
                    has_schema_privilege(n.oid, 'USAGE') AS uses,
@@ -137,21 +142,23 @@ fn role_rights(run: &mut Run, target: &Target<'_>) -> (bool, Verdict) {
             GROUP BY n.oid, n.nspname
         $pg$) WHERE name = ?";
     const IN_DATABASE: &str = "
-        SELECT creates::VARCHAR FROM postgres_query('metaxy_doctor_catalog', $pg$
+        SELECT creates FROM postgres_query('metaxy_doctor_catalog', $pg$
             SELECT has_database_privilege(current_database(), 'CREATE') AS creates
         $pg$)";
     let schema = target.lake.metadata_schema().map_or("public", |schema| schema.as_str());
     let untold =
         |said: &EngineError| Verdict::new(Outcome::Warning, "PostgreSQL does not tell the rights").raw(said.text());
-    let rows = match target.rows(Sql::fixed(RIGHTS).with_text("schema", schema)) {
-        Ok(rows) => rows,
+    let in_schema = match target.row(Sql::fixed(RIGHTS).with_text("schema", schema)) {
+        Ok(in_schema) => in_schema,
         Err(said) => return (true, untold(&said)),
     };
-    let in_schema = rows.into_iter().next().and_then(|row| <[String; 5]>::try_from(row).ok());
     let facts = &run.facts;
-    let Some([uses, creates, tables, readable, writable]) = in_schema else {
+    let Some((uses, creates, tables, readable, writable)): Option<(bool, bool, i64, i64, i64)> = in_schema else {
         // There is no such schema, so DuckLake has to make it.
-        let creates = target.rows(IN_DATABASE).is_ok_and(|rows| rows.concat() == ["true"]);
+        let creates = match target.row(IN_DATABASE) {
+            Ok(creates) => creates.is_some_and(|(creates,)| creates),
+            Err(said) => return (true, untold(&said)),
+        };
         let evidence = [format!("no schema `{schema}` yet; making one: {}", yes(creates))];
         let verdict = if creates || !target.lake.creates_if_missing() {
             Verdict::ok("there is nothing to read yet")
@@ -160,8 +167,7 @@ fn role_rights(run: &mut Run, target: &Target<'_>) -> (bool, Verdict) {
         };
         return (creates || !target.lake.creates_if_missing(), verdict.evidence(evidence));
     };
-    let has_lake = tables != "0";
-    let (creates, uses) = (creates == "true", uses == "true");
+    let has_lake = tables > 0;
     let reads = uses && readable == tables;
     let writes = reads && writable == tables;
     let evidence = [
@@ -208,8 +214,8 @@ fn readers_shut_out(target: &Target<'_>, schema: &str) -> Result<Vec<String>, En
                     AND d.defaclnamespace IN (0, n.oid) AND e.privilege_type = 'SELECT'
                     AND e.grantee IN (0, a.grantee))
         $pg$) WHERE name = ? ORDER BY ALL";
-    let readers = target.rows(Sql::fixed(READERS).with_text("schema", schema))?;
-    Ok(readers.concat().into_iter().map(|reader| format!("may read the tables of now: {reader}")).collect())
+    let readers = target.rows::<(String,)>(Sql::fixed(READERS).with_text("schema", schema))?;
+    Ok(readers.into_iter().map(|(reader,)| format!("may read the tables of now: {reader}")).collect())
 }
 
 fn yes(it: bool) -> &'static str {
@@ -283,13 +289,14 @@ fn attach(run: &mut Run, target: &Target<'_>) -> (Option<Attached>, Verdict) {
     let alias = target.lake.alias().as_str();
     let sql = Sql::fixed(ABOUT).with_text("alias", alias).with_text("alias", alias).with_text("alias", alias);
     let configured = target.lake.catalog_kind().as_str();
-    match target.rows(sql).map(|mut rows| rows.pop().and_then(|row| <[String; 3]>::try_from(row).ok())) {
-        Ok(Some([kind, version, maker])) if kind == configured => {
+    match target.row::<(String, Option<String>, Option<String>)>(sql) {
+        Ok(Some((kind, version, maker))) if kind == configured => {
+            let [version, maker] = [version, maker].map(|told| told.unwrap_or_else(|| "unknown".to_owned()));
             let evidence = format!("catalog {kind}, made by {maker}");
             (Some(attached), Verdict::ok(format!("attached; its format is {version}")).evidence([evidence]))
         }
         Ok(found) => {
-            let kind = found.map_or_else(|| "unknown".to_owned(), |[kind, ..]| kind);
+            let kind = found.map_or_else(|| "unknown".to_owned(), |(kind, ..)| kind);
             let text = format!("the catalog is {kind}, but configured as {configured}");
             (None, Verdict::new(Outcome::Failed, text).advice("correct the catalog's `type`"))
         }

@@ -64,9 +64,9 @@ fn failed(run: &Run, error: &Error) -> Verdict {
 }
 
 fn health(plan: &AttachPlan, connection: &Connection) -> Verdict {
-    let tables = Sql::fixed("SELECT count(*)::VARCHAR FROM duckdb_tables() WHERE database_name = ? AND NOT internal");
-    match connection.text(&tables.with_text("database", plan.alias().as_str())) {
-        Ok(tables) => Verdict::ok(format!("tables: {}", tables.unwrap_or_default())),
+    let tables = Sql::fixed("SELECT count(*) FROM duckdb_tables() WHERE database_name = ? AND NOT internal");
+    match connection.query_value::<i64>(tables.with_text("database", plan.alias().as_str())) {
+        Ok(tables) => Verdict::ok(format!("tables: {tables}")),
         Err(error) => Verdict::new(Outcome::Warning, "the tables cannot be counted").raw(error.to_string()),
     }
 }

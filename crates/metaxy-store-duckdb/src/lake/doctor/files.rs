@@ -23,8 +23,8 @@ pub(super) fn examine(run: &mut Run, target: &Target<'_>, deep: bool) {
         return;
     }
     let known = run.check(CheckName::DataFiles, |run| match known(target) {
-        Ok(Some(known)) => {
-            let verdict = are_there(run, target, &known);
+        Ok(Some((data_path, known))) => {
+            let verdict = are_there(run, target, &data_path, &known);
             (known, verdict)
         }
         Ok(None) => (Vec::new(), Verdict::skipped("the catalog's server keeps the metadata")),
@@ -58,16 +58,16 @@ impl Damage {
     }
 }
 
-/// Every file of every snapshot; `None` where a server keeps the metadata to itself.
-fn known(target: &Target<'_>) -> Result<Option<Vec<KnownFile>>, EngineError> {
-    let Some(data_path) = target.data_path() else { return Ok(None) };
-    known_files(target.connection, target.plan, &data_path).map_err(Error::into_engine_error)
+/// The data path, and every file of every snapshot; `None` where a server keeps the metadata to itself.
+fn known(target: &Target<'_>) -> Result<Option<(String, Vec<KnownFile>)>, EngineError> {
+    let Some(data_path) = target.data_path()? else { return Ok(None) };
+    let known = known_files(target.connection, target.plan, &data_path).map_err(Error::into_engine_error)?;
+    Ok(known.map(|known| (data_path, known)))
 }
 
 /// Whether the files are there, of the sizes that they were written with.
-fn are_there(run: &Run, target: &Target<'_>, known: &[KnownFile]) -> Verdict {
-    let data_path = target.data_path().unwrap_or_default();
-    let listing = match Listing::of(target.connection, &data_path) {
+fn are_there(run: &Run, target: &Target<'_>, data_path: &str, known: &[KnownFile]) -> Verdict {
+    let listing = match Listing::of(target.connection, data_path) {
         Ok(listing) => listing,
         Err(error) => {
             let said = error.into_engine_error();
@@ -93,7 +93,10 @@ fn are_there(run: &Run, target: &Target<'_>, known: &[KnownFile]) -> Verdict {
 
 /// What is to say of files that no snapshot needs.
 fn orphans_of(target: &Target<'_>, known: &[KnownFile], listing: &Listing<'_>) -> Vec<String> {
-    let found = orphans(target.connection, target.plan, known, listing).unwrap_or_default();
+    let found = match orphans(target.connection, target.plan, known, listing) {
+        Ok(found) => found,
+        Err(error) => return vec![format!("files that no snapshot needs were not looked for: {error}")],
+    };
     let (links, orphans): (Vec<&String>, Vec<&String>) =
         found.iter().partition(|path| file_of(Path::new(path)).is_some());
     let named = |paths: &[&String]| {
@@ -123,19 +126,25 @@ fn can_be_read(run: &Run, target: &Target<'_>, known: &[KnownFile]) -> Verdict {
     let tables = Sql::fixed(
         "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ? AND NOT internal ORDER BY ALL",
     );
-    let tables = match target.rows(tables.with_text("alias", target.lake.alias().as_str())) {
+    let tables: Vec<(String, String)> = match target.rows(tables.with_text("alias", target.lake.alias().as_str())) {
         Ok(tables) => tables,
         Err(said) => return Verdict::unknown("the lake does not list its tables", said.text()),
     };
     let mut failed: Vec<(String, EngineError)> = Vec::new();
-    for row in &tables {
-        let [schema, name] = row.as_slice() else { continue };
-        let (Ok(schema), Ok(table)) = (Ident::new(schema), Ident::new(name)) else { continue };
-        let alias = target.lake.alias();
-        // The hash of a value takes all of it. Checksums of pages are in few files, so nothing less would do.
-        let read = sql!("SELECT bit_xor(hash(COLUMNS(*))) FROM {alias}.{schema}.{table}", alias, schema, table);
-        if let Err(said) = target.run(read) {
-            failed.push((format!("table `{name}`"), said));
+    for (schema, name) in &tables {
+        let read = || {
+            let [schema, table] = [schema, name].map(Ident::new);
+            let (schema, table, alias) = (schema?, table?, target.lake.alias());
+            // The hash of a value takes all of it. Checksums of pages are in few files, so nothing less would do.
+            target.connection.execute(sql!(
+                "SELECT bit_xor(hash(COLUMNS(*))) FROM {alias}.{schema}.{table}",
+                alias,
+                schema,
+                table,
+            ))
+        };
+        if let Err(error) = read() {
+            failed.push((format!("table `{name}`"), error.into_engine_error()));
         }
     }
     let is_whole = failed.is_empty();

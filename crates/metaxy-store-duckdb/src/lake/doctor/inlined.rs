@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use ducklake_sql::{Ident, Sql, StringLiteral, bind, separated, sql};
+use ducklake_sql::{Ident, Sql, bind, separated, sql};
 
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Run, Target};
-use crate::engine::{Cause, EngineError, inlining};
+use crate::engine::{Cause, EngineError, Error, inlining};
 use crate::lake::inlined_versions;
 
 /// So many tables are counted by one statement.
@@ -47,7 +47,7 @@ fn damaged(target: &Target<'_>) -> Result<Option<Vec<String>>, EngineError> {
     if inlining::keeps_all(target.connection) {
         return Ok(None);
     }
-    let columns = target.rows(sql!(
+    let columns: Vec<(String, String, String, String)> = target.rows(sql!(
         "SELECT i.table_name, c.schema_name, c.table_name, c.column_name
          FROM {database}.{schema}.ducklake_inlined_data_tables AS i
          JOIN {database}.{schema}.ducklake_table AS t ON t.table_id = i.table_id AND t.end_snapshot IS NULL
@@ -61,27 +61,32 @@ fn damaged(target: &Target<'_>) -> Result<Option<Vec<String>>, EngineError> {
         lake = bind(target.lake.alias().as_str()),
         lossy = bind(inlining::LOSSY_TYPES),
     ))?;
-    let mut names: Vec<String> = columns.iter().filter_map(|row| row.first().cloned()).collect();
+    let mut names: Vec<String> = columns.iter().map(|(inlined, ..)| inlined.clone()).collect();
     names.dedup();
-    let with_rows = count_rows(target, &names, &sql!("TRUE"));
+    let with_rows = count_rows(target, &names, &sql!("TRUE"))?;
     let mut found = Vec::new();
-    for row in columns {
-        let Ok([inlined, schema_of_table, table, column]) = <[String; 4]>::try_from(row) else { continue };
-        if with_rows.get(&inlined) == Some(&0) {
+    for (inlined, schema_of_table, table, column) in columns {
+        if with_rows.rows.get(&inlined) == Some(&0) {
             continue;
         }
-        let (Ok(name), Ok(field)) = (Ident::new(&inlined), Ident::new(&column)) else { continue };
+        let [name, field] = [&inlined, &column].map(|name| ident(name));
+        let (name, field) = (name?, field?);
+        let described = sql!("SELECT column_name FROM (DESCRIBE {database}.{schema}.{name})", database, schema, name);
+        let columns: Vec<(String,)> = target.rows(described)?;
+        if !columns.iter().any(|(of_rows,)| of_rows.eq_ignore_ascii_case(&column)) {
+            // It was added after these rows.
+            continue;
+        }
         let count = sql!(
-            "SELECT count(*)::VARCHAR FROM {database}.{schema}.{name}
+            "SELECT count(*) FROM {database}.{schema}.{name}
              WHERE contains({field}, 'CAST(') OR contains({field}, '''''') OR starts_with({field}, '[''')",
             database,
             schema,
             name,
             field,
         );
-        // Rows from before the column was added have none.
-        let count = target.rows(count).unwrap_or_default().concat().pop().unwrap_or_default();
-        if !matches!(count.as_str(), "" | "0") {
+        let count = target.connection.query_value::<i64>(count).map_err(Error::into_engine_error)?;
+        if count > 0 {
             found.push(format!(
                 "`{schema_of_table}.{table}`, column `{column}`: {count} values, in `{database}.{schema}.{inlined}`",
                 database = database.as_str(),
@@ -92,35 +97,48 @@ fn damaged(target: &Target<'_>) -> Result<Option<Vec<String>>, EngineError> {
     Ok(Some(found))
 }
 
-/// How many rows that fulfil a condition each of these tables of the catalog has; those that cannot be read are left out.
+fn ident(name: &str) -> Result<Ident, EngineError> {
+    Ident::new(name).map_err(|problem| Error::from(problem).into_engine_error())
+}
+
+/// How many rows of each of some tables fulfil a condition.
+pub(super) struct Counted {
+    pub(super) rows: BTreeMap<String, u64>,
+    /// What was said of a table that cannot be read.
+    pub(super) failed: Option<EngineError>,
+}
+
+/// How many rows that fulfil a condition each of these tables of the catalog has.
 ///
 /// Many tables are counted by one statement: each statement looks into the catalog anew.
-pub(super) fn count_rows(target: &Target<'_>, names: &[String], condition: &Sql) -> BTreeMap<String, u64> {
-    let Some((database, schema)) = target.plan.metadata() else { return BTreeMap::new() };
+pub(super) fn count_rows(target: &Target<'_>, names: &[String], condition: &Sql) -> Result<Counted, EngineError> {
+    let mut found = Counted { rows: BTreeMap::new(), failed: None };
+    let Some((database, schema)) = target.plan.metadata() else { return Ok(found) };
     let count = |name: &String| {
-        let (Ok(table), Ok(text)) = (Ident::new(name), StringLiteral::new(name)) else { return None };
-        Some(sql!(
-            "SELECT {text} AS name, count(*)::VARCHAR AS rows FROM {database}.{schema}.{table} WHERE {condition}",
-            text,
+        let table = ident(name)?;
+        Ok::<_, EngineError>(sql!(
+            "SELECT {text} AS name, count(*) AS rows FROM {database}.{schema}.{table} WHERE {condition}",
+            text = bind(name.as_str()),
             database,
             schema,
             table,
             condition,
         ))
     };
-    let counted = |counts: &[Sql]| {
-        let rows = target.rows(sql!("{counts}", counts = separated(" UNION ALL ", counts)))?;
-        let count = |row: Vec<String>| {
-            let [name, count] = <[String; 2]>::try_from(row).ok()?;
-            Some((name, count.parse().ok()?))
-        };
-        Ok::<_, EngineError>(rows.into_iter().filter_map(count).collect::<Vec<_>>())
-    };
-    let counts: Vec<Sql> = names.iter().filter_map(count).collect();
-    let each = |counts: &[Sql]| {
+    let counted = |counts: &[Sql]| target.rows::<(String, u64)>(separated(" UNION ALL ", counts));
+    let counts = names.iter().map(count).collect::<Result<Vec<_>, _>>()?;
+    for counts in counts.chunks(COUNTED_AT_ONCE) {
+        if let Ok(rows) = counted(counts) {
+            found.rows.extend(rows);
+            continue;
+        }
         // A table that cannot be read is no reason to tell nothing of the others.
-        let one = |count: &Sql| counted(std::slice::from_ref(count)).unwrap_or_default();
-        counted(counts).unwrap_or_else(|_| counts.iter().flat_map(one).collect())
-    };
-    counts.chunks(COUNTED_AT_ONCE).flat_map(each).collect()
+        for count in counts {
+            match counted(std::slice::from_ref(count)) {
+                Ok(rows) => found.rows.extend(rows),
+                Err(said) => found.failed = Some(said),
+            }
+        }
+    }
+    Ok(found)
 }

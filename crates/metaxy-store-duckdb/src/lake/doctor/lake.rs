@@ -3,10 +3,10 @@
 use ducklake_sql::{Age, Declared, Ident, Parameter, Sql, Statement, bind, sql};
 
 use super::catalog::Attached;
-use super::inlined::count_rows;
+use super::inlined::{Counted, count_rows};
 use super::report::{CheckName, Outcome, Verdict};
 use super::{Run, Target};
-use crate::engine::{Cause, Error, MOVED_ADVICE};
+use crate::engine::{Cause, EngineError, Error, MOVED_ADVICE};
 use crate::lake::data_files::{DataFiles, was_moved};
 use crate::lake::data_path::{self, DataPath};
 use crate::lake::{InexactColumn, inexact_columns, inlined_owner, stored_state};
@@ -38,22 +38,27 @@ fn stored_settings(run: &Run, target: &Target<'_>, attached: &Attached) -> Verdi
     /// Every lake has these; where they differ is told on its own.
     const USUAL: &[&str] = &["created_by", "data_path", "encrypted", "version"];
     let sql = "SELECT option_name, value, scope FROM ducklake_options(?) ORDER BY ALL";
-    let stored = match target.rows(Sql::fixed(sql).with_text("alias", target.lake.alias().as_str())) {
+    let sql = Sql::fixed(sql).with_text("alias", target.lake.alias().as_str());
+    let stored: Vec<(String, Option<String>, String)> = match target.rows(sql) {
         Ok(rows) => rows,
         Err(said) => return Verdict::new(Outcome::Warning, "the lake does not tell its settings").raw(said.text()),
     };
     let global = |name: &str| {
-        stored.iter().find_map(|row| match row.as_slice() {
-            [option, value, scope] if option == name && scope == "GLOBAL" => Some(value.as_str()),
-            _ => None,
-        })
+        let found = stored.iter().find(|(option, _, scope)| option == name && scope == "GLOBAL");
+        found.map(|(_, value, _)| value.as_deref().unwrap_or_default())
     };
     let mut causes = Vec::new();
     let mut evidence = Vec::new();
     let mut is_moved = false;
     if let (Some(path), Some(configured)) = (global("data_path"), DataPath::of(target.lake)) {
         if !configured.is_stored_as(path) {
-            let files = DataFiles::below(&configured, target.connection, target.plan).ok().flatten();
+            let files = match DataFiles::below(&configured, target.connection, target.plan) {
+                Ok(files) => files,
+                Err(error) => {
+                    evidence.push(format!("whether the files are at the configured data path is not known: {error}"));
+                    None
+                }
+            };
             let overrides = target.lake.overrides_data_path();
             is_moved = was_moved(files, path, &configured);
             if !overrides {
@@ -81,11 +86,9 @@ fn stored_settings(run: &Run, target: &Target<'_>, attached: &Attached) -> Verdi
             evidence.push(format!("stored {stored_as} {found}, configured {configured}"));
         }
     }
-    let options = stored.iter().filter_map(|row| match row.as_slice() {
-        [option, value, scope] if !USUAL.contains(&option.as_str()) => {
-            Some(format!("stored {option} {value} ({})", scope.to_lowercase()))
-        }
-        _ => None,
+    let options = stored.iter().filter(|(option, ..)| !USUAL.contains(&option.as_str()));
+    let options = options.map(|(option, value, scope)| {
+        format!("stored {option} {} ({})", value.as_deref().unwrap_or("NULL"), scope.to_lowercase())
     });
     let options: Vec<_> = options.collect();
     let verdict = match causes.first() {
@@ -126,21 +129,21 @@ struct Counts {
 
 impl Counts {
     fn of(target: &Target<'_>, [database, schema]: [&Ident; 2], kept: Option<Age>) -> Result<Self, Verdict> {
-        let counted = target.rows(sql!(
+        let row = target.row::<(u64, u64, u64, u64, u64, u64, u64, u64, u64)>(sql!(
             "SELECT
-                 (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_table WHERE end_snapshot IS NULL),
-                 (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_data_file WHERE end_snapshot IS NULL),
-                 (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_data_file
+                 (SELECT count(*) FROM {database}.{schema}.ducklake_table WHERE end_snapshot IS NULL),
+                 (SELECT count(*) FROM {database}.{schema}.ducklake_data_file WHERE end_snapshot IS NULL),
+                 (SELECT count(*) FROM {database}.{schema}.ducklake_data_file
                   WHERE end_snapshot IS NULL AND file_size_bytes < {small}),
-                 (SELECT coalesce(sum(record_count), 0)::BIGINT::VARCHAR FROM {database}.{schema}.ducklake_data_file
+                 (SELECT coalesce(sum(record_count), 0)::UBIGINT FROM {database}.{schema}.ducklake_data_file
                   WHERE end_snapshot IS NULL),
-                 (SELECT coalesce(sum(delete_count), 0)::BIGINT::VARCHAR FROM {database}.{schema}.ducklake_delete_file
+                 (SELECT coalesce(sum(delete_count), 0)::UBIGINT FROM {database}.{schema}.ducklake_delete_file
                   WHERE end_snapshot IS NULL),
-                 (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_snapshot),
-                 (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_files_scheduled_for_deletion),
-                 (SELECT coalesce(sum(file_size_bytes), 0)::BIGINT::VARCHAR FROM {database}.{schema}.ducklake_data_file
+                 (SELECT count(*) FROM {database}.{schema}.ducklake_snapshot),
+                 (SELECT count(*) FROM {database}.{schema}.ducklake_files_scheduled_for_deletion),
+                 (SELECT coalesce(sum(file_size_bytes), 0)::UBIGINT FROM {database}.{schema}.ducklake_data_file
                   WHERE end_snapshot IS NOT NULL),
-                 (SELECT count(*)::VARCHAR FROM {database}.{schema}.ducklake_snapshot
+                 (SELECT count(*) FROM {database}.{schema}.ducklake_snapshot
                   WHERE epoch(CAST(snapshot_time AS TIMESTAMPTZ)) < epoch(now()) - {kept}
                       AND snapshot_id < (SELECT max(snapshot_id) FROM {database}.{schema}.ducklake_snapshot))",
             database,
@@ -148,10 +151,8 @@ impl Counts {
             small = bind(SMALL_FILE),
             kept = bind(kept.map_or(i64::MAX, |age| i64::try_from(age.as_seconds()).unwrap_or(i64::MAX))),
         ));
-        let row = counted.map_err(|said| unreadable(said.text()))?.pop().unwrap_or_default();
-        let numbers: Result<Vec<u64>, _> = row.iter().map(|number| number.parse()).collect();
-        let numbers: Option<[u64; 9]> = numbers.ok().and_then(|numbers| numbers.try_into().ok());
-        let [
+        let row = row.and_then(|row| row.ok_or_else(|| EngineError::harmless("nothing was counted")));
+        let (
             tables,
             files,
             small_files,
@@ -161,7 +162,7 @@ impl Counts {
             scheduled_files,
             bytes_of_older,
             overdue_snapshots,
-        ] = numbers.ok_or_else(|| unreadable(&row.join(", ")))?;
+        ) = row.map_err(|said| unreadable(said.text()))?;
         Ok(Self {
             tables,
             files,
@@ -188,7 +189,7 @@ fn health(run: &Run, target: &Target<'_>, declared: Option<&Declared>) -> Result
     };
     let kept = declared.and_then(|declared| declared.age("expire_older_than"));
     let counts = Counts::of(target, [&database, &schema], kept)?;
-    let inlined = inlined_rows(target, &database, &schema);
+    let (inlined, counted) = inlined_rows(target, &database, &schema).map_err(|said| unreadable(said.text()))?;
     let small = share(counts.small_files, counts.files);
     let deleted = share(counts.deleted_rows, counts.rows);
     let mut evidence = vec![
@@ -200,7 +201,10 @@ fn health(run: &Run, target: &Target<'_>, declared: Option<&Declared>) -> Result
     if counts.bytes_of_older > 0 {
         evidence.push(format!("bytes of files that only older snapshots need: {}", counts.bytes_of_older));
     }
-    let mut found = Vec::new();
+    if counted.rows.len() == INLINED_TABLES_COUNTED {
+        evidence.push(format!("no more than {INLINED_TABLES_COUNTED} tables of inlined rows were counted"));
+    }
+    let mut found: Vec<Verdict> = counted.failed.iter().map(|said| unreadable(said.text())).collect();
     let mut warn = |is_so: bool, cause: Cause, facts: Vec<String>| {
         found.extend(is_so.then(|| cause.verdict(Outcome::Warning, &run.facts, "").evidence(facts)));
     };
@@ -249,9 +253,11 @@ fn inexact(target: &Target<'_>) -> Result<Vec<String>, Error> {
     Ok(columns.into_iter().take(5).map(shown).collect())
 }
 
-fn inlined_rows(target: &Target<'_>, database: &Ident, schema: &Ident) -> u64 {
+/// How many rows the catalog has inlined, of so many tables at most.
+fn inlined_rows(target: &Target<'_>, database: &Ident, schema: &Ident) -> Result<(u64, Counted), EngineError> {
     let names = sql!("SELECT table_name FROM {database}.{schema}.ducklake_inlined_data_tables", database, schema);
-    let names = target.rows(names).unwrap_or_default().concat();
-    let names: Vec<String> = names.into_iter().take(INLINED_TABLES_COUNTED).collect();
-    count_rows(target, &names, &sql!("end_snapshot IS NULL")).into_values().sum()
+    let names = target.rows::<(String,)>(names)?.into_iter().map(|(name,)| name);
+    let names: Vec<String> = names.take(INLINED_TABLES_COUNTED).collect();
+    let counted = count_rows(target, &names, &sql!("end_snapshot IS NULL"))?;
+    Ok((counted.rows.values().sum(), counted))
 }

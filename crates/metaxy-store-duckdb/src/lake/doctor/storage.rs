@@ -186,12 +186,17 @@ fn secret_used(run: &mut Run, target: &Target<'_>, storage: &ObjectStorage) -> (
     let name = storage.secret_name().as_str();
     let kind = storage.kind().secret_type().as_str();
     let sql = Sql::fixed("SELECT name FROM which_secret(?, ?)").with_text("path", storage.path().as_str());
-    let used = match target.rows(sql.with_text("type", kind)) {
-        Ok(rows) => rows.concat(),
-        Err(said) => return (Err(()), Verdict::unknown("DuckDB does not tell the secret", said.text())),
+    let untold = |said: &EngineError| Verdict::unknown("DuckDB does not tell the secret", said.text());
+    let used = match target.row::<(String,)>(sql.with_text("type", kind)) {
+        Ok(used) => used.map(|(used,)| used),
+        Err(said) => return (Err(()), untold(&said)),
     };
-    let Some(used) = used.first() else {
-        let evidence = match target.secret(name) {
+    let of_secret = match target.secret(used.as_deref().unwrap_or(name)) {
+        Ok(secret) => secret,
+        Err(said) => return (Err(()), untold(&said)),
+    };
+    let Some(used) = used else {
+        let evidence = match of_secret {
             Some((found, _, text)) => {
                 format!("`{name}` is of the type {found} and for {}", shown(&text, "scope"))
             }
@@ -199,7 +204,7 @@ fn secret_used(run: &mut Run, target: &Target<'_>, storage: &ObjectStorage) -> (
         };
         return (Err(()), Cause::NoSecretForPath.verdict(Outcome::Failed, &run.facts, "").evidence([evidence]));
     };
-    let (_, persistent, text) = target.secret(used).unwrap_or_default();
+    let (_, persistent, text) = of_secret.unwrap_or_default();
     add_access(&mut run.facts, |key| shown(&text, key));
     let origin = if persistent { "a persistent secret" } else { "made by this configuration" };
     let mut evidence = vec![format!("`{used}` of the type {kind}, {origin}, for {}", shown(&text, "scope"))];
@@ -221,14 +226,15 @@ fn secret_used(run: &mut Run, target: &Target<'_>, storage: &ObjectStorage) -> (
 fn list(target: &Target<'_>, storage: &ObjectStorage) -> (Result<(), EngineError>, Option<i64>) {
     // The log of requests holds tokens: it is kept in memory, and only the date of an answer is read from it.
     const AHEAD: &str = "
-        SELECT round(epoch(sent) - epoch(strptime(date, '%a, %d %b %Y %H:%M:%S GMT')))::BIGINT::VARCHAR
+        SELECT round(epoch(sent) - epoch(strptime(date, '%a, %d %b %Y %H:%M:%S GMT')))::BIGINT
         FROM (SELECT timestamp AS sent, coalesce(response.headers['date'], response.headers['Date']) AS date
               FROM duckdb_logs_parsed('HTTP'))
         WHERE date IS NOT NULL ORDER BY sent LIMIT 1";
     drop(target.run("CALL enable_logging('HTTP')"));
     let probe = [storage.path().as_str(), "metaxy-probe-*"].concat();
-    let listed = target.rows(Sql::fixed("SELECT count(*)::VARCHAR FROM glob(?)").with_text("probe", probe));
-    let skew = target.rows(AHEAD).ok().and_then(|rows| rows.concat().first()?.parse().ok());
+    let listed = target.row::<(i64,)>(Sql::fixed("SELECT count(*) FROM glob(?)").with_text("probe", probe));
+    // What does not tell the time is told so.
+    let skew = target.row(AHEAD).ok().flatten().map(|(seconds,)| seconds);
     drop(target.run("CALL disable_logging()"));
     drop(target.run("CALL truncate_duckdb_logs()"));
     (listed.map(drop), skew)
@@ -237,7 +243,10 @@ fn list(target: &Target<'_>, storage: &ObjectStorage) -> (Result<(), EngineError
 /// When the credentials end, where that can be known.
 fn expiry(target: &Target<'_>, storage: &ObjectStorage) -> String {
     const EXPIRATION: &str = "AWS_CREDENTIAL_EXPIRATION";
-    let (_, _, text) = target.secret(storage.secret_name().as_str()).unwrap_or_default();
+    let (_, _, text) = match target.secret(storage.secret_name().as_str()) {
+        Ok(secret) => secret.unwrap_or_default(),
+        Err(said) => return format!("DuckDB does not tell when they end: {}", said.reason()),
+    };
     let from_chain = shown(&text, "provider") == "credential_chain";
     match std::env::var(EXPIRATION) {
         Ok(when) if from_chain => format!("they end at {when}, says {EXPIRATION}"),
@@ -274,12 +283,10 @@ fn probe_objects(run: &Run, target: &Target<'_>) -> Verdict {
         None => Verdict::unknown("a probe could not be put, got back and deleted", said.text()),
     };
     let get_and_delete = || {
-        let object = target.rows("SELECT data_file FROM ducklake_list_files('metaxy_doctor_probe', 'probe')");
-        let got = target.rows("SELECT content FROM metaxy_doctor_probe.main.probe");
+        let got = target.rows::<(String,)>("SELECT content FROM metaxy_doctor_probe.main.probe");
         match (got, delete()) {
             (_, Err(said)) => {
-                let left = object.unwrap_or_default().concat().into_iter().map(|object| format!("it stays: {object}"));
-                failed(&said, Cause::NoPermissionToDelete).evidence(left)
+                failed(&said, Cause::NoPermissionToDelete).evidence([format!("it stays, below {folder}")])
             }
             (Err(said), Ok(())) => failed(&said, Cause::NoPermissionToRead),
             (Ok(_), Ok(())) => Verdict::ok("a probe was put, got back and deleted"),

@@ -253,3 +253,24 @@ fn each_thing_that_maintenance_is_for_has_its_own_advice() {
     assert!(after.len() == 1 && after[0].0.is_none(), "{after:?}");
     assert!(after[0].1.contains(&"rows in them: 90000, of which deleted: 0 (0 %)".to_owned()), "{after:?}");
 }
+
+#[test]
+fn rows_of_the_catalog_that_cannot_be_read_are_not_called_well() {
+    let target = Target::new(SQLITE, LOCAL);
+    let store = Store::open(&target.load().unwrap().config, "prod", Mode::Write).unwrap();
+    let run = |sql: &'static str| store.connection().execute(sql).unwrap();
+    run("CREATE TABLE t (i INTEGER, seen STRUCT(day DATE))");
+    run("INSERT INTO t (i) VALUES (1)");
+    let table = value(&store, "SELECT table_name FROM __ducklake_metadata_ducklake.ducklake_inlined_data_tables");
+    store.close().unwrap();
+    let catalog = target.folder.join("meta.sqlite");
+    raw()
+        .execute_batch(&format!("LOAD sqlite_scanner; ATTACH '{catalog}' AS c (TYPE sqlite); DROP TABLE c.{table}"))
+        .unwrap();
+    let report = target.examine(&Doctor::default());
+    for check in [CheckName::InlinedRows, CheckName::Health] {
+        let finding = report.findings.iter().find(|finding| finding.check == check).unwrap();
+        assert_eq!(finding.outcome, Outcome::Warning, "{report}");
+        assert!(finding.raw.as_ref().unwrap().contains(&table), "{report}");
+    }
+}
