@@ -85,6 +85,28 @@ fn a_key_that_only_the_last_row_has_is_kept() {
     assert_eq!(done(&folder, &read, ""), "id,late\n29999,kept\n");
 }
 
+/// DuckDB gives such columns other names, for which it finds no values then.
+#[test]
+fn a_key_that_no_column_can_have_is_refused() {
+    let folder = with_stores();
+    let wrong = [
+        (r#"{"id": "1", "": 5}"#, "has an empty key"),
+        (r#"{"id": "1", "k\u0000y": 5}"#, "has a column whose name is empty or has a NUL character"),
+        (r#"{"id": "1", "n": 5, "N": 6}"#, "has the key `N` twice, in upper and lower case"),
+        ("{\"id\": \"1\", \"n\": 5}\n{\"id\": \"2\", \"N\": 6}", "has the key `N` twice, in upper and lower case"),
+        (r#"[{"id": "1", "n_1": 4, "n": 5, "N": 6}]"#, "has the key `N` twice, in upper and lower case"),
+    ];
+    for (rows, message) in wrong {
+        let write = ["metadata", "write", "--feature", "a", "--provenance", "hash", "-"];
+        let ran = run(&mut command(&folder, &write), rows);
+        assert!(ran.exit == 1 && ran.stderr.contains(message), "{rows}: {}", ran.stderr);
+    }
+    let right = r#"{"id": "1", "C2": 4, "n": 5, "n_1": 6}"#;
+    done(&folder, &["metadata", "write", "--feature", "a", "--provenance", "hash", "-"], right);
+    let read = ["metadata", "read", "a", "--columns", "id,C2,n,n_1", "--format", "csv"];
+    assert_eq!(done(&folder, &read, ""), "id,C2,n,n_1\n1,4,5,6\n");
+}
+
 #[test]
 fn many_rows_go_through_in_every_format() {
     let folder = with_stores();

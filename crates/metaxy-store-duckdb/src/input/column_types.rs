@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use ducklake_sql::{Ident, StringLiteral, bind, sql};
+use ducklake_sql::{Ident, StringLiteral, bind, list, sql};
 use metaxy_feature::{Column, FeatureDefinition, Json};
 
 use super::FileFormat;
-use super::lossless_cast::with_texts;
+use super::lossless_cast::{time_pattern, with_texts};
 use super::reader::Reader;
 use crate::engine::{Error, read_again};
 use crate::features::Features;
@@ -41,6 +41,39 @@ impl Reader<'_, '_> {
         types.extend(BY_FIELD.map(|name| (name.to_owned(), raw.to_owned())));
         let types = types.into_iter().filter(|(name, _)| has(name));
         Ok(types.filter_map(|(name, of)| Some((name, StringLiteral::new(of).ok()?))).collect())
+    }
+
+    /// The columns of CSV that are texts, though DuckDB guesses them to be dates, times or booleans: those of which not each
+    /// value says so by itself. `01/02/2026` could be two dates, and `26-01-31` is none of the year 26.
+    pub(super) fn guessed_texts(
+        &self,
+        columns: &[(Ident, String)],
+        known: &BTreeMap<String, StringLiteral>,
+    ) -> Result<Vec<String>, Error> {
+        let pattern = |of: &str| match of {
+            "BOOLEAN" => Some("(?i)true|false".to_owned()),
+            of => time_pattern(of, true),
+        };
+        let guessed = columns.iter().filter(|(name, _)| !known.contains_key(name.as_str()));
+        let guessed: Vec<_> = guessed.filter_map(|(name, of)| Some((name, pattern(of)?))).collect();
+        if guessed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let text = |(name, _): &(&Ident, _)| Ok::<_, Error>((name.as_str().to_owned(), StringLiteral::new("VARCHAR")?));
+        let texts = guessed.iter().map(text).collect::<Result<BTreeMap<_, _>, _>>()?;
+        let says_so = list(guessed.iter().map(|(name, pattern)| {
+            sql!(
+                "coalesce(bool_and({name} = '' OR regexp_full_match({name}, {pattern})), true)",
+                name,
+                pattern = bind(pattern.as_str()),
+            )
+        }));
+        let say_so: Vec<(bool,)> = self
+            .connection
+            .query_rows(sql!("SELECT unnest([{says_so}]) FROM ({read})", says_so, read = self.typed(columns, &texts)))
+            .map_err(|error| self.failed(&error))?;
+        let texts = guessed.iter().zip(say_so).filter(|(_, (says_so,))| !says_so);
+        Ok(texts.map(|((name, _), _)| name.as_str().to_owned()).collect())
     }
 
     /// Refuses ids that DuckDB guesses to be floats: it does so for numbers with too many digits for a whole one, of

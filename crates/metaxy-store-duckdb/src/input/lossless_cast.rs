@@ -16,19 +16,15 @@ pub(super) const HELP: &str =
 const WHOLE: [&str; 10] =
     ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"];
 
-/// The types that JSON's reader makes of `true`, of numbers, or of points in time, too. CSV's takes only texts of them,
-/// and has found out how the file writes a date, which no cast knows.
-const LENIENT_IN_JSON: [&str; 4] = ["BOOLEAN", "DOUBLE", "FLOAT", "DATE"];
+/// The types that JSON's reader makes of `true` or of numbers, too. CSV's takes only texts of them.
+const LENIENT_IN_JSON: [&str; 3] = ["BOOLEAN", "DOUBLE", "FLOAT"];
 
 /// So many digits a DOUBLE may have that tells them all.
 const DIGITS_OF_A_DOUBLE: u64 = 17;
 
-/// What DuckDB has guessed a column to be.
-pub(super) struct Guess<'g> {
-    pub(super) of: &'g str,
-    /// Whether nothing else says what it is.
-    pub(super) is_taken: bool,
-}
+/// The types of dates and times.
+const TIMES: [&str; 7] =
+    ["DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"];
 
 /// How a column is read that must not be rounded.
 #[derive(Debug)]
@@ -51,8 +47,8 @@ enum Check {
     Keyword(&'static str),
     /// A float that was guessed, which must not have more digits than it keeps.
     GuessedDouble,
-    /// A date in a file that has times of day, too.
-    DateOfTimestamp,
+    /// A date or a time, whose text has this pattern.
+    Time(&'static str, String),
     Decimal {
         width: u64,
         scale: u64,
@@ -62,18 +58,18 @@ enum Check {
 
 impl LosslessCast {
     /// For a column of a type as DuckDB spells it; `None` if its reader takes for the type's values only what they are.
-    pub(super) fn of(column: &Ident, of: &str, guess: &Guess<'_>, is_json: bool) -> Option<Self> {
+    pub(super) fn of(column: &Ident, of: &str, is_guessed: bool, is_json: bool) -> Option<Self> {
         let lenient = LENIENT_IN_JSON.into_iter().filter(|_| is_json);
         let check = match WHOLE.into_iter().chain(lenient).find(|name| *name == of) {
-            Some("DOUBLE") if guess.is_taken => Check::GuessedDouble,
+            Some("DOUBLE") if is_guessed => Check::GuessedDouble,
             Some(name) => Check::Keyword(name),
-            None if of == "DATE" && guess.of.starts_with("TIMESTAMP") => Check::DateOfTimestamp,
-            None if of == "DATE" => return None,
-            None => decimal(of).unwrap_or(Check::Nested),
+            None => match (TIMES.into_iter().find(|name| *name == of), time_pattern(of, false)) {
+                (Some(name), Some(pattern)) => Check::Time(name, pattern),
+                _ => decimal(of).unwrap_or(Check::Nested),
+            },
         };
         let read_as = match check {
             Check::Nested => with_texts(of, if is_json { &ROUNDED } else { &ROUNDED[..12] }),
-            Check::DateOfTimestamp => guess.of.to_owned(),
             _ => "VARCHAR".to_owned(),
         };
         let wide = match check {
@@ -128,17 +124,19 @@ impl LosslessCast {
                 digits = DIGITS_OF_A_DOUBLE,
                 refused_unless_null,
             ),
-            Check::DateOfTimestamp => sql!(
-                "CASE WHEN CAST({column} AS DATE) = {column} OR {column} IS NULL
-                      THEN CAST({column} AS DATE) ELSE {refused} END",
+            Check::Time(of, pattern) => sql!(
+                "coalesce(
+                     CASE WHEN regexp_full_match({column}, {pattern}) THEN TRY_CAST({column} AS {of}) END,
+                     {refused_unless_null}
+                 )",
                 column,
-                refused,
+                pattern = literal(pattern.clone()),
+                of = Sql::fixed(of),
+                refused_unless_null,
             ),
             Check::Keyword(of) => {
                 let pattern = match *of {
                     "BOOLEAN" | "DOUBLE" | "FLOAT" => sql!("'.*'"),
-                    // No time of day, but midnight.
-                    "DATE" => sql!(r"'[^:]*|.*[T ]00:00(:00(\.0+)?)?Z?\s*'"),
                     _ => sql!(r"'\s*[+-]?[0-9]+\s*'"),
                 };
                 sql!(
@@ -185,6 +183,35 @@ impl LosslessCast {
             after = literal(after),
         )
     }
+}
+
+/// The text of a date or a time as ISO 8601 has it, with no digits that the type would cut; `None` for other types.
+///
+/// DuckDB takes other texts, too, and what it takes `01/02/2026` for depends on the other rows. One that is `only_iso` says
+/// by itself what it is.
+pub(super) fn time_pattern(of: &str, only_iso: bool) -> Option<String> {
+    let digits = match of {
+        "TIMESTAMP_S" => "0",
+        "TIMESTAMP_MS" => "3",
+        "TIMESTAMP_NS" => "9",
+        _ => "6",
+    };
+    let time = [r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{0,", digits, "}0*)?)?"].concat();
+    let zone = " ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)";
+    let date = if only_iso { "[0-9]{4}-[0-9]{2}-[0-9]{2}" } else { "[+-]?[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}" };
+    let pattern = match of {
+        "TIME" => time,
+        "DATE" if only_iso => date.to_owned(),
+        // No time of day, but midnight.
+        "DATE" => [date, r"([T ]00:00(:00(\.0+)?)?Z?)?"].concat(),
+        "TIMESTAMP" if only_iso => [date, "[T ]", &time].concat(),
+        "TIMESTAMP WITH TIME ZONE" if only_iso => [date, "[T ]", &time, zone].concat(),
+        "TIMESTAMP" | "TIMESTAMP_S" | "TIMESTAMP_MS" | "TIMESTAMP_NS" | "TIMESTAMP WITH TIME ZONE" => {
+            [date, "([T ]", &time, "(", zone, ")?)?"].concat()
+        }
+        _ => return None,
+    };
+    Some(if only_iso { pattern } else { [r"\s*(", &pattern, r"( \(BC\))?|-?infinity)\s*"].concat() })
 }
 
 /// A literal of a text that was checked already.

@@ -1,13 +1,13 @@
 //! The query that reads a file of rows with DuckDB's reader for its format.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ducklake_sql::{Ident, Sql, StringLiteral, list, sql};
 use metaxy_feature::{FeatureDefinition, Json, JsonObject};
 
 use super::column_types::keep_texts;
 use super::format::has_quoted_empty;
-use super::lossless_cast::{Guess, LosslessCast};
+use super::lossless_cast::LosslessCast;
 use super::problem::Problem;
 use super::{CHANGE_COLUMN, FileFormat, InputFile, InputRows};
 use crate::engine::{Connection, Error};
@@ -17,6 +17,9 @@ use crate::table::BY_FIELD;
 /// How many columns CSV and JSON may have. To check the values of all takes DuckDB the square of their number, and a table
 /// of a SQLite or PostgreSQL catalog, which is where few rows are put, holds not many more.
 const MOST_COLUMNS: usize = 1500;
+
+/// What to do about keys and columns that no table can have as they are.
+const RENAME: &str = "give it another name";
 
 /// A file that is read for a feature.
 pub(super) struct Reader<'c, 'f> {
@@ -51,14 +54,23 @@ impl<'c, 'f> Reader<'c, 'f> {
             let what = ["has ", &columns.len().to_string(), " columns, more than ", &MOST_COLUMNS.to_string()].concat();
             return Err(self.wrong(&what, Some("write it as Parquet, whose types need not be found out")));
         }
+        if self.file.format == FileFormat::Csv {
+            self.refuse_ragged(&columns)?;
+        }
         if is_json {
+            self.refuse_renamed(&columns)?;
             columns.iter_mut().for_each(keep_texts);
         }
         let query = match self.file.format {
             FileFormat::Parquet if self.file.column_types.is_empty() => read,
             FileFormat::Parquet => return Err(self.wrong("is Parquet, which has types", Some("leave `--type` out"))),
             FileFormat::Csv | FileFormat::Json => {
-                let known = self.types(features, &columns)?;
+                let mut known = self.types(features, &columns)?;
+                if !is_json {
+                    for name in self.guessed_texts(&columns, &known)? {
+                        known.insert(name, StringLiteral::new("VARCHAR")?);
+                    }
+                }
                 self.text(&columns, &known)?
             }
         };
@@ -74,8 +86,67 @@ impl<'c, 'f> Reader<'c, 'f> {
     /// The names and types of the columns that reading it gives, as DuckDB sees them.
     fn columns(&self, read: &Sql) -> Result<Vec<(Ident, String)>, Error> {
         let columns = self.pairs(sql!("SELECT column_name, column_type FROM (DESCRIBE {read})", read))?;
-        let column = |(name, of): (String, String)| Ident::new(name).ok().map(|name| (name, of));
-        Ok(columns.into_iter().filter_map(column).collect())
+        let column = |(name, of)| match Ident::new(name) {
+            Ok(name) => Ok((name, of)),
+            Err(_) => Err(self.wrong("has a column whose name is empty or has a NUL character", Some(RENAME))),
+        };
+        columns.into_iter().map(column).collect()
+    }
+
+    /// Says which line of CSV is not as its header is: with no delimiter that fits all lines, each of them is one column.
+    fn refuse_ragged(&self, columns: &[(Ident, String)]) -> Result<(), Error> {
+        let [(header, _)] = columns else { return Ok(()) };
+        let parts = |delimiter: &str| header.as_str().split(delimiter).count();
+        let Some(delimiter) = [",", ";", "\t", "|"].into_iter().max_by_key(|delimiter| parts(delimiter)) else {
+            return Ok(());
+        };
+        if parts(delimiter) < 2 {
+            return Ok(());
+        }
+        let column = |number: usize| {
+            let name = Ident::new(["column", &number.to_string()].concat())?;
+            Ok::<_, Error>(sql!("{name}: 'VARCHAR'", name))
+        };
+        let columns = (0..parts(delimiter)).map(column).collect::<Result<Vec<_>, _>>()?;
+        let read = sql!(
+            r#"SELECT count(*) FROM read_csv({path}, delim = {delimiter}, columns = {{{columns}}}, auto_detect = false,
+                                             header = true, quote = '"', escape = '"')"#,
+            path = self.path,
+            delimiter = StringLiteral::new(delimiter)?,
+            columns = list(columns),
+        );
+        self.connection.run(&read).map(drop).map_err(|error| self.failed(&error))
+    }
+
+    /// Refuses JSON with keys that are empty or differ in case only: DuckDB gives their columns other names, and finds no
+    /// values for these.
+    fn refuse_renamed(&self, columns: &[(Ident, String)]) -> Result<(), Error> {
+        let may_be_new = |name: &str| {
+            let of_other = |(before, number): (&str, &str)| {
+                is_number(number) && columns.iter().any(|(other, _)| other.as_str().eq_ignore_ascii_case(before))
+            };
+            name.strip_prefix('C').is_some_and(is_number) || name.rsplit_once('_').is_some_and(of_other)
+        };
+        if !columns.iter().any(|(name, _)| may_be_new(name.as_str())) {
+            return Ok(());
+        }
+        let keys = sql!(
+            "SELECT DISTINCT unnest(json_keys(json)) FROM read_json_objects({path}, format = 'auto')",
+            path = self.path,
+        );
+        let keys: Vec<(String,)> = self.connection.query_rows(keys).map_err(|error| self.failed(&error))?;
+        let keys: BTreeSet<String> = keys.into_iter().map(|(key,)| key).collect();
+        if keys.contains("") {
+            return Err(self.wrong("has an empty key", Some(RENAME)));
+        }
+        let has_column = |key: &&String| columns.iter().any(|(name, _)| name.as_str() == key.as_str());
+        match keys.iter().find(|key| !has_column(key)) {
+            Some(key) => {
+                let what = ["has the key `", key, "` twice, in upper and lower case: a table does not tell them apart"];
+                Err(self.wrong(&what.concat(), Some(RENAME)))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The call of DuckDB's reader, with an option.
@@ -83,7 +154,15 @@ impl<'c, 'f> Reader<'c, 'f> {
         let (path, option) = (&self.path, list(option));
         match self.file.format {
             FileFormat::Parquet => sql!("FROM read_parquet({path}, {option})", path, option),
-            FileFormat::Csv => sql!("FROM read_csv({path}, {option}, header = true)", path, option),
+            // What DuckDB would find out by itself: it takes lines that begin with `#` for comments, lines before the one
+            // that looks like the header for a title, quotes that do not end for a part of the text, and the first number of
+            // `01/02/2026` for the day.
+            FileFormat::Csv => sql!(
+                r#"FROM read_csv({path}, {option}, header = true, skip = 0, comment = '', quote = '"', escape = '"',
+                                 dateformat = '%Y-%m-%d')"#,
+                path,
+                option,
+            ),
             FileFormat::Json => sql!("FROM read_json({path}, {option}, format = 'auto')", path, option),
         }
     }
@@ -95,9 +174,8 @@ impl<'c, 'f> Reader<'c, 'f> {
         self.refuse_rounded(&of_types, known)?;
         let is_json = self.file.format == FileFormat::Json;
         let cast = |(name, of): &(Ident, String)| {
-            let guessed = columns.iter().find(|(column, _)| column == name).map_or("", |(_, of)| of);
-            let guess = Guess { of: guessed, is_taken: !known.contains_key(name.as_str()) };
-            (!BY_FIELD.contains(&name.as_str())).then(|| LosslessCast::of(name, of, &guess, is_json)).flatten()
+            let is_guessed = !known.contains_key(name.as_str());
+            (!BY_FIELD.contains(&name.as_str())).then(|| LosslessCast::of(name, of, is_guessed, is_json)).flatten()
         };
         let casts: Vec<LosslessCast> = of_types.iter().filter_map(cast).collect();
         let with = |types: &BTreeMap<String, StringLiteral>, change: fn(&LosslessCast) -> &StringLiteral| {
@@ -158,7 +236,7 @@ impl<'c, 'f> Reader<'c, 'f> {
     }
 
     /// Reads CSV or JSON with these types of its columns.
-    fn typed(&self, columns: &[(Ident, String)], types: &BTreeMap<String, StringLiteral>) -> Sql {
+    pub(super) fn typed(&self, columns: &[(Ident, String)], types: &BTreeMap<String, StringLiteral>) -> Sql {
         let is_json = self.file.format == FileFormat::Json;
         // JSON is read with all its columns or none; in CSV only those are named of which a type is known.
         let named: Vec<_> = columns.iter().filter(|(name, _)| is_json || types.contains_key(name.as_str())).collect();
@@ -222,6 +300,10 @@ impl<'c, 'f> Reader<'c, 'f> {
     pub(super) fn wrong(&self, what: &str, help: Option<&'static str>) -> Error {
         Error::refused(Problem::new(&self.file.name, what, help))
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a column keeps JSON as it is written; versions of fields are read as JSON, and become texts.

@@ -146,10 +146,7 @@ impl Provenance {
 
 /// A column of the rows; an error if it is not there.
 fn named<'r>(rows: &'r StagingTable<'_>, column: &Column) -> Result<&'r NamedColumn, Problem> {
-    rows.column(column.as_str()).ok_or_else(|| Problem::MissingColumns {
-        feature: rows.definition().key().clone(),
-        columns: names([column.as_str()]),
-    })
+    rows.column(column.as_str()).ok_or_else(|| rows.lacks([column.as_str()]))
 }
 
 /// The name and the value of a column, as a hash takes them; never NULL.

@@ -1,7 +1,7 @@
 //! Rows in a temporary table that were checked as far as they can be without a look at the lake.
 
 use ducklake_sql::{Ident, Sql, any, list, sql};
-use metaxy_feature::{FeatureDefinition, FeatureKey, SYSTEM_COLUMNS};
+use metaxy_feature::{FeatureDefinition, SYSTEM_COLUMNS};
 
 use super::{BY_FIELD, ByField, DuplicateIds, NamedColumn, Problem, StagingTable, TableName};
 use super::{members, names};
@@ -94,7 +94,7 @@ fn check_ids(rows: &StagingTable<'_>) -> Result<(), Error> {
     let (feature, ids, connection) = (rows.definition().key(), rows.ids(), rows.connection());
     let missing: Vec<&str> = ids.iter().map(Ident::as_str).filter(|id| rows.column(id).is_none()).collect();
     if !missing.is_empty() {
-        return Err(missing_columns(feature, missing));
+        return Err(rows.lacks(missing).into());
     }
     if rows.is_sorted() {
         return Ok(());
@@ -163,8 +163,4 @@ fn map_keys(
         table,
     ))?;
     Ok(Some(keys.into_iter().map(|(key, count)| (key, count == maps)).collect()))
-}
-
-fn missing_columns<'c>(feature: &FeatureKey, columns: impl IntoIterator<Item = &'c str>) -> Error {
-    Problem::MissingColumns { feature: feature.clone(), columns: names(columns) }.into()
 }

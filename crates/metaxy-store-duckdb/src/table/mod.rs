@@ -19,5 +19,5 @@ pub(crate) use self::feature_table::{At, BY_FIELD, ByField, Table};
 pub(crate) use self::hash_tag::HashTag;
 pub(crate) use self::listing::{ListedTables, Listing};
 pub(crate) use self::names::{TableName, id_columns, ident, idents, members, sorted, text_or_null};
-pub(crate) use self::problem::{Problem, names};
+pub(crate) use self::problem::{Problem, first_names, names};
 pub(crate) use self::staging_table::{NamedColumn, StagingTable};

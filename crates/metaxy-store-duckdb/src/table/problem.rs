@@ -41,7 +41,7 @@ pub(crate) enum Problem {
     #[error("the column `{column}` of the rows for `{feature}` is {found}, of which no version can be made")]
     UnhashedType { feature: FeatureKey, column: String, found: String },
     #[error("the rows for `{feature}` lack the columns {columns}")]
-    MissingColumns { feature: FeatureKey, columns: String },
+    MissingColumns { feature: FeatureKey, columns: String, found: String },
     #[error("the rows for `{feature}` have two columns `{column}` (the engine does not tell capitals apart)")]
     SameColumn { feature: FeatureKey, column: String },
     #[error("the rows for `{0}` have a column `rowid`, which hides the numbers that the engine gives rows")]
@@ -182,7 +182,7 @@ impl Refusal for Problem {
             }
             Self::PushedSpec { .. } => "push the graph again, from Python or with feature files".into(),
             Self::NullIds { .. } => "give each row a value in every id column".into(),
-            Self::MissingColumns { .. } => "add them to the rows".into(),
+            Self::MissingColumns { found, .. } => ["add them to the rows, which have ", found].concat(),
             Self::WrongType { expected, .. } => ["give the column as ", expected].concat(),
             Self::RebaseOfRoot(_) => "write its rows again".into(),
             Self::NotThen { .. } => {
@@ -232,6 +232,14 @@ impl Refusal for Problem {
             _ => Class::Other,
         }
     }
+}
+
+/// The first of many names, in the same way.
+pub(crate) fn first_names<S: AsRef<str>>(all: impl IntoIterator<Item = S>) -> String {
+    const SHOWN: usize = 10;
+    let mut all = all.into_iter();
+    let shown = names(all.by_ref().take(SHOWN));
+    if all.next().is_some() { [&shown, ", …"].concat() } else { shown }
 }
 
 /// Names in backticks, with commas: for messages.

@@ -23,7 +23,7 @@ use ducklake_sql::{Ident, Sql, list, sql};
 use metaxy_feature::{FeatureDefinition, FeatureKey};
 
 use super::sorted_ids::SortedIds;
-use super::{ColumnType, Problem, Simple, TableName, id_columns, ident};
+use super::{ColumnType, Problem, Simple, TableName, first_names, id_columns, ident, names};
 use crate::engine::{Connection, Error};
 
 /// A column: its name and type.
@@ -129,6 +129,15 @@ impl<'c> StagingTable<'c> {
 
     pub(crate) fn column(&self, name: &str) -> Option<&NamedColumn> {
         self.columns.iter().find(|(column, _)| column.as_str() == name)
+    }
+
+    /// Says that the rows have no such columns.
+    pub(crate) fn lacks<'n>(&self, columns: impl IntoIterator<Item = &'n str>) -> Problem {
+        Problem::MissingColumns {
+            feature: self.definition.key().clone(),
+            columns: names(columns),
+            found: first_names(self.columns.iter().map(|(column, _)| column.as_str())),
+        }
     }
 }
 
