@@ -176,6 +176,10 @@ fn of_files() {
     let project = Project::new(SQLITE, LOCAL);
     assert_told!("no-lake", project.told_but_write());
     project.make();
+    // What is a text for `check`, and no place for DuckDB.
+    let configured = std::fs::read_to_string(project.folder.join("metaxy.toml")).unwrap();
+    project.folder.write("metaxy.toml", but(&configured, "threads = 1", "threads = 1\nTimeZone = 'Mars/X'"));
+    assert_told!("setting-refused", project.told());
 
     let project = Project::new(DUCKDB, LOCAL);
     project.make();

@@ -5,8 +5,14 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use arrow::array::{
+    ArrayRef, Decimal256Array, RecordBatch, StringArray, StructArray, Time64NanosecondArray, TimestampNanosecondArray,
+};
+use arrow::datatypes::{DataType, Field, Schema, i256};
 use metaxy_testkit::{TempDir, deps};
+use parquet::arrow::ArrowWriter;
 
 use crate::run::{metaxy, run};
 
@@ -105,6 +111,44 @@ fn a_key_that_no_column_can_have_is_refused() {
     done(&folder, &["metadata", "write", "--feature", "a", "--provenance", "hash", "-"], right);
     let read = ["metadata", "read", "a", "--columns", "id,C2,n,n_1", "--format", "csv"];
     assert_eq!(done(&folder, &read, ""), "id,C2,n,n_1\n1,4,5,6\n");
+}
+
+/// DuckDB's reader changes these without a word.
+#[test]
+fn parquet_that_would_come_changed_is_refused() {
+    let folder = with_stores();
+    let write = |columns: Vec<(&str, ArrayRef)>| {
+        let fields: Vec<Field> =
+            columns.iter().map(|(name, values)| Field::new(*name, values.data_type().clone(), true)).collect();
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns.into_iter().map(|(_, values)| values).collect());
+        let file = File::create(folder.path().join("rows.parquet")).unwrap();
+        let mut writer = ArrowWriter::try_new(file, schema, None).unwrap();
+        writer.write(&batch.unwrap()).unwrap();
+        writer.close().unwrap();
+        run(&mut command(&folder, &["metadata", "write", "--feature", "a", "--provenance", "hash", "rows.parquet"]), "")
+    };
+    let text = |value: &str| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
+    let zoned: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![123_456_789]).with_timezone("UTC"));
+    let time: ArrayRef = Arc::new(Time64NanosecondArray::from(vec![123_456_789]));
+    let large = Decimal256Array::from(vec![i256::from(5)]).with_precision_and_scale(60, 0).unwrap();
+    let fields = ["b", "B"].map(|name| Arc::new(Field::new(name, DataType::Utf8, true)));
+    let nested: ArrayRef = Arc::new(StructArray::from(fields.map(|field| (field, text("x"))).to_vec()));
+    for (name, values, message) in [
+        ("x", zoned, "has nanoseconds in the column `x`"),
+        ("x", time, "has nanoseconds in the column `x`"),
+        ("x", Arc::new(large), "has decimals of more than 38 digits in the column `x`"),
+        ("ID", text("x"), "has the column `ID` twice"),
+        ("", text("x"), "has a column without a name"),
+        ("x", nested, "has the column `B` twice"),
+    ] {
+        let ran = write(vec![("id", text("1")), (name, values)]);
+        assert!(ran.exit == 1 && ran.stderr.contains(message), "{}", ran.stderr);
+    }
+    let local: ArrayRef = Arc::new(TimestampNanosecondArray::from(vec![123_456_789]));
+    assert_eq!(write(vec![("id", text("1")), ("x", local)]).exit, 0);
+    let read = ["metadata", "read", "a", "--columns", "x", "--format", "csv"];
+    assert_eq!(done(&folder, &read, ""), "x\n1970-01-01T00:00:00.123456789\n");
 }
 
 #[test]

@@ -111,6 +111,11 @@ pub(crate) enum Kind {
         found: String,
         said: Option<EngineError>,
     },
+    /// A setting of the configuration that DuckDB does not take.
+    Setting {
+        name: String,
+        said: EngineError,
+    },
     /// A statement of a plan.
     Statement {
         statement: &'static str,
@@ -263,6 +268,7 @@ impl Error {
         match &self.inner.kind {
             Kind::MissingExtension { said, .. }
             | Kind::Storage { said, .. }
+            | Kind::Setting { said, .. }
             | Kind::Statement { said, .. }
             | Kind::NotTheLake { said: Some(said), .. }
             | Kind::Query(said)

@@ -10,6 +10,7 @@ mod format;
 mod json_numbers;
 mod lossless_cast;
 mod nesting;
+mod parquet_columns;
 mod problem;
 mod reader;
 mod rows;

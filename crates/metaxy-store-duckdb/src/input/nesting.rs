@@ -10,17 +10,18 @@ use super::unreadable;
 use crate::engine::Error;
 
 /// How deep lists and objects may be nested, a row being one.
-const DEEPEST: usize = 100;
+pub(super) const DEEPEST: usize = 100;
 
 impl Reader<'_, '_> {
     /// Refuses what is nested deeper than is safe to look at.
     pub(super) fn refuse_deep(&self) -> Result<(), Error> {
         let is_deep = is_deep(self.file.content.path()).map_err(|error| unreadable(&self.file.name, error))?;
-        if is_deep {
-            let what = ["is nested more than ", &DEEPEST.to_string(), " levels deep"].concat();
-            return Err(self.wrong(&what, Some("keep such a value as a text")));
-        }
-        Ok(())
+        if is_deep { Err(self.too_deep()) } else { Ok(()) }
+    }
+
+    pub(super) fn too_deep(&self) -> Error {
+        let what = ["is nested more than ", &DEEPEST.to_string(), " levels deep"].concat();
+        self.wrong(&what, Some("keep such a value as a text"))
     }
 }
 

@@ -19,7 +19,7 @@ use crate::table::BY_FIELD;
 const MOST_COLUMNS: usize = 1500;
 
 /// What to do about keys and columns that no table can have as they are.
-const RENAME: &str = "give it another name";
+pub(super) const RENAME: &str = "give it another name";
 
 /// A file that is read for a feature.
 pub(super) struct Reader<'c, 'f> {
@@ -43,8 +43,10 @@ impl<'c, 'f> Reader<'c, 'f> {
 
     pub(super) fn rows(mut self, features: &Features<'_>) -> Result<InputRows<'c>, Error> {
         let is_json = self.file.format == FileFormat::Json;
-        if is_json {
-            self.refuse_deep()?;
+        match self.file.format {
+            FileFormat::Json => self.refuse_deep()?,
+            FileFormat::Parquet => self.refuse_changed_by_reader()?,
+            FileFormat::Csv => {}
         }
         // The reader leaves out the keys of JSON that it did not see, and by itself looks at 20 480 rows.
         let sample_size = is_json.then(|| sql!("sample_size = -1"));

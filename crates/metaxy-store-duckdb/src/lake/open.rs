@@ -425,7 +425,10 @@ fn explain(plan: &AttachPlan, failed: usize, error: Error, facts: &Arc<Facts>, i
     };
     let operation = match statement {
         Statement::Load(_) => Operation::LoadExtension,
-        Statement::Set(_) => Operation::Query,
+        Statement::Set(setting) => {
+            let kind = Kind::Setting { name: setting.name().to_string(), said: error.into_engine_error() };
+            return Error::new(kind).with_facts(facts);
+        }
         _ => Operation::OpenCatalog,
     };
     let cause = error.cause_of(operation);

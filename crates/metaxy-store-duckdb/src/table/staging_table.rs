@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Decimal128Type, Field, Schema};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchReader};
 use ducklake_sql::{Ident, Sql, list, sql};
@@ -170,13 +170,28 @@ fn uniform(array: &ArrayRef, of: &ColumnType) -> Result<ArrayRef, ArrowError> {
         // From a list of fixed length comes a list whose items are still called as they were.
         uniform = cast_with_options(&uniform, &into, &exact)?;
     }
-    let is_time = matches!(array.data_type(), DataType::Time64(_) | DataType::Timestamp(..));
-    if is_time && cast_with_options(&uniform, array.data_type(), &exact)?.to_data() != array.to_data() {
+    if has_nanoseconds(array.data_type())
+        && cast_with_options(&uniform, array.data_type(), &exact)?.to_data() != array.to_data()
+    {
         return Err(ArrowError::CastError(
             "a lake keeps such a time to the microsecond, and one has more digits".into(),
         ));
     }
     Ok(uniform)
+}
+
+/// Whether a type has times in nanoseconds, of which a lake keeps microseconds.
+fn has_nanoseconds(of: &DataType) -> bool {
+    match of {
+        DataType::Time64(TimeUnit::Nanosecond) | DataType::Timestamp(TimeUnit::Nanosecond, Some(_)) => true,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => has_nanoseconds(item.data_type()),
+        DataType::Struct(members) => members.iter().any(|member| has_nanoseconds(member.data_type())),
+        DataType::Dictionary(_, values) => has_nanoseconds(values),
+        _ => false,
+    }
 }
 
 /// The text of a UUID, which DuckDB reads: hyphens may be left out.

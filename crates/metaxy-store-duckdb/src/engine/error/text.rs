@@ -21,6 +21,7 @@ impl Inner {
             Kind::Interrupted => Some(Cause::Interrupted),
             Kind::MissingExtension { said, .. } => said.cause(Operation::LoadExtension, facts),
             Kind::Storage { said, .. } => said.cause(Operation::AccessStorage(Cause::NoPermissionToList), facts),
+            Kind::Setting { .. } => Some(Cause::SettingRefused),
             Kind::Statement { operation, said, .. } => said.cause(*operation, facts),
             Kind::Query(said) => said.cause(Operation::Query, facts),
             Kind::Open(said) => said.cause(Operation::OpenCatalog, facts),
@@ -95,6 +96,7 @@ impl Inner {
                     .to_owned(),
             ),
             Kind::EmptiedCatalog { .. } => Some(self.explain(Cause::CatalogEmptied).1),
+            Kind::Setting { .. } => Some(self.explain(Cause::SettingRefused).1),
             Kind::DataPath { .. } => Some(
                 "write the stored path into the configuration, or name the catalog that belongs to this data path"
                     .to_owned(),
@@ -134,6 +136,7 @@ impl Inner {
         match &self.kind {
             Kind::MissingExtension { said, .. }
             | Kind::Storage { said, .. }
+            | Kind::Setting { said, .. }
             | Kind::Statement { said, .. }
             | Kind::Query(said)
             | Kind::Open(said) => said.text(),
@@ -193,6 +196,7 @@ impl Inner {
                 format!("the data path `{data_path}` cannot be reached: {}", self.told(said))
             }
             Kind::NotTheLake { alias, found, .. } => format!("`{alias}` is not the lake that was configured: {found}"),
+            Kind::Setting { name, said } => format!("DuckDB refuses the setting `{name}`: {said}"),
             Kind::Statement { statement, said, .. } => format!("{statement} failed: {}", self.told(said)),
             Kind::Hidden(statement) => format!(
                 "{statement} failed: an `init_sql` statement of an extension; its text and error are hidden, since they \

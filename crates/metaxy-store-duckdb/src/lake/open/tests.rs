@@ -203,7 +203,8 @@ fn an_extension_or_a_setting_that_is_missing_leaves_nothing() {
     let mut session = Place::session();
     session.settings.push(Setting::new("threads", Value::from("many")).unwrap());
     let error = Store::attach(&place.lakes()[0], &session, Mode::Write).unwrap_err();
-    assert!(error.to_string().starts_with("set failed"), "{error}");
+    assert!(error.to_string().starts_with("DuckDB refuses the setting `threads`"), "{error}");
+    assert_eq!(error.cause(), Some(crate::Cause::SettingRefused));
     place.assert_nothing("set");
 }
 

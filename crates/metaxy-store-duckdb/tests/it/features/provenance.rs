@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, ListArray, StringArray, TimestampMicrosecondArray};
-use arrow::datatypes::TimestampMicrosecondType;
+use arrow::array::{
+    Array as _, ArrayRef, Int64Array, ListArray, StringArray, StructArray, TimestampMicrosecondArray,
+    TimestampNanosecondArray,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{Field, TimestampMicrosecondType};
 use arrow::record_batch::{RecordBatch, RecordBatchIterator, RecordBatchReader};
 use metaxy_store_duckdb::{Change, Error, Features, Provenance, ResolveOptions, WriteOptions};
 use serde_json::{Value, json};
@@ -110,6 +114,34 @@ fn the_time_zone_of_the_session_is_in_no_version() {
     let error = features.write(&key("a"), reader(batch), &made("hash")).unwrap_err();
     let says = "the column `ats` of the rows for `a` is TIMESTAMPTZ[], of which no version can be made";
     assert!(error.to_string().starts_with(says), "{error}");
+}
+
+#[test]
+fn nanoseconds_are_not_cut_wherever_they_are() {
+    let time = |nanoseconds: i64| -> ArrayRef {
+        Arc::new(TimestampNanosecondArray::from(vec![nanoseconds]).with_timezone("UTC"))
+    };
+    let within = |time: ArrayRef| -> ArrayRef {
+        let field = Field::new("at", time.data_type().clone(), true);
+        let member: ArrayRef = Arc::new(StructArray::from(vec![(Arc::new(field), time)]));
+        let item = Arc::new(Field::new("item", member.data_type().clone(), true));
+        Arc::new(ListArray::new(item, OffsetBuffer::from_lengths([1]), member, None))
+    };
+    for (times, is_kept) in [
+        (time(1_700_000_000_000_001_000), true),
+        (time(1_700_000_000_000_001_001), false),
+        (within(time(1_700_000_000_000_001_000)), true),
+        (within(time(1_700_000_000_000_001_001)), false),
+    ] {
+        let ids: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+        let batch = RecordBatch::try_from_iter([("id", Arc::clone(&ids)), ("v", ids), ("at", times)]).unwrap();
+        let (home, graph) = (TempLake::new(), graph(GRAPH));
+        let store = home.open();
+        match store.features(&graph, md5()).unwrap().write(&key("a"), reader(batch), &made("column=x:v,y/z:v")) {
+            Ok(_) => assert!(is_kept),
+            Err(error) => assert!(!is_kept && error.to_string().contains("has more digits"), "{error}"),
+        }
+    }
 }
 
 #[test]
