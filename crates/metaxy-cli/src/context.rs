@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use metaxy_config::{Config, DuckDbStore, LoadError, LoadOptions, Loaded, System as _};
 use metaxy_feature::ProjectName;
-use metaxy_store_duckdb::Interrupt;
+use metaxy_store_duckdb::{Interrupt, OpenOptions};
 
 use crate::args::{Global, OtherProjects};
 use crate::environment::Environment;
 use crate::error::Error;
 use crate::printer::Printer;
+use crate::progress;
 use crate::trusted::Trusted;
 use crate::variables;
 
@@ -40,6 +41,11 @@ impl Context {
     /// What ends the work on every store that is opened.
     pub(crate) fn interrupt(&self) -> Interrupt {
         self.interrupt.clone()
+    }
+
+    /// How a store is opened whose work can be ended, and says how much of it is done.
+    pub(crate) fn open_options(&self) -> OpenOptions {
+        OpenOptions::default().interrupt(self.interrupt()).on_progress(progress::report)
     }
 
     /// Whether the person wants to hear more than what is needed.

@@ -60,7 +60,7 @@ impl<'a> OpenMode<'a> {
     }
 
     fn options(self, context: &Context) -> OpenOptions {
-        let open = OpenOptions::default().health_check(false).interrupt(context.interrupt());
+        let open = context.open_options().health_check(false);
         let open = open.fallback_stores(self.fallbacks).must_exist(self.must_exist);
         match self.secondary {
             Some(store) => open.secondary(store),

@@ -39,7 +39,7 @@ mod table;
 // What the signatures of this crate use.
 pub use {arrow, ducklake_sql, metaxy_config, metaxy_feature};
 
-pub use engine::{Cause, Connection, EngineError, Error, Interrupt, Rows, Transaction};
+pub use engine::{Cause, Connection, EngineError, Error, Interrupt, Progress, ProgressUnit, Rows, Transaction};
 pub use external::ExternalFeatures;
 pub use features::{FeatureOptions, Features};
 pub use increment::{Change, FullPass, Increment, Marked, Pass, ResolveOptions};

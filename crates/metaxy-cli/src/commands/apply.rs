@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use ducklake_sql::Mode;
-use metaxy_store_duckdb::{Applied, OpenOptions};
+use metaxy_store_duckdb::Applied;
 use serde_json::json;
 
 use super::plan::{Found, PlanFile, declared};
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Apply, context: &Context, printer: &mut Printer) -> Res
     }
 
     let waiting = opening(name, printer);
-    let options = OpenOptions::default().fallback_stores(false).interrupt(context.interrupt());
+    let options = context.open_options().fallback_stores(false);
     let store = options.open(&loaded.config, name, Mode::Write)?;
     drop(waiting);
     // What a person has agreed to is what is done.

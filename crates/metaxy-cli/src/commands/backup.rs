@@ -3,7 +3,6 @@
 use std::io::Write as _;
 
 use ducklake_sql::Mode;
-use metaxy_store_duckdb::OpenOptions;
 
 use crate::args::{Backup, Restore, TextOrJson};
 use crate::context::Context;
@@ -20,7 +19,7 @@ pub(crate) fn run(args: &Backup, context: &Context, printer: &mut Printer) -> Re
     let loaded = context.load()?;
     let name = context.store(&loaded, printer)?.name.as_str();
     let waiting = opening(name, printer);
-    let options = OpenOptions::default().fallback_stores(false).interrupt(context.interrupt());
+    let options = context.open_options().fallback_stores(false);
     let store = options.open(&loaded.config, name, Mode::Read)?;
     drop(waiting);
     say_warnings(&store, printer);
@@ -63,7 +62,7 @@ pub(crate) fn restore(args: &Restore, context: &Context, printer: &mut Printer) 
     let name = context.store(&loaded, printer)?.name.as_str();
     std::fs::metadata(&args.file).map_err(|error| Error::file("reading", &args.file, error))?;
     let waiting = opening(name, printer);
-    let options = OpenOptions::default().fallback_stores(false).interrupt(context.interrupt());
+    let options = context.open_options().fallback_stores(false);
     let store = options.open(&loaded.config, name, Mode::Write)?;
     drop(waiting);
     let progress = Progress::new(format!("restoring `{}`", name.escape_debug()), printer.is_quiet());

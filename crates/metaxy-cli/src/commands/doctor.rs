@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use ducklake_sql::Mode;
-use metaxy_store_duckdb::{Doctor, MissingFile, OpenOptions, Report};
+use metaxy_store_duckdb::{Doctor, MissingFile, Report};
 use serde_json::json;
 
 use crate::args::{self, TextOrJson};
@@ -34,7 +34,7 @@ fn repair(args: &args::Doctor, context: &Context, printer: &mut Printer) -> Resu
     let loaded = context.load()?;
     let name = &context.store(&loaded, printer)?.name;
     let mode = if args.yes { Mode::Write } else { Mode::Read };
-    let options = OpenOptions::default().fallback_stores(false).must_exist(true).interrupt(context.interrupt());
+    let options = context.open_options().fallback_stores(false).must_exist(true);
     let store = options.open(&loaded.config, name, mode).map_err(Error::Lake)?;
     let missing = if args.yes { store.repair() } else { store.missing_files() }.map_err(Error::Lake)?;
     match args.format {

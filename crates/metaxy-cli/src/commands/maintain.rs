@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use ducklake_sql::{Mode, TableName, sql};
-use metaxy_store_duckdb::{LakeSize, MaintainOptions, Maintained, OpenOptions, Orphans, StepOutcome, Store, TableSize};
+use metaxy_store_duckdb::{LakeSize, MaintainOptions, Maintained, Orphans, StepOutcome, Store, TableSize};
 use serde_json::{Value, json};
 
 use super::changes::table;
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &Maintain, context: &Context, printer: &mut Printer) -> 
     let tables = args.tables.iter().map(|text| table(text, configured)).collect::<Result<Vec<_>, _>>()?;
     let name = configured.name.as_str();
     let waiting = opening(name, printer);
-    let options = OpenOptions::default().fallback_stores(false).must_exist(true).interrupt(context.interrupt());
+    let options = context.open_options().fallback_stores(false).must_exist(true);
     let store = options.open(&loaded.config, name, Mode::Write)?;
     drop(waiting);
     say_warnings(&store, printer);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ducklake_sql::{Declared, Mode};
 use metaxy_config::Loaded;
-use metaxy_store_duckdb::{OpenOptions, PlannedLake};
+use metaxy_store_duckdb::PlannedLake;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ impl Found {
         printer: &mut Printer,
     ) -> Result<Self, Error> {
         let waiting = opening(name, printer);
-        let options = OpenOptions::default().fallback_stores(false).interrupt(context.interrupt());
+        let options = context.open_options().fallback_stores(false);
         let opened = options.open(&loaded.config, name, Mode::Read);
         drop(waiting);
         match opened {

@@ -63,11 +63,7 @@ pub(super) fn open(on: &SqlOn, context: &Context, loaded: &Loaded, printer: &mut
         return Err(WITH_ITSELF);
     }
     // A person's statements name the lake that they are for, so a fallback that is not there stands in no way.
-    let options = OpenOptions::default()
-        .fallback_stores(false)
-        .lock(!on.allow_files)
-        .health_check(false)
-        .interrupt(context.interrupt());
+    let options = context.open_options().fallback_stores(false).lock(!on.allow_files).health_check(false);
     let options = on.with.iter().fold(options, OpenOptions::with_store);
     let waiting = opening(name, printer);
     let store = options.open(&loaded.config, name, on.mode.into()).map_err(Error::Lake)?;

@@ -23,6 +23,7 @@ use super::error::{Error, Kind};
 
 use super::interrupt::{Interrupt, Running};
 use super::leftovers;
+use super::progress::Reporter;
 use super::read_lock::{self, ReadLock, StoredQuery};
 use super::write_log::{SharedState, number_of};
 use super::written_columns;
@@ -65,6 +66,8 @@ pub struct Connection {
     /// Who may end what it runs.
     interrupt: Interrupt,
     running: Arc<Running>,
+    /// Whom to tell how much is done.
+    reporter: Reporter,
     /// How what another program was in the way of is run again.
     retry: Retry,
     shared_state: SharedState,
@@ -120,6 +123,7 @@ impl Connection {
             is_for_programs: false,
             decides_inlining: Cell::new(false),
             interrupt,
+            reporter: Reporter::default(),
             retry: Retry::default(),
             shared_state: SharedState::default(),
             sets_message: Cell::default(),
@@ -130,6 +134,15 @@ impl Connection {
     /// The same connection, which can be interrupted from another thread.
     pub(crate) fn interrupted_by(self, interrupt: Interrupt) -> Self {
         Self { running: interrupt.register(&self.inner), interrupt, ..self }
+    }
+
+    /// The same connection, which tells how much is done.
+    pub(crate) fn reporting_to(self, reporter: Reporter) -> Self {
+        Self { reporter, ..self }
+    }
+
+    pub(crate) fn reporter(&self) -> &Reporter {
+        &self.reporter
     }
 
     /// The same connection, for what undoes something: nobody can interrupt it.
@@ -270,6 +283,7 @@ impl Connection {
         Ok(Self {
             running: self.interrupt.register(&inner),
             interrupt: self.interrupt.clone(),
+            reporter: self.reporter.clone(),
             id: number_of(&inner),
             is_logged: Cell::new(false),
             inner,

@@ -13,6 +13,7 @@ pub(crate) mod inlining;
 mod instance;
 mod interrupt;
 mod leftovers;
+mod progress;
 mod read_lock;
 mod retry;
 mod signed_extensions;
@@ -27,6 +28,7 @@ pub use self::connection::{Connection, Rows};
 pub use self::engine_error::EngineError;
 pub use self::error::Error;
 pub use self::interrupt::Interrupt;
+pub use self::progress::{Progress, ProgressUnit};
 
 pub(crate) use self::commit::Message;
 pub(crate) use self::error::{Class, Kind, MOVED_ADVICE, Refusal};
@@ -35,6 +37,7 @@ pub(crate) use self::instance::{
     current_database, keep_sqlite_tables_apart, leave_out_health_check, open_bare_instance, open_instance,
     share_sqlite_connection,
 };
+pub(crate) use self::progress::Reporter;
 pub(crate) use self::read_lock::StoredQuery;
 pub(crate) use self::retry::repeat;
 pub(crate) use self::signed_extensions::has_right_signature;

@@ -18,7 +18,7 @@ mod rows;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use ducklake_sql::StringLiteral;
+use ducklake_sql::{StringLiteral, sql};
 use metaxy_feature::FeatureKey;
 use tempfile::NamedTempFile;
 
@@ -113,6 +113,21 @@ impl Content {
 }
 
 impl InputFile {
+    /// How many rows the file has, where it tells: Parquet does.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn known_rows(&self, connection: &Connection) -> Result<Option<u64>, Error> {
+        if self.format != FileFormat::Parquet {
+            return Ok(None);
+        }
+        let path = self.pattern()?;
+        connection
+            .query_value(sql!("SELECT sum(num_rows)::UBIGINT FROM parquet_file_metadata({path})", path))
+            .map_err(|error| Error::refused(problem::Problem::of_engine(&self.name, path.as_str(), &error)))
+    }
+
     /// Finds a file, and what it is.
     ///
     /// # Errors

@@ -201,7 +201,7 @@ impl OpenOptions {
         let instance = open_instance(database, &all, mode).map_err(with_facts)?;
         let plan = Arc::new(plan);
         let connection = Connection::new(instance, Arc::clone(&plan)).with_secondaries(plans.iter().cloned());
-        let connection = connection.with_facts(Arc::clone(facts)).interrupted_by(self.interrupt.clone());
+        let connection = self.watched(connection.with_facts(Arc::clone(facts)));
         let connection = connection.with_retry(self.retry.unwrap_or_default());
         let home = current_database(&connection)?;
         let (mut secondaries, mut warnings) = (Vec::new(), Vec::new());

@@ -15,7 +15,7 @@ use super::fence::{Content, History, LakeState};
 use super::problem::Problem;
 use super::upkeep::{MaintainOptions, MaintainStep, StepOutcome};
 use super::verify;
-use crate::engine::{Error, Interrupt, read_again};
+use crate::engine::{Error, Interrupt, Progress, read_again};
 use crate::lake::{CatalogDatabase, OpenOptions, Store};
 
 /// How many older snapshots are compared, unless it is said.
@@ -134,6 +134,12 @@ impl<'c> CatalogMigration<'c> {
     /// Lets another thread end what runs, see [`Interrupt`].
     pub fn interrupt(mut self, interrupt: Interrupt) -> Self {
         self.options = self.options.interrupt(interrupt);
+        self
+    }
+
+    /// Calls this whenever a part is done, see [`OpenOptions::on_progress`].
+    pub fn on_progress(mut self, report: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.options = self.options.on_progress(report);
         self
     }
 

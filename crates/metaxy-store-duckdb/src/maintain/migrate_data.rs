@@ -15,7 +15,7 @@ use super::backup::needed_files;
 use super::fence::History;
 use super::problem::Problem;
 use super::verify;
-use crate::engine::{Connection, Error, Interrupt, in_transaction, read_again, repeat};
+use crate::engine::{Connection, Error, Interrupt, Progress, ProgressUnit, in_transaction, read_again, repeat};
 use crate::lake::data_path::DataPath;
 use crate::lake::{CatalogDatabase, OpenOptions, Store};
 
@@ -114,6 +114,12 @@ impl<'c> DataMigration<'c> {
         self
     }
 
+    /// Calls this whenever a part is done, see [`OpenOptions::on_progress`].
+    pub fn on_progress(mut self, report: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.options = self.options.on_progress(report);
+        self
+    }
+
     /// Moves the files. It can be run again, wherever it was ended.
     ///
     /// # Errors
@@ -134,11 +140,14 @@ impl<'c> DataMigration<'c> {
         let before = verify::rows(&source, self.older)?;
         let (connection, files, mut there) = self.look(&source, &catalog)?;
         let sizes = listed(&connection, self.from.as_str())?;
-        let mut copied = 0;
+        let bytes = |file: &String| sizes.get(file).and_then(|size| usize::try_from(*size).ok()).unwrap_or_default();
+        let (mut copied, mut done, total) = (0, 0, files.iter().map(bytes).sum());
         for file in &files {
+            connection.reporter().report(done, total, ProgressUnit::Bytes);
             if self.copy(&connection, file, sizes.get(file).copied(), there.remove(file))? {
                 copied += 1;
             }
+            done += bytes(file);
         }
         source.close()?;
 

@@ -14,7 +14,7 @@ use super::backup::{FORMAT, write_file};
 use super::fence::{Content, LakeState};
 use super::problem::Problem;
 use super::verify;
-use crate::engine::{Connection, Error, Interrupt};
+use crate::engine::{Connection, Error, Interrupt, Progress};
 use crate::lake::{CatalogDatabase, OpenOptions};
 
 /// A lake of an older format that is brought to that of this DuckLake, see [`run`](Self::run).
@@ -74,6 +74,12 @@ impl<'c> FormatMigration<'c> {
     /// Lets another thread end what runs, see [`Interrupt`].
     pub fn interrupt(mut self, interrupt: Interrupt) -> Self {
         self.options = self.options.interrupt(interrupt);
+        self
+    }
+
+    /// Calls this whenever a part is done, see [`OpenOptions::on_progress`].
+    pub fn on_progress(mut self, report: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.options = self.options.on_progress(report);
         self
     }
 

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use super::guards::{age, ages, files_age_of, passed_over};
 use super::message;
 use super::size::{self, TableSize};
-use crate::engine::{Error, FromRow, alone, read_again, transaction_with};
+use crate::engine::{Error, FromRow, ProgressUnit, alone, read_again, transaction_with};
 use crate::lake::{InexactColumn, Store, inexact_columns, inlined_owner, inlined_versions};
 
 /// A step of the upkeep; they are taken in this order.
@@ -195,25 +195,24 @@ impl Store {
         let before = upkeep.size(options)?;
         let mut steps = Vec::new();
         let mut failed = None;
-        'all: for step in MaintainStep::ALL.iter().copied() {
-            if !options.only.is_empty() && !options.only.contains(&step) {
-                continue;
-            }
-            let tables: Vec<Option<&TableSize>> = match step {
-                MaintainStep::Expire | MaintainStep::Cleanup => vec![None],
-                _ => before.tables.iter().map(Some).collect(),
-            };
-            for table in tables {
-                let done = upkeep.step(step, table, options, || begins(step, table.map(|table| &table.name)));
-                match done {
-                    Ok(None) => {}
-                    Ok(Some(outcome)) => {
-                        steps.push(MaintainedStep { step, table: table.map(|table| table.name.clone()), outcome });
-                    }
-                    Err(error) => {
-                        failed = Some(error);
-                        break 'all;
-                    }
+        let is_asked = |step: &&MaintainStep| options.only.is_empty() || options.only.contains(step);
+        let each_table = |step: &MaintainStep| match step {
+            MaintainStep::Expire | MaintainStep::Cleanup => vec![(*step, None)],
+            _ => before.tables.iter().map(|table| (*step, Some(table))).collect(),
+        };
+        let all: Vec<_> = MaintainStep::ALL.iter().filter(is_asked).flat_map(each_table).collect();
+        for (at, (step, table)) in all.iter().copied().enumerate() {
+            let name = table.map(|table| &table.name);
+            let done = upkeep.step(step, table, options, || {
+                begins(step, name);
+                self.connection().reporter().report(at, all.len(), ProgressUnit::Steps);
+            });
+            match done {
+                Ok(None) => {}
+                Ok(Some(outcome)) => steps.push(MaintainedStep { step, table: name.cloned(), outcome }),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
                 }
             }
         }

@@ -7,7 +7,7 @@ use ducklake_sql::{Ident, Keyword, bind, sql};
 use super::backup::{Attached, tables};
 use super::guards::table_name;
 use super::problem::Problem;
-use crate::engine::{Connection, Error, read_again};
+use crate::engine::{Connection, Error, ProgressUnit, read_again};
 use crate::lake::Store;
 
 /// A table as a snapshot has it: the snapshot, the name of the table, how many rows it has, and a digest of them.
@@ -63,10 +63,11 @@ pub(super) fn rows(store: &Store, older: usize) -> Result<Vec<TableRows>, Error>
 /// Reads every table in full at some snapshots.
 pub(super) fn rows_as_of(store: &Store, snapshots: impl IntoIterator<Item = i64>) -> Result<Vec<TableRows>, Error> {
     let catalog = store.catalog()?;
+    let snapshots: Vec<i64> = snapshots.into_iter().collect();
     let mut found = Vec::new();
-    for snapshot in snapshots {
+    for (at, snapshot) in snapshots.iter().enumerate() {
         store.attach_again()?;
-        found.extend(rows_at(store.connection(), &catalog, [snapshot])?);
+        found.extend(rows_at(store.connection(), &catalog, &[*snapshot], (at, snapshots.len()))?);
     }
     Ok(found)
 }
@@ -77,7 +78,8 @@ pub(super) fn rows_of(
     catalog: &(Ident, Ident),
     older: usize,
 ) -> Result<Vec<TableRows>, Error> {
-    rows_at(connection, catalog, spread(&snapshots(connection, catalog)?, older))
+    let snapshots = spread(&snapshots(connection, catalog)?, older);
+    rows_at(connection, catalog, &snapshots, (0, snapshots.len()))
 }
 
 fn snapshots(connection: &Connection, (database, schema): &(Ident, Ident)) -> Result<Vec<(i64,)>, Error> {
@@ -90,13 +92,15 @@ fn snapshots(connection: &Connection, (database, schema): &(Ident, Ident)) -> Re
     })
 }
 
+/// The rows at some of all snapshots that are looked at, from the `first` on.
 fn rows_at(
     connection: &Connection,
     (database, schema): &(Ident, Ident),
-    snapshots: impl IntoIterator<Item = i64>,
+    snapshots: &[i64],
+    (first, all): (usize, usize),
 ) -> Result<Vec<TableRows>, Error> {
     let mut found = Vec::new();
-    for snapshot in snapshots {
+    for (at, snapshot) in (first..).zip(snapshots.iter().copied()) {
         let tables: Vec<(String, String)> = read_again(connection, || {
             connection.query_rows(sql!(
                 "SELECT s.schema_name, t.table_name
@@ -111,8 +115,10 @@ fn rows_at(
                 snapshot = bind(snapshot),
             ))
         })?;
-        for (schema, table) in tables {
-            let name = table_name(&schema, &table)?;
+        for (number, (schema, table)) in tables.iter().enumerate() {
+            // How many tables the other snapshots have is not known yet; most have as many.
+            connection.reporter().report(at * tables.len() + number, all * tables.len(), ProgressUnit::Tables);
+            let name = table_name(schema, table)?;
             // In no order, and with each row as often as it is there.
             let read = || {
                 connection.query_row(sql!(

@@ -6,7 +6,7 @@ use ducklake_sql::{Ident, Sql, bind, columns, list, sql};
 use metaxy_feature::FeatureKey;
 
 use super::read::Versions;
-use crate::engine::{Connection, Error, now, with_retry};
+use crate::engine::{Connection, Error, ProgressUnit, now, with_retry};
 use crate::features::Features;
 use crate::query::{Filter, Latest, check_hash};
 use crate::table::{
@@ -167,7 +167,9 @@ impl Features<'_> {
         };
         let copied = |sources: Vec<(&FeatureKey, Option<Source<'_>>)>| {
             let mut copied = Copied::default();
-            for (key, source) in sources {
+            let all = sources.len();
+            for (at, (key, source)) in sources.into_iter().enumerate() {
+                self.connection.reporter().report(at, all, ProgressUnit::Features);
                 match source {
                     None => copied.missing.push(key.clone()),
                     Some(source) => {

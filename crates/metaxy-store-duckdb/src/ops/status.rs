@@ -8,7 +8,7 @@ use ducklake_sql::{AttachPlan, CatalogKind, Ident};
 use metaxy_feature::{FeatureKey, FeatureSpec};
 use tracing::{Span, dispatcher};
 
-use crate::engine::{Connection, Error, in_transaction};
+use crate::engine::{Connection, Error, ProgressUnit, in_transaction};
 use crate::features::Features;
 use crate::increment::ResolveOptions;
 use crate::query::{Latest, Snapshots, TakenSnapshots, check_hash};
@@ -190,6 +190,7 @@ impl Features<'_> {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some((key, options)) = wanted.get(at) else { return Ok(()) };
+                    self.connection.reporter().report(at, wanted.len(), ProgressUnit::Features);
                     let status = self.status_in(key, options, &snapshots);
                     match status.map_err(|error| error.in_operation("comparing", key.as_str())) {
                         Err(error) if error.is_query() => {

@@ -86,7 +86,7 @@ impl OpenOptions {
         let name = plan.metadata().ok_or_else(no_catalog)?;
         let instance = open_instance(None, &[&plan], mode).map_err(|error| error.with_facts(&facts))?;
         let connection = Connection::new(instance, Arc::clone(&plan)).with_facts(Arc::clone(&facts));
-        let connection = connection.interrupted_by(self.interrupt.clone());
+        let connection = self.watched(connection);
         let connection = connection.with_retry(self.retry.unwrap_or(config.retry));
         for (index, statement) in plan.statements().iter().enumerate() {
             match statement {

@@ -6,7 +6,7 @@ use metaxy_config::Retry;
 use super::Store;
 #[cfg(doc)]
 use crate::engine::Error;
-use crate::engine::Interrupt;
+use crate::engine::{Connection, Interrupt, Progress, Reporter};
 
 /// How long an attempt to connect to PostgreSQL may take, in seconds.
 const CONNECT_TIMEOUT: u32 = 10;
@@ -39,6 +39,7 @@ pub struct OpenOptions {
     pub(super) lock: bool,
     pub(super) connect_timeout: u32,
     pub(super) interrupt: Interrupt,
+    pub(super) reporter: Reporter,
     pub(super) retry: Option<Retry>,
     pub(super) health_check: bool,
 }
@@ -57,6 +58,7 @@ impl Default for OpenOptions {
             lock: false,
             connect_timeout: CONNECT_TIMEOUT,
             interrupt: Interrupt::default(),
+            reporter: Reporter::default(),
             retry: None,
             health_check: true,
         }
@@ -149,6 +151,32 @@ impl OpenOptions {
     pub fn interrupt(mut self, interrupt: Interrupt) -> Self {
         self.interrupt = interrupt;
         self
+    }
+
+    /// Calls this, from any thread, whenever a part of what takes long is done: of comparing or copying features, of
+    /// maintenance, of moving a lake.
+    ///
+    /// ```no_run
+    /// use ducklake_sql::Mode;
+    /// use metaxy_config::Config;
+    /// use metaxy_store_duckdb::{MaintainOptions, OpenOptions, Progress};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let config: Config = unreachable!();
+    /// let tell = |Progress { done, total, unit, .. }| eprintln!("{done} of {total} {unit:?}");
+    /// let store = OpenOptions::default().on_progress(tell).open(&config, "dev", Mode::Write)?;
+    /// store.maintain(&MaintainOptions::new(), |_, _| ())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_progress(mut self, report: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.reporter = Reporter::new(report);
+        self
+    }
+
+    /// A connection that can be interrupted, and tells how much is done.
+    pub(super) fn watched(&self, connection: Connection) -> Connection {
+        connection.interrupted_by(self.interrupt.clone()).reporting_to(self.reporter.clone())
     }
 
     /// How a transaction is run again when another program was in the way, in place of what the configuration says.

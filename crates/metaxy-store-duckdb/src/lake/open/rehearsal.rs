@@ -40,7 +40,7 @@ impl OpenOptions {
         let name = plan.metadata().ok_or_else(|| Error::query("the store has no lake with a catalog of its own"))?;
         let instance = open_instance(None, &[&plan], Mode::Write).map_err(|error| error.with_facts(&facts))?;
         let connection = Connection::new(instance, Arc::clone(&plan)).with_facts(Arc::clone(&facts));
-        let connection = connection.interrupted_by(self.interrupt.clone());
+        let connection = self.watched(connection);
         let connection = connection.with_retry(self.retry.unwrap_or(config.retry));
         for (index, statement) in plan.statements().iter().enumerate() {
             let run = match statement {

@@ -1,10 +1,13 @@
 //! A lake that is moved into the catalog of another store: every direction, its fence, and its way back.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use ducklake_sql::Mode;
 use metaxy_config::{Config, LoadOptions, OsSystem, Trust};
-use metaxy_store_duckdb::{CatalogMigration, Cause, DataMigration, Error, MaintainOptions, Migrated, Store};
+use metaxy_store_duckdb::{
+    CatalogMigration, Cause, DataMigration, Error, MaintainOptions, Migrated, Progress, ProgressUnit, Store,
+};
 use metaxy_testkit::{Database, KeyRights, Postgres, TempDir, deps};
 
 use super::backup::{content, fill};
@@ -186,7 +189,12 @@ fn a_lake_moves_from_postgres_and_back() {
 fn check_data(catalog: &str, from: &str, to: &str) {
     let lake = Move::new();
     let config = lake.load([(catalog, from), (catalog, to)], "");
-    let run = |from: &str, to: &str| DataMigration::new(&config, from, to).unwrap().alone(true).run();
+    let told: Arc<Mutex<Vec<Progress>>> = Arc::default();
+    let run = |from: &str, to: &str| {
+        let told = Arc::clone(&told);
+        let migration = DataMigration::new(&config, from, to).unwrap().alone(true);
+        migration.on_progress(move |progress| told.lock().unwrap().push(progress)).run()
+    };
     let open = |store: &str| Store::open(&config, store, Mode::Write);
     let source = open("from").unwrap();
     for sql in [
@@ -221,8 +229,14 @@ fn check_data(catalog: &str, from: &str, to: &str) {
         lake.folder.write(&["other/main/", name].concat(), "PAR1, and then the end");
     }
 
+    told.lock().unwrap().clear();
     let moved = run("from", "to").unwrap();
     assert!(moved.files > 2 && moved.copied == moved.files && moved.compared_tables > 2, "{catalog}: {moved:?}");
+    let told = std::mem::take(&mut *told.lock().unwrap());
+    let parts = |unit: ProgressUnit| told.iter().filter(move |progress| progress.unit == unit);
+    assert_eq!(parts(ProgressUnit::Bytes).count(), moved.files, "{catalog}: {told:?}");
+    assert_eq!(parts(ProgressUnit::Tables).count(), 2 * moved.compared_tables, "{catalog}: {told:?}");
+    assert!(told.iter().all(|progress| progress.done < progress.total), "{catalog}: {told:?}");
     assert_eq!(run("from", "to").unwrap().files, 0, "{catalog}: it is done");
     differs("from");
     let target = open("to").unwrap();
