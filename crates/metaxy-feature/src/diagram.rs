@@ -34,6 +34,7 @@ pub struct Diagram {
     nodes: Vec<DiagramNode>,
     /// In the order of the features that depend on others.
     edges: Vec<Edge>,
+    title: Option<String>,
 }
 
 /// A feature in a diagram.
@@ -48,6 +49,8 @@ pub struct DiagramNode {
     pub version: VersionChange,
     /// Its fields with theirs.
     pub fields: Vec<(FieldKey, VersionChange)>,
+    /// The code versions of its fields, those of the new graph where it has them.
+    pub code_versions: HashMap<FieldKey, String>,
     /// What else there is to say of it; see [`Diagram::note`].
     pub note: Option<Note>,
 }
@@ -170,6 +173,7 @@ pub struct DiagramOptions {
     fields: bool,
     feature_versions: bool,
     field_versions: bool,
+    code_versions: bool,
     version_length: Option<usize>,
     projects: Option<bool>,
     left_to_right: bool,
@@ -182,6 +186,7 @@ impl Default for DiagramOptions {
             fields: true,
             feature_versions: true,
             field_versions: true,
+            code_versions: false,
             version_length: None,
             projects: None,
             left_to_right: false,
@@ -214,6 +219,11 @@ impl DiagramOptions {
     /// Whether the versions of fields are drawn.
     pub fn field_versions(self, field_versions: bool) -> Self {
         Self { field_versions, ..self }
+    }
+
+    /// Whether the code versions of fields are drawn.
+    pub fn code_versions(self, code_versions: bool) -> Self {
+        Self { code_versions, ..self }
     }
 
     /// Draws so many characters of each version, not all.
@@ -252,8 +262,15 @@ impl Diagram {
     pub fn between(old: &GraphVersions<'_>, new: &GraphVersions<'_>) -> Self {
         let removed = old.iter().filter(|(definition, _)| new.get(definition.key()).is_none());
         let definitions: Vec<_> = new.iter().chain(removed).map(|(definition, _)| definition).collect();
+        let mut code_versions: HashMap<&FeatureKey, HashMap<FieldKey, String>> = HashMap::new();
+        for (definition, _) in old.iter().chain(new.iter()) {
+            let fields = definition.spec().fields().iter();
+            let fields = fields.map(|field| (field.key.clone(), field.code_version.clone()));
+            code_versions.entry(definition.key()).or_default().extend(fields);
+        }
         let mut nodes = Vec::with_capacity(definitions.len());
         for definition in &definitions {
+            let code_versions = code_versions.remove(definition.key()).unwrap_or_default();
             let (old, new) = (old.get(definition.key()), new.get(definition.key()));
             let Some(version) = VersionChange::between(old.map(|it| &it.feature), new.map(|it| &it.feature)) else {
                 continue;
@@ -272,7 +289,7 @@ impl Diagram {
             });
             let fields = fields.collect();
             let (key, project) = (definition.key().clone(), definition.project().clone());
-            nodes.push(DiagramNode { key, project, version, fields, note: None });
+            nodes.push(DiagramNode { key, project, version, fields, code_versions, note: None });
         }
         let places: HashMap<&FeatureKey, usize> = nodes.iter().enumerate().map(|(at, node)| (&node.key, at)).collect();
         let deps = |versions: &GraphVersions<'_>| -> Vec<(usize, usize)> {
@@ -286,7 +303,18 @@ impl Diagram {
         let kept = new.iter().map(|edge| (*edge, if old.contains(edge) { Presence::Both } else { Presence::NewOnly }));
         let gone = old.iter().filter(|edge| !new.contains(edge)).map(|edge| (*edge, Presence::OldOnly));
         let edges = kept.chain(gone).map(|((from, to), presence)| Edge { from, to, presence }).collect();
-        Self { nodes, edges }
+        Self { nodes, edges, title: None }
+    }
+
+    /// The same diagram with a title.
+    pub fn titled(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    /// Its title, if it has one.
+    pub fn title(&self) -> Option<&str> {
+        self.title.as_deref()
     }
 
     /// The features, each behind those that it depends on, and those that were removed at the end.
@@ -341,7 +369,8 @@ impl Diagram {
         let edges = self.edges.iter().filter_map(|edge| {
             Some(Edge { from: *places.get(&edge.from)?, to: *places.get(&edge.to)?, presence: edge.presence })
         });
-        Self { nodes: kept.iter().map(|at| self.nodes[*at].clone()).collect(), edges: edges.collect() }
+        let nodes = kept.iter().map(|at| self.nodes[*at].clone()).collect();
+        Self { nodes, edges: edges.collect(), title: self.title.clone() }
     }
 
     /// Whether each feature has to say which project it is of: where that was asked for, or there are several.
@@ -368,13 +397,23 @@ impl Diagram {
         }
         for (key, version) in node.fields.iter().filter(|_| options.fields) {
             let name = [version.sign(), key.as_str()].concat();
-            let text = if options.field_versions { [&name, " ", &options.version(version)].concat() } else { name };
-            line(text, version.word());
+            let facts = node.facts_of_field(key, version, options);
+            line(if facts.is_empty() { name } else { [&name, " ", &facts].concat() }, version.word());
         }
         if let Some(note) = &node.note {
             line(note.text.clone(), if note.stands_out { "changed" } else { "unchanged" });
         }
         lines
+    }
+}
+
+impl DiagramNode {
+    /// What is drawn behind the key of a field: its version, and its code version.
+    fn facts_of_field(&self, key: &FieldKey, version: &VersionChange, options: DiagramOptions) -> String {
+        let version = options.field_versions.then(|| options.version(version));
+        let code = self.code_versions.get(key).filter(|_| options.code_versions);
+        let code = code.map(|code| ["(code ", code, ")"].concat());
+        version.into_iter().chain(code).collect::<Vec<_>>().join(" ")
     }
 }
 

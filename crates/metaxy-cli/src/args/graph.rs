@@ -80,6 +80,9 @@ pub(crate) struct Drawing {
     pub(crate) minimal: bool,
     #[command(flatten)]
     pub(crate) parts: Parts,
+    /// A line above the graph
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) title: Option<String>,
     /// Draw so many characters of each version; 0 for all [default: all]
     #[arg(long, value_name = "COUNT")]
     pub(crate) hash_length: Option<usize>,
@@ -116,6 +119,16 @@ pub(crate) struct Parts {
     /// Draw no versions of fields
     #[arg(long, overrides_with = "show_field_versions")]
     no_show_field_versions: bool,
+    /// Draw the code versions of fields
+    #[arg(long, overrides_with = "no_show_code_versions")]
+    show_code_versions: bool,
+    #[arg(long, hide = true, overrides_with = "show_code_versions")]
+    no_show_code_versions: bool,
+    /// Draw the version of the project
+    #[arg(long, overrides_with = "no_show_project_version")]
+    show_project_version: bool,
+    #[arg(long, hide = true, overrides_with = "show_project_version")]
+    no_show_project_version: bool,
     /// Draw the project of each feature, also if there is one only
     #[arg(long, overrides_with = "no_show_projects")]
     show_projects: bool,
@@ -138,6 +151,16 @@ impl Parts {
     /// Whether the versions of fields are drawn.
     pub(crate) fn field_versions(self) -> bool {
         !self.no_show_field_versions
+    }
+
+    /// Whether the code versions of fields are drawn.
+    pub(crate) fn code_versions(self) -> bool {
+        self.show_code_versions && !self.no_show_code_versions
+    }
+
+    /// Whether the version of the project is drawn.
+    pub(crate) fn project_version(self) -> bool {
+        self.show_project_version && !self.no_show_project_version
     }
 
     /// Whether projects are drawn, where that was said.

@@ -1,7 +1,9 @@
 //! `metaxy graph`: draws the graph of features, and what has changed between two.
 
+use std::collections::BTreeSet;
+
 use metaxy_config::Loaded;
-use metaxy_feature::{Diagram, DiagramOptions, FeatureGraph, VersionChange};
+use metaxy_feature::{Diagram, DiagramOptions, FeatureDefinition, FeatureGraph, Truncation, VersionChange};
 use metaxy_store_duckdb::{FeatureOptions, Store};
 use serde_json::{Map, Value, json};
 
@@ -28,7 +30,7 @@ fn render(args: &GraphRender, context: &Context, printer: &mut Printer) -> Resul
     let loaded = context.load()?;
     let graph = features::graph(context, &loaded, args.snapshot.as_deref(), printer)?;
     let diagram = Diagram::new(&graph.versions(loaded.config.hash_truncation_length));
-    draw(&diagram, &args.drawing, &graph, printer)
+    draw(&diagram, &args.drawing, (&graph, loaded.config.hash_truncation_length), printer)
 }
 
 fn diff(graphs: [&String; 2], drawing: &Drawing, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
@@ -51,7 +53,7 @@ fn diff(graphs: [&String; 2], drawing: &Drawing, context: &Context, printer: &mu
     if diagram.is_unchanged() {
         printer.note("both graphs are the same");
     }
-    draw(&diagram, drawing, &to, printer)
+    draw(&diagram, drawing, (&to, truncation), printer)
 }
 
 /// A graph, as it is named on the command line.
@@ -103,7 +105,12 @@ impl<'a> Wanted<'a> {
 }
 
 /// Draws a diagram as it is wanted, to stdout or into a file.
-fn draw(diagram: &Diagram, args: &Drawing, graph: &FeatureGraph, printer: &mut Printer) -> Result<Exit, Error> {
+fn draw(
+    diagram: &Diagram,
+    args: &Drawing,
+    (graph, truncation): (&FeatureGraph, Truncation),
+    printer: &mut Printer,
+) -> Result<Exit, Error> {
     let around = match &args.feature {
         Some(key) => Some(diagram.around(key, args.up, args.down).ok_or_else(|| Error::UnknownFeatures {
             keys: vec![key.clone()],
@@ -111,12 +118,16 @@ fn draw(diagram: &Diagram, args: &Drawing, graph: &FeatureGraph, printer: &mut P
         })?),
         None => None,
     };
-    let diagram = around.as_ref().unwrap_or(diagram);
     let parts = args.parts;
+    let diagram = around.unwrap_or_else(|| diagram.clone());
+    let of_project = parts.project_version().then(|| project_versions(graph, truncation));
+    let title: Vec<&str> = args.title.as_deref().into_iter().chain(of_project.as_deref()).collect();
+    let diagram = if title.is_empty() { diagram } else { diagram.titled(title.join(" · ")) };
     let mut options = DiagramOptions::new()
         .fields(!args.minimal && parts.fields())
         .feature_versions(!args.minimal && parts.feature_versions())
         .field_versions(!args.minimal && parts.field_versions())
+        .code_versions(!args.minimal && parts.code_versions())
         .left_to_right(args.direction == Direction::LeftToRight)
         .coloured(args.output.file().is_none() && printer.has_color());
     if let Some(projects) = parts.projects() {
@@ -130,13 +141,23 @@ fn draw(diagram: &Diagram, args: &Drawing, graph: &FeatureGraph, printer: &mut P
         DrawingFormat::Mermaid => diagram.to_mermaid(options),
         DrawingFormat::Dot => diagram.to_dot(options),
         DrawingFormat::Svg => diagram.to_svg(options),
-        DrawingFormat::Json => format!("{:#}\n", json(diagram)),
+        DrawingFormat::Json => format!("{:#}\n", json(&diagram)),
     };
     if diagram.nodes().is_empty() {
         printer.note("there are no features in the graph");
     }
     args.output.with(printer, |out| Ok(out.write_all(text.as_bytes())?))?;
     Ok(Exit::Done)
+}
+
+/// The projects of a graph, each with its version, as it is pushed.
+fn project_versions(graph: &FeatureGraph, truncation: Truncation) -> String {
+    let versions = graph.versions(truncation);
+    let own = graph.iter().filter(|definition| !definition.is_external());
+    let projects: BTreeSet<_> = own.map(FeatureDefinition::project).collect();
+    let shown =
+        projects.into_iter().map(|project| [project.as_str(), " ", versions.project(project).as_str()].concat());
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// The shape that Python Metaxy has for a comparison, with a version of it.
@@ -164,6 +185,7 @@ fn json(diagram: &Diagram) -> Value {
             "new_version": node.version.new_version().map(ToString::to_string),
             "dependencies": upstream.collect::<Vec<_>>(),
             "fields": fields.collect::<Map<_, _>>(),
+            "code_versions": node.code_versions.iter().map(|(key, code)| (key.to_string(), json!(code))).collect::<Map<_, _>>(),
             "field_changes": changes.collect::<Vec<_>>(),
         });
         (node.key.to_string(), value)
@@ -171,6 +193,7 @@ fn json(diagram: &Diagram) -> Value {
     let edges = diagram.edges().map(|(from, to)| json!({ "from": from.as_str(), "to": to.as_str() }));
     json!({
         "version": 1,
+        "title": diagram.title(),
         "changed": !diagram.is_unchanged(),
         "nodes": diagram.nodes().iter().map(node).collect::<Map<_, _>>(),
         "edges": edges.collect::<Vec<_>>(),

@@ -11,7 +11,8 @@ impl Diagram {
     /// The diagram as a flowchart of [Mermaid](https://mermaid.js.org), which GitHub draws in Markdown.
     pub fn to_mermaid(&self, options: DiagramOptions) -> String {
         // Writing to a text cannot fail.
-        let mut text = format!("flowchart {}\n", direction(options));
+        let title = self.title.as_ref().map(|title| format!("---\ntitle: \"{}\"\n---\n", for_dot(title)));
+        let mut text = format!("{}flowchart {}\n", title.unwrap_or_default(), direction(options));
         for (at, node) in self.nodes.iter().enumerate() {
             let lines = self.lines(node, options);
             let lines: Vec<String> = lines
@@ -49,6 +50,9 @@ impl Diagram {
     pub fn to_dot(&self, options: DiagramOptions) -> String {
         // Writing to a text cannot fail.
         let mut text = format!("digraph features {{\n    rankdir={}\n", direction(options));
+        if let Some(title) = &self.title {
+            let _ = writeln!(text, "    label=\"{}\"\n    labelloc=t", for_dot(title));
+        }
         text.push_str("    node [shape=box, style=rounded, fontname=monospace]\n");
         for (at, node) in self.nodes.iter().enumerate() {
             let lines = self.lines(node, options);
@@ -86,7 +90,7 @@ fn for_mermaid(text: &str) -> String {
         .collect()
 }
 
-/// A text in a label of DOT.
+/// A text between quotes of DOT, or of the YAML before a flowchart of Mermaid.
 fn for_dot(text: &str) -> String {
     text.chars()
         .map(|char| match char {

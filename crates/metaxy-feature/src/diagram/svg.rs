@@ -65,7 +65,7 @@ impl Diagram {
         if !handles.is_empty() {
             graph.do_it(false, false, false, &mut canvas);
         }
-        canvas.finish()
+        canvas.finish(self.title.as_deref())
     }
 }
 
@@ -97,21 +97,33 @@ impl Canvas {
         (self.width, self.height) = (self.width.max(x), self.height.max(y));
     }
 
-    fn finish(self) -> String {
-        let (width, height) = (self.width + PADDING, self.height + PADDING);
+    fn finish(self, title: Option<&str>) -> String {
+        let of_title = title.map_or(0.0, |title| pixels(title.chars().count()) * CHARACTER + PADDING);
+        let above = if title.is_some() { LINE + PADDING } else { 0.0 };
+        let (width, height) = (self.width.max(of_title) + PADDING, self.height + PADDING + above);
+        let name = escape_xml(title.unwrap_or("graph of features"));
+        let title = title.map(|_| {
+            let y = PADDING + LINE * 0.75;
+            format!("<text class=\"title\" x=\"{PADDING:.1}\" y=\"{y:.1}\">{name}</text>\n<g transform=\"translate(0 {above:.1})\">\n")
+        });
+        let end = if title.is_some() { "</g>\n" } else { "" };
         let size = format!("viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\"");
         let marker = "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" \
                       markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\"/></marker></defs>";
         [
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"features\" role=\"img\" aria-label=\"graph of features\" ",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"features\" role=\"img\" aria-label=\"",
+            &name,
+            "\" ",
             &size,
             ">\n<style>\n",
             STYLE,
             "</style>\n",
             marker,
             "\n",
+            &title.unwrap_or_default(),
             &self.arrows,
             &self.drawn,
+            end,
             "</svg>\n",
         ]
         .concat()

@@ -13,6 +13,11 @@ impl Diagram {
     /// was added is `+`, of what was removed `-`, and of what has changed `~`.
     pub fn to_tree(&self, options: DiagramOptions) -> String {
         let mut tree = Tree { diagram: self, options, shown: BTreeSet::new(), text: String::new() };
+        if let Some(title) = &self.title {
+            let title = title.replace(char::is_control, " ");
+            let line = tree.styled(Style::new().bold().underline(), &title);
+            tree.text.push_str(&[&line, "\n"].concat());
+        }
         let is_root = |at: &usize| self.edges.iter().all(|edge| edge.to != *at);
         for root in (0..self.nodes.len()).filter(is_root) {
             tree.node(root, "", "");
@@ -51,12 +56,9 @@ impl Tree<'_> {
         let trunk = if below.is_empty() { " " } else { "│" };
         for (key, version) in node.fields.iter().filter(|_| self.options.fields) {
             let name = self.painted(version, &[version.sign(), key.as_str()].concat());
-            let version = if self.options.field_versions {
-                [" ", &self.dimmed(&self.options.version(version))].concat()
-            } else {
-                String::new()
-            };
-            self.text.push_str(&[stem, trunk, "  · ", &name, &version, "\n"].concat());
+            let facts = node.facts_of_field(key, version, self.options);
+            let facts = if facts.is_empty() { facts } else { [" ", &self.dimmed(&facts)].concat() };
+            self.text.push_str(&[stem, trunk, "  · ", &name, &facts, "\n"].concat());
         }
         if let Some(note) = &node.note {
             self.text.push_str(&[stem, trunk, "  ", &note.text, "\n"].concat());
