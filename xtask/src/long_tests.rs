@@ -68,6 +68,14 @@ const ALL: &[LongTest] = &[
         numbers: &[("--kills", "METAXY_CRASH_KILLS", None)],
         with_peer: false,
     },
+    // Pages and drawings in a real browser.
+    LongTest {
+        name: "pages",
+        package: PROGRAM,
+        arguments: &["browser::", "--ignored", "--nocapture"],
+        numbers: &[],
+        with_peer: false,
+    },
     // Programs write at the same time.
     LongTest {
         name: "load",

@@ -60,6 +60,7 @@ Usage: cargo xtask TASK
                       run the tests that share lakes with Python Metaxy, which it brings into .deps
   increments [--seed N] [--cases M] [--steps S]
                       compare what has changed since a mark with all rows, in random histories of random graphs
+  pages               look at pages and drawings in Chromium, which is on the path or named by METAXY_CHROMIUM
   crash [--kills N]   kill programs while they write, N for each kind of catalog, and look at what they have left
   load [--operations N]
                       let programs write at once, and say how long each operation takes

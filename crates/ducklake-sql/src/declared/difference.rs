@@ -256,11 +256,12 @@ impl Declared {
         for table in &self.tables {
             match stored.tables.iter().find(|there| there.name.is_same(&table.name)) {
                 Some(there) => found.table(table, there, self.manage),
+                None if stored.views.iter().any(|view| view.is_same(&table.name)) => found.notes.push(Note {
+                    message: format!("{} is a view, and only for tables something can be declared", table.name),
+                    is_error: true,
+                }),
                 None => found.notes.push(Note {
-                    message: format!(
-                        "there is no table {}: what is declared for it waits until it is made",
-                        table.name
-                    ),
+                    message: format!("there is no table {}: what is declared for it is not applied yet", table.name),
                     is_error: false,
                 }),
             }

@@ -66,6 +66,8 @@ pub struct StoredState {
     pub schemas: Vec<Ident>,
     /// The tables.
     pub tables: Vec<StoredTable>,
+    /// The views, for which nothing can be declared.
+    pub views: Vec<TableName>,
 }
 
 impl StoredState {

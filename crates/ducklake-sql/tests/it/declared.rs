@@ -38,7 +38,8 @@ fn declared() -> Declared {
     video.options = vec![option("parquet_row_group_size", 122_880)];
     let mut other = DeclaredTable::new(table("other"));
     other.sorted_by = Some(vec![SortKey::new("gone").unwrap()]);
-    declared.tables = vec![video, other, DeclaredTable::new(table("archive.missing"))];
+    let others = ["archive.missing", "Seen"].map(|name| DeclaredTable::new(table(name)));
+    declared.tables = [video, other].into_iter().chain(others).collect();
     declared
 }
 
@@ -64,6 +65,7 @@ fn stored() -> StoredState {
         ],
         schemas: vec![Ident::new("main").unwrap()],
         tables: vec![video, StoredTable::new(table("other"), columns())],
+        views: vec![table("seen")],
     }
 }
 

@@ -98,6 +98,10 @@ impl Found {
     pub(super) fn print(&self, name: &str, printer: &mut Printer) -> Result<(), Error> {
         let count = self.planned.difference.steps.len() + usize::from(self.is_new);
         let what = match count {
+            0 if self.planned.difference.notes.iter().any(|note| note.is_error) => {
+                "cannot have all that is declared".to_owned()
+            }
+            0 if !self.planned.difference.notes.is_empty() => "has what is declared so far".to_owned(),
             0 => "has all that is declared".to_owned(),
             1 => "differs from what is declared in one thing".to_owned(),
             count => format!("differs from what is declared in {count} things"),

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on says so by a panic")]
 
 mod book;
+mod browser;
 mod combinations;
 mod commits;
 mod crashes;

@@ -162,7 +162,7 @@ pub(crate) enum Content {
 }
 
 impl Content {
-    fn of(path: &Path) -> std::io::Result<Self> {
+    pub(crate) fn of(path: &Path) -> std::io::Result<Self> {
         const HEAD: u64 = 16;
         let mut head = Vec::new();
         match fs::File::open(path) {

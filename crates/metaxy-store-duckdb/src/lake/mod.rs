@@ -2,7 +2,7 @@
 
 mod attempt;
 mod catalog_copy;
-mod catalog_file;
+pub(crate) mod catalog_file;
 mod checks;
 mod data_files;
 pub(crate) mod data_path;

@@ -146,15 +146,20 @@ impl Store {
         let number = |at: &ChangeBound, otherwise: i64| -> Result<i64, Error> {
             match at {
                 ChangeBound::Snapshot(id) => Ok(*id),
-                ChangeBound::Time(time) => Ok(connection
-                    .query_value::<Option<i64>>(sql!(
-                        "SELECT max(snapshot_id) FROM {database}.{schema}.ducklake_snapshot
-                         WHERE CAST(snapshot_time AS TIMESTAMPTZ) <= CAST({time} AS TIMESTAMPTZ)",
+                ChangeBound::Time(time) => {
+                    let found: Option<(bool, Option<i64>)> = connection.query_row(sql!(
+                        "SELECT TRY_CAST({time} AS TIMESTAMPTZ) IS NOT NULL,
+                                (SELECT max(snapshot_id) FROM {database}.{schema}.ducklake_snapshot
+                                 WHERE CAST(snapshot_time AS TIMESTAMPTZ) <= TRY_CAST({time} AS TIMESTAMPTZ))",
                         database,
                         schema,
                         time = bind(time.as_str()),
-                    ))?
-                    .unwrap_or(otherwise)),
+                    ))?;
+                    match found {
+                        Some((true, snapshot)) => Ok(snapshot.unwrap_or(otherwise)),
+                        _ => Err(Problem::NoTime(time.clone()).into()),
+                    }
+                }
             }
         };
         let since = number(since, -1)?;

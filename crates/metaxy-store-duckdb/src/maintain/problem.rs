@@ -27,6 +27,8 @@ pub(super) enum Problem {
     OtherFormat(String),
     #[error("the file is no backup of a lake")]
     NoBackup,
+    #[error("`{0}` is neither the number of a snapshot nor a time")]
+    NoTime(String),
     #[error("the file is a copy of a DuckDB catalog's file, with rows that are kept in the catalog")]
     CopyOfFile,
     #[error("the lake has tables or snapshots of its own already")]
@@ -70,9 +72,10 @@ pub(super) enum Problem {
 impl Refusal for Problem {
     fn help(&self) -> Option<String> {
         let help = match self {
-            Self::NoMetadata | Self::NoLake | Self::NoBackup | Self::NoLakeToMove(_) | Self::NotMoved(_) => {
+            Self::NoMetadata | Self::NoLake | Self::NoLakeToMove(_) | Self::NotMoved(_) => {
                 return None;
             }
+            Self::NoBackup => "name a file that `metaxy backup` has written",
             Self::Inlined(_) => "`metaxy maintain --only flush --alone` writes them into files",
             Self::InlinedOfDropped { .. } => {
                 "expire the snapshots that have it: declare `retain.snapshots` for the lake, and run `metaxy apply` and \
@@ -106,6 +109,7 @@ impl Refusal for Problem {
             }
             Self::DataPath(_) => "never delete orphaned files of this lake; correct the data path in its catalog first",
             Self::ForeignFiles(_) => "give each lake a folder of its own, or delete by hand what is no lake's",
+            Self::NoTime(_) => "write one as in `2026-01-31 12:00:00+00`; `metaxy snapshots` lists both",
             Self::MissingTable(_) => "`metaxy sql 'SHOW ALL TABLES'` lists them",
             Self::Notes(_) => "correct what is declared",
             Self::OtherDigest => "make a new plan, and read it",
