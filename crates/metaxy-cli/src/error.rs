@@ -158,6 +158,9 @@ pub(crate) enum Error {
     /// Rows cannot be printed in this format.
     #[error("the rows cannot be printed: {0}")]
     Rows(#[from] arrow::error::ArrowError),
+    /// A column is of a type that Parquet does not have.
+    #[error("the column `{}` is of a type that Parquet does not have", column.escape_debug())]
+    NotOfParquet { column: String },
     /// Rows cannot be written as Parquet.
     #[error("the rows cannot be written as Parquet: {0}")]
     Parquet(#[from] parquet::errors::ParquetError),
@@ -222,6 +225,7 @@ impl Error {
             Self::OpenTransaction { .. } => {
                 "end it with COMMIT, or leave out BEGIN: all statements are one transaction then"
             }
+            Self::NotOfParquet { .. } => "select it as `CAST(… AS VARCHAR)`, or choose another format",
             Self::SecondParquet => "print the rows of each statement by a command of its own, or choose another format",
             Self::Usage { help, .. } => help,
             Self::UnknownTopic { help: Some(help), .. } => help,

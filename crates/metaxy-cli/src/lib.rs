@@ -12,6 +12,7 @@ mod context;
 mod environment;
 mod error;
 mod exit;
+mod fault;
 mod features;
 mod help;
 mod output;
@@ -50,6 +51,7 @@ use variables::{Parsed, Variables};
 #[must_use]
 pub fn main() -> ExitCode {
     leave_no_core_dump();
+    fault::tell_of_panics();
     let command = args::command().color(color_of_help());
     let arguments = args::with_tags(std::env::args_os());
     let exit = match variables::parse(command, arguments, &Variables::read()) {

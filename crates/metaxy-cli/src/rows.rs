@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, StringArray, make_array};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::json::writer::{EncoderOptions, JsonArray, WriterBuilder, make_encoder};
 use arrow::util::display::{ArrayFormatter, ArrayFormatterFactory as _, FormatOptions};
@@ -75,7 +75,7 @@ pub(crate) fn sink<'w>(
     out: &'w mut dyn Write,
 ) -> Result<Box<dyn Sink + 'w>, Error> {
     // The columns are known without rows, too.
-    let none = map_columns(&RecordBatch::new_empty(Arc::clone(schema)), widened)?;
+    let none = RecordBatch::new_empty(Arc::clone(schema));
     Ok(match format {
         RowFormat::Table => Box::new(Table::new(&none, out)),
         RowFormat::Json => Box::new(Json::new(out)),
@@ -206,13 +206,18 @@ impl<'w> Parquet<'w> {
             .set_compression(Compression::SNAPPY)
             .set_max_row_group_row_count(Some(PARQUET_GROUP))
             .build();
-        Ok(Self { writer: ArrowWriter::try_new(Vec::new(), none.schema(), Some(properties))?, out })
+        let schema = none.schema();
+        if let Some(field) = schema.fields().iter().find(|field| !is_of_parquet(field.data_type())) {
+            return Err(Error::NotOfParquet { column: field.name().clone() });
+        }
+        let schema = map_columns(none, for_parquet)?.schema();
+        Ok(Self { writer: ArrowWriter::try_new(Vec::new(), schema, Some(properties))?, out })
     }
 }
 
 impl Sink for Parquet<'_> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        self.writer.write(&map_columns(batch, widened)?)?;
+        self.writer.write(&map_columns(batch, for_parquet)?)?;
         // The writer counts what it wrote, so what is taken from it here is not missed.
         Ok(self.out.write_all(&std::mem::take(self.writer.inner_mut()))?)
     }
@@ -238,31 +243,73 @@ fn map_columns(
 
 /// A HUGEINT has up to 39 digits, but comes as a decimal of 38, to which it would be cut.
 fn widened(_: &Arc<Field>, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    match widened_type(column.data_type()) {
-        Some(widened) => cast(column, &widened),
+    as_type(column, |of| match of {
+        DataType::Decimal128(38, 0) => Some(DataType::Decimal256(39, 0)),
+        _ => None,
+    })
+}
+
+/// A column as Parquet has it: with no seconds of its own for a timestamp, and at most 38 digits, of which other programs
+/// read a decimal.
+fn for_parquet(field: &Arc<Field>, column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    check_digits(column.as_ref()).map_err(|_| {
+        let what = ["the column `", field.name(), "` has a HUGEINT of 39 digits, of which Parquet has 38"];
+        ArrowError::CastError(what.concat())
+    })?;
+    as_type(column, |of| match of {
+        DataType::Timestamp(TimeUnit::Second, zone) => Some(DataType::Timestamp(TimeUnit::Millisecond, zone.clone())),
+        _ => None,
+    })
+}
+
+/// Refuses decimals with more digits than their type says.
+fn check_digits(column: &dyn Array) -> Result<(), ArrowError> {
+    if let (Some(decimals), DataType::Decimal128(digits, _)) =
+        (column.as_primitive_opt::<Decimal128Type>(), column.data_type())
+    {
+        return decimals.validate_decimal_precision(*digits);
+    }
+    column.to_data().child_data().iter().try_for_each(|part| check_digits(&make_array(part.clone())))
+}
+
+/// Whether Parquet has values of a type.
+fn is_of_parquet(of: &DataType) -> bool {
+    match of {
+        DataType::Union(..) | DataType::Interval(_) | DataType::Duration(_) => false,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::Map(item, _) => is_of_parquet(item.data_type()),
+        DataType::Struct(fields) => fields.iter().all(|field| is_of_parquet(field.data_type())),
+        _ => true,
+    }
+}
+
+/// A column with other types for those that `other` has one for, wherever in its own they stand.
+fn as_type(column: &ArrayRef, other: impl Fn(&DataType) -> Option<DataType>) -> Result<ArrayRef, ArrowError> {
+    let exact = CastOptions { safe: false, ..CastOptions::default() };
+    match replaced(column.data_type(), &other) {
+        Some(of) => cast_with_options(column, &of, &exact),
         None => Ok(Arc::clone(column)),
     }
 }
 
-/// A type with room for all digits, if it is or has such a decimal.
-fn widened_type(of: &DataType) -> Option<DataType> {
-    let field = |field: &Arc<Field>| {
-        let widened = widened_type(field.data_type())?;
-        Some(Arc::new(field.as_ref().clone().with_data_type(widened)))
-    };
+/// A type with other ones in it; `None` where there are none to replace.
+fn replaced(of: &DataType, other: &impl Fn(&DataType) -> Option<DataType>) -> Option<DataType> {
+    let field =
+        |field: &Arc<Field>| Some(Arc::new(field.as_ref().clone().with_data_type(replaced(field.data_type(), other)?)));
     match of {
-        DataType::Decimal128(38, 0) => Some(DataType::Decimal256(39, 0)),
         DataType::List(item) => field(item).map(DataType::List),
+        DataType::LargeList(item) => field(item).map(DataType::LargeList),
         DataType::FixedSizeList(item, length) => Some(DataType::FixedSizeList(field(item)?, *length)),
         DataType::Map(entries, is_sorted) => Some(DataType::Map(field(entries)?, *is_sorted)),
         DataType::Struct(fields) => {
-            let widened: Vec<_> = fields.iter().map(field).collect();
-            let has_any = widened.iter().any(Option::is_some);
-            let fields =
-                fields.iter().zip(widened).map(|(field, widened)| widened.unwrap_or_else(|| Arc::clone(field)));
+            let found: Vec<_> = fields.iter().map(field).collect();
+            let has_any = found.iter().any(Option::is_some);
+            let fields = fields.iter().zip(found).map(|(field, found)| found.unwrap_or_else(|| Arc::clone(field)));
             has_any.then(|| DataType::Struct(fields.collect()))
         }
-        _ => None,
+        of => other(of),
     }
 }
 

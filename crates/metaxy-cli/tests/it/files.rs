@@ -151,6 +151,43 @@ fn parquet_that_would_come_changed_is_refused() {
     assert_eq!(done(&folder, &read, ""), "x\n1970-01-01T00:00:00.123456789\n");
 }
 
+/// Other programs read a decimal of 39 digits as another number, and seconds as an integer.
+#[test]
+fn parquet_has_only_what_every_program_reads_as_it_is() {
+    let folder = with_stores();
+    let parquet = |value: &str| {
+        let query = ["SELECT ", value, " AS x"].concat();
+        run(&mut command(&folder, &["sql", "--mode", "write", "-f", "parquet", "-o", "x.parquet", &query]), "")
+    };
+    for (value, of, text) in [
+        ("(SELECT sum(range) FROM range(5))", "DECIMAL(38,0)", "10"),
+        (
+            "[-99999999999999999999999999999999999999::HUGEINT]",
+            "DECIMAL(38,0)[]",
+            "[-99999999999999999999999999999999999999]",
+        ),
+        ("TIMESTAMP_S '2026-01-31 10:00:00'", "TIMESTAMP", "2026-01-31 10:00:00"),
+        ("{'at': TIMESTAMP_S '2026-01-31 10:00:00'}", "STRUCT(\"at\" TIMESTAMP)", "{'at': '2026-01-31 10:00:00'}"),
+        ("TIMESTAMP_NS '2026-01-31 10:00:00.123456789'", "TIMESTAMP_NS", "2026-01-31 10:00:00.123456789"),
+    ] {
+        let ran = parquet(value);
+        assert_eq!(ran.exit, 0, "{value}: {}", ran.stderr);
+        let read = "SELECT typeof(x), x::VARCHAR FROM 'x.parquet'";
+        let read = run(&mut command(&folder, &["sql", "--allow-files", "-f", "json", read]), "").done();
+        let found: serde_json::Value = serde_json::from_str(&read).unwrap();
+        let row: Vec<&str> = found[0].as_object().unwrap().values().map(|value| value.as_str().unwrap()).collect();
+        assert_eq!(row, [of, text], "{value}");
+    }
+    for (value, message) in [
+        ("[170141183460469231731687303715884105727::HUGEINT]", "the column `x` has a HUGEINT of 39 digits"),
+        ("[INTERVAL '1 day']", "the column `x` is of a type that Parquet does not have"),
+        ("union_value(n := 1)", "the column `x` is of a type that Parquet does not have"),
+    ] {
+        let ran = parquet(value);
+        assert!(ran.exit == 1 && ran.stderr.contains(message), "{value}: {}", ran.stderr);
+    }
+}
+
 #[test]
 fn many_rows_go_through_in_every_format() {
     let folder = with_stores();

@@ -61,18 +61,18 @@ impl Reader<'_, '_> {
         }
         let text = |(name, _): &(&Ident, _)| Ok::<_, Error>((name.as_str().to_owned(), StringLiteral::new("VARCHAR")?));
         let texts = guessed.iter().map(text).collect::<Result<BTreeMap<_, _>, _>>()?;
-        let says_so = list(guessed.iter().map(|(name, pattern)| {
+        let each = list(guessed.iter().map(|(name, pattern)| {
             sql!(
                 "coalesce(bool_and({name} = '' OR regexp_full_match({name}, {pattern})), true)",
                 name,
                 pattern = bind(pattern.as_str()),
             )
         }));
-        let say_so: Vec<(bool,)> = self
+        let all: Vec<(bool,)> = self
             .connection
-            .query_rows(sql!("SELECT unnest([{says_so}]) FROM ({read})", says_so, read = self.typed(columns, &texts)))
+            .query_rows(sql!("SELECT unnest([{each}]) FROM ({read})", each, read = self.typed(columns, &texts)))
             .map_err(|error| self.failed(&error))?;
-        let texts = guessed.iter().zip(say_so).filter(|(_, (says_so,))| !says_so);
+        let texts = guessed.iter().zip(all).filter(|(_, (says_so,))| !says_so);
         Ok(texts.map(|((name, _), _)| name.as_str().to_owned()).collect())
     }
 

@@ -36,6 +36,9 @@ pub(super) enum Damage {
     Denied(String),
 }
 
+/// A file as it is read: path, table, number, size, rows, snapshot; of deletions, current, alone.
+type Row = (String, String, i64, u64, u64, i64, bool, bool, bool);
+
 /// Every file of every snapshot; `None` where a server keeps the metadata to itself.
 pub(super) fn known_files(
     connection: &Connection,
@@ -44,7 +47,7 @@ pub(super) fn known_files(
 ) -> Result<Option<Vec<KnownFile>>, Error> {
     let Some((database, schema)) = plan.metadata() else { return Ok(None) };
     // A table that was renamed has several rows, of one path; the last one has its name.
-    let rows: Vec<(String, String, i64, u64, u64, i64, bool, bool, bool)> = connection.query_rows(sql!(
+    let rows: Vec<Row> = connection.query_rows(sql!(
         "WITH files AS (
              SELECT data_file_id AS id, table_id, path, path_is_relative, file_size_bytes, record_count AS count,
                     begin_snapshot, end_snapshot, encryption_key, file_format AS format, false AS is_of_deletions

@@ -30,19 +30,7 @@ pub(crate) fn read(connection: &Connection, plan: &AttachPlan) -> Result<Option<
         state.schemas.push(name(&schema)?);
     }
 
-    let views: Vec<(String, String)> = connection.query_rows(sql!(
-        "SELECT s.schema_name, v.view_name
-         FROM {database}.{schema}.ducklake_view AS v
-         JOIN {database}.{schema}.ducklake_schema AS s ON s.schema_id = v.schema_id AND s.end_snapshot IS NULL
-         WHERE v.end_snapshot IS NULL
-         ORDER BY ALL",
-        database,
-        schema,
-    ))?;
-    for (schema, view) in views {
-        state.views.push(TableName::of(name(&schema)?, name(&view)?));
-    }
-
+    state.views = views(connection, &database, &schema)?;
     let columns: Vec<(i64, String, String, String, i64, Option<String>)> = connection.query_rows(sql!(
         "SELECT t.table_id, s.schema_name, t.table_name, c.column_name, c.column_id, tag.value
          FROM {database}.{schema}.ducklake_table AS t
@@ -137,4 +125,18 @@ pub(crate) fn read(connection: &Connection, plan: &AttachPlan) -> Result<Option<
         }
     }
     Ok(Some(state))
+}
+
+/// The views of a lake.
+fn views(connection: &Connection, database: &Ident, schema: &Ident) -> Result<Vec<TableName>, Error> {
+    let views: Vec<(String, String)> = connection.query_rows(sql!(
+        "SELECT s.schema_name, v.view_name
+         FROM {database}.{schema}.ducklake_view AS v
+         JOIN {database}.{schema}.ducklake_schema AS s ON s.schema_id = v.schema_id AND s.end_snapshot IS NULL
+         WHERE v.end_snapshot IS NULL
+         ORDER BY ALL",
+        database,
+        schema,
+    ))?;
+    views.into_iter().map(|(schema, view)| Ok(TableName::of(Ident::new(schema)?, Ident::new(view)?))).collect()
 }
