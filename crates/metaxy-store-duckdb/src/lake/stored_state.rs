@@ -19,7 +19,6 @@ type OptionRow = (String, Option<String>, Option<String>, Option<i64>, Option<St
 pub(crate) fn read(connection: &Connection, plan: &AttachPlan) -> Result<Option<StoredState>, Error> {
     let Some((database, schema)) = plan.metadata() else { return Ok(None) };
     let mut state = StoredState::default();
-    let name = |text: &str| Ident::new(text).map_err(Error::from);
 
     let schemas: Vec<(String,)> = connection.query_rows(sql!(
         "SELECT schema_name FROM {database}.{schema}.ducklake_schema WHERE end_snapshot IS NULL ORDER BY schema_name",
@@ -27,7 +26,7 @@ pub(crate) fn read(connection: &Connection, plan: &AttachPlan) -> Result<Option<
         schema,
     ))?;
     for (schema,) in schemas {
-        state.schemas.push(name(&schema)?);
+        state.schemas.push(Ident::new(&schema)?);
     }
 
     state.views = views(connection, &database, &schema)?;
@@ -49,7 +48,7 @@ pub(crate) fn read(connection: &Connection, plan: &AttachPlan) -> Result<Option<
     for (id, schema, table, column, column_id, comment) in columns {
         if let Entry::Vacant(new) = tables.entry(id) {
             new.insert(state.tables.len());
-            let mut found = StoredTable::new(TableName::of(name(&schema)?, name(&table)?), Vec::new());
+            let mut found = StoredTable::new(TableName::of(Ident::new(&schema)?, Ident::new(&table)?), Vec::new());
             found.comment = comment.filter(|comment| !comment.is_empty());
             state.tables.push(found);
         }
@@ -75,7 +74,7 @@ pub(crate) fn read(connection: &Connection, plan: &AttachPlan) -> Result<Option<
     ))?;
     for (id, column, transform) in partitions {
         let Some(column) = names.get(&(id, column)) else { continue };
-        let key = PartitionKey::stored(name(column)?, &transform);
+        let key = PartitionKey::stored(Ident::new(column)?, &transform);
         let key = key?;
         table_of(&mut state, id, &mut |table| table.partitioned_by.push(key.clone()));
     }
@@ -112,9 +111,9 @@ pub(crate) fn read(connection: &Connection, plan: &AttachPlan) -> Result<Option<
     for (key, value, scope, scope_id, schema, table) in options {
         let scope = match (scope.as_deref(), schema, table) {
             (None, ..) => OptionScope::Lake,
-            (Some("schema"), Some(schema), _) => OptionScope::Schema(name(&schema)?),
+            (Some("schema"), Some(schema), _) => OptionScope::Schema(Ident::new(&schema)?),
             (Some("table"), Some(schema), Some(table)) => {
-                OptionScope::Table(TableName::of(name(&schema)?, name(&table)?))
+                OptionScope::Table(TableName::of(Ident::new(&schema)?, Ident::new(&table)?))
             }
             // Of what is not there any more.
             _ => continue,
