@@ -4,6 +4,8 @@
 
 mod api;
 mod bench;
+#[cfg(test)]
+mod book;
 mod cases;
 mod checksums;
 mod ci;
