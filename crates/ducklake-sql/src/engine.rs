@@ -1,8 +1,28 @@
-//! What DuckDB 1.5.5 and the extensions of a lake have: the parameters of each type of secret.
+//! What DuckDB 1.5.5 and the extensions of a lake have: versions, and the parameters of each type of secret.
 //!
 //! A test of the store asks the engine, and says what to write here when it is another version.
 
 use crate::secret::SecretType;
+
+/// The DuckDB that lakes are opened with, and what depends on its version besides
+/// [settings](crate::Setting) and [`secret_parameters`].
+///
+/// ```
+/// use ducklake_sql::ENGINE;
+///
+/// assert_eq!((ENGINE.duckdb, ENGINE.lake_format), ("1.5.5", "1.0"));
+/// ```
+pub const ENGINE: EngineVersion = EngineVersion { duckdb: "1.5.5", lake_format: "1.0" };
+
+/// A version of DuckDB, with that of the lakes that its DuckLake makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EngineVersion {
+    /// The version of DuckDB and of the packages of its extensions.
+    pub duckdb: &'static str,
+    /// The format of the lakes that it makes.
+    pub lake_format: &'static str,
+}
 
 /// The parameters that a secret of this type takes, with any provider; empty for one of a lake.
 ///

@@ -71,7 +71,7 @@ pub use declared::{
     Age, Declared, DeclaredSchema, DeclaredTable, Difference, LAKE_OPTIONS, LakeOption, LakeOptionKind, LakeOptionSpec,
     Manage, Note, OptionScope, PartitionKey, Sign, SortKey, Step, StoredOption, StoredState, StoredTable, TableName,
 };
-pub use engine::secret_parameters;
+pub use engine::{ENGINE, EngineVersion, secret_parameters};
 pub use harmless::FreeTable;
 pub use lake::{Lake, LakeBuilder, Mode, generated_name};
 pub use motherduck::MotherDuckSpec;

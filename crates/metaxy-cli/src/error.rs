@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io;
 
+use ducklake_sql::ENGINE;
 use metaxy_config::{Diagnostic, Diagnostics, StoreError};
 use metaxy_feature::FeatureKey;
 use metaxy_store_duckdb::Cause;
@@ -195,7 +196,8 @@ impl Error {
             Self::NoExtension { name, .. } => {
                 let package = name.replace('_', "-");
                 return Some(format!(
-                    "`pip download --no-deps duckdb-extension-{package}==1.5.5` brings a wheel of it"
+                    "`pip download --no-deps duckdb-extension-{package}=={}` brings a wheel of it",
+                    ENGINE.duckdb
                 ));
             }
             Self::Lake(error)

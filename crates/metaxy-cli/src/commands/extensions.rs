@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use ducklake_sql::{Extension, Mode};
+use ducklake_sql::{ENGINE, Extension, Mode};
 use metaxy_config::Loaded;
 use metaxy_store_duckdb::{ExtensionFile, Extensions};
 use serde_json::json;
@@ -205,7 +205,7 @@ fn is_wheel(path: &Path, extension: &str) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     let processor = if ARCH == "aarch64" { ["aarch64", "arm64"] } else { [ARCH, ARCH] };
     let system = if OS == "macos" { "macosx" } else { OS };
-    let stem = ["duckdb_extension_", extension, "-1.5.5-"].concat();
+    let stem = ["duckdb_extension_", extension, "-", ENGINE.duckdb, "-"].concat();
     name.strip_suffix(".whl").is_some_and(|tags| {
         tags.starts_with(&stem) && tags.contains(system) && processor.iter().any(|processor| tags.ends_with(processor))
     })

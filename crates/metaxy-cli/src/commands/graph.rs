@@ -178,6 +178,8 @@ fn json(diagram: &Diagram) -> Value {
         let fields = node.fields.iter().map(|(key, version)| {
             (key.to_string(), json!(version.new_version().or(version.old()).map(ToString::to_string)))
         });
+        let codes =
+            node.fields.iter().filter_map(|(key, _)| Some((key.to_string(), json!(node.code_versions.get(key)?))));
         let value = json!({
             "status": node.version.word(),
             "project": node.project.as_str(),
@@ -185,7 +187,7 @@ fn json(diagram: &Diagram) -> Value {
             "new_version": node.version.new_version().map(ToString::to_string),
             "dependencies": upstream.collect::<Vec<_>>(),
             "fields": fields.collect::<Map<_, _>>(),
-            "code_versions": node.code_versions.iter().map(|(key, code)| (key.to_string(), json!(code))).collect::<Map<_, _>>(),
+            "code_versions": codes.collect::<Map<_, _>>(),
             "field_changes": changes.collect::<Vec<_>>(),
         });
         (node.key.to_string(), value)

@@ -7,7 +7,7 @@
 //! - `# …`, a comment.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use metaxy_testkit::{MARKER, SNAPSHOT_FILTERS, TempDir};
 
@@ -20,22 +20,36 @@ const WHEN: (&str, &str) = (r#"([" ])20\d\d-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?"#, 
 
 #[test]
 fn sessions_about_configurations_and_lakes() {
-    all("[!f-p]*.txt");
+    all(|first| !('f'..='p').contains(&first));
 }
 
 #[test]
 fn sessions_about_features() {
-    all("[f-p]*.txt");
+    all(|first| ('f'..='p').contains(&first));
 }
 
-fn all(pattern: &str) {
-    let filters = SNAPSHOT_FILTERS.iter().copied().chain([WHEN]);
-    insta::with_settings!({ filters => filters, omit_expression => true }, {
-        insta::glob!("../sessions", pattern, |path| {
-            let session = fs::read_to_string(path).expect("a readable session");
-            insta::assert_snapshot!("sessions", check(&session));
+/// Runs the sessions whose names begin in a way. `insta::glob!` would take failures of other tests' threads for its own.
+fn all(is_one: impl Fn(char) -> bool) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sessions");
+    let entries = fs::read_dir(&folder).expect("the sessions").map(|entry| entry.expect("an entry").path());
+    let mut sessions: Vec<PathBuf> = entries.collect();
+    sessions.sort();
+    let filters: Vec<_> = SNAPSHOT_FILTERS.iter().copied().chain([WHEN]).collect();
+    for path in sessions {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+        if !name.chars().next().is_some_and(&is_one) {
+            continue;
+        }
+        let transcript = check(&fs::read_to_string(&path).expect("a readable session"));
+        insta::with_settings!({
+            filters => filters.iter().copied(),
+            omit_expression => true,
+            snapshot_suffix => name,
+            input_file => path,
+        }, {
+            insta::assert_snapshot!("sessions", transcript);
         });
-    });
+    }
 }
 
 /// Runs a session; its lines, each with what was answered.

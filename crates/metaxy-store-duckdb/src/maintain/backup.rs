@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ducklake_sql::{CatalogKind, Ident, Keyword, Sql, StringLiteral, bind, sql};
+use ducklake_sql::{CatalogKind, ENGINE, Ident, Keyword, Sql, StringLiteral, bind, sql};
 use serde::Serialize;
 use tempfile::TempDir;
 
@@ -22,7 +22,7 @@ use crate::lake::Store;
 use crate::lake::catalog_file::Content;
 
 /// The format of lakes whose tables are known here.
-pub(super) const FORMAT: &str = "1.0";
+pub(super) const FORMAT: &str = ENGINE.lake_format;
 
 /// The tables of a catalog of this format, but for those of inlined rows.
 const TABLES: &[&str] = &[

@@ -2,6 +2,8 @@
 //!
 //! One file because the explanations are one table, which is read to see how each cause is told.
 
+use ducklake_sql::ENGINE;
+
 use super::Cause;
 use super::patterns::{
     expected_region, fault, file, formats_of, lock_holder, moved_to, server, unprintable_column, unprintable_type,
@@ -166,19 +168,21 @@ impl Cause {
             Self::ExtensionMissing => (
                 format!("{the_extension} is missing"),
                 format!(
-                    "run `INSTALL {extension}` in DuckDB 1.5.5; without the internet, `pip download --no-deps \
-                     duckdb-extension-{}==1.5.5` elsewhere, and unpack it to where DuckDB looks",
-                    extension.replace('_', "-")
+                    "run `INSTALL {extension}` in DuckDB {duckdb}; without the internet, `pip download --no-deps \
+                     duckdb-extension-{}=={duckdb}` elsewhere, and unpack it to where DuckDB looks",
+                    extension.replace('_', "-"),
+                    duckdb = ENGINE.duckdb
                 ),
             ),
             Self::ExtensionOfOtherVersion => (
                 format!("{the_extension} was built for another version of DuckDB"),
-                format!("replace it: run `FORCE INSTALL {extension}` in DuckDB 1.5.5"),
+                format!("replace it: run `FORCE INSTALL {extension}` in DuckDB {}", ENGINE.duckdb),
             ),
             Self::ExtensionNotSigned => (
                 format!("{the_extension} is not the one that DuckDB signed: it is damaged or changed"),
                 format!(
-                    "replace it: run `FORCE INSTALL {extension}` in DuckDB 1.5.5; do not allow unsigned extensions"
+                    "replace it: run `FORCE INSTALL {extension}` in DuckDB {}; do not allow unsigned extensions",
+                    ENGINE.duckdb
                 ),
             ),
             Self::ExtensionNotStarted => (

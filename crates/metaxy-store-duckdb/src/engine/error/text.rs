@@ -1,6 +1,7 @@
 //! What an error says: its message, its cause, and what to do about it.
 
 use arrow::error::ArrowError;
+use ducklake_sql::ENGINE;
 
 use super::{Class, Context, Error, Inner, Kind, MOVED_ADVICE};
 use crate::engine::cause::{Cause, Facts, Operation};
@@ -247,12 +248,17 @@ fn missing_extension_help(name: &str, tried_to_install: bool) -> String {
     [
         "there are three ways to get it: with the internet, `INSTALL ",
         name,
-        "` in DuckDB 1.5.5",
+        "` in DuckDB ",
+        ENGINE.duckdb,
         again,
         "; without, `pip download --no-deps duckdb-extension-",
         &package,
-        "==1.5.5` and unpack it into an extension directory; or set `extension_directory` in the store's `config`, or \
-         METAXY_EXTENSION_DIRECTORY, to a folder that has it as `v1.5.5/<platform>/",
+        "==",
+        ENGINE.duckdb,
+        "` and unpack it into an extension directory; or set `extension_directory` in the store's `config`, or \
+         METAXY_EXTENSION_DIRECTORY, to a folder that has it as `v",
+        ENGINE.duckdb,
+        "/<platform>/",
         name,
         ".duckdb_extension`",
     ]

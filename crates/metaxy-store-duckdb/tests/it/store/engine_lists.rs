@@ -1,6 +1,7 @@
 //! What `ducklake-sql` lists of the engine is what the engine has.
 
-use ducklake_sql::{SETTINGS, SecretType, SettingType, secret_parameters};
+use ducklake_sql::{ENGINE, SETTINGS, SecretType, SettingType, secret_parameters};
+use metaxy_testkit::TempDir;
 
 use crate::lake::{raw, raw_texts};
 
@@ -141,4 +142,15 @@ fn the_listed_parameters_are_those_of_the_engine() {
         found.dedup();
         assert_eq!(secret_parameters(kind), found, "{kind:?}");
     }
+}
+
+#[test]
+fn the_engine_has_the_version_that_is_listed_and_makes_lakes_of_that_format() {
+    let engine = raw();
+    assert_eq!(raw_texts(&engine, "SELECT library_version FROM pragma_version()"), [["v", ENGINE.duckdb].concat()]);
+    let folder = TempDir::new();
+    let attach = format!("ATTACH 'ducklake:{}' AS l (DATA_PATH '{}')", folder.join("l"), folder.join("d"));
+    engine.execute_batch(&attach).unwrap();
+    let format = raw_texts(&engine, "SELECT value FROM ducklake_options('l') WHERE option_name = 'version'");
+    assert_eq!(format, [ENGINE.lake_format]);
 }
