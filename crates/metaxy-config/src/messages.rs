@@ -53,6 +53,7 @@ pub(crate) const EXTEND_TOO_DEEP: &str = "extend-too-deep";
 pub(crate) const NEEDS_TRUST: &str = "needs-trust";
 pub(crate) const INLINE_SECRET: &str = "inline-secret";
 pub(crate) const NO_STORAGE: &str = "no-storage";
+pub(crate) const GCS_CREDENTIAL_CHAIN: &str = "gcs-credential-chain";
 
 /// The start of a text for a message, credentials masked.
 fn excerpt(text: &str) -> String {
@@ -478,6 +479,15 @@ pub(crate) fn inline_secret(origin: Origin, exposure: Exposure, variable: &str) 
     Diagnostic::warning(INLINE_SECRET, format!("a secret is written here, and {who}"))
         .with_origin(origin)
         .with_help(format!("write `${{{variable}}}` in its place, and set that variable{or}"))
+}
+
+/// Credentials for Google that are looked for where Amazon's are.
+pub(crate) fn gcs_credential_chain(origin: Origin) -> Diagnostic {
+    let message =
+        "the `credential_chain` of DuckDB is Amazon's, also for Google Cloud Storage: it knows no login of Google";
+    Diagnostic::warning(GCS_CREDENTIAL_CHAIN, message).with_shown_origin(origin).with_help(
+        "write an HMAC key of the bucket as `key_id` and `secret`, or a token as `secret_parameters.bearer_token`",
+    )
 }
 
 /// A lake whose files are where it says itself.

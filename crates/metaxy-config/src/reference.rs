@@ -6,10 +6,11 @@ use metaxy_feature::ProblemKind;
 use crate::messages::{
     ALIAS_TAKEN, BLANKS, CATALOG_IN_MEMORY, CATALOG_KIND, CATALOG_WITHOUT_PREFIX, CONFIG_NOT_FOUND, CONFIG_UNREADABLE,
     CONFLICT, DATA_PATH_NOT_OWN, EMPTY_SELECTION, EMPTY_VALUE, EXTEND_CYCLE, EXTEND_NOT_FOUND, EXTEND_TOO_DEEP,
-    FALLBACK_CYCLE, FALLBACK_HASH, INLINE_SECRET, INVALID_BUCKET, INVALID_ENDPOINT, INVALID_HOST, INVALID_PATH,
-    INVALID_PROJECT, INVALID_REGION, INVALID_STORE_NAME, MISSING_STORE_TYPE, NEEDS_TRUST, NO_FEATURE_FILE, NO_STORAGE,
-    NOT_APPLICABLE, NOT_EXPANDED, OVERLAPPING_DATA_PATHS, UNKNOWN_PARAMETER, UNKNOWN_SETTING, UNKNOWN_STORE,
-    UNKNOWN_VARIABLE, UNSET_VARIABLE, UNSUPPORTED_DATABASE, UNSUPPORTED_HASH, UNSUPPORTED_KEY, UNSUPPORTED_STORE,
+    FALLBACK_CYCLE, FALLBACK_HASH, GCS_CREDENTIAL_CHAIN, INLINE_SECRET, INVALID_BUCKET, INVALID_ENDPOINT, INVALID_HOST,
+    INVALID_PATH, INVALID_PROJECT, INVALID_REGION, INVALID_STORE_NAME, MISSING_STORE_TYPE, NEEDS_TRUST,
+    NO_FEATURE_FILE, NO_STORAGE, NOT_APPLICABLE, NOT_EXPANDED, OVERLAPPING_DATA_PATHS, UNKNOWN_PARAMETER,
+    UNKNOWN_SETTING, UNKNOWN_STORE, UNKNOWN_VARIABLE, UNSET_VARIABLE, UNSUPPORTED_DATABASE, UNSUPPORTED_HASH,
+    UNSUPPORTED_KEY, UNSUPPORTED_STORE,
 };
 
 /// One entry of the reference page.
@@ -76,6 +77,12 @@ const REFERENCE: &[Reference] = &[
         meaning: "A lake has no `storage`, so its files are where it has stored itself: at an absolute path, or on a web server. It cannot be made then, and Python Metaxy does not open it.",
         example: "ducklake = { catalog = { type = \"duckdb\", uri = \"lake.ducklake\" } }",
         remedy: "Write `storage`, or leave the warning: a lake that exists is opened. One in a bucket needs it, since it has the secret.",
+    },
+    Reference {
+        code: GCS_CREDENTIAL_CHAIN,
+        meaning: "A storage of the type `gcs` has `provider = \"credential_chain\"`, which DuckDB has from Amazon: it looks for an HMAC key in AWS's variables and profiles, and not for a login of Google.",
+        example: "secret_parameters = { provider = \"credential_chain\" }",
+        remedy: "Write an HMAC key of the bucket as `key_id` and `secret`, or a token as `secret_parameters.bearer_token`; or leave the warning, if AWS's variables have an HMAC key of Google.",
     },
     Reference {
         code: UNSET_VARIABLE,

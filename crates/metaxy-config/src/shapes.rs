@@ -275,8 +275,9 @@ fn check_values(parameters: &Node, kind: SecretType, scope: &mut Scope<'_>) {
         let choices = choices(kind, &key);
         if !choices.is_empty() && !choices.iter().any(|choice| choice.eq_ignore_ascii_case(written)) {
             report(node, messages::invalid_choice(node.origin, written, choices), scope);
-        }
-        if BOOLEANS.contains(&key.as_str()) && !SettingType::Boolean.takes(written) {
+        } else if kind == SecretType::Gcs && key == "provider" && written.eq_ignore_ascii_case("credential_chain") {
+            report(node, messages::gcs_credential_chain(node.origin), scope);
+        } else if BOOLEANS.contains(&key.as_str()) && !SettingType::Boolean.takes(written) {
             report(node, Diagnostic::wrong_type("a boolean", "a string").with_origin(node.origin), scope);
         }
     }
