@@ -2,15 +2,18 @@
 
 use std::any::Any;
 use std::backtrace::Backtrace;
+use std::io::Write as _;
 use std::panic;
 
 /// Tells of a panic where it is and what to do, in place of what Rust prints.
 pub(crate) fn tell_of_panics() {
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|location| (location.file(), location.line()));
-        anstream::eprintln!("{}", text(place, panic.payload()));
+        let mut stderr = anstream::stderr();
+        // Nobody is left to be told when that fails.
+        drop(writeln!(stderr, "{}", text(place, panic.payload())));
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0") {
-            anstream::eprintln!("{}", Backtrace::force_capture());
+            drop(writeln!(stderr, "{}", Backtrace::force_capture()));
         }
     }));
 }
