@@ -23,7 +23,7 @@ static CURRENT: Mutex<Option<(ProgressBar, Unit)>> = Mutex::new(None);
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unit {
+enum Unit {
     Bytes,
     /// What has this name, in the plural.
     Things(&'static str),

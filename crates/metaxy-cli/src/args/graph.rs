@@ -155,12 +155,12 @@ impl Parts {
 
     /// Whether the code versions of fields are drawn.
     pub(crate) fn code_versions(self) -> bool {
-        self.show_code_versions && !self.no_show_code_versions
+        self.show_code_versions
     }
 
     /// Whether the version of the project is drawn.
     pub(crate) fn project_version(self) -> bool {
-        self.show_project_version && !self.no_show_project_version
+        self.show_project_version
     }
 
     /// Whether projects are drawn, where that was said.

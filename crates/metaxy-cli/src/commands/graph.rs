@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use metaxy_config::Loaded;
-use metaxy_feature::{Diagram, DiagramOptions, FeatureDefinition, FeatureGraph, Truncation, VersionChange};
+use metaxy_feature::{Diagram, DiagramOptions, FeatureDefinition, FeatureGraph, GraphVersions, VersionChange};
 use metaxy_store_duckdb::{FeatureOptions, Store};
 use serde_json::{Map, Value, json};
 
@@ -29,8 +29,8 @@ pub(crate) fn run_of_python(args: &GraphDiffOfPython, context: &Context, printer
 fn render(args: &GraphRender, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let loaded = context.load()?;
     let graph = features::graph(context, &loaded, args.snapshot.as_deref(), printer)?;
-    let diagram = Diagram::new(&graph.versions(loaded.config.hash_truncation_length));
-    draw(&diagram, &args.drawing, (&graph, loaded.config.hash_truncation_length), printer)
+    let versions = graph.versions(loaded.config.hash_truncation_length);
+    draw(Diagram::new(&versions), &args.drawing, &versions, printer)
 }
 
 fn diff(graphs: [&String; 2], drawing: &Drawing, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
@@ -49,11 +49,12 @@ fn diff(graphs: [&String; 2], drawing: &Drawing, context: &Context, printer: &mu
         store.close().map_err(Error::Lake)?;
     }
     let truncation = loaded.config.hash_truncation_length;
-    let diagram = Diagram::between(&from.versions(truncation), &to.versions(truncation));
+    let to = to.versions(truncation);
+    let diagram = Diagram::between(&from.versions(truncation), &to);
     if diagram.is_unchanged() {
         printer.note("both graphs are the same");
     }
-    draw(&diagram, drawing, (&to, truncation), printer)
+    draw(diagram, drawing, &to, printer)
 }
 
 /// A graph, as it is named on the command line.
@@ -105,22 +106,16 @@ impl<'a> Wanted<'a> {
 }
 
 /// Draws a diagram as it is wanted, to stdout or into a file.
-fn draw(
-    diagram: &Diagram,
-    args: &Drawing,
-    (graph, truncation): (&FeatureGraph, Truncation),
-    printer: &mut Printer,
-) -> Result<Exit, Error> {
-    let around = match &args.feature {
-        Some(key) => Some(diagram.around(key, args.up, args.down).ok_or_else(|| Error::UnknownFeatures {
+fn draw(diagram: Diagram, args: &Drawing, versions: &GraphVersions<'_>, printer: &mut Printer) -> Result<Exit, Error> {
+    let diagram = match &args.feature {
+        Some(key) => diagram.around(key, args.up, args.down).ok_or_else(|| Error::UnknownFeatures {
             keys: vec![key.clone()],
-            known: graph.iter().map(|definition| definition.key().to_string()).collect(),
-        })?),
-        None => None,
+            known: versions.iter().map(|(definition, _)| definition.key().to_string()).collect(),
+        })?,
+        None => diagram,
     };
     let parts = args.parts;
-    let diagram = around.unwrap_or_else(|| diagram.clone());
-    let of_project = parts.project_version().then(|| project_versions(graph, truncation));
+    let of_project = parts.project_version().then(|| project_versions(versions));
     let title: Vec<&str> = args.title.as_deref().into_iter().chain(of_project.as_deref()).collect();
     let diagram = if title.is_empty() { diagram } else { diagram.titled(title.join(" · ")) };
     let mut options = DiagramOptions::new()
@@ -151,9 +146,8 @@ fn draw(
 }
 
 /// The projects of a graph, each with its version, as it is pushed.
-fn project_versions(graph: &FeatureGraph, truncation: Truncation) -> String {
-    let versions = graph.versions(truncation);
-    let own = graph.iter().filter(|definition| !definition.is_external());
+fn project_versions(versions: &GraphVersions<'_>) -> String {
+    let own = versions.iter().map(|(definition, _)| definition).filter(|definition| !definition.is_external());
     let projects: BTreeSet<_> = own.map(FeatureDefinition::project).collect();
     let shown =
         projects.into_iter().map(|project| [project.as_str(), " ", versions.project(project).as_str()].concat());

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::printer::Printer;
-use crate::progress::{self, Progress};
+use crate::progress::Progress;
 
 /// The shape of the JSON that all print.
 const VERSION: u32 = 1;
@@ -32,11 +32,8 @@ pub(crate) fn catalog(args: &MigrateCatalog, context: &Context, printer: &mut Pr
         return Ok(Exit::Done);
     }
     let migration = CatalogMigration::new(&loaded.config, source, target)?;
-    let migration = migration
-        .older_snapshots(args.older_snapshots)
-        .alone(args.alone)
-        .interrupt(context.interrupt())
-        .on_progress(progress::report);
+    let migration =
+        migration.older_snapshots(args.older_snapshots).alone(args.alone).open_options(context.open_options());
     let exchange = loaded.config.config_file.as_deref().map(|file| CatalogExchange::new(file, source, target));
     // Before anything is moved: what could not be written then is told now.
     let exchange = match exchange {
@@ -111,8 +108,7 @@ pub(crate) fn data(args: &MigrateData, context: &Context, printer: &mut Printer)
     let source = context.store(&loaded, printer)?.name.as_str();
     let target = loaded.config.store(&args.target).map_err(Error::store)?.name.as_str();
     let migration = DataMigration::new(&loaded.config, source, target)?.alone(args.alone);
-    let migration =
-        migration.older_snapshots(args.older_snapshots).interrupt(context.interrupt()).on_progress(progress::report);
+    let migration = migration.older_snapshots(args.older_snapshots).open_options(context.open_options());
     let waiting = Progress::new(format!("copying files to `{}`", target.escape_debug()), printer.is_quiet());
     let moved = if args.dry_run { migration.dry_run()? } else { migration.run()? };
     drop(waiting);
@@ -146,8 +142,7 @@ pub(crate) fn format(args: &MigrateFormat, context: &Context, printer: &mut Prin
     let loaded = context.load()?;
     let store = context.store(&loaded, printer)?.name.as_str();
     let migration = FormatMigration::new(&loaded.config, store)?;
-    let migration =
-        migration.older_snapshots(args.older_snapshots).interrupt(context.interrupt()).on_progress(progress::report);
+    let migration = migration.older_snapshots(args.older_snapshots).open_options(context.open_options());
     let backup = free_file(&args.backup_to, &[&stem(store), "-format"].concat());
     let waiting = Progress::new(format!("migrating the lake of `{}`", store.escape_debug()), printer.is_quiet());
     let migrated = if args.dry_run { migration.dry_run()? } else { migration.run(&backup)? };

@@ -174,16 +174,15 @@ pub(super) struct Attached<'c>(Option<&'c Connection>);
 
 impl<'c> Attached<'c> {
     pub(super) fn new(connection: &'c Connection, path: &Path, to_read: bool) -> Result<Self, Error> {
-        let wrong = || file_error("opening the backup", path, std::io::ErrorKind::InvalidFilename.into());
-        let literal = path.to_str().and_then(|path| StringLiteral::new(path).ok()).ok_or_else(wrong)?;
-        if to_read && Content::of(path).map_err(|error| file_error("reading", path, error))? != Content::DuckDb {
-            return Err(if path.exists() {
-                Problem::NoBackup.into()
-            } else {
-                file_error("reading", path, std::io::ErrorKind::NotFound.into())
-            });
+        if to_read {
+            match Content::of(path).map_err(|error| file_error("reading", path, error))? {
+                Content::DuckDb => {}
+                Content::Missing => return Err(file_error("reading", path, std::io::ErrorKind::NotFound.into())),
+                _ => return Err(Problem::NoBackup.into()),
+            }
         }
-        let path = literal;
+        let wrong = || file_error("opening the backup", path, std::io::ErrorKind::InvalidFilename.into());
+        let path = path.to_str().and_then(|path| StringLiteral::new(path).ok()).ok_or_else(wrong)?;
         let mode = Sql::fixed(if to_read { "READ_ONLY" } else { "READ_WRITE" });
         connection.execute(sql!("ATTACH {path} AS metaxy_backup (TYPE duckdb, {mode})", path, mode))?;
         Ok(Self(Some(connection)))

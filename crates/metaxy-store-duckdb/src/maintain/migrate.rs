@@ -15,7 +15,7 @@ use super::fence::{Content, History, LakeState};
 use super::problem::Problem;
 use super::upkeep::{MaintainOptions, MaintainStep, StepOutcome};
 use super::verify;
-use crate::engine::{Error, Interrupt, Progress, read_again};
+use crate::engine::{Error, read_again};
 use crate::lake::{CatalogDatabase, OpenOptions, Store};
 
 /// How many older snapshots are compared, unless it is said.
@@ -131,15 +131,9 @@ impl<'c> CatalogMigration<'c> {
         self
     }
 
-    /// Lets another thread end what runs, see [`Interrupt`].
-    pub fn interrupt(mut self, interrupt: Interrupt) -> Self {
-        self.options = self.options.interrupt(interrupt);
-        self
-    }
-
-    /// Calls this whenever a part is done, see [`OpenOptions::on_progress`].
-    pub fn on_progress(mut self, report: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.options = self.options.on_progress(report);
+    /// How the lakes are opened: who may end what runs, and who is told how much is done. No fallback stores are opened.
+    pub fn open_options(mut self, options: OpenOptions) -> Self {
+        self.options = options.fallback_stores(false);
         self
     }
 

@@ -15,7 +15,7 @@ use super::backup::needed_files;
 use super::fence::History;
 use super::problem::Problem;
 use super::verify;
-use crate::engine::{Connection, Error, Interrupt, Progress, ProgressUnit, in_transaction, read_again, repeat};
+use crate::engine::{Connection, Error, ProgressUnit, in_transaction, read_again, repeat};
 use crate::lake::data_path::DataPath;
 use crate::lake::{CatalogDatabase, OpenOptions, Store};
 
@@ -108,15 +108,9 @@ impl<'c> DataMigration<'c> {
         self
     }
 
-    /// Lets another thread end what runs, see [`Interrupt`].
-    pub fn interrupt(mut self, interrupt: Interrupt) -> Self {
-        self.options = self.options.interrupt(interrupt);
-        self
-    }
-
-    /// Calls this whenever a part is done, see [`OpenOptions::on_progress`].
-    pub fn on_progress(mut self, report: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.options = self.options.on_progress(report);
+    /// How the lakes are opened: who may end what runs, and who is told how much is done. No fallback stores are opened.
+    pub fn open_options(mut self, options: OpenOptions) -> Self {
+        self.options = options.fallback_stores(false);
         self
     }
 

@@ -14,7 +14,7 @@ use super::backup::{FORMAT, write_file};
 use super::fence::{Content, LakeState};
 use super::problem::Problem;
 use super::verify;
-use crate::engine::{Connection, Error, Interrupt, Progress};
+use crate::engine::{Connection, Error};
 use crate::lake::{CatalogDatabase, OpenOptions};
 
 /// A lake of an older format that is brought to that of this DuckLake, see [`run`](Self::run).
@@ -71,15 +71,9 @@ impl<'c> FormatMigration<'c> {
         self
     }
 
-    /// Lets another thread end what runs, see [`Interrupt`].
-    pub fn interrupt(mut self, interrupt: Interrupt) -> Self {
-        self.options = self.options.interrupt(interrupt);
-        self
-    }
-
-    /// Calls this whenever a part is done, see [`OpenOptions::on_progress`].
-    pub fn on_progress(mut self, report: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        self.options = self.options.on_progress(report);
+    /// How the lakes are opened: who may end what runs, and who is told how much is done. No fallback stores are opened.
+    pub fn open_options(mut self, options: OpenOptions) -> Self {
+        self.options = options.fallback_stores(false);
         self
     }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use ducklake_sql::Mode;
 use metaxy_config::{Config, LoadOptions, OsSystem, Trust};
 use metaxy_store_duckdb::{
-    CatalogMigration, Cause, DataMigration, Error, MaintainOptions, Migrated, Progress, ProgressUnit, Store,
+    CatalogMigration, Cause, DataMigration, Error, MaintainOptions, Migrated, OpenOptions, Progress, ProgressUnit,
+    Store,
 };
 use metaxy_testkit::{Database, KeyRights, Postgres, TempDir, deps};
 
@@ -193,7 +194,8 @@ fn check_data(catalog: &str, from: &str, to: &str) {
     let run = |from: &str, to: &str| {
         let told = Arc::clone(&told);
         let migration = DataMigration::new(&config, from, to).unwrap().alone(true);
-        migration.on_progress(move |progress| told.lock().unwrap().push(progress)).run()
+        let options = OpenOptions::default().on_progress(move |progress| told.lock().unwrap().push(progress));
+        migration.open_options(options).run()
     };
     let open = |store: &str| Store::open(&config, store, Mode::Write);
     let source = open("from").unwrap();
