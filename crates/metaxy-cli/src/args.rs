@@ -326,7 +326,7 @@ pub(crate) struct Doctor {
     /// Also put a probe below the data path, get it back and delete it
     #[arg(long)]
     pub(crate) write: bool,
-    /// Also read every column of every table, and every file of older snapshots
+    /// Also read every column of every table and every file of older snapshots, and compare all rows of features with a mark
     #[arg(long)]
     pub(crate) deep: bool,
     /// Also print what DuckDB and the servers say themselves, secrets as ***

@@ -94,11 +94,6 @@ impl Progress {
         Self { bar, waiting: Some((stop, thread)) }
     }
 
-    /// Whether anybody could see it.
-    pub(crate) fn is_shown(&self) -> bool {
-        self.waiting.is_some()
-    }
-
     /// With the number of rows that there are, where it is known: how many are left then tells the time that is left.
     pub(crate) fn of(self, rows: Option<u64>) -> Self {
         if let Some(rows) = rows {

@@ -68,6 +68,9 @@ fn main() {
         let mut found = features.resolve_update(&child, &ResolveOptions::new()).unwrap();
         step(&[name, ": mark"].concat(), || features.mark(&found).unwrap());
         features.write(&child, found.rows(Change::Stale).unwrap().into_reader(), &WriteOptions::new()).unwrap();
+        drop(found);
+        // What differed at the mark would be looked at again, beside what the next one changes.
+        features.mark(&features.resolve_update(&child, &ResolveOptions::new()).unwrap()).unwrap();
     }
 }
 

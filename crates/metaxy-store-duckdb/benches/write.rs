@@ -109,8 +109,8 @@ fn run(step: usize, file: &str, rows: u64) -> step::Cost {
         connection.execute(create).unwrap();
     };
     let write = |options: &WriteOptions| {
-        let (file, files) = (InputFile::open(file, &InputOptions::new()).unwrap(), connection.for_files().unwrap());
-        let written = features.write(&root, file.rows(&files, &features, &root).unwrap(), options).unwrap();
+        let file = InputFile::open(file, &InputOptions::new()).unwrap();
+        let written = features.write_file(&root, &file, options).unwrap();
         assert_eq!(written, rows);
     };
     let cost = step::cost(|| match step {

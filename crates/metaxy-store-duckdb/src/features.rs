@@ -150,7 +150,20 @@ impl Store {
     /// When the hash algorithm is none that rows can be hashed with, DuckDB refuses its function, or its
     /// `default_collation` takes texts that differ for the same.
     pub fn features<'s>(&'s self, graph: &'s FeatureGraph, options: FeatureOptions) -> Result<Features<'s>, Error> {
-        let connection = self.connection();
+        let plan = self.plan();
+        Features::new(self.connection(), (plan.mode(), plan.alias()), self.secondaries(), graph, options)
+    }
+}
+
+impl<'s> Features<'s> {
+    /// The features of a graph in the lake that a connection has attached so, with this alias.
+    pub(crate) fn new(
+        connection: &'s Connection,
+        (mode, alias): (Mode, &Ident),
+        secondaries: &'s [Secondary],
+        graph: &'s FeatureGraph,
+        options: FeatureOptions,
+    ) -> Result<Self, Error> {
         let hashing = Hashing::new(options.hash_algorithm, options.truncation)?;
         check_collation(connection)?;
         connection.register(
@@ -158,20 +171,10 @@ impl Store {
                 .chain([hashing])
                 .map(|hashing| (hashing.function(), move |instance: &_| hashing.register(instance))),
         )?;
-        Ok(Features {
-            connection,
-            mode: self.plan().mode(),
-            alias: self.plan().alias().clone(),
-            secondaries: self.secondaries(),
-            graph,
-            versions: graph.versions(options.truncation),
-            hashing,
-            options,
-        })
+        let (alias, versions) = (alias.clone(), graph.versions(options.truncation));
+        Ok(Self { connection, mode, alias, secondaries, graph, versions, hashing, options })
     }
-}
 
-impl<'s> Features<'s> {
     /// The same features, looked at through another connection.
     pub(crate) fn on<'c>(&self, connection: &'c Connection) -> Features<'c>
     where

@@ -23,6 +23,7 @@
 //! With the feature `bundled` DuckDB 1.5.5 is built from source (about 25 minutes, once). Without, a library of it is
 //! linked: set `DUCKDB_LIB_DIR` to its folder.
 
+mod doctor;
 mod engine;
 mod external;
 mod features;
@@ -39,15 +40,13 @@ mod table;
 // What the signatures of this crate use.
 pub use {arrow, ducklake_sql, metaxy_config, metaxy_feature};
 
+pub use doctor::{CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Report};
 pub use engine::{Cause, Connection, EngineError, Error, Interrupt, Progress, ProgressUnit, Rows, Transaction};
 pub use external::ExternalFeatures;
 pub use features::{FeatureOptions, Features};
-pub use increment::{Change, FullPass, Increment, Marked, Pass, ResolveOptions};
+pub use increment::{Change, FullPass, Increment, MarkCheck, Marked, Pass, ResolveOptions};
 pub use input::{CHANGE_COLUMN, FileFormat, InputFile, InputOptions, InputRows};
-pub use lake::{
-    CheckName, Doctor, ExtensionFile, Extensions, Finding, InexactColumn, MissingFile, OpenOptions, Outcome,
-    REPORT_VERSION, Report, Store,
-};
+pub use lake::{ExtensionFile, Extensions, InexactColumn, MissingFile, OpenOptions, Store};
 pub use maintain::{
     Applied, Backup, CatalogMigration, ChangeBound, ChangeFeed, DataMigration, FailedStep, FormatMigration, LakeSize,
     LakeSnapshot, MaintainOptions, MaintainStep, Maintained, MaintainedStep, MigrateStep, Migrated, MigratedFormat,

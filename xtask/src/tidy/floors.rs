@@ -11,7 +11,7 @@ use super::Finding;
 const SOURCES: &str = "crates/metaxy-store-duckdb/src/";
 
 /// The floors, the lowest first.
-const FLOORS: [&str; 12] = [
+const FLOORS: [&str; 13] = [
     "engine",
     "lake",
     "maintain",
@@ -24,6 +24,7 @@ const FLOORS: [&str; 12] = [
     "increment",
     "ops",
     "input",
+    "doctor",
 ];
 
 /// Checks one source file, given by its name from the root.

@@ -10,6 +10,7 @@ use crate::args::{self, TextOrJson};
 use crate::context::{Context, refuse_nothing};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::features;
 use crate::printer::Printer;
 
 pub(crate) fn run(args: &args::Doctor, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
@@ -20,7 +21,15 @@ pub(crate) fn run(args: &args::Doctor, context: &Context, printer: &mut Printer)
     if let Ok(loaded) = &read {
         refuse_nothing(&loaded.config)?;
     }
-    let report = Doctor::default().write(args.write).deep(args.deep).examine(&read, context.named_store());
+    let graph = match &read {
+        Ok(loaded) if args.deep => features::of_files(&loaded.config).unwrap_or_else(|error| {
+            printer.warn(error, Some("the features that were pushed to the lake take their place"));
+            None
+        }),
+        _ => None,
+    };
+    let doctor = Doctor::default().write(args.write).deep(args.deep).graph(graph);
+    let report = doctor.examine(&read, context.named_store());
     let report = if args.verbose || context.is_verbose() { report } else { Report::without_raw_texts(report) };
     match args.format {
         TextOrJson::Text => write!(printer, "{report}")?,

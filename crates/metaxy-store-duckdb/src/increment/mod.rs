@@ -5,6 +5,7 @@
 
 mod compare;
 mod mark;
+mod mark_check;
 mod pass;
 mod rows;
 mod upstream;
@@ -23,6 +24,7 @@ use crate::query::{Filter, Provenance, Snapshots};
 use crate::table::{CheckedRows, Problem, StagingTable, TableName};
 
 pub use self::mark::Marked;
+pub use self::mark_check::MarkCheck;
 pub use self::pass::{FullPass, Pass};
 
 pub(crate) use self::compare::Comparison;

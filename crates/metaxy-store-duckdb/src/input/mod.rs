@@ -14,11 +14,12 @@ mod parquet_columns;
 mod problem;
 mod reader;
 mod rows;
+mod write;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use ducklake_sql::{StringLiteral, sql};
+use ducklake_sql::StringLiteral;
 use metaxy_feature::FeatureKey;
 use tempfile::NamedTempFile;
 
@@ -70,7 +71,7 @@ impl InputOptions {
 /// A file of rows.
 ///
 /// ```no_run
-/// use metaxy_store_duckdb::{Features, InputFile, InputOptions, Store, WriteOptions};
+/// use metaxy_store_duckdb::{Features, InputFile, InputOptions, ResolveOptions, Store, WriteOptions};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let store: Store = unreachable!();
@@ -78,8 +79,9 @@ impl InputOptions {
 /// let key = "video".parse()?;
 /// let file = InputFile::open("videos.csv", &InputOptions::new())?;
 /// let connection = store.connection().for_files()?;
-/// let rows = file.rows(&connection, &features, &key)?.on_progress(|rows| eprintln!("{rows} rows"));
-/// features.write(&key, rows, &WriteOptions::new())?;
+/// let samples = file.rows(&connection, &features, &key)?.on_progress(|rows| eprintln!("{rows} rows"));
+/// let new = features.resolve_samples(&key, samples, &ResolveOptions::new())?;
+/// features.write_file(&key, &file, &WriteOptions::new())?;
 /// # Ok(())
 /// # }
 /// ```
@@ -113,21 +115,6 @@ impl Content {
 }
 
 impl InputFile {
-    /// How many rows the file has, where it tells: Parquet does.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be read.
-    pub fn known_rows(&self, connection: &Connection) -> Result<Option<u64>, Error> {
-        if self.format != FileFormat::Parquet {
-            return Ok(None);
-        }
-        let path = self.pattern()?;
-        connection
-            .query_value(sql!("SELECT sum(num_rows)::UBIGINT FROM parquet_file_metadata({path})", path))
-            .map_err(|error| Error::refused(problem::Problem::of_engine(&self.name, path.as_str(), &error)))
-    }
-
     /// Finds a file, and what it is.
     ///
     /// # Errors

@@ -42,6 +42,13 @@ impl<'c, 'f> Reader<'c, 'f> {
     }
 
     pub(super) fn rows(mut self, features: &Features<'_>) -> Result<InputRows<'c>, Error> {
+        let query = self.query(features)?;
+        let rows = self.connection.query(query).map_err(|error| self.failed(&error))?;
+        Ok(InputRows::new(self.file, self.path.as_str().to_owned(), rows))
+    }
+
+    /// The query of the rows, each column in its type.
+    pub(super) fn query(&mut self, features: &Features<'_>) -> Result<Sql, Error> {
         let is_json = self.file.format == FileFormat::Json;
         match self.file.format {
             FileFormat::Json => self.refuse_deep()?,
@@ -80,9 +87,7 @@ impl<'c, 'f> Reader<'c, 'f> {
         if has_change {
             self.refuse_orphaned(&query)?;
         }
-        let query = if has_change { sql!("SELECT * EXCLUDE (metaxy_change) FROM ({query})", query) } else { query };
-        let rows = self.connection.query(query).map_err(|error| self.failed(&error))?;
-        Ok(InputRows::new(self.file, self.path.as_str().to_owned(), rows))
+        Ok(if has_change { sql!("SELECT * EXCLUDE (metaxy_change) FROM ({query})", query) } else { query })
     }
 
     /// The names and types of the columns that reading it gives, as DuckDB sees them.

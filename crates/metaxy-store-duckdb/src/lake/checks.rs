@@ -9,7 +9,7 @@ use crate::engine::{Class, Connection, Error, Kind, Refusal, read_again};
 
 /// Makes the checks of a plan, and ends the transaction that its last statement is in; the plan with what was learnt, if
 /// anything was.
-pub(super) fn check_all(
+pub(crate) fn check_all(
     connection: &Connection,
     plan: &AttachPlan,
     tables: &TableDatabase,
@@ -28,7 +28,7 @@ pub(super) fn check_all(
 }
 
 /// The plan of a lake that says itself where its files are, with that place.
-pub(super) fn with_stored_data_path(connection: &Connection, plan: &AttachPlan) -> Result<Option<AttachPlan>, Error> {
+pub(crate) fn with_stored_data_path(connection: &Connection, plan: &AttachPlan) -> Result<Option<AttachPlan>, Error> {
     let Some(check) = plan.checks().iter().find(|check| matches!(check, Check::StoredDataPath { .. })) else {
         return Ok(None);
     };
@@ -37,7 +37,7 @@ pub(super) fn with_stored_data_path(connection: &Connection, plan: &AttachPlan) 
 }
 
 /// Makes all checks in the transaction that has begun.
-pub(super) fn verify_all(
+pub(crate) fn verify_all(
     connection: &Connection,
     plan: &AttachPlan,
     tables: &TableDatabase,

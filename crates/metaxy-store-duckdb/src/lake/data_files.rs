@@ -11,16 +11,16 @@ use crate::engine::{Connection, Error, Kind};
 
 /// How many data files a lake knows, and how many of them are not below a data path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DataFiles {
-    pub(super) count: usize,
-    pub(super) missing: usize,
+pub(crate) struct DataFiles {
+    pub(crate) count: usize,
+    pub(crate) missing: usize,
 }
 
 impl DataFiles {
     /// Looks for the files of the attached lake's current snapshot; `None` where a server keeps the metadata to itself.
     ///
     /// Files with a path of their own, from outside of the data path, do not count.
-    pub(super) fn below(
+    pub(crate) fn below(
         data_path: &DataPath,
         connection: &Connection,
         plan: &AttachPlan,
@@ -51,7 +51,7 @@ impl DataFiles {
 
 /// Whether a lake that has stored another path than the configured one was moved or renamed: all of its data files are at
 /// the configured place, and surely none at the stored one, where else the lake would be written by others.
-pub(super) fn was_moved(files: Option<DataFiles>, stored: &str, configured: &DataPath) -> bool {
+pub(crate) fn was_moved(files: Option<DataFiles>, stored: &str, configured: &DataPath) -> bool {
     match files {
         Some(DataFiles { count: 0, .. }) => is_gone(stored),
         Some(DataFiles { missing, .. }) => {
@@ -65,7 +65,7 @@ pub(super) fn was_moved(files: Option<DataFiles>, stored: &str, configured: &Dat
 }
 
 /// Whether Parquet files are below a data path. Where it cannot be listed, none are seen.
-pub(super) fn are_below(data_path: &DataPath, connection: &Connection) -> bool {
+pub(crate) fn are_below(data_path: &DataPath, connection: &Connection) -> bool {
     if data_path.is_local() {
         return are_below_folder(Path::new(data_path.as_str()));
     }
@@ -75,7 +75,7 @@ pub(super) fn are_below(data_path: &DataPath, connection: &Connection) -> bool {
 }
 
 /// The same for a folder of this machine.
-pub(super) fn are_below_folder(folder: &Path) -> bool {
+pub(crate) fn are_below_folder(folder: &Path) -> bool {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let is_parquet = |path: &Path| path.extension().is_some_and(|extension| extension == "parquet");
     // A symbolic link is not followed: it may lead back.
@@ -90,12 +90,12 @@ pub(super) fn are_below_folder(folder: &Path) -> bool {
 ///
 /// No program that made a lake leaves one: the file was cut to nothing, or a program that failed to open a lake made it.
 /// SQLite's library makes one when it opens a file that is not there, so does DuckLake that may not create a lake.
-pub(super) fn is_emptied(lake: &Lake) -> bool {
+pub(crate) fn is_emptied(lake: &Lake) -> bool {
     catalog_file::content_of(lake) == Some(Content::Empty)
 }
 
 /// The error for such a catalog; without a connection, data files of this machine are looked for.
-pub(super) fn emptied(lake: &Lake, connection: Option<&Connection>) -> Error {
+pub(crate) fn emptied(lake: &Lake, connection: Option<&Connection>) -> Error {
     let path = lake.catalog().and_then(Catalog::file).map(ToString::to_string).unwrap_or_default();
     let has_files = DataPath::of(lake).is_some_and(|data_path| match connection {
         Some(connection) => are_below(&data_path, connection),

@@ -130,7 +130,7 @@ impl ExtensionFile {
 }
 
 /// Where DuckDB looks for extensions, the folder to install into first; `~` is as DuckDB has it.
-pub(super) fn folders(connection: &Connection) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn folders(connection: &Connection) -> Result<Vec<PathBuf>, Error> {
     let sql = "WITH given AS (
                    SELECT [current_setting('extension_directory')::VARCHAR] || current_setting('extension_directories')::VARCHAR[]
                           AS folders,

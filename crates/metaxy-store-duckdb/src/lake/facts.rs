@@ -57,7 +57,7 @@ pub(crate) fn facts_of(store: &str, tables: &TableDatabase, plan: &AttachPlan) -
 }
 
 /// Adds where PostgreSQL is and who logs in, from the fields of a secret.
-pub(super) fn add_login(facts: &mut Facts, value: impl Fn(&str) -> String) {
+pub(crate) fn add_login(facts: &mut Facts, value: impl Fn(&str) -> String) {
     for (field, keys) in [
         (&mut facts.host, ["host", "hostaddr"]),
         (&mut facts.port, ["port", ""]),
@@ -72,7 +72,7 @@ pub(super) fn add_login(facts: &mut Facts, value: impl Fn(&str) -> String) {
 }
 
 /// Adds where the storage is, from the fields of a secret.
-pub(super) fn add_access(facts: &mut Facts, value: impl Fn(&str) -> String) {
+pub(crate) fn add_access(facts: &mut Facts, value: impl Fn(&str) -> String) {
     for (field, key) in
         [(&mut facts.endpoint, "endpoint"), (&mut facts.region, "region"), (&mut facts.url_style, "url_style")]
     {
@@ -84,7 +84,7 @@ pub(super) fn add_access(facts: &mut Facts, value: impl Fn(&str) -> String) {
 }
 
 /// The value of an option of a secret.
-pub(super) fn option(sql: &Sql, name: &str) -> String {
+pub(crate) fn option(sql: &Sql, name: &str) -> String {
     let found = sql.names().zip(sql.parameters()).find(|(option, _)| option.eq_ignore_ascii_case(name));
     match found {
         Some((_, Parameter::Text(text))) => text.to_owned(),

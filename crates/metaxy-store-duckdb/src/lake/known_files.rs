@@ -10,26 +10,26 @@ use ducklake_sql::{AttachPlan, Sql, bind, sql};
 use crate::engine::{Connection, Error, Kind, file_of};
 
 /// A data file, or one of deletions, that a snapshot of the lake needs.
-pub(super) struct KnownFile {
-    pub(super) id: i64,
+pub(crate) struct KnownFile {
+    pub(crate) id: i64,
     /// Its table, as `schema.table`.
-    pub(super) table: String,
-    pub(super) path: String,
-    pub(super) size: u64,
+    pub(crate) table: String,
+    pub(crate) path: String,
+    pub(crate) size: u64,
     /// How many rows it has, or how many it deletes.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     /// The first snapshot that needs it.
-    pub(super) snapshot: i64,
+    pub(crate) snapshot: i64,
     /// Whether it says which rows of another file are deleted.
-    pub(super) is_of_deletions: bool,
+    pub(crate) is_of_deletions: bool,
     /// Whether the newest snapshot needs it.
-    pub(super) is_current: bool,
+    pub(crate) is_current: bool,
     /// Whether it is a Parquet file that can be read without the lake.
-    pub(super) reads_alone: bool,
+    pub(crate) reads_alone: bool,
 }
 
 /// What is wrong with a file.
-pub(super) enum Damage {
+pub(crate) enum Damage {
     Missing,
     OtherSize(u64),
     /// It cannot be opened, for this reason.
@@ -40,7 +40,7 @@ pub(super) enum Damage {
 type Row = (String, String, i64, u64, u64, i64, bool, bool, bool);
 
 /// Every file of every snapshot; `None` where a server keeps the metadata to itself.
-pub(super) fn known_files(
+pub(crate) fn known_files(
     connection: &Connection,
     plan: &AttachPlan,
     data_path: &str,
@@ -103,7 +103,7 @@ pub(super) fn known_files(
 }
 
 /// The files of a storage by their sizes, of which one listing tells.
-pub(super) struct Listing<'p> {
+pub(crate) struct Listing<'p> {
     data_path: &'p str,
     /// `None` for a folder of this machine, whose files are looked at one by one.
     sizes: Option<BTreeMap<String, u64>>,
@@ -111,7 +111,7 @@ pub(super) struct Listing<'p> {
 
 impl<'p> Listing<'p> {
     /// Lists what is below a data path. A bucket is listed once: a request for each file would take long, and cost.
-    pub(super) fn of(connection: &Connection, data_path: &'p str) -> Result<Self, Error> {
+    pub(crate) fn of(connection: &Connection, data_path: &'p str) -> Result<Self, Error> {
         if !is_remote(data_path) {
             return Ok(Self { data_path, sizes: None });
         }
@@ -127,7 +127,7 @@ impl<'p> Listing<'p> {
     }
 
     /// What is wrong with a file, if anything is.
-    pub(super) fn damage(&self, file: &KnownFile) -> Option<Damage> {
+    pub(crate) fn damage(&self, file: &KnownFile) -> Option<Damage> {
         let size = match &self.sizes {
             Some(sizes) if file.path.starts_with(self.data_path) => {
                 sizes.get(&file.path).copied().ok_or(Damage::Missing)
@@ -146,7 +146,7 @@ impl<'p> Listing<'p> {
 
 /// The files below the data path that no snapshot needs, and that are not about to be removed either; those that a
 /// program is about to commit are among them.
-pub(super) fn orphans(
+pub(crate) fn orphans(
     connection: &Connection,
     plan: &AttachPlan,
     known: &[KnownFile],

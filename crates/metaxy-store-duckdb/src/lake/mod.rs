@@ -1,18 +1,17 @@
-//! The lake floor: attaching lakes and checking them, undoing what failed, data paths, catalog files, and the doctor.
+//! The lake floor: attaching lakes and checking them, undoing what failed, data paths, and catalog files.
 
 mod attempt;
-mod catalog_copy;
+pub(crate) mod catalog_copy;
 pub(crate) mod catalog_file;
-mod checks;
-mod data_files;
+pub(crate) mod checks;
+pub(crate) mod data_files;
 pub(crate) mod data_path;
-mod doctor;
-mod extensions;
-mod facts;
+pub(crate) mod extensions;
+pub(crate) mod facts;
 mod inexact_columns;
 pub(crate) mod inlined_owner;
 pub(crate) mod inlined_versions;
-mod known_files;
+pub(crate) mod known_files;
 mod limits;
 mod lock;
 mod open;
@@ -20,7 +19,6 @@ mod repair;
 mod store;
 pub(crate) mod stored_state;
 
-pub use self::doctor::{CheckName, Doctor, Finding, Outcome, REPORT_VERSION, Report};
 pub use self::extensions::{ExtensionFile, Extensions};
 pub use self::inexact_columns::InexactColumn;
 pub use self::open::OpenOptions;

@@ -120,16 +120,44 @@ impl Features<'_> {
             self.must_write()?;
         }
         let connection = self.connection.elsewhere()?;
-        let here = self.on(&connection);
         let mut checked = Vec::new();
-        let of = |key: &FeatureKey, error: Error| error.in_operation("writing", key.as_str());
         for (key, rows) in features {
-            checked.push(self.checked(&connection, key, rows, options).map_err(|error| of(key, error))?);
+            let stage = || StagingTable::fill(&connection, self.definition(key)?, rows);
+            let rows = stage().and_then(|staging| self.checked(staging, options));
+            checked.push(rows.map_err(|error| error.in_operation("writing", key.as_str()))?);
         }
+        self.write_checked(&connection, &checked, options)
+    }
+
+    /// Writes the rows that are put into a temporary table of the connection that this is called with.
+    pub(crate) fn write_staged(
+        &self,
+        key: &FeatureKey,
+        options: &WriteOptions,
+        stage: impl for<'c> FnOnce(&'c Connection, &'c FeatureDefinition) -> Result<StagingTable<'c>, Error>,
+    ) -> Result<usize, Error> {
+        if !options.dry_run {
+            self.must_write()?;
+        }
+        let connection = self.connection.elsewhere()?;
+        let rows = stage(&connection, self.definition(key)?).and_then(|staging| self.checked(staging, options));
+        rows.and_then(|rows| self.write_checked(&connection, &[rows], options))
+            .map_err(|error| error.in_operation("writing", key.as_str()))
+    }
+
+    /// Writes checked rows of this connection in one transaction.
+    fn write_checked(
+        &self,
+        connection: &Connection,
+        checked: &[CheckedRows<'_>],
+        options: &WriteOptions,
+    ) -> Result<usize, Error> {
+        let here = self.on(connection);
+        let of = |key: &FeatureKey, error: Error| error.in_operation("writing", key.as_str());
         // Not before: the rows may come from that stream.
         end_stream(self.connection)?;
         let prepare = || {
-            let listing = Listing::new(&connection);
+            let listing = Listing::new(connection);
             // Asked for when the first of them was found to be hashed as its table is.
             let pushed = OnceCell::new();
             let check_pushed = |definition: &FeatureDefinition| {
@@ -155,7 +183,7 @@ impl Features<'_> {
             let count: u64 = checked.iter().map(CheckedRows::count).sum();
             return Ok(usize::try_from(count).unwrap_or(usize::MAX));
         }
-        with_retry(&connection, prepare, |tables| {
+        with_retry(connection, prepare, |tables| {
             let mut count = 0;
             for (rows, target) in checked.iter().zip(tables) {
                 let inserted = here.insert(rows, target, options);
@@ -165,15 +193,8 @@ impl Features<'_> {
         })
     }
 
-    /// Rows of a feature that can be written, on this connection.
-    fn checked<'c>(
-        &'c self,
-        connection: &'c Connection,
-        key: &FeatureKey,
-        rows: impl RecordBatchReader,
-        options: &WriteOptions,
-    ) -> Result<CheckedRows<'c>, Error> {
-        let mut staging = StagingTable::fill(connection, self.definition(key)?, rows)?;
+    /// Rows of a feature that can be written.
+    fn checked<'c>(&self, mut staging: StagingTable<'c>, options: &WriteOptions) -> Result<CheckedRows<'c>, Error> {
         check_created_at(&staging)?;
         if let Some(provenance) = &options.provenance {
             staging = provenance.add(staging, self.hashing)?;

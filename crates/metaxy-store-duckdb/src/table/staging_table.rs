@@ -3,6 +3,7 @@
 //! 1. [`StagingTable::fill`] reads batches to their end. Each array becomes the one encoding of its type, which no value
 //!    may lose anything by; [`SortedIds`] compares the ids of each row with those of the row before; then the batch goes
 //!    into a temporary table, which the engine spills to disk beyond its memory limit.
+//!    Of a file, [`StagingTable::fill_by_query`] lets the engine do it, where no type has to change.
 //!    Versions that are to be made of the rows become one more column of it ([`Provenance`](crate::Provenance)).
 //! 2. [`CheckedRows::check`](super::CheckedRows::check) takes the table: id columns that are there, without NULL and
 //!    without duplicates (of sorted rows that is known already, of others [`DuplicateIds`](super::DuplicateIds) finds
@@ -51,14 +52,10 @@ impl<'c> StagingTable<'c> {
         definition: &'c FeatureDefinition,
         mut rows: impl RecordBatchReader,
     ) -> Result<Self, Error> {
-        let ids = id_columns(definition.spec())?;
-        let columns = columns(definition.key(), &rows.schema())?;
-        let fields: Vec<_> = columns.iter().map(|(name, of)| Field::new(name.as_str(), of.arrow(), true)).collect();
+        let mut staging = Self::create(connection, definition, &rows.schema(), ColumnType::staged)?;
+        let fields: Vec<_> =
+            staging.columns.iter().map(|(name, of)| Field::new(name.as_str(), of.arrow(), true)).collect();
         let schema = Arc::new(Schema::new(fields));
-        let table = TableName::temporary()?;
-        let mut staging = Self { connection, definition, table, columns, ids, rows: 0, is_sorted: false, kept: false };
-        let columns = list(staging.columns.iter().map(|(name, of)| sql!("{name} {of}", name, of = of.staged())));
-        connection.execute(sql!("CREATE TEMP TABLE {table} ({columns})", table = staging.table, columns))?;
         let mut sorted = SortedIds::new(&schema, staging.ids.iter().map(Ident::as_str));
         let uniform = rows.by_ref().map(|batch| {
             let batch = batch?;
@@ -70,6 +67,44 @@ impl<'c> StagingTable<'c> {
         });
         connection.append(staging.table.name(), uniform)?;
         staging.is_sorted = sorted.is_sorted();
+        Ok(staging)
+    }
+
+    /// Lets the engine put the rows of a query into the table, with all its threads; `None` where a column is not of the
+    /// very type that the table has it in, so that a value may change on the way.
+    pub(crate) fn fill_by_query(
+        connection: &'c Connection,
+        definition: &'c FeatureDefinition,
+        query: &Sql,
+    ) -> Result<Option<Self>, Error> {
+        let types = |of: &Sql| {
+            let types = sql!("SELECT column_name, column_type FROM (DESCRIBE {of})", of);
+            connection.query_rows::<(String, String)>(types)
+        };
+        let schema = connection.query(sql!("SELECT * FROM ({query}) LIMIT 0", query))?.schema();
+        let mut staging = Self::create(connection, definition, &schema, |of| of)?;
+        let table = &staging.table;
+        if types(query)? != types(&sql!("FROM {table}", table))? {
+            return Ok(None);
+        }
+        connection.execute(sql!("INSERT INTO {table} {query}", table, query))?;
+        let rows: i64 = connection.query_value(sql!("SELECT count(*) FROM {table}", table))?;
+        staging.rows = u64::try_from(rows).unwrap_or_default();
+        Ok(Some(staging))
+    }
+
+    /// A table for rows of these columns, without any yet, which has each in this type.
+    fn create(
+        connection: &'c Connection,
+        definition: &'c FeatureDefinition,
+        schema: &Schema,
+        in_type: impl Fn(&ColumnType) -> &ColumnType,
+    ) -> Result<Self, Error> {
+        let (ids, columns) = (id_columns(definition.spec())?, columns(definition.key(), schema)?);
+        let table = TableName::temporary()?;
+        let staging = Self { connection, definition, table, columns, ids, rows: 0, is_sorted: false, kept: false };
+        let columns = list(staging.columns.iter().map(|(name, of)| sql!("{name} {of}", name, of = in_type(of))));
+        connection.execute(sql!("CREATE TEMP TABLE {table} ({columns})", table = staging.table, columns))?;
         Ok(staging)
     }
 

@@ -34,18 +34,12 @@ pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer
         .unpushed(args.unpushed)
         .provenance(args.provenance.clone())
         .dry_run(args.dry_run);
-    let mut progress = Progress::new(format!("writing `{key}`"), printer.is_quiet());
-    let reader = project.store().connection().for_files().map_err(Error::Lake)?;
-    if progress.is_shown() {
-        progress = progress.of(file.known_rows(&reader).map_err(Error::Lake)?);
-    }
-    let rows = file.rows(&reader, &features, key).map_err(Error::Lake)?;
-    let rows = rows.on_progress(|rows| progress.set(rows));
-    let count = features.write(key, rows, &options).map_err(Error::Lake)?;
+    let progress = Progress::new(format!("writing `{key}`"), printer.is_quiet());
+    let count = features.write_file(key, &file, &options).map_err(Error::Lake)?;
     drop(progress);
     let wrote = if args.dry_run { "would write" } else { "wrote" };
     printer.note(format_args!("{wrote} {} of `{key}`", super::rows(count)));
-    drop((reader, features));
+    drop(features);
     project.close()?;
     Ok(Exit::Done)
 }

@@ -482,6 +482,12 @@ impl Cause {
                 "rows in the catalog may be read without columns that were added to their table".to_owned(),
                 "run `metaxy doctor --repair --yes`, before another program flushes them into a file".to_owned(),
             ),
+            Self::MarkWrong => (
+                "what was kept of a comparison does not tell what has changed since".to_owned(),
+                "run `metaxy metadata increment FEATURE --full --mark` for each feature that is named, and report this: \
+                 what hid the change from the lake should not be able to"
+                    .to_owned(),
+            ),
             Self::UnsupportedType => {
                 let unsupported = unsupported_type(raw).unwrap_or_default();
                 (format!("a lake has no columns of {}", named("the type", unsupported)), instead_of(unsupported))

@@ -179,6 +179,8 @@ causes! {
     InlinedRowsDamaged = "inlined-rows-damaged",
     /// Rows in the catalog may be read without columns that they have.
     InlinedRowsUnrecorded = "inlined-rows-unrecorded",
+    /// What was kept of a comparison does not tell what has changed since.
+    MarkWrong = "mark-wrong",
     /// DuckLake has no such type of a column.
     UnsupportedType = "unsupported-type",
     /// A file has other values than the type of the column can hold.

@@ -1,15 +1,21 @@
 //! Data files that are not as they were written, and rows that the catalog does not give back.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ducklake_sql::Mode;
-use metaxy_store_duckdb::{Cause, CheckName, Doctor, MaintainOptions, Outcome, Store};
+use ducklake_sql::{Mode, Sql};
+use metaxy_store_duckdb::{
+    Cause, Change, CheckName, Doctor, FeatureOptions, Features, MaintainOptions, Marked, Outcome, ResolveOptions,
+    Store, WriteOptions,
+};
 use metaxy_testkit::{KeyRights, S3Options, S3Server};
+use serde_json::json;
 
 use crate::doctor::target::{Target, assert_seen};
+use crate::features::common::{graph, key, write};
 use crate::lake::{BUCKET, DUCKDB, LOCAL, SQLITE, raw, s3, value};
 
 /// A lake with a table in two files, a row deleted from one of them, and a table that was dropped.
@@ -273,4 +279,53 @@ fn rows_of_the_catalog_that_cannot_be_read_are_not_called_well() {
         assert_eq!(finding.outcome, Outcome::Warning, "{report}");
         assert!(finding.raw.as_ref().unwrap().contains(&table), "{report}");
     }
+}
+
+/// What hides a change from a mark hides it from every increment that uses it.
+#[test]
+fn a_mark_that_hides_a_change() {
+    let target = Target::new(SQLITE, LOCAL);
+    let graph =
+        graph("[[feature]]\nkey = 'a'\nid_columns = ['id']\n[[feature]]\nkey = 'b'\nid_columns = ['id']\ndeps = ['a']");
+    let doctor = Doctor::default().deep(true).graph(graph.clone());
+    let with_features = |change: &dyn Fn(&Features<'_>)| {
+        let store = Store::open(&target.load().unwrap().config, "prod", Mode::Write).unwrap();
+        change(&store.features(&graph, FeatureOptions::new()).unwrap());
+        store.close().unwrap();
+    };
+    let marks = |doctor: &Doctor| {
+        let report = target.examine(doctor);
+        let found = report.finding(CheckName::Marks).unwrap();
+        (found.outcome, [&[found.summary.clone()], found.evidence.as_slice()].concat().join("; "))
+    };
+    let version = |version| json!([{"id": "1", "metaxy_provenance_by_field": {"default": version}}]);
+    let keep = |features: &Features<'_>, full| {
+        let increment = features.resolve_update(&key("b"), &ResolveOptions::new().full(full)).unwrap();
+        assert_eq!(features.mark(&increment).unwrap(), Marked::Kept);
+    };
+
+    with_features(&|features| {
+        write(features, "a", &version("1")).unwrap();
+        let mut new = features.resolve_update(&key("b"), &ResolveOptions::new()).unwrap();
+        features.write(&key("b"), new.rows(Change::New).unwrap().into_reader(), &WriteOptions::new()).unwrap();
+    });
+    assert_eq!(marks(&doctor), (Outcome::Ok, "none are kept".to_owned()));
+    with_features(&|features| keep(features, false));
+    assert_eq!(marks(&doctor), (Outcome::Ok, "1 tell what a comparison of all rows finds".to_owned()));
+    with_features(&|features| assert_eq!(write(features, "a", &version("2")).unwrap(), 1));
+    assert_eq!(marks(&doctor), (Outcome::Ok, "1 tell what a comparison of all rows finds".to_owned()));
+    let unknown = (Outcome::Skipped, "no features are known whose marks could be compared".to_owned());
+    assert_eq!(marks(&Doctor::default().deep(true)), unknown);
+
+    let store = Store::open(&target.load().unwrap().config, "prod", Mode::Write).unwrap();
+    let newest = "(SELECT max(snapshot_id) FROM ducklake_snapshots('ducklake'))";
+    store.connection().execute(Sql::user_query(&format!("UPDATE metaxy_rust.marks SET snapshot = {newest}"))).unwrap();
+    store.features(&graph, FeatureOptions::new()).unwrap().push(&BTreeMap::new()).unwrap();
+    store.close().unwrap();
+    for doctor in [&doctor, &Doctor::default().deep(true)] {
+        let seen = target.finds_with(doctor, Cause::MarkWrong);
+        assert!(seen.contains("`b`, since snapshot") && seen.contains("1 rows are found by one"), "{seen}");
+    }
+    with_features(&|features| keep(features, true));
+    assert_eq!(marks(&doctor), (Outcome::Ok, "1 tell what a comparison of all rows finds".to_owned()));
 }

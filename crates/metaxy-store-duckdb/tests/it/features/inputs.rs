@@ -7,15 +7,17 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatchReader as _;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use ducklake_sql::Sql;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use metaxy_store_duckdb::{
     CHANGE_COLUMN, Change, Error, FeatureOptions, FileFormat, InputFile, InputOptions, ResolveOptions, WriteOptions,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::features::common::{graph, key, read_all, row, write};
-use crate::lake::TempLake;
+use crate::json::to_json;
+use crate::lake::{TempLake, raw};
 
 const GRAPH: &str = "[[feature]]\nkey = 'a'\nid_columns = ['id']";
 
@@ -86,11 +88,89 @@ fn a_value_that_does_not_fit_is_told_of_as_the_files_and_nothing_is_written() {
     let many = (0..200_000).map(|id| line(id.to_string())).chain([line("1.5".to_owned())]);
     let file = lines(&many.collect::<String>());
     let rows = file.rows(&reader, &features, &key("a")).unwrap();
-    let error = features.write(&key("a"), rows, &WriteOptions::new()).unwrap_err();
+    let of_rows = features.write(&key("a"), rows, &WriteOptions::new()).unwrap_err();
+    let of_file = features.write_file(&key("a"), &file, &WriteOptions::new()).unwrap_err();
     let says = "`lines` has in the column `id` the value `1.5`, which is not exactly a value of the type BIGINT";
-    assert_eq!(error.to_string(), says);
-    assert!(error.help().is_some_and(|help| help.starts_with("correct it")), "{:?}", error.help());
+    for error in [of_rows, of_file] {
+        assert_eq!(error.to_string(), says);
+        assert!(error.help().is_some_and(|help| help.starts_with("correct it")), "{:?}", error.help());
+    }
     assert_eq!(read_all(&features, "a").len(), 1);
+}
+
+/// Values of types that Arrow and a lake have, too.
+const VALUES: [&str; 23] = [
+    "true",
+    "1::TINYINT",
+    "1::SMALLINT",
+    "1::INTEGER",
+    "1::BIGINT",
+    "1::UTINYINT",
+    "1::USMALLINT",
+    "1::UINTEGER",
+    "18446744073709551615::UBIGINT",
+    "1.5::FLOAT",
+    "1.5::DOUBLE",
+    "1.50::DECIMAL(9, 2)",
+    "12345678901234567890.12::DECIMAL(38, 2)",
+    "'a'",
+    "'\\x00a'::BLOB",
+    "'2026-01-31'::DATE",
+    "'12:00:00.000001'::TIME",
+    "'2026-01-31 12:00:00.000001'::TIMESTAMP",
+    "'2026-01-31 12:00:00.000001+02'::TIMESTAMPTZ",
+    "[1, NULL]",
+    "[['a'], []]",
+    "{'a': 1, 'B': {'c': NULL::DATE}}",
+    "MAP {'a': 1.5::FLOAT}",
+];
+
+/// Values that come through Arrow as those of another type.
+const OTHERS: [&str; 3] = [
+    "'01234567-89ab-cdef-0123-456789abcdef'::UUID",
+    "['01234567-89ab-cdef-0123-456789abcdef'::UUID]",
+    "'a'::ENUM ('b', 'a')",
+];
+
+/// What the engine copies by itself is what comes through Arrow.
+#[test]
+fn a_file_is_written_as_its_rows_are() {
+    check_file(&VALUES);
+    check_file(&OTHERS);
+}
+
+fn check_file(values: &[&str]) {
+    let (home, graph) = (
+        TempLake::new(),
+        graph("[[feature]]\nkey = 'a'\nid_columns = ['id']\n[[feature]]\nkey = 'b'\nid_columns = ['id']"),
+    );
+    let store = home.open();
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
+    let reader = store.connection().another().unwrap();
+    let columns: Vec<String> = values.iter().enumerate().map(|(at, value)| format!("{value} AS c{at}")).collect();
+    let nulls: Vec<String> = values.iter().map(|value| format!("CASE WHEN i > 1 THEN {value} END")).collect();
+    let path = home.join("rows.parquet");
+    let rows = format!(
+        "SELECT i AS id, {{'default': i::VARCHAR}} AS metaxy_provenance_by_field, {} FROM range(3) AS numbers(i)
+         UNION ALL SELECT i + 3, {{'default': i::VARCHAR}}, {} FROM range(3) AS numbers(i)",
+        columns.join(", "),
+        nulls.join(", "),
+    );
+    raw().execute_batch(&format!("COPY ({rows}) TO '{path}'")).unwrap();
+    let file = InputFile::open(&path, &InputOptions::new()).unwrap();
+    assert_eq!(features.write_file(&key("a"), &file, &WriteOptions::new()).unwrap(), 6);
+    let rows = file.rows(&reader, &features, &key("b")).unwrap();
+    assert_eq!(features.write(&key("b"), rows, &WriteOptions::new()).unwrap(), 6);
+    let described = |table: &str| store.connection().query(Sql::user_query(&format!("DESCRIBE {table}"))).unwrap();
+    assert_eq!(to_json(described("a")), to_json(described("b")));
+    let rows = |table| {
+        format!(
+            "SELECT * EXCLUDE (metaxy_created_at, metaxy_updated_at, metaxy_feature_version, metaxy_project_version)
+             FROM {table}"
+        )
+    };
+    let different = [rows("a"), rows("b")].join(" EXCEPT ALL ");
+    assert_eq!(to_json(store.connection().query(Sql::user_query(&different)).unwrap()), Vec::<Value>::new());
 }
 
 #[test]

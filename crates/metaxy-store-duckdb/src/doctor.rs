@@ -15,23 +15,25 @@ mod database;
 mod files;
 mod inlined;
 mod lake;
+mod marks;
 mod report;
 mod storage;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ducklake_sql::{AttachPlan, Declared, Ident, Lake, Mode, Sql, Statement, TableDatabase, mask_credentials};
-use metaxy_config::{LoadError, Loaded};
+use ducklake_sql::{AttachPlan, Ident, Lake, Mode, Sql, Statement, TableDatabase, mask_credentials};
+use metaxy_config::{Config, LoadError, Loaded};
+use metaxy_feature::FeatureGraph;
 
-use super::checks::with_stored_data_path;
-use super::extensions;
-use super::facts::facts_of;
 use crate::engine::cause::{Facts, Operation};
 use crate::engine::{
     Cause, Connection, EngineError, Error, FromRow, keep_sqlite_tables_apart, leave_out_health_check, open_instance,
     share_sqlite_connection,
 };
+use crate::lake::checks::with_stored_data_path;
+use crate::lake::extensions;
+use crate::lake::facts::facts_of;
 use report::Verdict;
 
 pub use report::{CheckName, Finding, Outcome, REPORT_VERSION, Report};
@@ -53,6 +55,7 @@ pub use report::{CheckName, Finding, Outcome, REPORT_VERSION, Report};
 pub struct Doctor {
     write: bool,
     deep: bool,
+    graph: Option<FeatureGraph>,
 }
 
 impl Doctor {
@@ -65,12 +68,19 @@ impl Doctor {
         self
     }
 
-    /// Whether to read every column of every table, and every file of older snapshots; without, only that the files are
-    /// there and as large as they were written.
+    /// Whether to read every column of every table, and every file of older snapshots, and to compare all rows of the
+    /// features that have marks (see [`Features::mark`](crate::Features::mark)); without, only whether the files are there
+    /// and as large as they were written.
     ///
     /// It takes as long as reading the whole lake.
     pub fn deep(mut self, deep: bool) -> Self {
         self.deep = deep;
+        self
+    }
+
+    /// The features whose marks are compared; those that were pushed last to the lake unless set.
+    pub fn graph(mut self, graph: impl Into<Option<FeatureGraph>>) -> Self {
+        self.graph = graph.into();
         self
     }
 
@@ -87,8 +97,7 @@ impl Doctor {
         let ready = configuration::examine(&mut run, loaded, name);
         match ready.map(|store| (&store.tables, store.plan(Mode::Read))) {
             Some((TableDatabase::Lake(lake), plan)) => {
-                let declared = loaded.as_ref().ok().and_then(|loaded| loaded.config.declared(name));
-                self.examine_lake(&mut run, lake, plan, declared);
+                self.examine_lake(&mut run, lake, plan, loaded.as_ref().ok().map(|loaded| &loaded.config));
             }
             Some((tables, plan)) => database::examine(&mut run, tables, plan),
             None => run.skip_rest("the configuration has to be corrected first"),
@@ -96,7 +105,7 @@ impl Doctor {
         run.report
     }
 
-    fn examine_lake(&self, run: &mut Run, lake: &Lake, plan: AttachPlan, declared: Option<&Declared>) {
+    fn examine_lake(&self, run: &mut Run, lake: &Lake, plan: AttachPlan, config: Option<&Config>) {
         let kind = lake.catalog_kind().as_str();
         let own = if lake.catalog().is_some() { "as the lake says" } else { "MotherDuck's own storage" };
         let data_path = lake.data_path().unwrap_or(own);
@@ -116,7 +125,11 @@ impl Doctor {
                 lake::examine_settings(run, &target, attached);
                 files::examine(run, &target, self.deep);
                 inlined::examine(run, &target);
-                lake::examine_health(run, &target, declared);
+                match config.filter(|_| self.deep) {
+                    Some(config) => marks::examine(run, &target, self.graph.as_ref(), config),
+                    None => run.skip(CheckName::Marks, "only with --deep"),
+                }
+                lake::examine_health(run, &target, config.and_then(|config| config.declared(&run.report.store)));
             }
             None => run.skip_rest("the lake is not attached"),
         }

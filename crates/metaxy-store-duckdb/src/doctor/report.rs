@@ -51,6 +51,8 @@ pub enum CheckName {
     Content,
     /// The rows that are kept in the catalog come back as they are.
     InlinedRows,
+    /// What was kept of comparisons tells what a comparison of all rows finds.
+    Marks,
     /// How the lake is: tables, files, inlined rows, snapshots.
     Health,
 }
@@ -74,6 +76,7 @@ impl CheckName {
         Self::DataFiles,
         Self::Content,
         Self::InlinedRows,
+        Self::Marks,
         Self::Health,
     ];
 
@@ -96,6 +99,7 @@ impl CheckName {
             Self::DataFiles => "data-files",
             Self::Content => "content",
             Self::InlinedRows => "inlined-rows",
+            Self::Marks => "marks",
             Self::Health => "health",
         }
     }
