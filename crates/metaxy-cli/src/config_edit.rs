@@ -114,8 +114,14 @@ fn exchange<'s>(text: &str, is_shared: bool, source: &'s str, target: &'s str) -
     let lakes = [above, &["ext", "rust", "lake"]].concat();
     if let Some(lakes) = descend_mut(document.as_item_mut(), &lakes).and_then(Item::as_table_like_mut) {
         let mut is_empty = false;
+        // Where the lake was before that, the old catalog has come from.
+        let before = lakes.get(source).and_then(|lake| lake.get("migrate_from")).and_then(Item::as_str);
+        let before = before.filter(|before| *before != target).map(str::to_owned);
         if let Some(lake) = lakes.get_mut(target).and_then(Item::as_table_like_mut) {
-            lake.remove("migrate_from");
+            match before {
+                Some(before) => put(lake, "migrate_from", value(before)),
+                None => drop(lake.remove("migrate_from")),
+            }
             is_empty = lake.is_empty();
         }
         if is_empty {
@@ -200,6 +206,15 @@ mod tests {
              [tool.metaxy.stores.next.config.ducklake]\nstorage.type = \"local\"\n\
              [tool.metaxy.ext.rust.lake]\ndev.protect = true\ndev.migrate_from = \"next\"\n",
         );
+    }
+
+    #[test]
+    fn where_the_lake_was_before_stays_known() {
+        let stores = "[stores.dev.config.ducklake]\ncatalog = 1\n[stores.next.config.ducklake]\ncatalog = 2\n";
+        let before = "[ext.rust.lake]\ndev.migrate_from = \"first\"\nnext.migrate_from = \"dev\"\n";
+        let after = "[ext.rust.lake]\ndev.migrate_from = \"next\"\nnext.migrate_from = \"first\"\n";
+        let (_, edited) = exchange(&[stores, before].concat(), false, "dev", "next").expect("both are in it");
+        assert!(edited.ends_with(after), "{edited}");
     }
 
     #[test]

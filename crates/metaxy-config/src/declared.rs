@@ -4,7 +4,7 @@ use ducklake_sql::{
     Declared, DeclaredSchema, DeclaredTable, Ident, LAKE_OPTIONS, LakeOption, LakeOptionSpec, Manage, PartitionKey,
     Problem, Setting, SortKey, TableName, Value as LakeValue,
 };
-use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Value};
+use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Severity, Value};
 use metaxy_feature::FeatureKey;
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -208,6 +208,11 @@ pub(crate) fn resolve(node: Option<&Node>, stores: &[StoreEntry], scope: &mut Sc
 
 fn of_store(entry: &Entry, stores: &[StoreEntry], scope: &mut Scope<'_>) -> Option<Declared> {
     let mut keeps_order = true;
+    // Whether such a store has a lake is not known.
+    let is_broken = |store: &str, scope: &Scope<'_>| {
+        let mut found = scope.context.diagnostics.iter();
+        found.any(|one| one.severity() == Severity::Error && one.is_about_store(store))
+    };
     let prefix = match stores.iter().find(|store| store.name == entry.key).map(|store| &store.state) {
         Some(StoreState::Ready(store)) if store.lake().is_some() => {
             let is_off = |setting: &Setting| {
@@ -217,6 +222,7 @@ fn of_store(entry: &Entry, stores: &[StoreEntry], scope: &mut Scope<'_>) -> Opti
             store.table_prefix.clone()
         }
         Some(StoreState::Broken(_)) => String::new(),
+        Some(_) if is_broken(&entry.key, scope) => String::new(),
         Some(_) => {
             scope.context.report(messages::no_lake(entry.key_origin, &entry.key));
             return None;
@@ -246,6 +252,7 @@ fn of_store(entry: &Entry, stores: &[StoreEntry], scope: &mut Scope<'_>) -> Opti
                 let others = stores.iter().map(|store| store.name.as_str()).filter(|name| *name != entry.key);
                 Some(messages::unknown_lake_store(node.origin, &source, &others.collect::<Vec<_>>()))
             }
+            Some(_) if is_broken(&source, scope) => None,
             Some(StoreState::Ready(store)) if store.lake().is_none() => Some(messages::no_lake(node.origin, &source)),
             Some(StoreState::Other(_)) => Some(messages::no_lake(node.origin, &source)),
             Some(_) => None,

@@ -163,9 +163,22 @@ fn fallback_cycle<'a>(
     None
 }
 
+/// Whether the lake of one store is moved into the other, by as many moves as there may be.
+fn is_moved<'m>(from: &str, mut into: &'m str, migrations: &'m [(String, String)]) -> bool {
+    // Each leads one store back; what leads back to itself ends.
+    for _ in migrations {
+        let Some((_, source)) = migrations.iter().find(|(target, _)| target == into) else { return false };
+        if source == from {
+            return true;
+        }
+        into = source;
+    }
+    false
+}
+
 /// No two different lakes have overlapping data paths, unless one is moved into the catalog of the other.
 fn check_data_paths(candidates: &[Candidate<'_>], migrations: &[(String, String)], scope: &mut Scope<'_>) {
-    let is_moved = |one: &str, other: &str| migrations.iter().any(|(target, source)| target == one && source == other);
+    let are_one = |one: &str, other: &str| is_moved(one, other, migrations) || is_moved(other, one, migrations);
     let identities: Vec<_> = candidates
         .iter()
         .filter_map(|candidate| match &candidate.state {
@@ -175,8 +188,7 @@ fn check_data_paths(candidates: &[Candidate<'_>], migrations: &[(String, String)
         .collect();
     for (index, (other_name, other)) in identities.iter().enumerate() {
         for (name, identity) in &identities[index + 1..] {
-            let is_migration =
-                (is_moved(name, other_name) || is_moved(other_name, name)) && identity.shares_data(other);
+            let is_migration = are_one(name, other_name) && identity.shares_data(other);
             if identity.overlaps(other) && !is_migration {
                 let diagnostic = messages::overlapping(identity.origin, name, other.origin, other_name);
                 scope.context.report(diagnostic.with_store(*name).with_store(*other_name));

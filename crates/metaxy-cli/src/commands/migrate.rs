@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use metaxy_config::Config;
 use metaxy_store_duckdb::{CatalogMigration, DataMigration, FormatMigration, Migrated};
 use serde_json::json;
 
@@ -82,7 +83,9 @@ pub(crate) fn catalog(args: &MigrateCatalog, context: &Context, printer: &mut Pr
                         exchange.file().display()
                     )?;
                 }
-                Some(exchange) if moved.is_some() => say_what_to_change(exchange, source, target, printer)?,
+                Some(exchange) if moved.is_some() => {
+                    say_what_to_change(exchange, &loaded.config, source, target, printer)?
+                }
                 _ => {}
             }
         }
@@ -211,6 +214,7 @@ fn say_what_was_done(
 
 fn say_what_to_change(
     exchange: &CatalogExchange,
+    config: &Config,
     source: &str,
     target: &str,
     printer: &mut Printer,
@@ -220,6 +224,9 @@ fn say_what_to_change(
         writeln!(printer, "  {}:{line} {key}", exchange.file().display())?;
     }
     writeln!(printer, "  and `migrate_from = \"{target}\"` in `[ext.rust.lake.{source}]`")?;
+    if let Some(before) = config.migrate_from(source).filter(|before| *before != target) {
+        writeln!(printer, "  and `migrate_from = \"{before}\"` in `[ext.rust.lake.{target}]`")?;
+    }
     Ok(())
 }
 

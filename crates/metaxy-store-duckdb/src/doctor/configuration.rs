@@ -36,15 +36,18 @@ pub(super) fn examine<'a>(
         }
     });
     run.check(CheckName::DataPathOverlap, |run| {
-        let of_move = config.and_then(|config| {
-            let is_it = |other: &&str| config.migrate_from(other) == Some(store);
-            config.migrate_from(store).or_else(|| config.store_names().find(is_it))
-        });
-        match of_move {
+        let of_moves = config.map(|config| moved_with(config, store)).unwrap_or_default();
+        match of_moves.as_slice() {
             _ if !overlaps.is_empty() => {}
-            None => return ((), Verdict::ok("no other store of this configuration keeps its files there")),
-            Some(other) => {
+            [] => return ((), Verdict::ok("no other store of this configuration keeps its files there")),
+            [other] => {
                 let what = format!("only `{other}` keeps its files there, too, and one lake is moved to the other");
+                return ((), Verdict::ok(what));
+            }
+            others => {
+                let others = others.join("`, `");
+                let what =
+                    format!("only `{others}` keep their files there, too, and one lake is moved from one to the next");
                 return ((), Verdict::ok(what));
             }
         }
@@ -52,6 +55,24 @@ pub(super) fn examine<'a>(
         ((), Cause::SharedDataPath.verdict(Outcome::Failed, &run.facts, "").evidence(evidence))
     });
     ready
+}
+
+/// The stores that the lake of this one is moved from or to, by as many moves as there are.
+fn moved_with<'c>(config: &'c Config, store: &str) -> Vec<&'c str> {
+    let mut found: Vec<&str> = Vec::new();
+    let are_next =
+        |one: &str, other: &str| config.migrate_from(one) == Some(other) || config.migrate_from(other) == Some(one);
+    loop {
+        let is_new = |name: &&str| {
+            *name != store
+                && !found.contains(name)
+                && (are_next(name, store) || found.iter().any(|known| are_next(name, known)))
+        };
+        match config.store_names().find(is_new) {
+            Some(name) => found.push(name),
+            None => return found,
+        }
+    }
 }
 
 /// What the configuration's own checks say.
