@@ -26,6 +26,7 @@ mod table;
 mod trusted;
 mod values;
 mod variables;
+mod visible;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 //! Stdout is buffered, and remembers when its reader is gone: that ends a command early, but is no failure.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
@@ -12,6 +12,7 @@ use metaxy_config::{Diagnostics, Location, Severity};
 
 use crate::error::Error;
 use crate::pager::Paged;
+use crate::visible::visible;
 
 /// What writes for a command. As a [`Write`] it is stdout.
 #[derive(Debug)]
@@ -118,14 +119,23 @@ impl Printer {
 
     /// Writes diagnostics to stdout, each with its place in the source.
     pub(crate) fn diagnostics(&mut self, diagnostics: &Diagnostics) -> Result<(), Error> {
-        let style = style(self.has_color());
-        Ok(write!(self, "{}", diagnostics.render(style))?)
+        let rendered = diagnostics.render(style(self.has_color()));
+        Ok(self.write_all(rendered.as_bytes())?)
+    }
+
+    /// Writes a text that another program may read as it is, to stdout.
+    pub(crate) fn script(&mut self, text: &str) -> io::Result<()> {
+        if io::stdout().is_terminal() {
+            self.write_fmt(format_args!("{text}"))
+        } else {
+            self.write_all(text.as_bytes())
+        }
     }
 
     /// Says something to the person, unless they want quiet.
     pub(crate) fn note(&mut self, text: impl Display) {
         if !self.is_quiet() {
-            self.say(format_args!("{text}\n"));
+            self.say(format_args!("{}\n", visible(&text.to_string())));
         }
     }
 
@@ -198,7 +208,7 @@ impl Printer {
     fn headed(&mut self, head: &str, color: AnsiColor, text: &dyn Display) {
         let style = if self.err_has_color() { color.on_default().bold() } else { Style::new() };
         let text = text.to_string();
-        self.say(format_args!("{style}{head}{style:#}: {}\n", mask_credentials(&text)));
+        self.say(format_args!("{style}{head}{style:#}: {}\n", visible(&mask_credentials(&text))));
     }
 
     /// Writes to stderr, after all data before it. Nobody is left to be told when that fails.
@@ -228,6 +238,11 @@ impl Write for Printer {
         self.has_written = true;
         let result = self.out.writer().write(bytes);
         self.note_reader(result)
+    }
+
+    /// Text that is formatted is for people: it has names and values of others, which must not steer the terminal.
+    fn write_fmt(&mut self, text: std::fmt::Arguments<'_>) -> io::Result<()> {
+        self.write_all(visible(&text.to_string()).as_bytes())
     }
 
     fn flush(&mut self) -> io::Result<()> {

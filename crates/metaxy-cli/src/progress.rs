@@ -9,6 +9,8 @@ use std::time::Duration;
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use metaxy_store_duckdb::{Progress as Done, ProgressUnit};
 
+use crate::visible::on_one_line;
+
 /// What is done sooner needs no word.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -78,7 +80,8 @@ impl Progress {
     /// Begins to wait, and to say so after a second.
     pub(crate) fn new(what: impl Into<String>, quiet: bool) -> Self {
         // It counts, and is drawn by nobody until it is one of the lines.
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()).with_message(what.into());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+            .with_message(on_one_line(&what.into()).into_owned());
         if quiet || LINES.is_hidden() {
             return Self { bar, waiting: None };
         }

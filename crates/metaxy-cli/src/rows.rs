@@ -18,6 +18,7 @@ use parquet::file::properties::WriterProperties;
 use crate::args::RowFormat;
 use crate::error::Error;
 use crate::values::Values;
+use crate::visible::steers;
 
 /// After so many rows a table is printed and another begun, since the widths of its columns need all of its rows.
 const TABLE_ROWS: usize = 10_000;
@@ -119,7 +120,7 @@ impl<'w> Csv<'w> {
     }
 
     fn write_header(&mut self) -> Result<(), Error> {
-        Ok(self.header.take().map_or(Ok(()), |header| writeln!(self.out, "{header}"))?)
+        Ok(self.header.take().map_or(Ok(()), |header| self.out.write_all([&header, "\n"].concat().as_bytes()))?)
     }
 }
 
@@ -132,12 +133,15 @@ impl Sink for Csv<'_> {
         let columns = batch.columns().iter().map(|column| texts(column, "")).collect::<Result<Vec<_>, _>>()?;
         self.write_header()?;
         for row in 0..batch.num_rows() {
+            let mut line = String::new();
             for (index, (column, texts)) in batch.columns().iter().zip(&columns).enumerate() {
                 let comma = if index == 0 { "" } else { "," };
                 let field = texts.get(row).filter(|_| column.is_valid(row)).map(|text| csv_field(text));
-                write!(self.out, "{comma}{}", field.unwrap_or_default())?;
+                line.push_str(comma);
+                line.push_str(&field.unwrap_or_default());
             }
-            writeln!(self.out)?;
+            line.push('\n');
+            self.out.write_all(line.as_bytes())?;
         }
         Ok(())
     }
@@ -336,7 +340,7 @@ fn cell(value: &str) -> String {
         if width == TABLE_CELL + 1 {
             cell.push('…');
         } else if width <= TABLE_CELL {
-            if character.is_control() && character != '\n' {
+            if steers(character) && character != '\n' {
                 cell.extend(character.escape_default());
             } else {
                 cell.push(character);

@@ -164,7 +164,7 @@ impl<'g> Described<'g> {
             line(format_args!("source: {path}"));
         }
         for described in spec.description().into_iter().flat_map(str::lines) {
-            line(format_args!("{}", described.escape_debug()));
+            line(format_args!("{described}"));
         }
         let ids: Vec<_> = spec.id_columns().iter().map(ToString::to_string).collect();
         line(format_args!("id columns: {}", ids.join(", ")));

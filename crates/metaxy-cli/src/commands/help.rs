@@ -16,7 +16,7 @@ pub(crate) fn run(args: &Help, printer: &mut Printer) -> Result<Exit, Error> {
     if let Some(command) = find(&mut root, &args.topic) {
         let help = command.render_long_help();
         if printer.has_color() {
-            write!(printer, "{}", help.ansi())?;
+            printer.write_all(help.ansi().to_string().as_bytes())?;
         } else {
             write!(printer, "{help}")?;
         }

@@ -24,8 +24,7 @@ pub(crate) fn run(args: &History, context: &Context, printer: &mut Printer) -> R
         TextOrJson::Text if graphs.is_empty() => printer.note("nothing was recorded so far"),
         TextOrJson::Text => {
             let rows = graphs.iter().map(|graph| {
-                let [version, project] =
-                    [&graph.project_version, &graph.project].map(|it| it.escape_debug().to_string());
+                let [version, project] = [&graph.project_version, &graph.project].map(Clone::clone);
                 // The second is enough for a person.
                 let when = graph.recorded_at.split('.').next().unwrap_or_default().to_owned();
                 [version, project, when, graph.features.to_string()]

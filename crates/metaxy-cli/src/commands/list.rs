@@ -163,8 +163,8 @@ fn text(stores: &[Listed<'_>], printer: &mut Printer) -> Result<(), Error> {
         let usable = store.problem.as_ref().map_or("yes".to_owned(), |problem| ["no: ", problem].concat());
         let fallbacks = if store.fallbacks.is_empty() { "-".to_owned() } else { store.fallbacks.join(", ") };
         let default = if store.is_default { "yes" } else { "-" };
-        let (name, type_name) = (store.name.escape_debug(), store.type_name.escape_debug());
-        rows.push([name.to_string(), default.to_owned(), type_name.to_string(), store.info(), fallbacks, usable]);
+        let (name, type_name) = (store.name.to_owned(), store.type_name.to_owned());
+        rows.push([name, default.to_owned(), type_name, store.info(), fallbacks, usable]);
     }
     let header = ["NAME", "DEFAULT", "TYPE", "LAKE", "FALLBACKS", "USABLE"];
     Ok(write!(printer, "{}", aligned(header, &rows))?)

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::printer::Printer;
+use crate::visible::on_one_line;
 
 pub(crate) fn run(args: &Preview, context: &Context, printer: &mut Printer) -> Result<Exit, Error> {
     let loaded = context.load()?;
@@ -33,9 +34,9 @@ pub(crate) fn run(args: &Preview, context: &Context, printer: &mut Printer) -> R
             for line in
                 needs.map(|need| need.message().to_owned()).chain(store.lake().into_iter().flat_map(redirections))
             {
-                writeln!(printer, "-- {line}")?;
+                writeln!(printer, "-- {}", on_one_line(&line))?;
             }
-            write!(printer, "{}", plan.display(reveal))?;
+            printer.script(&plan.display(reveal).to_string())?;
         }
         PlanFormat::Json => printer.json(&plan.view(reveal))?,
         PlanFormat::Mermaid => write!(printer, "{}", plan.to_mermaid())?,
@@ -57,7 +58,6 @@ fn redirections(lake: &Lake) -> Vec<String> {
     }
     for name in names {
         if let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) {
-            let value: String = value.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
             lines.push(format!("{name} of the environment may lead elsewhere: {}", mask_credentials(&value)));
         }
     }

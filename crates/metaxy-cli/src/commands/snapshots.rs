@@ -19,7 +19,7 @@ pub(crate) fn run(args: &Snapshots, context: &Context, printer: &mut Printer) ->
     store.close()?;
     match args.format {
         TextOrJson::Text => {
-            let shown = |text: &Option<String>| text.as_deref().unwrap_or_default().escape_debug().to_string();
+            let shown = |text: &Option<String>| text.clone().unwrap_or_default();
             let rows = snapshots.iter().map(|snapshot| {
                 let rows = match (snapshot.rows_added, snapshot.rows_deleted) {
                     (0, 0) => String::new(),
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Snapshots, context: &Context, printer: &mut Printer) ->
                     (0, deleted) => format!("-{deleted}"),
                     (added, deleted) => format!("+{added} -{deleted}"),
                 };
-                let changes = snapshot.changes.join(", ").escape_debug().to_string();
+                let changes = snapshot.changes.join(", ");
                 let (author, message) = (shown(&snapshot.author), shown(&snapshot.message));
                 [snapshot.id.to_string(), snapshot.time.clone(), author, rows, changes, message]
             });

@@ -101,6 +101,64 @@ fn colours_come_only_when_they_are_wanted() {
     }
 }
 
+/// Names that others gave, in a lake or a configuration, do not steer the terminal of who reads them.
+#[test]
+fn no_name_steers_a_terminal() {
+    const TABLE: &str = "\u{1b}[31mred\nline\u{202e}";
+    let folder = with_lake("sqlite");
+    let declared = r#"
+        [ext.rust.lake.dev.tables."main.\u001b[31mred\nline\u202e"]
+        comment = "\u001b[32m"
+        [ext.rust.lake.dev.schemas."\u001b[35ms".options]
+        parquet_version = 2
+    "#;
+    let configuration = std::fs::read_to_string(folder.join("metaxy.toml")).unwrap() + declared;
+    folder.write("metaxy.toml", configuration);
+    folder.write(
+        "made.sql",
+        format!(
+            "CREATE TABLE \"{TABLE}\" AS SELECT 1::HUGEINT AS \"\u{1b}[33mcol\";
+             CREATE TABLE large AS SELECT range AS i FROM range(100); DELETE FROM large WHERE i = 3;"
+        ),
+    );
+    let told = |arguments: &[&str]| {
+        let mut command = metaxy(&folder, arguments);
+        let ran = run(command.env("METAXY_EXTENSION_DIRECTORY", deps().extensions()), "");
+        let told = ran.stdout + &ran.stderr;
+        let steers = |character: char| character.is_control() && character != '\n' || character == '\u{202e}';
+        assert!(!told.contains(steers), "{arguments:?}: {told:?}");
+        told
+    };
+    let names = |arguments: &[&str]| {
+        let told = told(arguments);
+        assert!(told.contains("\\u{1b}["), "{arguments:?}: {told}");
+    };
+    let (rows, no_column) = (format!("FROM \"{TABLE}\""), "SELECT \"\u{1b}[31m\" FROM large");
+    told(&["sql", "--mode", "write", "made.sql"]);
+    names(&["plan"]);
+    names(&["maintain", "--dry-run"]);
+    names(&["apply", "--yes"]);
+    names(&["maintain", "--alone"]);
+    names(&["doctor", "--deep"]);
+    names(&["snapshots"]);
+    names(&["sql", &rows]);
+    names(&["sql", no_column]);
+    names(&["sql", "--mode", "write", no_column]);
+    told(&["-vv", "sql", &rows]);
+    names(&["changes", &["main.", TABLE].concat(), "--since", "0"]);
+    names(&["metadata", "status", TABLE]);
+    names(&["--store", TABLE, "plan"]);
+    told(&["check"]);
+    told(&["config"]);
+    told(&["backup"]);
+    // What another program reads stays as it is.
+    let csv = run(
+        metaxy(&folder, &["sql", "--format", "csv", &rows]).env("METAXY_EXTENSION_DIRECTORY", deps().extensions()),
+        "",
+    );
+    assert_eq!(csv.done(), "\u{1b}[33mcol\n1\n");
+}
+
 #[test]
 fn every_shell_gets_completions_for_every_command() {
     let folder = TempDir::new();

@@ -59,6 +59,9 @@ impl<'c, 'f> Reader<'c, 'f> {
         let sample_size = is_json.then(|| sql!("sample_size = -1"));
         let read = self.read(sample_size);
         let mut columns = self.columns(&read)?;
+        if is_json && self.has_no_keys(&read, &columns)? {
+            columns = self.needed_columns()?;
+        }
         if self.file.format != FileFormat::Parquet && columns.len() > MOST_COLUMNS {
             let what = ["has ", &columns.len().to_string(), " columns, more than ", &MOST_COLUMNS.to_string()].concat();
             return Err(self.wrong(&what, Some("write it as Parquet, whose types need not be found out")));
@@ -98,6 +101,29 @@ impl<'c, 'f> Reader<'c, 'f> {
             Err(_) => Err(self.wrong("has a column whose name is empty or has a NUL character", Some(RENAME))),
         };
         columns.into_iter().map(column).collect()
+    }
+
+    /// Whether the file is JSON without any row, which has no columns for those who read it: what `metadata increment` prints
+    /// where nothing has changed.
+    fn has_no_keys(&self, read: &Sql, columns: &[(Ident, String)]) -> Result<bool, Error> {
+        if !matches!(columns, [(name, of)] if name.as_str() == "json" && of == "JSON") {
+            return Ok(false);
+        }
+        let rows: i64 = self
+            .connection
+            .query_value(sql!("SELECT count(*) FROM ({read})", read))
+            .map_err(|error| self.failed(&error))?;
+        Ok(rows == 0)
+    }
+
+    /// The columns without which no rows are taken, and those whose types were set.
+    fn needed_columns(&self) -> Result<Vec<(Ident, String)>, Error> {
+        let ids = self.definition.spec().id_columns().iter().map(|id| id.as_str());
+        let set = self.file.column_types.iter().map(|(name, _)| name.as_str());
+        let mut names: Vec<&str> = ids.chain(set).chain([BY_FIELD[0]]).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().map(|name| Ok((Ident::new(name)?, "VARCHAR".to_owned()))).collect()
     }
 
     /// Says which line of CSV is not as its header is: with no delimiter that fits all lines, each of them is one column.

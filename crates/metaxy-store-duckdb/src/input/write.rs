@@ -3,7 +3,7 @@
 use metaxy_feature::FeatureKey;
 
 use super::reader::Reader;
-use super::{InputFile, InputRows};
+use super::{FileFormat, InputFile, InputRows};
 use crate::engine::Error;
 use crate::features::Features;
 use crate::ops::WriteOptions;
@@ -30,7 +30,8 @@ impl Features<'_> {
     ///
     /// As for [`InputFile::rows`] and [`write`](Self::write).
     pub fn write_file(&self, key: &FeatureKey, file: &InputFile, options: &WriteOptions) -> Result<usize, Error> {
-        self.write_staged(key, options, |connection, definition| {
+        let has_types = file.format == FileFormat::Parquet;
+        self.write_staged(key, options, has_types, |connection, definition| {
             let mut reader = Reader::new(file, connection, definition)?;
             let query = reader.query(self)?;
             match StagingTable::fill_by_query(connection, definition, &query) {

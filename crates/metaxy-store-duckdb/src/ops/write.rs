@@ -129,20 +129,27 @@ impl Features<'_> {
         self.write_checked(&connection, &checked, options)
     }
 
-    /// Writes the rows that are put into a temporary table of the connection that this is called with.
+    /// Writes the rows that are put into a temporary table of the connection that this is called with. Without any, no table
+    /// is made where their types are not known.
     pub(crate) fn write_staged(
         &self,
         key: &FeatureKey,
         options: &WriteOptions,
+        has_types: bool,
         stage: impl for<'c> FnOnce(&'c Connection, &'c FeatureDefinition) -> Result<StagingTable<'c>, Error>,
     ) -> Result<usize, Error> {
         if !options.dry_run {
             self.must_write()?;
         }
         let connection = self.connection.elsewhere()?;
-        let rows = stage(&connection, self.definition(key)?).and_then(|staging| self.checked(staging, options));
-        rows.and_then(|rows| self.write_checked(&connection, &[rows], options))
-            .map_err(|error| error.in_operation("writing", key.as_str()))
+        let write = || {
+            let rows = self.checked(stage(&connection, self.definition(key)?)?, options)?;
+            if rows.count() == 0 && !has_types {
+                return Ok(0);
+            }
+            self.write_checked(&connection, &[rows], options)
+        };
+        write().map_err(|error| error.in_operation("writing", key.as_str()))
     }
 
     /// Writes checked rows of this connection in one transaction.

@@ -11,7 +11,8 @@ use ducklake_sql::Sql;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use metaxy_store_duckdb::{
-    CHANGE_COLUMN, Change, Error, FeatureOptions, FileFormat, InputFile, InputOptions, ResolveOptions, WriteOptions,
+    CHANGE_COLUMN, Change, Error, FeatureOptions, FileFormat, InputFile, InputOptions, ReadOptions, ResolveOptions,
+    WriteOptions,
 };
 use serde_json::{Value, json};
 
@@ -171,6 +172,35 @@ fn check_file(values: &[&str]) {
     };
     let different = [rows("a"), rows("b")].join(" EXCEPT ALL ");
     assert_eq!(to_json(store.connection().query(Sql::user_query(&different)).unwrap()), Vec::<Value>::new());
+}
+
+/// What `metadata increment` prints where nothing has changed.
+#[test]
+fn a_file_without_rows_is_written_and_makes_no_table() {
+    let (home, graph) = (TempLake::new(), graph(GRAPH));
+    let store = home.open();
+    let features = store.features(&graph, FeatureOptions::new()).unwrap();
+    let reader = store.connection().another().unwrap();
+    let empty = ["[]", "", "\n", "id,metaxy_provenance_by_field\n"].map(|text| {
+        let format = if text.starts_with("id") { FileFormat::Csv } else { FileFormat::Json };
+        let options = InputOptions::new().format(format).column_type("id", "BIGINT");
+        InputFile::from_reader("empty", text.as_bytes(), &options).unwrap()
+    });
+    let write_all = || {
+        for file in &empty {
+            assert_eq!(features.write_file(&key("a"), file, &WriteOptions::new()).unwrap(), 0);
+        }
+    };
+    write_all();
+    assert!(features.read(&key("a"), &ReadOptions::new()).unwrap_err().is_missing_table());
+    write(&features, "a", &json!([{"id": 1, "metaxy_provenance_by_field": {"default": "1"}}])).unwrap();
+    write_all();
+    for file in &empty {
+        let samples = file.rows(&reader, &features, &key("a")).unwrap();
+        let increment = features.resolve_samples(&key("a"), samples, &ResolveOptions::new()).unwrap();
+        assert_eq!(Change::ALL.map(|change| increment.count(change)), [0, 0, 1]);
+    }
+    assert_eq!(read_all(&features, "a").len(), 1);
 }
 
 #[test]
