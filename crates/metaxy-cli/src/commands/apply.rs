@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Apply, context: &Context, printer: &mut Printer) -> Res
         return Err(Error::LakeChanged);
     }
     let applied = store.apply(&planned, args.allow_destructive)?;
-    store.close()?;
+    printer.closed(store.close())?;
     report(args, name, &applied, printer)?;
     if let Some(failed) = applied.failed {
         return Err(Error::NotApplied { step: failed.step.to_string(), left: applied.left.len(), error: failed.error });

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Backup, context: &Context, printer: &mut Printer) -> Re
     let progress = Progress::new(format!("backing up `{}`", name.escape_debug()), printer.is_quiet());
     let backup = store.back_up(&file)?;
     drop(progress);
-    store.close()?;
+    printer.closed(store.close())?;
     match args.format {
         TextOrJson::Text => {
             writeln!(printer, "{}", file.display())?;
@@ -68,7 +68,7 @@ pub(crate) fn restore(args: &Restore, context: &Context, printer: &mut Printer) 
     let progress = Progress::new(format!("restoring `{}`", name.escape_debug()), printer.is_quiet());
     let restored = store.restore(&args.file)?;
     drop(progress);
-    store.close()?;
+    printer.closed(store.close())?;
     let backup = &restored.backup;
     match args.format {
         TextOrJson::Text => {

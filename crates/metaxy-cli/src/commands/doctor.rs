@@ -50,7 +50,7 @@ fn repair(args: &args::Doctor, context: &Context, printer: &mut Printer) -> Resu
         TextOrJson::Text => print_missing(&missing, args.yes, printer)?,
         TextOrJson::Json => printer.json(&json!({ "version": 1, "missing": missing, "repaired": args.yes }))?,
     }
-    store.close().map_err(Error::Lake)?;
+    printer.closed(store.close())?;
     if missing.is_empty() {
         printer.note("every file that the catalog names is there");
     } else if args.yes {

@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Maintain, context: &Context, printer: &mut Printer) -> 
     say_warnings(&store, printer);
     if args.orphans {
         let exit = orphans(args, &store, printer);
-        store.close()?;
+        printer.closed(store.close())?;
         return exit;
     }
 
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Maintain, context: &Context, printer: &mut Printer) -> 
         TextOrJson::Text => print(args, &done, [&read_before, &read_after], printer)?,
         TextOrJson::Json => printer.json(&done)?,
     }
-    store.close()?;
+    printer.closed(store.close())?;
     if let Some(error) = done.failed {
         return Err(Error::NotMaintained(error));
     }

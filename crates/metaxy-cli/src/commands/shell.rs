@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Shell, context: &Context, printer: &mut Printer) -> Res
         session.printer.flush()?;
     }
     editor.save();
-    store.close().map_err(Error::Lake)?;
+    printer.closed(store.close())?;
     Ok(Exit::Done)
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Sql, context: &Context, printer: &mut Printer) -> Resul
         })?,
         None => run_script(&store, &query, &statements, Results::new(mode, format, printer, None))?,
     }
-    store.close().map_err(Error::Lake)?;
+    printer.closed(store.close())?;
     Ok(Exit::Done)
 }
 

@@ -11,6 +11,7 @@ mod extensions;
 mod faults;
 mod files;
 mod first_steps;
+mod full_disk;
 mod inputs;
 mod killed;
 mod lakes;

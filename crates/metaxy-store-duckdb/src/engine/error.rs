@@ -342,6 +342,12 @@ impl Error {
         self.cause() == Some(Cause::CatalogLocked)
     }
 
+    /// Whether a store could not be closed as always, since there is no room for its catalog, a DuckDB file: all that was
+    /// committed is in the log beside it (`.wal`), and is read from there when the lake is opened again.
+    pub fn is_kept_in_log(&self) -> bool {
+        matches!(self.kind(), Kind::Statement { statement: "detach", .. }) && self.cause() == Some(Cause::DiskFull)
+    }
+
     /// Whether the same may succeed when it is tried again as it is, for another program was in the way.
     ///
     /// Whatever this crate does with a lake is tried again by itself, see

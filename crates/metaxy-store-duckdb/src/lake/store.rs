@@ -188,8 +188,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When DuckDB cannot detach, for example because a query is still running. Dropping a store does the same and
-    /// reports nothing.
+    /// When DuckDB cannot detach, for example because a query is still running, or there is no room for the catalog's file
+    /// ([`Error::is_kept_in_log`]). What was committed is stored all the same. Dropping a store does the same and reports
+    /// nothing.
     pub fn close(mut self) -> Result<(), Error> {
         self.shut()
     }

@@ -57,7 +57,7 @@ pub(crate) fn run(args: &MetadataIncrement, context: &Context, printer: &mut Pri
         }
     }
     drop(increment);
-    project.close()?;
+    printer.closed(project.close().map(drop))?;
     Ok(Exit::Done)
 }
 

@@ -35,6 +35,6 @@ pub(crate) fn run(args: &MetadataRebase, context: &Context, printer: &mut Printe
             printer.note(format_args!("{done} {} of `{key}`", rows(count)));
         }
     }
-    project.close()?;
+    printer.closed(project.close().map(drop))?;
     Ok(Exit::Done)
 }

@@ -515,6 +515,10 @@ impl Cause {
                 format!("the folder {data_path} may not be written"),
                 format!("give this user the right to write it, or set another `path` in {in_storage}"),
             ),
+            Self::CatalogNotWritten => (
+                format!("the catalog {catalog} could not be written: its disk is full, or fails"),
+                "make room on that disk, or raise the quota or limit, and run the command again".to_owned(),
+            ),
             Self::DiskFull => (
                 format!("there is no space left for {}", file(raw).unwrap_or(data_path)),
                 format!("make room on that disk, raise the quota or limit, or set another `path` in {in_storage}"),

@@ -107,6 +107,8 @@ causes! {
     CatalogCannotBeWritten = "catalog-cannot-be-written",
     /// Another process holds the catalog.
     CatalogLocked = "catalog-locked",
+    /// The catalog's file could not be written: its disk is full, or fails.
+    CatalogNotWritten = "catalog-not-written",
     /// There is no lake yet; the first write creates it.
     NoLakeYet = "no-lake-yet",
     /// There is no lake, and none may be made.

@@ -131,6 +131,10 @@ const PATTERNS: &[Pattern] = &[
     says(System::Libpq, &["could not send data to server"], Cause::PostgresDown),
     says(System::Libpq, &["SSL SYSCALL error"], Cause::PostgresDown),
     says(System::Libpq, &["no connection to the server"], Cause::PostgresDown),
+    // SQLite has taken a transaction back by itself, which it does where the file cannot be written, and DuckLake tells only
+    // that there is none to be taken back.
+    says(System::CatalogFile, &["cannot rollback - no transaction is active"], Cause::CatalogNotWritten),
+    says(System::CatalogFile, &["disk I/O error"], Cause::CatalogNotWritten),
     // DuckLake ends the transaction of a connection that is lost, and tells of that alone, without a reason.
     says(System::DuckLake, &["Failed to execute query \"ROLLBACK\""], Cause::PostgresDown),
     // DuckDB's pool of connections.

@@ -41,6 +41,16 @@ fn what_others_say_is_recognised() {
     }
 }
 
+/// SQLite was seen to say this where its disk was full, and PostgreSQL's connection to be lost where that reason is missing.
+#[test]
+fn what_follows_from_a_transaction_that_sqlite_took_back_is_no_lost_connection() {
+    let lost = "TransactionContext Error: Failed to commit: Failed to execute query \"ROLLBACK\"";
+    let taken_back = [lost, ": cannot rollback - no transaction is active"].concat();
+    for (text, cause) in [(lost, Cause::PostgresDown), (&taken_back, Cause::CatalogNotWritten)] {
+        assert_eq!(cause_of(text, Operation::Query, &Facts::default()), Some(cause));
+    }
+}
+
 /// What PostgreSQL 15 was seen to answer, by its `lc_messages`: a wrong password, no such database, no right to
 /// connect, no right on a table.
 const ANSWERS: &[[&str; 4]] = &[
