@@ -84,7 +84,7 @@ pub(crate) fn catalog(args: &MigrateCatalog, context: &Context, printer: &mut Pr
                     )?;
                 }
                 Some(exchange) if moved.is_some() => {
-                    say_what_to_change(exchange, &loaded.config, source, target, printer)?
+                    say_what_to_change(exchange, &loaded.config, source, target, printer)?;
                 }
                 _ => {}
             }

@@ -10,7 +10,8 @@ const EXTENSIONS: &str = "METAXY_EXTENSION_DIRECTORY";
 
 /// Statements that make so many tables.
 fn tables(prefix: &str) -> String {
-    (0..60).map(|number| format!("CREATE TABLE {prefix}{number} (i INTEGER, j VARCHAR);")).collect()
+    let one = |number: i32| format!("CREATE TABLE {prefix}{number} (i INTEGER, j VARCHAR);");
+    (0..60).map(one).collect::<Vec<_>>().concat()
 }
 
 /// Runs SQL that writes a lake of sixty tables, where no file can become larger than so many blocks; then counts rows.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ducklake_sql::{Ident, Sql, StringLiteral, list, sql};
-use metaxy_feature::{FeatureDefinition, Json, JsonObject};
+use metaxy_feature::{Column, FeatureDefinition, Json, JsonObject};
 
 use super::column_types::keep_texts;
 use super::format::has_quoted_empty;
@@ -118,7 +118,7 @@ impl<'c, 'f> Reader<'c, 'f> {
 
     /// The columns without which no rows are taken, and those whose types were set.
     fn needed_columns(&self) -> Result<Vec<(Ident, String)>, Error> {
-        let ids = self.definition.spec().id_columns().iter().map(|id| id.as_str());
+        let ids = self.definition.spec().id_columns().iter().map(Column::as_str);
         let set = self.file.column_types.iter().map(|(name, _)| name.as_str());
         let mut names: Vec<&str> = ids.chain(set).chain([BY_FIELD[0]]).collect();
         names.sort_unstable();

@@ -296,7 +296,7 @@ fn a_mark_that_hides_a_change() {
     let marks = |doctor: &Doctor| {
         let report = target.examine(doctor);
         let found = report.finding(CheckName::Marks).unwrap();
-        (found.outcome, [&[found.summary.clone()], found.evidence.as_slice()].concat().join("; "))
+        (found.outcome, [std::slice::from_ref(&found.summary), &found.evidence].concat().join("; "))
     };
     let version = |version| json!([{"id": "1", "metaxy_provenance_by_field": {"default": version}}]);
     let keep = |features: &Features<'_>, full| {
@@ -319,7 +319,7 @@ fn a_mark_that_hides_a_change() {
 
     let store = Store::open(&target.load().unwrap().config, "prod", Mode::Write).unwrap();
     let newest = "(SELECT max(snapshot_id) FROM ducklake_snapshots('ducklake'))";
-    store.connection().execute(Sql::user_query(&format!("UPDATE metaxy_rust.marks SET snapshot = {newest}"))).unwrap();
+    store.connection().execute(Sql::user_query(format!("UPDATE metaxy_rust.marks SET snapshot = {newest}"))).unwrap();
     store.features(&graph, FeatureOptions::new()).unwrap().push(&BTreeMap::new()).unwrap();
     store.close().unwrap();
     for doctor in [&doctor, &Doctor::default().deep(true)] {

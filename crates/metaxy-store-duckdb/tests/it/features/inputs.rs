@@ -162,7 +162,7 @@ fn check_file(values: &[&str]) {
     assert_eq!(features.write_file(&key("a"), &file, &WriteOptions::new()).unwrap(), 6);
     let rows = file.rows(&reader, &features, &key("b")).unwrap();
     assert_eq!(features.write(&key("b"), rows, &WriteOptions::new()).unwrap(), 6);
-    let described = |table: &str| store.connection().query(Sql::user_query(&format!("DESCRIBE {table}"))).unwrap();
+    let described = |table: &str| store.connection().query(Sql::user_query(format!("DESCRIBE {table}"))).unwrap();
     assert_eq!(to_json(described("a")), to_json(described("b")));
     let rows = |table| {
         format!(
