@@ -151,14 +151,14 @@ impl Printer {
 
     /// Takes how a store was closed after all was done: where what was stored is only not in the file that it belongs into,
     /// that is a warning.
-    pub(crate) fn closed(&mut self, closed: Result<(), metaxy_store_duckdb::Error>) -> Result<(), Error> {
+    pub(crate) fn closed<T>(&mut self, closed: Result<T, metaxy_store_duckdb::Error>) -> Result<(), Error> {
         match closed {
             Err(error) if error.is_kept_in_log() => {
                 let what = format_args!("all is stored, in the log beside the catalog's file: {error}").to_string();
                 self.warn(what, error.help().as_deref());
                 Ok(())
             }
-            closed => closed.map_err(Error::Lake),
+            closed => closed.map(drop).map_err(Error::Lake),
         }
     }
 

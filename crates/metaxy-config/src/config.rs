@@ -352,13 +352,17 @@ impl Config {
     /// Marks every store that an error is about as broken.
     fn settle(&mut self, all: &Diagnostics) {
         for entry in &mut self.stores {
-            let is_its_error = |one: &Diagnostic| one.severity() == Severity::Error && one.is_about_store(&entry.name);
-            let errors = all.filter(is_its_error);
+            let errors = all.filter(is_error_of(&entry.name));
             if !errors.is_empty() {
                 entry.state = StoreState::Broken(errors);
             }
         }
     }
+}
+
+/// Which diagnostics are errors of a store, so that it is not used.
+pub(crate) fn is_error_of(store: &str) -> impl Fn(&Diagnostic) -> bool {
+    move |one| one.severity() == Severity::Error && one.is_about_store(store)
 }
 
 /// Diagnostics whose texts hold no credential: what they quote may be a URL that stands where it does not belong.

@@ -4,17 +4,18 @@ use ducklake_sql::{
     Declared, DeclaredSchema, DeclaredTable, Ident, LAKE_OPTIONS, LakeOption, LakeOptionSpec, Manage, PartitionKey,
     Problem, Setting, SortKey, TableName, Value as LakeValue,
 };
-use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Severity, Value};
+use metaxy_diagnostics::{Diagnostic, Entry, Node, Origin, Value};
 use metaxy_feature::FeatureKey;
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde_json::{Map, Value as Json, json};
 
-use crate::config::{Config, StoreEntry, StoreState};
+use crate::config::{Config, StoreEntry, StoreState, is_error_of};
 use crate::decode::{self, Decode as _, Located, options};
 use crate::messages;
 use crate::options::Unread;
 use crate::scope::Scope;
+use crate::stores::is_moved;
 
 impl Config {
     /// What the lake of a store is to have: `[ext.rust.lake.STORE]`.
@@ -63,10 +64,17 @@ impl Config {
     /// );
     /// let config = Config::load(&system, &LoadOptions::default())?.config;
     /// assert_eq!(config.migrate_from("next"), Some("dev"));
+    /// assert!(config.is_moved("dev", "next") && !config.is_moved("next", "dev"));
     /// # Ok::<(), metaxy_config::LoadError>(())
     /// ```
     pub fn migrate_from(&self, store: &str) -> Option<&str> {
         self.migrations.iter().find(|(target, _)| target == store).map(|(_, source)| source.as_str())
+    }
+
+    /// Whether the lake of one store is moved into the other, by [`migrate_from`](Self::migrate_from) of the second or of
+    /// stores in between.
+    pub fn is_moved(&self, from: &str, into: &str) -> bool {
+        is_moved(from, into, &self.migrations)
     }
 }
 
@@ -209,10 +217,7 @@ pub(crate) fn resolve(node: Option<&Node>, stores: &[StoreEntry], scope: &mut Sc
 fn of_store(entry: &Entry, stores: &[StoreEntry], scope: &mut Scope<'_>) -> Option<Declared> {
     let mut keeps_order = true;
     // Whether such a store has a lake is not known.
-    let is_broken = |store: &str, scope: &Scope<'_>| {
-        let mut found = scope.context.diagnostics.iter();
-        found.any(|one| one.severity() == Severity::Error && one.is_about_store(store))
-    };
+    let is_broken = |store: &str, scope: &Scope<'_>| scope.context.diagnostics.iter().any(is_error_of(store));
     let prefix = match stores.iter().find(|store| store.name == entry.key).map(|store| &store.state) {
         Some(StoreState::Ready(store)) if store.lake().is_some() => {
             let is_off = |setting: &Setting| {

@@ -164,7 +164,7 @@ fn fallback_cycle<'a>(
 }
 
 /// Whether the lake of one store is moved into the other, by as many moves as there may be.
-fn is_moved<'m>(from: &str, mut into: &'m str, migrations: &'m [(String, String)]) -> bool {
+pub(crate) fn is_moved<'m>(from: &str, mut into: &'m str, migrations: &'m [(String, String)]) -> bool {
     // Each leads one store back; what leads back to itself ends.
     for _ in migrations {
         let Some((_, source)) = migrations.iter().find(|(target, _)| target == into) else { return false };

@@ -24,10 +24,9 @@ pub(crate) fn run(args: &History, context: &Context, printer: &mut Printer) -> R
         TextOrJson::Text if graphs.is_empty() => printer.note("nothing was recorded so far"),
         TextOrJson::Text => {
             let rows = graphs.iter().map(|graph| {
-                let [version, project] = [&graph.project_version, &graph.project].map(Clone::clone);
                 // The second is enough for a person.
                 let when = graph.recorded_at.split('.').next().unwrap_or_default().to_owned();
-                [version, project, when, graph.features.to_string()]
+                [graph.project_version.clone(), graph.project.clone(), when, graph.features.to_string()]
             });
             let header = ["VERSION", "PROJECT", "RECORDED AT (UTC)", "FEATURES"];
             write!(printer, "{}", aligned(header, &rows.collect::<Vec<_>>()))?;

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Push, context: &Context, printer: &mut Printer) -> Resu
             "already_recorded": push.already_pushed,
             "updated": updated,
         }))?;
-        printer.closed(project.close().map(drop))?;
+        printer.closed(project.close())?;
         return Ok(Exit::Done);
     }
     let name = project.name().escape_debug();
@@ -54,6 +54,6 @@ pub(crate) fn run(args: &Push, context: &Context, printer: &mut Printer) -> Resu
         }
     }
     writeln!(printer, "{}", push.project_version)?;
-    printer.closed(project.close().map(drop))?;
+    printer.closed(project.close())?;
     Ok(Exit::Done)
 }

@@ -19,7 +19,6 @@ pub(crate) fn run(args: &Snapshots, context: &Context, printer: &mut Printer) ->
     store.close()?;
     match args.format {
         TextOrJson::Text => {
-            let shown = |text: &Option<String>| text.clone().unwrap_or_default();
             let rows = snapshots.iter().map(|snapshot| {
                 let rows = match (snapshot.rows_added, snapshot.rows_deleted) {
                     (0, 0) => String::new(),
@@ -27,9 +26,9 @@ pub(crate) fn run(args: &Snapshots, context: &Context, printer: &mut Printer) ->
                     (0, deleted) => format!("-{deleted}"),
                     (added, deleted) => format!("+{added} -{deleted}"),
                 };
-                let changes = snapshot.changes.join(", ");
-                let (author, message) = (shown(&snapshot.author), shown(&snapshot.message));
-                [snapshot.id.to_string(), snapshot.time.clone(), author, rows, changes, message]
+                let [author, message] =
+                    [&snapshot.author, &snapshot.message].map(|text| text.clone().unwrap_or_default());
+                [snapshot.id.to_string(), snapshot.time.clone(), author, rows, snapshot.changes.join(", "), message]
             });
             let header = ["SNAPSHOT", "TIME (UTC)", "AUTHOR", "ROWS", "CHANGES", "MESSAGE"];
             write!(printer, "{}", aligned(header, &rows.collect::<Vec<_>>()))?;

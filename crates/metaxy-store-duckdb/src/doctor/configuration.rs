@@ -57,22 +57,10 @@ pub(super) fn examine<'a>(
     ready
 }
 
-/// The stores that the lake of this one is moved from or to, by as many moves as there are.
+/// The stores that the lake of this one is moved from or to.
 fn moved_with<'c>(config: &'c Config, store: &str) -> Vec<&'c str> {
-    let mut found: Vec<&str> = Vec::new();
-    let are_next =
-        |one: &str, other: &str| config.migrate_from(one) == Some(other) || config.migrate_from(other) == Some(one);
-    loop {
-        let is_new = |name: &&str| {
-            *name != store
-                && !found.contains(name)
-                && (are_next(name, store) || found.iter().any(|known| are_next(name, known)))
-        };
-        match config.store_names().find(is_new) {
-            Some(name) => found.push(name),
-            None => return found,
-        }
-    }
+    let is_one = |other: &&str| config.is_moved(store, other) || config.is_moved(other, store);
+    config.store_names().filter(|other| *other != store).filter(is_one).collect()
 }
 
 /// What the configuration's own checks say.

@@ -30,18 +30,28 @@ fn compared(run: &Run, target: &Target<'_>, graph: Option<&FeatureGraph>, config
     if Listing::new(connection).columns_of_marks(lake)?.is_empty() {
         return Ok(Verdict::ok("none are kept"));
     }
-    let kept: i64 =
-        connection.query_value(sql!("SELECT count(*) FROM {lake}.metaxy_rust.marks WHERE key IS NULL", lake))?;
-    if kept == 0 {
+    // Each table that has any, as often as it has one.
+    let kept: Vec<(String,)> =
+        connection.query_rows(sql!("SELECT table_name FROM {lake}.metaxy_rust.marks WHERE key IS NULL", lake))?;
+    if kept.is_empty() {
         return Ok(Verdict::ok("none are kept"));
     }
     let options = FeatureOptions::from_config(config, &run.report.store)?;
-    let pushed = graph.is_none().then(|| load_graph(connection, lake, options.prefix(), None)).transpose()?;
-    let Some(graph) = graph.or(pushed.as_ref()) else { return Ok(Verdict::ok("none are kept")) };
+    let pushed;
+    let graph = if let Some(graph) = graph {
+        graph
+    } else {
+        pushed = load_graph(connection, lake, options.prefix(), None)?;
+        &pushed
+    };
     let features = Features::new(connection, (Mode::Read, lake), &[], graph, options)?;
     let (mut right, mut wrong, mut failed) = (0, Vec::new(), Vec::new());
     for definition in graph.iter().filter(|definition| !definition.spec().deps().is_empty()) {
         let key = definition.key();
+        let table = features.table_name(key)?;
+        if !kept.iter().any(|(of,)| of == table.name().as_str()) {
+            continue;
+        }
         match features.check_mark(key, &ResolveOptions::new()) {
             Ok(MarkCheck::Right { .. }) => right += 1,
             Ok(MarkCheck::Wrong { since, rows }) => {
@@ -54,7 +64,7 @@ fn compared(run: &Run, target: &Target<'_>, graph: Option<&FeatureGraph>, config
         }
     }
     let looked_at = right + wrong.len() + failed.len();
-    let others = usize::try_from(kept).unwrap_or_default().saturating_sub(looked_at);
+    let others = kept.len().saturating_sub(looked_at);
     let others = (others > 0).then(|| {
         format!(
             "{others} not compared: of comparisons with filters, of other features or versions, or not used any more"

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &MetadataCopy, context: &Context, printer: &mut Printer)
             "rows": copied.rows.iter().map(|(key, count)| (key.to_string(), json!(count))).collect::<Map<_, _>>(),
             "missing": copied.missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }))?;
-        printer.closed(project.close().map(drop))?;
+        printer.closed(project.close())?;
         return Ok(Exit::Done);
     }
     for key in &copied.missing {
@@ -59,6 +59,6 @@ pub(crate) fn run(args: &MetadataCopy, context: &Context, printer: &mut Printer)
         let copied = if args.dry_run { "would copy" } else { "copied" };
         printer.note(format_args!("{copied} {} of `{key}`", rows(*count)));
     }
-    printer.closed(project.close().map(drop))?;
+    printer.closed(project.close())?;
     Ok(Exit::Done)
 }

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &MetadataDelete, context: &Context, printer: &mut Printe
     if !is_text {
         printer.json(&json!({ "version": 1, "dry_run": args.dry_run, "hard": args.hard, "features": document }))?;
     }
-    printer.closed(project.close().map(drop))?;
+    printer.closed(project.close())?;
     if failed > 0 { Err(Error::Some { failed, of: keys.len() }) } else { Ok(Exit::Done) }
 }
 

@@ -57,7 +57,7 @@ pub(crate) fn run(args: &MetadataIncrement, context: &Context, printer: &mut Pri
         }
     }
     drop(increment);
-    printer.closed(project.close().map(drop))?;
+    printer.closed(project.close())?;
     Ok(Exit::Done)
 }
 

@@ -35,6 +35,6 @@ pub(crate) fn run(args: &MetadataRebase, context: &Context, printer: &mut Printe
             printer.note(format_args!("{done} {} of `{key}`", rows(count)));
         }
     }
-    printer.closed(project.close().map(drop))?;
+    printer.closed(project.close())?;
     Ok(Exit::Done)
 }

@@ -40,6 +40,6 @@ pub(crate) fn run(args: &MetadataWrite, context: &Context, printer: &mut Printer
     let wrote = if args.dry_run { "would write" } else { "wrote" };
     printer.note(format_args!("{wrote} {} of `{key}`", super::rows(count)));
     drop(features);
-    printer.closed(project.close().map(drop))?;
+    printer.closed(project.close())?;
     Ok(Exit::Done)
 }
